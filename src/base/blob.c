@@ -1,0 +1,23 @@
+/* Shared immutable bytes. See blob.h. */
+#include "base/blob.h"
+
+#include "base/alloc.h"
+
+#include <stdlib.h>
+
+tc_blob_t *tc_blob_create(size_t size)
+{
+    tc_blob_t *blob = tc_alloc(sizeof(*blob) + size);
+
+    blob->refs = 1;
+    blob->droppable = false;
+    blob->len = blob->size = size;
+    return blob;
+}
+
+void tc_blob_unref(tc_blob_t *blob)
+{
+    if (blob != NULL && --blob->refs == 0) {
+        free(blob);
+    }
+}

@@ -1,0 +1,24 @@
+/*
+ * Time: a monotonic clock for deadlines and the wall clock for what is stored and shown. Any thread.
+ */
+#ifndef TC_BASE_CLOCK_H
+#define TC_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TC_US_PER_S 1000000LL
+#define TC_US_PER_MS 1000LL
+
+#define TC_CLOCK_RFC3339_BYTES 28 /* "2024-01-15T10:30:00.123456Z" and its NUL */
+
+/* Microseconds since some start; never goes back. */
+int64_t tc_clock_monotonic_us(void);
+
+/* Microseconds since 1970 in UTC; may jump. */
+int64_t tc_clock_wall_us(void);
+
+/* Writes `wall_us` as RFC 3339 in UTC with microseconds, ending in Z. `out` has TC_CLOCK_RFC3339_BYTES. */
+void tc_clock_rfc3339(int64_t wall_us, char *out);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * The fixed limits of the module: those that are no business of an administrator's. What can be
+ * configured stands in src/httpd/directives.def instead. Each number says its unit.
+ */
+#ifndef TC_BASE_LIMITS_H
+#define TC_BASE_LIMITS_H
+
+#define TC_TOKEN_MAX_BYTES        8192  /* a longer JWT is refused before it is looked at */
+#define TC_CLIENT_ID_MAX_CHARS      64
+#define TC_JSON_MAX_DEPTH           16  /* levels of nesting in a client's message */
+#define TC_FRAME_HEADER_MAX_BYTES   14  /* RFC 6455, 5.2: 2 + 8 + 4 */
+#define TC_CONTROL_MAX_BYTES       125  /* RFC 6455, 5.5 */
+#define TC_READ_BUFFER_BYTES     65536  /* one a loop, shared by its connections */
+#define TC_WRITE_BATCH_FRAMES       64  /* frames that leave in one writev() */
+#define TC_TLS_BATCH_BYTES       16384  /* one TLS record, RFC 8446, 5.1 */
+#define TC_TAKEOVER_INPUT_BYTES (1 << 20) /* what httpd's input filters may hold at takeover */
+#define TC_ROOM_LOG_EVENTS         256  /* newest events that a live room keeps at most */
+#define TC_ROOM_HELD_EVENTS       1024  /* events that wait for one before them, a room */
+#define TC_STORE_BATCH_JOBS        256  /* jobs stored in one transaction */
+#define TC_STORE_QUEUE_JOBS      65536  /* jobs that wait for a child's db threads */
+#define TC_STORE_USERS            4096  /* user records that a db thread remembers */
+#define TC_STORE_USER_TTL_S         60  /* seconds until it asks again */
+#define TC_STOP_GRACE_MS          2000  /* milliseconds for the farewells of a stopping child */
+#define TC_RETRY_AFTER_S             2  /* seconds, told to a sender when waiting helps */
+
+#endif

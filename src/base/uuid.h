@@ -1,0 +1,28 @@
+/*
+ * UUIDs (RFC 9562): text form in and out, and version 7, whose order is the order of making. Any thread.
+ */
+#ifndef TC_BASE_UUID_H
+#define TC_BASE_UUID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TC_UUID_BYTES 16
+#define TC_UUID_CHARS 36
+
+typedef struct {
+    unsigned char bytes[TC_UUID_BYTES];
+} tc_uuid_t;
+
+/* Reads the 8-4-4-4-12 form, either case. False when `text` is anything else. */
+bool tc_uuid_parse(const char *text, size_t len_bytes, tc_uuid_t *out);
+
+/* Writes the lower-case form and a NUL: TC_UUID_CHARS + 1 bytes. */
+void tc_uuid_format(const tc_uuid_t *uuid, char *out);
+
+/* Makes a version 7 UUID (RFC 9562, 5.7) of the wall clock and the system's random source. */
+void tc_uuid_make_v7(tc_uuid_t *out);
+
+bool tc_uuid_equal(const tc_uuid_t *a, const tc_uuid_t *b);
+
+#endif
