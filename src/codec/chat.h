@@ -1,0 +1,114 @@
+/*
+ * The chat's JSON (docs/protocol.md): what clients say, read and validated; what the server says,
+ * written. Pure: no socket, clock, thread; whether a room or a message exists is the store's to say.
+ */
+#ifndef TC_CODEC_CHAT_H
+#define TC_CODEC_CHAT_H
+
+#include "base/buf.h"
+#include "base/uuid.h"
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Every error a client may be told: identifier, stable code on the wire, words for a person. */
+#define TC_CHAT_ERRORS(X)                                                                          \
+    X(INVALID_JSON, "invalid_json", "The message is not valid JSON.")                              \
+    X(TOO_DEEP, "too_deep", "The message is nested too deeply.")                                   \
+    X(INVALID_MESSAGE, "invalid_message", "The message is not a JSON object with a type.")         \
+    X(UNKNOWN_TYPE, "unknown_type", "The message type is not known.")                              \
+    X(INVALID_FIELD, "invalid_field", "A field is missing or has the wrong form.")                 \
+    X(EMPTY_CONTENT, "empty_content", "Message content cannot be empty.")                          \
+    X(CONTENT_TOO_LONG, "content_too_long", "Message content is too long.")                        \
+    X(INVALID_MESSAGE_TYPE, "invalid_message_type", "This message_type is not allowed.")           \
+    X(REPLY_NOT_FOUND, "reply_not_found", "The message replied to is not in this room.")           \
+    X(MESSAGE_NOT_FOUND, "message_not_found", "There is no such message in this room.")            \
+    X(NOT_SENDER, "not_sender", "Only the sender can edit a message.")                             \
+    X(UNAVAILABLE, "unavailable", "The message could not be stored. Try again.")                   \
+    X(OVERLOADED, "overloaded", "The server has too much to do. Try again.")                       \
+    X(INTERNAL, "internal", "The message could not be stored.")
+
+typedef enum {
+    TC_CHAT_OK,
+#define TC_CHAT_ERROR_ENUM(name, code, words) TC_CHAT_##name,
+    TC_CHAT_ERRORS(TC_CHAT_ERROR_ENUM)
+#undef TC_CHAT_ERROR_ENUM
+} tc_chat_error_e;
+
+typedef enum { TC_CHAT_IN_MESSAGE, TC_CHAT_IN_EDIT, TC_CHAT_IN_TYPING } tc_chat_in_e;
+
+/* What a site allows. const after configuration. */
+typedef struct {
+    size_t max_content_chars;
+    const char *const *message_types; /* NULL-terminated; the first one that fits is stored */
+} tc_chat_rules_t;
+
+/* A client's message; strings belong to `doc`. */
+typedef struct {
+    tc_chat_in_e kind;
+    const char *client_id;    /* NULL when there is none; set as soon as it is known, errors included */
+    const char *bad_field;    /* a literal, with TC_CHAT_INVALID_FIELD */
+    const char *content;      /* message and edit: valid UTF-8 without U+0000 */
+    size_t content_len;
+    const char *message_type; /* message: one of the rules' own strings */
+    bool has_reply;
+    tc_uuid_t reply_to;
+    tc_uuid_t message_id;     /* edit */
+    bool is_typing;
+    json_object *doc;
+} tc_chat_in_t;
+
+/*
+ * Reads and validates one text message (valid UTF-8). In every case the caller ends with
+ * tc_chat_in_free().
+ */
+tc_chat_error_e tc_chat_decode(const char *text, size_t len, const tc_chat_rules_t *rules,
+                               tc_chat_in_t *out);
+void tc_chat_in_free(tc_chat_in_t *in);
+
+/* A message as clients see it. Strings are NUL-terminated; ids and times in their text form. */
+typedef struct {
+    const char *id;
+    const char *room_id;
+    const char *sender_json; /* as tc_chat_encode_sender() wrote it */
+    const char *content;
+    const char *message_type;
+    const char *reply_id; /* NULL when it is no reply */
+    const char *reply_content;
+    const char *reply_sender_email;
+    bool is_edited;
+    const char *created_at;
+    const char *updated_at;
+} tc_chat_message_t;
+
+/* The sender object; a NULL name becomes null. */
+void tc_chat_encode_sender(tc_buf_t *buf, const char *id, const char *email, const char *username,
+                           const char *full_name);
+
+/*
+ * The message object up to, not including, `,"seq":N}`: the same bytes serve the live event, the
+ * history and a resume, which give it the seq of their own.
+ */
+void tc_chat_encode_object(tc_buf_t *buf, const tc_chat_message_t *message);
+void tc_chat_encode_object_end(tc_buf_t *buf, int64_t seq);
+
+/* The head of a chat_message up to its object, and what follows it; client_id may be NULL. */
+void tc_chat_encode_message_begin(tc_buf_t *buf);
+void tc_chat_encode_end(tc_buf_t *buf, const char *client_id);
+
+/* A whole message_edited; client_id may be NULL. */
+void tc_chat_encode_edited(tc_buf_t *buf, const tc_chat_message_t *message, int64_t seq,
+                           const char *client_id);
+
+void tc_chat_encode_typing(tc_buf_t *buf, const char *user_id, const char *user_email,
+                           bool is_typing);
+
+/* `client_id` and `field` may be NULL; a retry_after_s of 0 is left out. */
+void tc_chat_encode_error(tc_buf_t *buf, tc_chat_error_e error, const char *client_id,
+                          const char *field, int retry_after_s);
+
+/* The stable code of an error. */
+const char *tc_chat_error_code(tc_chat_error_e error);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Close codes and the payload of Close frames (RFC 6455, 5.5.1 and 7.4). Pure.
+ */
+#ifndef TC_CODEC_CLOSE_H
+#define TC_CODEC_CLOSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum {
+    TC_CLOSE_NORMAL = 1000,
+    TC_CLOSE_GOING_AWAY = 1001,
+    TC_CLOSE_PROTOCOL = 1002,
+    TC_CLOSE_UNSUPPORTED = 1003,
+    TC_CLOSE_NONE = 1005,      /* never on the wire: the frame had no code */
+    TC_CLOSE_BAD_DATA = 1007,
+    TC_CLOSE_POLICY = 1008,
+    TC_CLOSE_TOO_BIG = 1009,
+    TC_CLOSE_INTERNAL = 1011,
+    TC_CLOSE_RESTART = 1012,
+    TC_CLOSE_TRY_LATER = 1013,
+    TC_CLOSE_UNAUTHORIZED = 4001, /* the chat's own */
+    TC_CLOSE_FORBIDDEN = 4003
+} tc_close_code_e;
+
+/* True for a code that an endpoint may put into a Close frame (7.4.1, 7.4.2 and IANA's registry). */
+bool tc_close_is_valid_code(unsigned code);
+
+/*
+ * Reads a Close payload of `len` bytes (at most 125). Returns the peer's code, TC_CLOSE_NONE when
+ * there is none, or, for a payload that breaks the rules, 0 with *error the code to fail with.
+ */
+unsigned tc_close_decode(const unsigned char *payload, size_t len, unsigned *error);
+
+/*
+ * Writes a Close payload: the code and as much of `reason` (UTF-8, may be NULL) as fits without
+ * cutting a character. TC_CLOSE_NONE gives an empty one. Returns its length, 125 at most.
+ */
+size_t tc_close_encode(unsigned code, const char *reason, unsigned char *out);
+
+#endif

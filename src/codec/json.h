@@ -1,0 +1,38 @@
+/*
+ * JSON (RFC 8259) in and out: json-c behind a door that bounds the depth and refuses doubled keys and
+ * trailing bytes, and a writer of strings. Pure.
+ */
+#ifndef TC_CODEC_JSON_H
+#define TC_CODEC_JSON_H
+
+#include "base/buf.h"
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+typedef enum {
+    TC_JSON_OK,
+    TC_JSON_BROKEN,    /* not JSON, or more than one value */
+    TC_JSON_TOO_DEEP,
+    TC_JSON_NOT_OBJECT,
+    TC_JSON_DOUBLED    /* a key of the outer object stands twice */
+} tc_json_status_e;
+
+/*
+ * Parses one JSON object of at most `max_depth` levels. TC_JSON_OK alone fills *out, which the caller
+ * gives back with json_object_put().
+ */
+tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_depth,
+                                      json_object **out);
+
+/*
+ * The string member `key` of `object`, owned by it, with its length in bytes; NULL when there is none
+ * or when it is no string. *present tells the two apart (null counts as absent).
+ */
+const char *tc_json_get_string(json_object *object, const char *key, size_t *len, bool *present);
+
+/* Appends `text` (UTF-8) as a JSON string, quotes included. NULL becomes null. */
+void tc_json_append_string(tc_buf_t *buf, const char *text, size_t len);
+void tc_json_append_str(tc_buf_t *buf, const char *text);
+
+#endif

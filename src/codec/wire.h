@@ -1,0 +1,19 @@
+/*
+ * Whole server frames, encoded once: header and payload in one shared blob. Pure.
+ */
+#ifndef TC_CODEC_WIRE_H
+#define TC_CODEC_WIRE_H
+
+#include "base/blob.h"
+#include "codec/frame.h"
+
+/*
+ * A final, unmasked frame. `extra` bytes behind the frame are the caller's to fill (blob->data +
+ * blob->len on); they are not sent. One reference, the caller's.
+ */
+tc_blob_t *tc_wire_frame(tc_opcode_e opcode, const void *payload, size_t len, size_t extra);
+
+/* Bytes of the header in front of the payload of a frame made above. */
+size_t tc_wire_header_len(size_t payload_len);
+
+#endif
