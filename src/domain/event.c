@@ -1,0 +1,102 @@
+/* Events and their bytes. See event.h. */
+#include "domain/event.h"
+
+#include "base/alloc.h"
+#include "codec/wire.h"
+
+#include <stdlib.h>
+
+static void encode_message(tc_event_t *event, const tc_chat_message_t *message)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+    size_t begin, end;
+
+    tc_chat_encode_message_begin(&buf);
+    begin = buf.len;
+    tc_chat_encode_object(&buf, message);
+    end = buf.len;
+    tc_chat_encode_object_end(&buf, event->seq);
+    tc_chat_encode_end(&buf, NULL);
+    event->wire = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
+    event->object_at = tc_wire_header_len(buf.len) + begin;
+    event->object_len = end - begin;
+    tc_buf_free(&buf);
+}
+
+/* An edit's frame names a few fields only; the whole object rides behind it for the history. */
+static void encode_edit(tc_event_t *event, const tc_chat_message_t *message)
+{
+    tc_buf_t frame = TC_BUF_INIT, object = TC_BUF_INIT;
+
+    tc_chat_encode_edited(&frame, message, event->seq, NULL);
+    tc_chat_encode_object(&object, message);
+    event->wire = tc_wire_frame(TC_OPCODE_TEXT, frame.data, frame.len, object.len);
+    memcpy(event->wire->data + event->wire->len, object.data, object.len);
+    event->object_at = event->wire->len;
+    event->object_len = object.len;
+    tc_buf_free(&frame);
+    tc_buf_free(&object);
+}
+
+tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
+                            const tc_chat_message_t *message)
+{
+    tc_event_t *event = tc_alloc_zero(sizeof(*event));
+
+    event->refs = 1;
+    event->kind = kind;
+    event->seq = seq;
+    event->message_id = *message_id;
+    if (kind == TC_EVENT_MESSAGE) {
+        encode_message(event, message);
+    }
+    else {
+        encode_edit(event, message);
+    }
+    return event;
+}
+
+void tc_event_set_own(tc_event_t *event, uint64_t origin, const tc_chat_message_t *message,
+                      const char *client_id)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+
+    if (event->kind == TC_EVENT_MESSAGE) {
+        tc_chat_encode_message_begin(&buf);
+        tc_buf_append(&buf, event->wire->data + event->object_at, event->object_len);
+        tc_chat_encode_object_end(&buf, event->seq);
+        tc_chat_encode_end(&buf, client_id);
+    }
+    else {
+        tc_chat_encode_edited(&buf, message, event->seq, client_id);
+    }
+    event->origin = origin;
+    event->own = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
+    tc_buf_free(&buf);
+}
+
+void tc_event_unref(tc_event_t *event)
+{
+    if (event != NULL && --event->refs == 0) {
+        tc_blob_unref(event->wire);
+        tc_blob_unref(event->own);
+        free(event);
+    }
+}
+
+void tc_event_unref_list(tc_event_t *events)
+{
+    while (events != NULL) {
+        tc_event_t *next = events->next;
+
+        tc_event_unref(events);
+        events = next;
+    }
+}
+
+size_t tc_event_size(const tc_event_t *event)
+{
+    size_t own = event->own ? sizeof(*event->own) + event->own->size : 0;
+
+    return sizeof(*event) + sizeof(*event->wire) + event->wire->size + own;
+}

@@ -1,0 +1,60 @@
+/* message_history frames. See history.h. */
+#include "domain/history.h"
+
+#include "codec/wire.h"
+
+void tc_history_begin(tc_history_t *history)
+{
+    memset(history, 0, sizeof(*history));
+    TC_BUF_LIT(&history->buf, "{\"type\":\"message_history\",\"messages\":[");
+}
+
+void tc_history_add(tc_history_t *history, const tc_event_t *event, int64_t seq)
+{
+    if (history->any) {
+        TC_BUF_LIT(&history->buf, ",");
+    }
+    history->any = true;
+    tc_buf_append(&history->buf, event->wire->data + event->object_at, event->object_len);
+    tc_chat_encode_object_end(&history->buf, seq);
+}
+
+tc_blob_t *tc_history_end(tc_history_t *history, tc_history_kind_e kind, int64_t last_seq)
+{
+    static const char *const recovered[] = {"}", ",\"recovered\":false}", ",\"recovered\":true}"};
+    tc_blob_t *frame;
+
+    TC_BUF_LIT(&history->buf, "],\"last_seq\":");
+    tc_buf_append_int(&history->buf, last_seq);
+    tc_buf_append_str(&history->buf, recovered[kind]);
+    frame = tc_wire_frame(TC_OPCODE_TEXT, history->buf.data, history->buf.len, 0);
+    tc_buf_free(&history->buf);
+    return frame;
+}
+
+static unsigned count_messages(const tc_event_t *events)
+{
+    unsigned count = 0;
+
+    for (; events != NULL; events = events->next) {
+        count += events->kind == TC_EVENT_MESSAGE;
+    }
+    return count;
+}
+
+tc_blob_t *tc_history_of_list(const tc_event_t *events, unsigned max_messages,
+                              tc_history_kind_e kind, int64_t last_seq)
+{
+    unsigned left = count_messages(events);
+    tc_history_t history;
+
+    tc_history_begin(&history);
+    for (; events != NULL; events = events->next) {
+        bool newest = events->kind == TC_EVENT_MESSAGE && left-- <= max_messages;
+
+        if (kind == TC_HISTORY_RECOVERED || newest) {
+            tc_history_add(&history, events, events->seq);
+        }
+    }
+    return tc_history_end(&history, kind, last_seq);
+}

@@ -1,0 +1,39 @@
+/*
+ * All live rooms of a child, of all sites: finds them, keeps an empty one a while, sends what members
+ * say to the store and what the store answers to the rooms. The loop's; time is passed in.
+ */
+#ifndef TC_DOMAIN_HUB_H
+#define TC_DOMAIN_HUB_H
+
+#include "domain/bus.h"
+#include "domain/room.h"
+
+#include <apr_pools.h>
+
+typedef struct tc_hub_t tc_hub_t;
+
+/* Makes a hub that lives as long as `pool`, which must be the loop's own. */
+tc_hub_t *tc_hub_create(tc_bus_t *bus, apr_pool_t *pool);
+
+/* Frees all rooms; no member and no job is left. */
+void tc_hub_destroy(tc_hub_t *hub);
+
+/* Puts a member into the room of a trip; `after` is the seq it resumes from, -1 for a newcomer. */
+void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, const tc_uuid_t *trip_id,
+                 const tc_uuid_t *room_id, int64_t after);
+void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us);
+
+/* A member of a room has sent a text message (valid UTF-8). Answers go through its sink. */
+void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t len,
+                    int64_t now_us);
+
+/* A store's job has come back; destroys it. */
+void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us);
+
+/* Once a second or so: forgets rooms that stood empty, asks again for what is missing. */
+void tc_hub_tick(tc_hub_t *hub, int64_t now_us);
+
+/* Live rooms, for tests and metrics. */
+unsigned tc_hub_room_count(const tc_hub_t *hub);
+
+#endif

@@ -1,0 +1,32 @@
+/* Jobs for a store. See store.h. */
+#include "base/alloc.h"
+#include "domain/store.h"
+
+#include <stdlib.h>
+
+tc_job_t *tc_job_create(tc_job_kind_e kind, tc_store_t *store, const char *content,
+                        size_t content_len, const char *client_id)
+{
+    size_t id_size = client_id ? strlen(client_id) + 1 : 0;
+    tc_job_t *job = tc_alloc_zero(sizeof(*job) + content_len + 1 + id_size);
+
+    job->kind = kind;
+    job->store = store;
+    if (content_len > 0) {
+        memcpy(job->text, content, content_len);
+    }
+    job->content = job->text;
+    if (client_id != NULL) {
+        job->client_id = memcpy(job->text + content_len + 1, client_id, id_size);
+    }
+    return job;
+}
+
+void tc_job_destroy(tc_job_t *job)
+{
+    tc_user_unref(job->user);
+    tc_event_unref_list(job->events);
+    tc_blob_unref(job->history[0]);
+    tc_blob_unref(job->history[1]);
+    free(job);
+}

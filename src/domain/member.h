@@ -1,0 +1,46 @@
+/*
+ * A connection as its room knows it: who, how far it has come, and the sink through which the domain
+ * speaks to it. Embedded in the session; the loop's alone.
+ */
+#ifndef TC_DOMAIN_MEMBER_H
+#define TC_DOMAIN_MEMBER_H
+
+#include "base/blob.h"
+#include "domain/user.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tc_room_t;
+struct tc_member_t;
+
+/* How the domain speaks to a connection. None of these frees the member. */
+typedef struct {
+    /* Queues a frame; takes a reference of its own. What does not fit is the sink's affair. */
+    void (*send)(struct tc_member_t *member, tc_blob_t *frame);
+    /* Ends the connection with a close code and a literal. The member leaves its room later. */
+    void (*close)(struct tc_member_t *member, unsigned code, const char *reason);
+    /* Asks for tc_typing_on_timer() at `due_us` (monotonic). */
+    void (*wake)(struct tc_member_t *member, int64_t due_us);
+    /* A job of the member's has come back; `jobs` says how many are left. */
+    void (*settled)(struct tc_member_t *member);
+} tc_sink_t;
+
+typedef struct tc_member_t {
+    const tc_sink_t *sink;
+    uint64_t id;            /* unique in the child, never 0 */
+    tc_user_t *user;
+    struct tc_room_t *room; /* NULL when it is in none */
+    unsigned index;         /* in the room's list */
+    unsigned jobs;          /* in flight; the member stays in memory until they are back */
+    int64_t cursor;         /* seq of the newest event handed to it; -1 before its history */
+    int64_t after;          /* resume from here; -1: a newcomer */
+    bool waiting;           /* for the room to be loaded */
+    bool fetching;          /* a job brings what it lacks */
+    bool typing_shown;      /* what the room was told last */
+    bool typing_wanted;     /* what it is to be told, if typing_due_us is set */
+    int64_t typing_sent_us; /* when it was told; 0 never */
+    int64_t typing_due_us;  /* 0: nothing waits */
+} tc_member_t;
+
+#endif

@@ -1,0 +1,407 @@
+/* Live rooms. See room.h. */
+#include "domain/room.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "codec/close.h"
+
+#include <stdlib.h>
+
+tc_room_t *tc_room_create(tc_store_t *store, const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+{
+    tc_room_t *room = tc_alloc_zero(sizeof(*room));
+
+    room->site = store->site;
+    room->store = store;
+    room->key.site_index = store->site->index;
+    room->key.trip_id = *trip_id;
+    room->room_id = *room_id;
+    tc_timeline_init(&room->timeline, (unsigned)store->site->history_msgs,
+                     store->site->room_cache_bytes);
+    return room;
+}
+
+void tc_room_destroy(tc_room_t *room)
+{
+    tc_timeline_free(&room->timeline);
+    tc_event_unref_list(room->held);
+    free(room->members);
+    free(room);
+}
+
+/* Submits a job that reads; false when the store's queue is full. */
+static bool submit_read(tc_room_t *room, tc_member_t *member, tc_job_kind_e kind, int64_t after,
+                        int limit)
+{
+    tc_job_t *job = tc_job_create(kind, room->store, NULL, 0, NULL);
+
+    job->room = room;
+    job->member = member;
+    job->room_id = room->room_id;
+    job->after = after;
+    job->limit = limit;
+    if (room->store->submit(room->store, job) != APR_SUCCESS) {
+        tc_job_destroy(job);
+        return false;
+    }
+    room->jobs++;
+    if (member != NULL) {
+        member->jobs++;
+    }
+    return true;
+}
+
+static void turn_away(tc_member_t *member)
+{
+    member->sink->close(member, TC_CLOSE_TRY_LATER, "history unavailable, try again later");
+}
+
+static void start_load(tc_room_t *room, tc_member_t *member)
+{
+    member->waiting = true;
+    if (room->loading) {
+        return;
+    }
+    room->loading = submit_read(room, NULL, TC_JOB_LOAD, 0, room->site->history_msgs);
+    if (!room->loading) {
+        member->waiting = false;
+        turn_away(member);
+    }
+}
+
+static void start_fetch(tc_room_t *room, tc_member_t *member, int64_t after)
+{
+    member->fetching = submit_read(room, member, TC_JOB_EVENTS, after,
+                                   room->site->resume_events + 1);
+    if (!member->fetching) {
+        turn_away(member);
+    }
+}
+
+static void hand_over(tc_member_t *member, tc_event_t *event)
+{
+    bool own = event->own != NULL && event->origin == member->id;
+
+    member->cursor = event->seq;
+    member->sink->send(member, own ? event->own : event->wire);
+}
+
+/* Brings a member that has its history up to the room's present. */
+static void advance(tc_room_t *room, tc_member_t *member)
+{
+    while (member->cursor < room->timeline.last_seq) {
+        tc_event_t *event = tc_timeline_get(&room->timeline, member->cursor + 1);
+
+        if (event == NULL) {
+            start_fetch(room, member, member->cursor);
+            return;
+        }
+        hand_over(member, event);
+    }
+}
+
+static void give_history(tc_room_t *room, tc_member_t *member, tc_blob_t *frame, int64_t last_seq)
+{
+    member->cursor = last_seq;
+    member->sink->send(member, frame);
+    advance(room, member);
+}
+
+/*
+ * The newest messages, out of the timeline or, in a room too big to be kept, out of the answer of the
+ * LOAD at hand; without either the store is asked.
+ */
+static void serve_fresh(tc_room_t *room, tc_member_t *member, tc_job_t *load)
+{
+    tc_history_kind_e kind = member->after < 0 ? TC_HISTORY_FRESH : TC_HISTORY_NOT_RECOVERED;
+    tc_blob_t *frame = tc_timeline_history(&room->timeline, kind);
+
+    if (frame != NULL) {
+        give_history(room, member, frame, room->timeline.last_seq);
+        return;
+    }
+    if (load == NULL) {
+        start_load(room, member);
+        return;
+    }
+    if (load->history[kind] == NULL) {
+        load->history[kind] = tc_history_of_list(load->events, room->timeline.max_recent, kind,
+                                                 load->last_seq);
+    }
+    give_history(room, member, load->history[kind], load->last_seq);
+}
+
+/* A resume from beyond the room's present is settled by the store: another child may be ahead. */
+static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
+{
+    int64_t last_seq = room->timeline.last_seq;
+    tc_blob_t *frame;
+
+    if (!room->loaded) {
+        start_load(room, member);
+        return;
+    }
+    if (member->after < 0 || last_seq - member->after > room->site->resume_events) {
+        serve_fresh(room, member, load);
+        return;
+    }
+    frame = tc_timeline_resume(&room->timeline, member->after);
+    if (frame != NULL) {
+        give_history(room, member, frame, last_seq);
+        return;
+    }
+    start_fetch(room, member, member->after);
+}
+
+void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
+{
+    if (room->count == room->size) {
+        room->size = room->size ? room->size * 2 : 4;
+        room->members = tc_realloc(room->members, room->size * sizeof(*room->members));
+    }
+    member->room = room;
+    member->index = room->count;
+    member->cursor = -1;
+    member->after = after;
+    room->members[room->count++] = member;
+    serve(room, member, NULL);
+}
+
+void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us)
+{
+    tc_member_t *last = room->members[--room->count];
+
+    room->members[member->index] = last;
+    last->index = member->index;
+    member->room = NULL;
+    member->waiting = false;
+    if (room->count == 0) {
+        room->empty_since_us = now_us;
+    }
+}
+
+/* Early events wait in order; past the bound the store will bring them. */
+static void hold_event(tc_room_t *room, tc_event_t *event)
+{
+    tc_event_t **at = &room->held;
+
+    while (*at != NULL && (*at)->seq < event->seq) {
+        at = &(*at)->next;
+    }
+    if ((*at != NULL && (*at)->seq == event->seq) || room->held_count == TC_ROOM_HELD_EVENTS) {
+        return;
+    }
+    tc_event_ref(event)->next = *at;
+    *at = event;
+    room->held_count++;
+}
+
+static void deliver(tc_room_t *room, tc_event_t *event)
+{
+    unsigned i;
+
+    tc_timeline_append(&room->timeline, event);
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->cursor == event->seq - 1) {
+            hand_over(room->members[i], event);
+        }
+    }
+}
+
+/* Delivers what waited for the event just delivered and drops what has been seen. */
+static void release_held(tc_room_t *room)
+{
+    while (room->held != NULL && room->held->seq <= room->timeline.last_seq + 1) {
+        tc_event_t *event = room->held;
+
+        room->held = event->next;
+        room->held_count--;
+        if (event->seq == room->timeline.last_seq + 1) {
+            deliver(room, event);
+        }
+        tc_event_unref(event);
+    }
+    room->behind = room->held != NULL;
+}
+
+void tc_room_retry(tc_room_t *room)
+{
+    if (room->loaded && room->behind && !room->fetching) {
+        room->fetching = submit_read(room, NULL, TC_JOB_EVENTS, room->timeline.last_seq,
+                                     TC_ROOM_LOG_EVENTS);
+    }
+}
+
+void tc_room_ingest(tc_room_t *room, tc_event_t *event)
+{
+    if (!room->loaded) {
+        hold_event(room, event);
+        return;
+    }
+    if (event->seq <= room->timeline.last_seq) {
+        return;
+    }
+    if (event->seq == room->timeline.last_seq + 1) {
+        deliver(room, event);
+        release_held(room);
+    }
+    else {
+        hold_event(room, event);
+        room->behind = true;
+    }
+    tc_room_retry(room);
+}
+
+/*
+ * Serving a member may close it or start a fetch, but takes none out of the list: members leave from
+ * the session's reaper alone.
+ */
+static void serve_waiting(tc_room_t *room, tc_job_t *load)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->waiting) {
+            room->members[i]->waiting = false;
+            serve(room, room->members[i], load);
+        }
+    }
+}
+
+static void dismiss_waiting(tc_room_t *room, tc_job_status_e status)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        tc_member_t *member = room->members[i];
+
+        if (!member->waiting) {
+            continue;
+        }
+        member->waiting = false;
+        if (status == TC_JOB_GONE) {
+            member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
+        }
+        else {
+            turn_away(member);
+        }
+    }
+}
+
+void tc_room_on_load(tc_room_t *room, tc_job_t *job)
+{
+    room->loading = false;
+    if (job->status != TC_JOB_DONE) {
+        dismiss_waiting(room, job->status);
+        return;
+    }
+    if (!room->loaded) {
+        room->loaded = true;
+        tc_timeline_load(&room->timeline, job->events, job->last_seq);
+    }
+    serve_waiting(room, job);
+    release_held(room);
+    tc_room_retry(room);
+}
+
+/* Moves the room, and the members that kept up with it, over events that were deleted. */
+static void skip_to(tc_room_t *room, int64_t seq)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->cursor == room->timeline.last_seq) {
+            room->members[i]->cursor = seq;
+        }
+    }
+    tc_timeline_skip(&room->timeline, seq);
+}
+
+/*
+ * The store's word on what follows `after` is final: what it leaves out was deleted with its user, and
+ * nobody may wait for it.
+ */
+static void ingest_fetched(tc_room_t *room, tc_job_t *job)
+{
+    const tc_event_t *event;
+
+    if (job->after > room->timeline.last_seq) {
+        return; /* it says nothing of what lies between */
+    }
+    for (event = job->events; event != NULL; event = event->next) {
+        if (event->seq > room->timeline.last_seq + 1) {
+            skip_to(room, event->seq - 1);
+        }
+        if (event->seq == room->timeline.last_seq + 1) {
+            deliver(room, (tc_event_t *)event);
+        }
+    }
+    if (job->complete && job->last_seq > room->timeline.last_seq) {
+        skip_to(room, job->last_seq);
+    }
+    release_held(room);
+    tc_room_retry(room);
+}
+
+/* What a resuming member asked for has come. */
+static void serve_fetched(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
+{
+    tc_blob_t *frame;
+    const tc_event_t *event;
+
+    if (member->cursor >= 0) { /* it has its history and fell behind the log */
+        for (event = job->events; event != NULL; event = event->next) {
+            if (event->seq > member->cursor) {
+                hand_over(member, (tc_event_t *)event);
+            }
+        }
+        if (job->complete && job->last_seq > member->cursor) {
+            member->cursor = job->last_seq;
+        }
+        advance(room, member);
+    }
+    else if (job->after > job->last_seq
+             || job->last_seq - job->after > room->site->resume_events) {
+        serve_fresh(room, member, NULL);
+    }
+    else {
+        frame = tc_history_of_list(job->events, 0, TC_HISTORY_RECOVERED, job->last_seq);
+        give_history(room, member, frame, job->last_seq);
+        tc_blob_unref(frame);
+    }
+}
+
+void tc_room_on_events(tc_room_t *room, tc_job_t *job)
+{
+    tc_member_t *member = job->member;
+
+    if (member == NULL) {
+        room->fetching = false;
+    }
+    else {
+        member->fetching = false;
+        if (member->room == room && job->status != TC_JOB_DONE) {
+            turn_away(member);
+        }
+        else if (member->room == room) {
+            serve_fetched(room, member, job);
+        }
+    }
+    if (job->status == TC_JOB_DONE && room->loaded) {
+        ingest_fetched(room, job);
+    }
+}
+
+void tc_room_send_others(tc_room_t *room, const tc_member_t *sender, tc_blob_t *frame)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        tc_member_t *member = room->members[i];
+
+        if (member->cursor >= 0 && strcmp(member->user->id, sender->user->id) != 0) {
+            member->sink->send(member, frame);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+/*
+ * A live room: its members, its timeline, and the rule that makes every member see each event once and
+ * in seq order (promise 3): an event goes to the members whose cursor stands right before it; whoever
+ * is elsewhere is brought there from the timeline or the store. The loop's; time is passed in.
+ */
+#ifndef TC_DOMAIN_ROOM_H
+#define TC_DOMAIN_ROOM_H
+
+#include "domain/member.h"
+#include "domain/store.h"
+#include "domain/timeline.h"
+
+/* What a room is found by: two sites may have a trip of the same id. No padding: it is hashed. */
+typedef struct {
+    uint32_t site_index;
+    tc_uuid_t trip_id;
+} tc_room_key_t;
+
+typedef struct tc_room_t {
+    tc_room_key_t key;
+    const tc_site_t *site;
+    tc_store_t *store;
+    tc_uuid_t room_id;
+    tc_member_t **members;   /* in no order */
+    unsigned count, size;
+    tc_timeline_t timeline;
+    bool loaded;
+    bool loading;            /* a LOAD is in flight */
+    bool behind;             /* events are missing; a fetch is due or in flight */
+    bool fetching;           /* the room's own EVENTS job is in flight */
+    tc_event_t *held;        /* early events, ascending */
+    unsigned held_count;
+    unsigned jobs;           /* in flight; the room stays in memory until they are back */
+    int64_t empty_since_us;  /* monotonic; meaningful while count is 0 */
+    struct tc_room_t *next;  /* the hub's sweep */
+} tc_room_t;
+
+tc_room_t *tc_room_create(tc_store_t *store, const tc_uuid_t *trip_id, const tc_uuid_t *room_id);
+
+/* Frees an empty room without jobs in flight. */
+void tc_room_destroy(tc_room_t *room);
+
+/* Adds a member and brings it its history, now or when the store has answered. */
+void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after);
+void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us);
+
+/* Takes an event of this room from wherever it comes, once or often, early or late. Does not keep the
+ * caller's reference. */
+void tc_room_ingest(tc_room_t *room, tc_event_t *event);
+
+/* Takes back a LOAD or EVENTS job of this room; the caller destroys it. */
+void tc_room_on_load(tc_room_t *room, tc_job_t *job);
+void tc_room_on_events(tc_room_t *room, tc_job_t *job);
+
+/* Asks the store again for what is missing, if something is and nothing is under way. */
+void tc_room_retry(tc_room_t *room);
+
+/* Sends a frame to every member whose user is another and who has its history. */
+void tc_room_send_others(tc_room_t *room, const tc_member_t *sender, tc_blob_t *frame);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * A site: what one virtual host allows and how patient it is. Plain numbers, const after start-up,
+ * read by every thread. Rooms of two sites never meet.
+ */
+#ifndef TC_DOMAIN_SITE_H
+#define TC_DOMAIN_SITE_H
+
+#include "codec/chat.h"
+
+#include <stdint.h>
+
+typedef struct tc_site_t {
+    const char *name;  /* for logs: host:port */
+    unsigned index;    /* unique in this httpd; part of every room's key */
+    tc_chat_rules_t rules;
+    int history_msgs;          /* newest messages a newcomer gets */
+    int resume_events;         /* events that a resume may bring */
+    size_t room_cache_bytes;   /* events and frames that a live room keeps */
+    int64_t room_linger_us;    /* an empty room is kept this long */
+    int64_t typing_interval_us; /* 0: no limit */
+    unsigned typing_max_room;  /* members; 0: typing is off */
+    size_t max_message_bytes;
+    unsigned send_queue_msgs;
+    size_t send_queue_bytes;
+    unsigned max_pending;      /* jobs in flight of one connection */
+    int64_t ping_interval_us;
+    int64_t pong_timeout_us;
+    int64_t frame_timeout_us;
+    int64_t close_timeout_us;
+} tc_site_t;
+
+#endif

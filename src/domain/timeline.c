@@ -1,0 +1,252 @@
+/* What a live room remembers. See timeline.h. */
+#include "domain/timeline.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+
+#include <stdlib.h>
+
+/* Bytes are counted once for an event that stands in the log, in the recent list, or in both. */
+static void hold(tc_timeline_t *timeline, tc_event_t *event)
+{
+    if (event->holds++ == 0) {
+        timeline->bytes += tc_event_size(event);
+    }
+    tc_event_ref(event);
+}
+
+static void release(tc_timeline_t *timeline, tc_event_t *event)
+{
+    if (--event->holds == 0) {
+        timeline->bytes -= tc_event_size(event);
+    }
+    tc_event_unref(event);
+}
+
+static void forget_frames(tc_timeline_t *timeline)
+{
+    tc_blob_t **frames[] = {&timeline->history[0], &timeline->history[1], &timeline->resume};
+    size_t i;
+
+    for (i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+        tc_blob_unref(*frames[i]);
+        *frames[i] = NULL;
+    }
+}
+
+static tc_event_t *ring_at(const tc_event_ring_t *ring, unsigned i)
+{
+    return ring->slots[(ring->first + i) % ring->size];
+}
+
+static void ring_grow(tc_event_ring_t *ring)
+{
+    unsigned size = ring->size ? ring->size * 2 : 8, i;
+    tc_event_t **slots = tc_alloc(size * sizeof(tc_event_t *));
+
+    for (i = 0; i < ring->count; i++) {
+        slots[i] = ring_at(ring, i);
+    }
+    free(ring->slots);
+    ring->slots = slots;
+    ring->size = size;
+    ring->first = 0;
+}
+
+static void log_pop(tc_timeline_t *timeline)
+{
+    tc_event_ring_t *ring = &timeline->log;
+
+    release(timeline, ring_at(ring, 0));
+    ring->first = (ring->first + 1) % ring->size;
+    ring->count--;
+}
+
+static void log_push(tc_timeline_t *timeline, tc_event_t *event)
+{
+    tc_event_ring_t *ring = &timeline->log;
+
+    if (ring->count == TC_ROOM_LOG_EVENTS) {
+        log_pop(timeline);
+    }
+    if (ring->count == ring->size) {
+        ring_grow(ring);
+    }
+    hold(timeline, event);
+    ring->slots[(ring->first + ring->count++) % ring->size] = event;
+}
+
+static void recent_clear(tc_timeline_t *timeline)
+{
+    unsigned i;
+
+    for (i = 0; i < timeline->recent_count; i++) {
+        release(timeline, timeline->recent[i].event);
+    }
+    free(timeline->recent);
+    timeline->recent = NULL;
+    timeline->recent_count = 0;
+}
+
+static void recent_push(tc_timeline_t *timeline, tc_event_t *event)
+{
+    if (timeline->max_recent == 0) {
+        return;
+    }
+    if (timeline->recent == NULL) {
+        timeline->recent = tc_alloc(timeline->max_recent * sizeof(tc_recent_t));
+    }
+    if (timeline->recent_count == timeline->max_recent) {
+        release(timeline, timeline->recent[0].event);
+        memmove(timeline->recent, timeline->recent + 1,
+                --timeline->recent_count * sizeof(tc_recent_t));
+    }
+    hold(timeline, event);
+    timeline->recent[timeline->recent_count++] = (tc_recent_t){event->seq, event};
+}
+
+static void recent_replace(tc_timeline_t *timeline, tc_event_t *edit)
+{
+    unsigned i;
+
+    for (i = timeline->recent_count; i-- > 0;) {
+        if (tc_uuid_equal(&timeline->recent[i].event->message_id, &edit->message_id)) {
+            hold(timeline, edit);
+            release(timeline, timeline->recent[i].event);
+            timeline->recent[i].event = edit;
+            return;
+        }
+    }
+}
+
+/* The log goes first: it only saves queries to those who resume; the recent list serves everybody. */
+static void trim(tc_timeline_t *timeline)
+{
+    while (timeline->bytes > timeline->max_bytes && timeline->log.count > 0) {
+        log_pop(timeline);
+    }
+    if (timeline->bytes > timeline->max_bytes) {
+        recent_clear(timeline);
+        timeline->recent_valid = false;
+    }
+}
+
+void tc_timeline_init(tc_timeline_t *timeline, unsigned max_recent, size_t max_bytes)
+{
+    memset(timeline, 0, sizeof(*timeline));
+    timeline->max_recent = max_recent;
+    timeline->max_bytes = max_bytes;
+}
+
+void tc_timeline_free(tc_timeline_t *timeline)
+{
+    forget_frames(timeline);
+    while (timeline->log.count > 0) {
+        log_pop(timeline);
+    }
+    recent_clear(timeline);
+    free(timeline->log.slots);
+    timeline->log.slots = NULL;
+}
+
+/* Events come one after the other; a hole among the old ones (edits are not asked for that far back)
+ * starts the log anew behind it. */
+static void load_one(tc_timeline_t *timeline, tc_event_t *event)
+{
+    while (timeline->log.count > 0
+           && ring_at(&timeline->log, timeline->log.count - 1)->seq != event->seq - 1) {
+        log_pop(timeline);
+    }
+    log_push(timeline, event);
+    if (event->kind == TC_EVENT_MESSAGE) {
+        recent_push(timeline, event);
+    }
+}
+
+void tc_timeline_load(tc_timeline_t *timeline, tc_event_t *events, int64_t last_seq)
+{
+    timeline->recent_valid = true;
+    timeline->last_seq = last_seq;
+    for (; events != NULL; events = events->next) {
+        load_one(timeline, events);
+    }
+    while (timeline->log.count > 0
+           && ring_at(&timeline->log, timeline->log.count - 1)->seq != last_seq) {
+        log_pop(timeline);
+    }
+    trim(timeline);
+}
+
+void tc_timeline_skip(tc_timeline_t *timeline, int64_t last_seq)
+{
+    forget_frames(timeline);
+    while (timeline->log.count > 0) {
+        log_pop(timeline);
+    }
+    timeline->last_seq = last_seq;
+}
+
+void tc_timeline_append(tc_timeline_t *timeline, tc_event_t *event)
+{
+    forget_frames(timeline);
+    timeline->last_seq = event->seq;
+    log_push(timeline, event);
+    if (timeline->recent_valid && event->kind == TC_EVENT_MESSAGE) {
+        recent_push(timeline, event);
+    }
+    else if (timeline->recent_valid) {
+        recent_replace(timeline, event);
+    }
+    trim(timeline);
+}
+
+tc_blob_t *tc_timeline_history(tc_timeline_t *timeline, tc_history_kind_e kind)
+{
+    tc_history_t history;
+    unsigned i;
+
+    if (!timeline->recent_valid) {
+        return NULL;
+    }
+    if (timeline->history[kind] == NULL) {
+        tc_history_begin(&history);
+        for (i = 0; i < timeline->recent_count; i++) {
+            tc_history_add(&history, timeline->recent[i].event, timeline->recent[i].seq);
+        }
+        timeline->history[kind] = tc_history_end(&history, kind, timeline->last_seq);
+    }
+    return timeline->history[kind];
+}
+
+tc_event_t *tc_timeline_get(const tc_timeline_t *timeline, int64_t seq)
+{
+    const tc_event_ring_t *ring = &timeline->log;
+    int64_t back = timeline->last_seq - seq;
+
+    if (back < 0 || back >= (int64_t)ring->count) {
+        return NULL;
+    }
+    return ring_at(ring, ring->count - 1 - (unsigned)back);
+}
+
+tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after)
+{
+    tc_history_t history;
+    int64_t seq;
+
+    if (timeline->resume != NULL && timeline->resume_after == after) {
+        return timeline->resume;
+    }
+    if (after > timeline->last_seq
+        || (after < timeline->last_seq && tc_timeline_get(timeline, after + 1) == NULL)) {
+        return NULL;
+    }
+    tc_history_begin(&history);
+    for (seq = after + 1; seq <= timeline->last_seq; seq++) {
+        tc_history_add(&history, tc_timeline_get(timeline, seq), seq);
+    }
+    tc_blob_unref(timeline->resume);
+    timeline->resume = tc_history_end(&history, TC_HISTORY_RECOVERED, timeline->last_seq);
+    timeline->resume_after = after;
+    return timeline->resume;
+}
