@@ -1,0 +1,157 @@
+/* Frames that wait for a socket. See outq.h. */
+#include "engine/outq.h"
+
+#include "base/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void tc_outq_init(tc_outq_t *queue)
+{
+    memset(queue, 0, sizeof(*queue));
+    queue->slots = queue->few;
+    queue->size = TC_OUTQ_INLINE;
+}
+
+static tc_blob_t **slot_at(const tc_outq_t *queue, unsigned i)
+{
+    return &queue->slots[(queue->first + i) % queue->size];
+}
+
+/* An empty queue owns no memory: most connections are idle most of the time. */
+static void shrink(tc_outq_t *queue)
+{
+    if (queue->slots != queue->few) {
+        free(queue->slots);
+    }
+    tc_outq_init(queue);
+}
+
+void tc_outq_free(tc_outq_t *queue)
+{
+    unsigned i;
+
+    for (i = 0; i < queue->count; i++) {
+        tc_blob_unref(*slot_at(queue, i));
+    }
+    shrink(queue);
+}
+
+static void grow(tc_outq_t *queue)
+{
+    tc_blob_t **slots = tc_alloc(queue->size * 2 * sizeof(tc_blob_t *));
+    unsigned i;
+
+    for (i = 0; i < queue->count; i++) {
+        slots[i] = *slot_at(queue, i);
+    }
+    if (queue->slots != queue->few) {
+        free(queue->slots);
+    }
+    queue->slots = slots;
+    queue->size *= 2;
+    queue->first = 0;
+}
+
+void tc_outq_push_always(tc_outq_t *queue, tc_blob_t *frame)
+{
+    if (queue->count == queue->size) {
+        grow(queue);
+    }
+    *slot_at(queue, queue->count++) = tc_blob_ref(frame);
+    queue->bytes += frame->len;
+}
+
+/* Frames that must stay: those that have begun to leave. */
+static unsigned begun(const tc_outq_t *queue)
+{
+    return queue->pinned > 0 ? queue->pinned : queue->head_sent > 0;
+}
+
+/* Keeps the frames that have begun to leave and, of the others, those that `keep` says. */
+static void filter(tc_outq_t *queue, bool keep_undroppable)
+{
+    unsigned i, kept = begun(queue), from = kept;
+
+    for (i = from; i < queue->count; i++) {
+        tc_blob_t *frame = *slot_at(queue, i);
+
+        if (keep_undroppable && !frame->droppable) {
+            *slot_at(queue, kept++) = frame;
+        }
+        else {
+            queue->bytes -= frame->len;
+            tc_blob_unref(frame);
+        }
+    }
+    queue->count = kept;
+}
+
+void tc_outq_drop_unsent(tc_outq_t *queue)
+{
+    filter(queue, false);
+}
+
+static bool fits(const tc_outq_t *queue, const tc_blob_t *frame, unsigned max_msgs,
+                 size_t max_bytes)
+{
+    return queue->count == 0
+           || (queue->count < max_msgs && queue->bytes + frame->len <= max_bytes);
+}
+
+apr_status_t tc_outq_push(tc_outq_t *queue, tc_blob_t *frame, unsigned max_msgs, size_t max_bytes)
+{
+    if (!fits(queue, frame, max_msgs, max_bytes)) {
+        if (frame->droppable) {
+            return APR_SUCCESS;
+        }
+        filter(queue, true);
+        if (!fits(queue, frame, max_msgs, max_bytes)) {
+            return APR_ENOSPC;
+        }
+    }
+    tc_outq_push_always(queue, frame);
+    return APR_SUCCESS;
+}
+
+int tc_outq_peek(const tc_outq_t *queue, struct iovec *iov, int max)
+{
+    int n = 0;
+
+    for (; n < max && (unsigned)n < queue->count; n++) {
+        tc_blob_t *frame = *slot_at(queue, (unsigned)n);
+        size_t skip = n == 0 ? queue->head_sent : 0;
+
+        iov[n].iov_base = frame->data + skip;
+        iov[n].iov_len = frame->len - skip;
+    }
+    return n;
+}
+
+void tc_outq_pin(tc_outq_t *queue, size_t len)
+{
+    size_t covered = 0;
+
+    queue->pinned = 0;
+    while (queue->pinned < queue->count && covered < len + queue->head_sent) {
+        covered += (*slot_at(queue, queue->pinned++))->len;
+    }
+}
+
+void tc_outq_consume(tc_outq_t *queue, size_t len)
+{
+    queue->pinned = 0;
+    queue->head_sent += len;
+    while (queue->count > 0 && queue->head_sent >= (*slot_at(queue, 0))->len) {
+        tc_blob_t *frame = *slot_at(queue, 0);
+
+        queue->head_sent -= frame->len;
+        queue->bytes -= frame->len;
+        queue->first = (queue->first + 1) % queue->size;
+        queue->count--;
+        tc_blob_unref(frame);
+    }
+    if (queue->count == 0) {
+        shrink(queue);
+    }
+}
