@@ -1,0 +1,215 @@
+/* What one httpd child runs for the chat. See child.h. */
+#include "adapters/child.h"
+
+#include "adapters/session.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "codec/close.h"
+#include "engine/transport.h"
+
+#include <stdlib.h>
+
+#define TICK_US TC_US_PER_S
+#define LEAVING_US (20 * TC_US_PER_MS)
+#define JOIN_LOOP_US ((TC_STOP_GRACE_MS + 2000) * TC_US_PER_MS)
+#define JOIN_DB_US (3 * TC_US_PER_S)
+
+/* ---- counting ---- */
+
+bool tc_child_reserve(tc_child_t *child)
+{
+    unsigned held = atomic_load(&child->connections);
+
+    do {
+        if (held >= child->max_connections) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&child->connections, &held, held + 1));
+    return true;
+}
+
+void tc_child_release(tc_child_t *child)
+{
+    atomic_fetch_sub(&child->connections, 1);
+}
+
+/* ---- the loop's mail and timers ---- */
+
+static void deliver_adoption(tc_mail_t *mail, void *context)
+{
+    tc_session_create(context, (tc_adoption_t *)mail);
+}
+
+static void deliver_job(tc_mail_t *mail, void *context)
+{
+    tc_child_t *child = context;
+
+    tc_hub_on_job(child->hub, (tc_job_t *)mail, tc_loop_now_us(child->loop));
+}
+
+static void say_farewell(tc_child_t *child)
+{
+    tc_session_t *session = child->sessions, *next;
+
+    child->farewell_code = atomic_load(&child->farewell);
+    for (; session != NULL; session = next) {
+        next = tc_session_next(session);
+        tc_session_close(session, child->farewell_code, "server stops, reconnect");
+    }
+}
+
+static void deliver_farewell(tc_mail_t *mail, void *context)
+{
+    (void)mail;
+    say_farewell(context);
+}
+
+/* Ends the loop when everybody has gone, or had the time to. */
+static void on_leaving(tc_timer_t *timer, int64_t now_us)
+{
+    tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, leaving));
+
+    if (child->sessions == NULL || now_us >= child->leave_by_us) {
+        tc_loop_quit(child->loop);
+        return;
+    }
+    tc_timer_set(tc_loop_timers(child->loop), timer, now_us + LEAVING_US);
+}
+
+static void deliver_quit(tc_mail_t *mail, void *context)
+{
+    tc_child_t *child = context;
+
+    (void)mail;
+    say_farewell(child);
+    child->leave_by_us = tc_loop_now_us(child->loop) + TC_STOP_GRACE_MS * TC_US_PER_MS;
+    on_leaving(&child->leaving, tc_loop_now_us(child->loop));
+}
+
+static void on_tick(tc_timer_t *timer, int64_t now_us)
+{
+    tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, tick));
+
+    tc_hub_tick(child->hub, now_us);
+    tc_timer_set(tc_loop_timers(child->loop), timer, now_us + TICK_US);
+}
+
+static void loop_main(void *context)
+{
+    tc_child_t *child = context;
+
+    tc_thread_set_role(TC_THREAD_LOOP);
+    on_tick(&child->tick, tc_loop_now_us(child->loop));
+    tc_loop_run(child->loop, child);
+    tc_loop_close(child->loop, child);
+    while (child->sessions != NULL) {
+        tc_session_destroy(child->sessions);
+    }
+    tc_hub_destroy(child->hub);
+}
+
+/* ---- starting and stopping ---- */
+
+/* Finished jobs on their way home. Db. */
+static bool take_jobs(void *context, tc_mail_t *jobs)
+{
+    tc_child_t *child = context;
+    tc_mail_t *mail;
+
+    for (mail = jobs; mail != NULL; mail = mail->next) {
+        mail->deliver = deliver_job;
+    }
+    return tc_loop_post(child->loop, jobs);
+}
+
+static apr_status_t start_threads(tc_child_t *child, unsigned db_threads, apr_pool_t *pool)
+{
+    apr_status_t rv = tc_db_threads_start(&child->db_threads, db_threads, take_jobs, child, pool);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = tc_worker_thread_start(&child->thread, loop_main, child, pool);
+    if (rv != APR_SUCCESS) {
+        (void)tc_db_threads_stop(child->db_threads, JOIN_DB_US);
+    }
+    return rv;
+}
+
+apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, apr_pool_t *pool)
+{
+    tc_child_t *child = apr_pcalloc(pool, sizeof(*child));
+    apr_status_t rv = tc_worker_thread_init(&child->thread);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    atomic_init(&child->connections, 0);
+    atomic_init(&child->farewell, 0);
+    child->max_connections = config->max_connections;
+    child->tick.fire = on_tick;
+    child->leaving.fire = on_leaving;
+    child->farewell_mail.deliver = deliver_farewell;
+    child->quit_mail.deliver = deliver_quit;
+    rv = tc_loop_create(&child->loop, tc_worker_thread_pool(&child->thread));
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    child->hub = tc_hub_create(config->bus, tc_worker_thread_pool(&child->thread));
+    rv = start_threads(child, config->db_threads, pool);
+    if (rv == APR_SUCCESS) {
+        *out = child;
+    }
+    return rv;
+}
+
+void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption)
+{
+    tc_transport_t transport;
+
+    tc_transport_init(&transport, adoption->fd, adoption->ssl);
+    tc_transport_close(&transport);
+    if (adoption->counted) {
+        tc_child_release(child);
+    }
+    tc_user_unref(adoption->user);
+    free(adoption->input);
+    free(adoption);
+}
+
+void tc_child_adopt(tc_child_t *child, tc_adoption_t *adoption)
+{
+    adoption->mail.next = NULL;
+    adoption->mail.deliver = deliver_adoption;
+    if (!tc_loop_post(child->loop, &adoption->mail)) {
+        tc_child_drop(child, adoption);
+    }
+}
+
+void tc_child_farewell(tc_child_t *child, unsigned code)
+{
+    unsigned none = 0;
+
+    if (atomic_compare_exchange_strong(&child->farewell, &none, code)) {
+        (void)tc_loop_post(child->loop, &child->farewell_mail);
+    }
+}
+
+bool tc_child_stop(tc_child_t *child)
+{
+    unsigned none = 0;
+
+    (void)atomic_compare_exchange_strong(&child->farewell, &none, TC_CLOSE_GOING_AWAY);
+    (void)tc_loop_post(child->loop, &child->quit_mail);
+    if (!tc_worker_thread_join(&child->thread, JOIN_LOOP_US)) {
+        tc_log(TC_LOG_ERR, 0, "TC0002: the loop did not end in time");
+        return false;
+    }
+    if (!tc_db_threads_stop(child->db_threads, JOIN_DB_US)) {
+        tc_log(TC_LOG_ERR, 0, "TC0003: a db thread did not end in time");
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,93 @@
+/*
+ * What one httpd child runs for the chat: the loop with its hub and sessions, the db threads, and the
+ * orders in which they start and stop. Knows nothing of httpd; the glue starts it with the child's first
+ * connection and stops it with the child.
+ */
+#ifndef TC_ADAPTERS_CHILD_H
+#define TC_ADAPTERS_CHILD_H
+
+#include "adapters/db_threads.h"
+#include "base/mail.h"
+#include "domain/hub.h"
+#include "engine/loop.h"
+#include "engine/worker_thread.h"
+
+#include <openssl/ssl.h>
+
+struct tc_session_t;
+
+typedef struct tc_child_t {
+    tc_loop_t *loop;
+    tc_hub_t *hub;                 /* loop */
+    struct tc_session_t *sessions; /* loop; all of them */
+    uint64_t last_session_id;      /* loop */
+    atomic_uint connections;       /* held, or on their way to the loop */
+    unsigned max_connections;      /* const */
+    atomic_uint farewell;          /* the close code of a child that stops, set once; 0 before */
+    unsigned farewell_code;        /* loop; 0, or what sessions are closed with from now on */
+    tc_db_threads_t *db_threads;   /* const */
+    tc_worker_thread_t thread;     /* the loop's */
+    tc_timer_t tick;               /* loop; the hub's, once a second */
+    tc_timer_t leaving;            /* loop; looks whether all have gone */
+    int64_t leave_by_us;           /* loop; then they are let go of anyway */
+    tc_mail_t farewell_mail;
+    tc_mail_t quit_mail;
+} tc_child_t;
+
+/* What the glue decides. */
+typedef struct {
+    unsigned max_connections;
+    unsigned db_threads;
+    tc_bus_t *bus;
+} tc_child_config_t;
+
+/*
+ * A connection that httpd has let go of. Owns everything in it. `reject_code` not 0: say so and close;
+ * then there is no user and no store.
+ */
+typedef struct {
+    tc_mail_t mail;
+    int fd;                  /* non-blocking, close-on-exec */
+    SSL *ssl;                /* one reference, with fd as its BIO; NULL: plain */
+    const tc_site_t *site;
+    tc_store_t *store;
+    tc_user_t *user;
+    tc_uuid_t trip_id;
+    tc_uuid_t room_id;
+    int64_t after;           /* -1: a newcomer */
+    unsigned reject_code;
+    const char *reject_reason; /* a literal */
+    bool counted;            /* in tc_child_t.connections */
+    size_t input_len;        /* what the client sent behind its handshake */
+    unsigned char *input;    /* malloc'ed, NULL when there is none */
+} tc_adoption_t;
+
+/*
+ * Starts the threads. `pool` is the caller's for bookkeeping and outlives the child's threads; the
+ * threads have pools of their own. Worker.
+ */
+apr_status_t tc_child_start(tc_child_t **child, const tc_child_config_t *config, apr_pool_t *pool);
+
+/*
+ * Counts one more connection in; false when there are as many as allowed. A connection leaves the count
+ * when its session ends or its adoption is dropped. Any thread.
+ */
+bool tc_child_reserve(tc_child_t *child);
+void tc_child_release(tc_child_t *child);
+
+/* Hands a connection to the loop, or drops it when the loop has ended. Any thread. */
+void tc_child_adopt(tc_child_t *child, tc_adoption_t *adoption);
+
+/* Frees an adoption that no loop takes: closes its descriptor, counts it out. Any thread. */
+void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption);
+
+/* Has the loop say goodbye to everybody with `code`. Does not wait; once. Signal-safe. Any thread. */
+void tc_child_farewell(tc_child_t *child, unsigned code);
+
+/*
+ * Says goodbye if nobody has, waits for the threads and frees what they had. False when they did not
+ * end in time: then nothing is freed, the process is about to end anyway. Worker.
+ */
+bool tc_child_stop(tc_child_t *child);
+
+#endif

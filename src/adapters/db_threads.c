@@ -1,0 +1,226 @@
+/* The db threads of a child. See db_threads.h. */
+#include "adapters/db_threads.h"
+
+#include "adapters/store_jobs.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "engine/mailbox.h"
+#include "engine/worker_thread.h"
+
+typedef struct {
+    tc_db_threads_t *all;
+    tc_mailbox_t mailbox;
+    tc_worker_thread_t thread;
+    apr_pool_t *pool;      /* db */
+    tc_people_t *people;   /* db */
+} db_thread_t;
+
+struct tc_db_threads_t {
+    unsigned count;
+    tc_db_done_fn *done;
+    void *context;
+    atomic_uint queued;    /* jobs in all mailboxes and batches */
+    db_thread_t threads[];
+};
+
+/* A batch of one site, taken from a mailbox in order. */
+typedef struct {
+    tc_job_t *jobs[TC_STORE_BATCH_JOBS];
+    int count;
+} batch_t;
+
+static bool is_write(const tc_job_t *job)
+{
+    return job->kind == TC_JOB_POST || job->kind == TC_JOB_EDIT;
+}
+
+/* Sends jobs back to the loop, or drops them with it gone: what was stored stays stored. */
+static void give_back(db_thread_t *self, tc_mail_t *jobs, unsigned count)
+{
+    atomic_fetch_sub(&self->all->queued, count);
+    if (self->all->done(self->all->context, jobs)) {
+        return;
+    }
+    while (jobs != NULL) {
+        tc_mail_t *next = jobs->next;
+
+        tc_job_destroy((tc_job_t *)jobs);
+        jobs = next;
+    }
+}
+
+static void work_on(tc_work_t *work, batch_t *writes, tc_job_t *const *reads, int read_count)
+{
+    int i;
+
+    if (writes->count > 0) {
+        tc_store_write(work, writes->jobs, writes->count);
+    }
+    for (i = 0; i < read_count; i++) {
+        tc_store_read(work, reads[i]);
+    }
+}
+
+/*
+ * Runs jobs of one site: writes first, then the reads, which so are the fresher. A site whose database
+ * gives no connection has all of them unavailable.
+ */
+static void run_batch(db_thread_t *self, tc_store_dbd_t *store, batch_t *batch)
+{
+    tc_work_t work;
+    batch_t writes = {.count = 0}, reads = {.count = 0};
+    int i;
+
+    work.store = store;
+    work.people = self->people;
+    work.pool = self->pool;
+    work.dialect = tc_store_dbd_open(store, &work.sql, self->pool);
+    for (i = 0; i < batch->count; i++) {
+        batch_t *kind = is_write(batch->jobs[i]) ? &writes : &reads;
+
+        kind->jobs[kind->count++] = batch->jobs[i];
+        batch->jobs[i]->status = work.dialect ? TC_JOB_PENDING : TC_JOB_UNAVAILABLE;
+    }
+    if (work.dialect != NULL) {
+        work_on(&work, &writes, reads.jobs, reads.count);
+        tc_store_dbd_close(store, &work.sql);
+    }
+}
+
+/* Takes the jobs of the first one's site out of the list, in order, as many as a batch holds. */
+static void take_batch(tc_mail_t **list, batch_t *batch)
+{
+    tc_store_t *store = ((tc_job_t *)*list)->store;
+
+    batch->count = 0;
+    while (*list != NULL && batch->count < TC_STORE_BATCH_JOBS) {
+        tc_job_t *job = (tc_job_t *)*list;
+
+        if (job->store == store) {
+            *list = job->mail.next;
+            batch->jobs[batch->count++] = job;
+        }
+        else {
+            list = &job->mail.next;
+        }
+    }
+}
+
+static void run_mail(db_thread_t *self, tc_mail_t *list)
+{
+    batch_t batch;
+    int i;
+
+    while (list != NULL) {
+        take_batch(&list, &batch);
+        run_batch(self, (tc_store_dbd_t *)batch.jobs[0]->store, &batch);
+        for (i = 0; i < batch.count; i++) {
+            batch.jobs[i]->mail.next = i + 1 < batch.count ? &batch.jobs[i + 1]->mail : NULL;
+        }
+        give_back(self, &batch.jobs[0]->mail, (unsigned)batch.count);
+        apr_pool_clear(self->pool);
+        tc_people_refresh(self->people);
+    }
+}
+
+static void wake(void *context)
+{
+    tc_worker_thread_wake(&((db_thread_t *)context)->thread);
+}
+
+static void db_main(void *context)
+{
+    db_thread_t *self = context;
+    apr_pool_t *root = tc_worker_thread_pool(&self->thread);
+    bool stopping;
+
+    tc_thread_set_role(TC_THREAD_DB);
+    apr_pool_create(&self->pool, root);
+    self->people = tc_people_create(root);
+    do {
+        stopping = !tc_worker_thread_wait(&self->thread);
+        run_mail(self, tc_mailbox_take(&self->mailbox));
+    } while (!stopping);
+    run_mail(self, tc_mailbox_close(&self->mailbox));
+    tc_people_destroy(self->people);
+}
+
+apr_status_t tc_db_threads_start(tc_db_threads_t **out, unsigned count, tc_db_done_fn *done,
+                                 void *context, apr_pool_t *pool)
+{
+    tc_db_threads_t *all = apr_pcalloc(pool, sizeof(*all) + count * sizeof(db_thread_t));
+    apr_status_t rv;
+
+    all->done = done;
+    all->context = context;
+    atomic_init(&all->queued, 0);
+    for (; all->count < count; all->count++) {
+        db_thread_t *thread = &all->threads[all->count];
+
+        thread->all = all;
+        tc_mailbox_init(&thread->mailbox, wake, thread);
+        rv = tc_worker_thread_init(&thread->thread);
+        if (rv == APR_SUCCESS) {
+            rv = tc_worker_thread_start(&thread->thread, db_main, thread, pool);
+        }
+        if (rv != APR_SUCCESS) {
+            (void)tc_db_threads_stop(all, INT64_MAX);
+            return rv;
+        }
+    }
+    *out = all;
+    return APR_SUCCESS;
+}
+
+/* FNV-1a over the room's id. */
+static unsigned hash_room(const tc_uuid_t *room_id)
+{
+    unsigned hash = 2166136261u;
+    int i;
+
+    for (i = 0; i < TC_UUID_BYTES; i++) {
+        hash = (hash ^ room_id->bytes[i]) * 16777619u;
+    }
+    return hash;
+}
+
+static db_thread_t *choose_thread(tc_db_threads_t *all, const tc_job_t *job)
+{
+    const tc_store_dbd_t *store = (const tc_store_dbd_t *)job->store;
+    const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
+    unsigned hash = hash_room(&job->room_id);
+
+    if (all->count > 1 && (dialect == NULL || dialect->one_writer)) {
+        return &all->threads[is_write(job) ? 0 : 1 + hash % (all->count - 1)];
+    }
+    return &all->threads[hash % all->count];
+}
+
+apr_status_t tc_db_threads_submit(tc_db_threads_t *all, tc_job_t *job)
+{
+    if (atomic_load(&all->queued) >= TC_STORE_QUEUE_JOBS) {
+        return APR_EAGAIN;
+    }
+    atomic_fetch_add(&all->queued, 1);
+    job->mail.next = NULL;
+    if (!tc_mailbox_push(&choose_thread(all, job)->mailbox, &job->mail)) {
+        atomic_fetch_sub(&all->queued, 1);
+        return APR_EAGAIN;
+    }
+    return APR_SUCCESS;
+}
+
+bool tc_db_threads_stop(tc_db_threads_t *all, int64_t timeout_us)
+{
+    bool ended = true;
+    unsigned i;
+
+    for (i = 0; i < all->count; i++) {
+        tc_worker_thread_ask_to_stop(&all->threads[i].thread);
+    }
+    for (i = 0; i < all->count; i++) {
+        ended = tc_worker_thread_join(&all->threads[i].thread, timeout_us) && ended;
+    }
+    return ended;
+}

@@ -1,0 +1,49 @@
+/*
+ * The chat's SQL, by database. Every statement stands in sql_dialect.c and nowhere else; many rows go
+ * in as one JSON argument, so that a batch is one statement. Columns of messages come in the order of
+ * tc_sql_message_column_e.
+ */
+#ifndef TC_ADAPTERS_SQL_DIALECT_H
+#define TC_ADAPTERS_SQL_DIALECT_H
+
+#include <stdbool.h>
+
+typedef enum {
+    TC_COL_SEQ,       /* of the event: the message's, or the edit's */
+    TC_COL_KIND,      /* 0 message, 1 edit */
+    TC_COL_ID,
+    TC_COL_ROOM,
+    TC_COL_SENDER,
+    TC_COL_CONTENT,
+    TC_COL_TYPE,
+    TC_COL_EDITED,    /* 0 or 1 */
+    TC_COL_CREATED,
+    TC_COL_UPDATED,
+    TC_COL_REPLY_ID,  /* NULL: no reply */
+    TC_COL_REPLY_CONTENT,
+    TC_COL_REPLY_SENDER,
+    TC_COL_CLIENT_ID
+} tc_sql_message_column_e;
+
+typedef struct {
+    const char *driver;        /* apr_dbd's name */
+    bool one_writer;           /* more than one thread that writes gains nothing */
+    const char *const *setup;  /* run once a connection, NULL-terminated */
+    const char *room_create;   /* id, trip, created_at; does nothing when the trip has one */
+    const char *room_find;     /* trip -> id */
+    const char *head;          /* room -> last_seq */
+    const char *before;        /* room, seq, limit -> messages before seq, newest first */
+    const char *events;        /* room, after, room, after, limit -> events, oldest first */
+    const char *lock_rooms;    /* [room] -> room, last_seq */
+    const char *find_sent;     /* [[room, sender, client_id]] -> messages */
+    const char *find_messages; /* [id] -> messages */
+    const char *insert;        /* [[id, room, seq, sender, client_id, content, type, reply, at]] */
+    const char *update;        /* [[id, content, at]] */
+    const char *insert_edits;  /* [[room, seq, message, at]] */
+    const char *advance;       /* [[room, last_seq]] */
+} tc_sql_dialect_t;
+
+/* The dialect for a driver's name; NULL when there is none. */
+const tc_sql_dialect_t *tc_sql_dialect_find(const char *driver);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * The administrator's queries: SQL with named places, %{trip} and %{user}, each as often as the query
+ * likes. Translated once at start-up to what apr_dbd prepares.
+ */
+#ifndef TC_ADAPTERS_SQL_QUERY_H
+#define TC_ADAPTERS_SQL_QUERY_H
+
+#include <apr_pools.h>
+
+#define TC_SQL_QUERY_PLACES 16 /* in one query */
+
+typedef enum { TC_PLACE_TRIP, TC_PLACE_USER } tc_sql_place_e;
+
+typedef struct {
+    const char *text; /* with %s */
+    int count;
+    tc_sql_place_e places[TC_SQL_QUERY_PLACES];
+} tc_sql_query_t;
+
+/*
+ * Translates `text`. NULL when *out is filled, else what is wrong, fit for an error message. `allowed`
+ * is a set of 1 << tc_sql_place_e; each of them must be used.
+ */
+const char *tc_sql_query_parse(const char *text, unsigned allowed, tc_sql_query_t *out,
+                               apr_pool_t *pool);
+
+/* Fills `args` (TC_SQL_QUERY_PLACES) for one run of the query. */
+void tc_sql_query_bind(const tc_sql_query_t *query, const char *trip, const char *user,
+                       const char **args);
+
+#endif

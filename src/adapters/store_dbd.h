@@ -1,0 +1,58 @@
+/*
+ * The store over apr_dbd: one a site, served by the child's db threads, which take whatever jobs wait
+ * and store them in one transaction (group commit). The site's own tables, users and access, are asked
+ * here too, by the worker that authorizes a connection.
+ */
+#ifndef TC_ADAPTERS_STORE_DBD_H
+#define TC_ADAPTERS_STORE_DBD_H
+
+#include "adapters/sql.h"
+#include "adapters/sql_dialect.h"
+#include "adapters/sql_query.h"
+#include "domain/store.h"
+
+#include <stdatomic.h>
+
+struct tc_db_threads_t;
+
+/* How a thread comes by a connection to a site's database: the glue's, over mod_dbd. */
+typedef struct {
+    /* False when there is none to be had; the reason was logged. Any thread; may block. */
+    bool (*open)(void *server, apr_pool_t *pool, tc_sql_t *sql);
+    void (*close)(void *server, tc_sql_t *sql);
+} tc_dbd_gate_t;
+
+typedef struct tc_store_dbd_t {
+    tc_store_t store; /* stands first */
+    void *server;     /* the gate's: const after start-up */
+    const tc_dbd_gate_t *gate;
+    const tc_sql_query_t *access_query; /* trip, user -> a row when the user may enter */
+    const tc_sql_query_t *user_query;   /* user -> id, email, username, full_name */
+    _Atomic(const tc_sql_dialect_t *) dialect; /* NULL until a connection said what it is */
+    struct tc_db_threads_t *threads;    /* the child's; const after its start */
+} tc_store_dbd_t;
+
+/* Fills in the store's door for jobs; the other fields are the caller's to set. */
+void tc_store_dbd_init(tc_store_dbd_t *store);
+
+/*
+ * Opens a connection and makes it ready for the chat; NULL dialect when that fails (logged). Worker or
+ * db thread.
+ */
+const tc_sql_dialect_t *tc_store_dbd_open(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
+void tc_store_dbd_close(tc_store_dbd_t *store, tc_sql_t *sql);
+
+/* APR_SUCCESS with *user (a reference, the caller's) or NULL when there is no such user. */
+apr_status_t tc_store_dbd_find_user(tc_store_dbd_t *store, tc_sql_t *sql, const char *user_id,
+                                    tc_user_t **user, apr_pool_t *pool);
+
+/* APR_SUCCESS with *allowed; a trip that does not exist allows nobody. */
+apr_status_t tc_store_dbd_check_access(tc_store_dbd_t *store, tc_sql_t *sql,
+                                       const tc_uuid_t *trip_id, const char *user_id,
+                                       bool *allowed, apr_pool_t *pool);
+
+/* Finds the trip's room or makes it. */
+apr_status_t tc_store_dbd_open_room(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
+                                    tc_uuid_t *room_id, apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * What a db thread does with the jobs it has taken. Each function settles its jobs' status and results;
+ * none of them touches a room or a member. Db.
+ */
+#ifndef TC_ADAPTERS_STORE_JOBS_H
+#define TC_ADAPTERS_STORE_JOBS_H
+
+#include "adapters/stored.h"
+
+/* Stores POST and EDIT jobs of one site in one transaction, in their order (store_write.c). */
+void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count);
+
+/* Answers one LOAD or EVENTS job (store_read.c). */
+void tc_store_read(tc_work_t *work, tc_job_t *job);
+
+#endif

@@ -1,0 +1,166 @@
+/* LOAD and EVENTS jobs. See store_jobs.h. */
+#include "adapters/store_jobs.h"
+
+#include "base/limits.h"
+
+#include <apr_strings.h>
+
+/* Events under construction, ascending. */
+typedef struct {
+    tc_event_t *first;
+    tc_event_t **end;
+    int count;
+    int messages;
+} event_list_t;
+
+static void list_init(event_list_t *list)
+{
+    list->first = NULL;
+    list->end = &list->first;
+    list->count = list->messages = 0;
+}
+
+static void list_append(event_list_t *list, tc_event_t *event)
+{
+    *list->end = event;
+    list->end = &event->next;
+    list->count++;
+    list->messages += event->kind == TC_EVENT_MESSAGE;
+}
+
+static void list_prepend(event_list_t *list, tc_event_t *event)
+{
+    event->next = list->first;
+    if (list->first == NULL) {
+        list->end = &event->next;
+    }
+    list->first = event;
+    list->count++;
+    list->messages += event->kind == TC_EVENT_MESSAGE;
+}
+
+/* Adds a result's rows to one end of the list, in the order they come. */
+static apr_status_t add_rows(tc_work_t *work, tc_sql_rows_t *rows, event_list_t *list,
+                             void (*add)(event_list_t *list, tc_event_t *event))
+{
+    tc_sql_row_t *row;
+
+    while ((row = tc_sql_next(rows)) != NULL) {
+        tc_stored_t stored;
+        tc_event_t *event;
+        apr_status_t rv;
+
+        tc_stored_read(rows, row, &stored);
+        rv = tc_stored_to_event(work, &stored, 0, NULL, &event);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        add(list, event);
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_head(tc_work_t *work, tc_job_t *job, const char *room)
+{
+    const char *args[] = {room};
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    apr_status_t rv = tc_sql_select(&work->sql, work->dialect->head, args, 1, &rows, work->pool);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    row = tc_sql_next(&rows);
+    if (row == NULL) {
+        job->status = TC_JOB_GONE;
+        return APR_SUCCESS;
+    }
+    job->last_seq = tc_sql_int(&rows, row, 0);
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after, int limit,
+                                event_list_t *list)
+{
+    const char *from = apr_off_t_toa(work->pool, after);
+    const char *args[] = {room, from, room, from, apr_itoa(work->pool, limit)};
+    tc_sql_rows_t rows;
+    apr_status_t rv = tc_sql_select(&work->sql, work->dialect->events, args, 5, &rows, work->pool);
+
+    return rv == APR_SUCCESS ? add_rows(work, &rows, list, list_append) : rv;
+}
+
+static apr_status_t read_before(tc_work_t *work, const char *room, int64_t before, int limit,
+                                event_list_t *list)
+{
+    const char *args[] = {room, apr_off_t_toa(work->pool, before), apr_itoa(work->pool, limit)};
+    tc_sql_rows_t rows;
+    apr_status_t rv = tc_sql_select(&work->sql, work->dialect->before, args, 3, &rows, work->pool);
+
+    return rv == APR_SUCCESS ? add_rows(work, &rows, list, list_prepend) : rv;
+}
+
+/*
+ * The newest events, for the log, and as many older messages as the history lacks. What is committed
+ * between the two reads belongs to the future of the first and comes live.
+ */
+static apr_status_t read_load(tc_work_t *work, tc_job_t *job, const char *room, event_list_t *list)
+{
+    int64_t after = job->last_seq > TC_ROOM_LOG_EVENTS ? job->last_seq - TC_ROOM_LOG_EVENTS : 0;
+    apr_status_t rv = read_events(work, room, after, TC_ROOM_LOG_EVENTS, list);
+
+    if (rv == APR_SUCCESS && after > 0 && list->messages < job->limit) {
+        rv = read_before(work, room, after + 1, job->limit - list->messages, list);
+    }
+    return rv;
+}
+
+static int64_t newest_seq(const event_list_t *list)
+{
+    const tc_event_t *event;
+    int64_t seq = 0;
+
+    for (event = list->first; event != NULL; event = event->next) {
+        seq = event->seq;
+    }
+    return seq;
+}
+
+static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
+{
+    char room[TC_UUID_CHARS + 1];
+    apr_status_t rv;
+
+    tc_uuid_format(&job->room_id, room);
+    rv = read_head(work, job, room);
+    if (rv != APR_SUCCESS || job->status == TC_JOB_GONE) {
+        return rv;
+    }
+    rv = job->kind == TC_JOB_LOAD ? read_load(work, job, room, list)
+                                  : read_events(work, room, job->after, job->limit, list);
+    job->complete = list->count < job->limit;
+    if (newest_seq(list) > job->last_seq) {
+        job->last_seq = newest_seq(list);
+    }
+    return rv;
+}
+
+void tc_store_read(tc_work_t *work, tc_job_t *job)
+{
+    event_list_t list;
+    int tries;
+
+    for (tries = 0; tries < 2; tries++) {
+        list_init(&list);
+        if (answer(work, job, &list) == APR_SUCCESS) {
+            job->events = list.first;
+            if (job->status == TC_JOB_PENDING) {
+                job->status = TC_JOB_DONE;
+            }
+            return;
+        }
+        tc_event_unref_list(list.first);
+        tc_sql_forget(&work->sql);
+    }
+    job->status = TC_JOB_UNAVAILABLE;
+}

@@ -1,0 +1,60 @@
+/* Messages of the database. See stored.h. */
+#include "adapters/stored.h"
+
+void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *out)
+{
+    out->seq = tc_sql_int(rows, row, TC_COL_SEQ);
+    out->kind = tc_sql_int(rows, row, TC_COL_KIND) ? TC_EVENT_EDIT : TC_EVENT_MESSAGE;
+    out->id = tc_sql_text(rows, row, TC_COL_ID);
+    out->room_id = tc_sql_text(rows, row, TC_COL_ROOM);
+    out->sender_id = tc_sql_text(rows, row, TC_COL_SENDER);
+    out->content = tc_sql_text(rows, row, TC_COL_CONTENT);
+    out->message_type = tc_sql_text(rows, row, TC_COL_TYPE);
+    out->is_edited = tc_sql_int(rows, row, TC_COL_EDITED) != 0;
+    out->created_at = tc_sql_text(rows, row, TC_COL_CREATED);
+    out->updated_at = tc_sql_text(rows, row, TC_COL_UPDATED);
+    out->reply_id = tc_sql_text(rows, row, TC_COL_REPLY_ID);
+    out->reply_content = tc_sql_text(rows, row, TC_COL_REPLY_CONTENT);
+    out->reply_sender_id = tc_sql_text(rows, row, TC_COL_REPLY_SENDER);
+    out->client_id = tc_sql_text(rows, row, TC_COL_CLIENT_ID);
+}
+
+static apr_status_t find(tc_work_t *work, const char *user_id, const tc_user_t **user)
+{
+    return tc_people_find(work->people, work->store, &work->sql, user_id, user, work->pool);
+}
+
+apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, uint64_t origin,
+                                const char *client_id, tc_event_t **out)
+{
+    const tc_user_t *sender, *replied = NULL;
+    tc_chat_message_t message;
+    tc_uuid_t id;
+    apr_status_t rv = find(work, stored->sender_id, &sender);
+
+    if (rv == APR_SUCCESS && stored->reply_id != NULL) {
+        rv = find(work, stored->reply_sender_id, &replied);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!tc_uuid_parse(stored->id, strlen(stored->id), &id)) {
+        return APR_EGENERAL;
+    }
+    message.id = stored->id;
+    message.room_id = stored->room_id;
+    message.sender_json = sender->sender_json;
+    message.content = stored->content;
+    message.message_type = stored->message_type;
+    message.reply_id = stored->reply_id;
+    message.reply_content = stored->reply_content;
+    message.reply_sender_email = replied ? replied->email : NULL;
+    message.is_edited = stored->is_edited;
+    message.created_at = stored->created_at;
+    message.updated_at = stored->updated_at;
+    *out = tc_event_create(stored->kind, stored->seq, &id, &message);
+    if (client_id != NULL) {
+        tc_event_set_own(*out, origin, &message, client_id);
+    }
+    return APR_SUCCESS;
+}
