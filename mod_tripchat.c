@@ -1,0 +1,38 @@
+/*
+ * mod_tripchat: an httpd that serves a site is the site's chat server. This file is the module's record
+ * and the list of its hooks, nothing else; docs/architecture.md says where to read on.
+ */
+#include "httpd/config.h"
+#include "httpd/credentials.h"
+#include "httpd/handler.h"
+#include "httpd/runtime.h"
+#include "httpd/takeover.h"
+
+#include <http_connection.h>
+#include <http_request.h>
+#include <mpm_common.h>
+
+static void register_hooks(apr_pool_t *pool)
+{
+    (void)pool;
+    ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(tc_runtime_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(tc_runtime_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(tc_runtime_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    /* First of all, so that its cleanup is the connection's last. */
+    ap_hook_pre_connection(tc_takeover_pre_connection, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    tc_takeover_register_ssl_hook();
+    ap_hook_fixups(tc_credentials_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(tc_handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+__attribute__((visibility("default"))) AP_DECLARE_MODULE(tripchat) = {
+    STANDARD20_MODULE_STUFF,
+    NULL, /* no per-directory configuration */
+    NULL,
+    tc_config_create,
+    tc_config_merge,
+    tc_config_commands,
+    register_hooks,
+    AP_MODULE_FLAG_NONE
+};

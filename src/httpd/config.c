@@ -1,0 +1,290 @@
+/* Directives: one table and what follows from it. See config.h and directives.def. */
+#include "httpd/config.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <stdlib.h>
+
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS } kind_e;
+typedef enum { SITE, GLOBAL } scope_e;
+
+typedef struct {
+    const char *name;
+    kind_e kind;
+    const char *value;
+    apr_int64_t least;
+    apr_int64_t greatest;
+    scope_e scope;
+} directive_t;
+
+static const directive_t directives[] = {
+#define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help)                          \
+    {name, kind, value, least, greatest, scope},
+#include "httpd/directives.def"
+#undef TC_DIRECTIVE
+};
+
+/* Words of CHOICE directives in the order of their enums. */
+static const struct {
+    tc_directive_e directive;
+    const char *words[4];
+} choices[] = {
+    {TC_D_BUS, {"local"}},
+    {TC_D_REJECT, {"close", "http"}},
+};
+
+static tc_config_value_t defaults[TC_DIRECTIVE_COUNT]; /* const after tc_config_init_defaults() */
+
+/* ---- reading values ---- */
+
+/* Digits and nothing before them; *rest is what follows. False when there are none or too many. */
+static int read_digits(const char *text, apr_int64_t *number, const char **rest)
+{
+    char *end;
+
+    if (!apr_isdigit(*text) || strspn(text, "0123456789") > 15) {
+        return 0;
+    }
+    *number = apr_strtoi64(text, &end, 10);
+    *rest = end;
+    return 1;
+}
+
+static int read_suffix(const char *rest, const char *const *suffixes, const apr_int64_t *factors,
+                       apr_int64_t *number)
+{
+    int i;
+
+    for (i = 0; suffixes[i] != NULL; i++) {
+        if (strcasecmp(rest, suffixes[i]) == 0) {
+            *number *= factors[i];
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int read_number(kind_e kind, const char *text, apr_int64_t *number)
+{
+    static const char *const size_suffixes[] = {"", "k", "m", "g", NULL};
+    static const apr_int64_t size_factors[] = {1, 1 << 10, 1 << 20, 1 << 30};
+    static const char *const time_suffixes[] = {"", "s", "ms", "min", "h", NULL};
+    static const apr_int64_t time_factors[] = {1000000, 1000000, 1000, 60000000, 3600000000};
+    const char *rest;
+
+    if (!read_digits(text, number, &rest)) {
+        return 0;
+    }
+    switch (kind) {
+    case SIZE:
+        return read_suffix(rest, size_suffixes, size_factors, number);
+    case TIME:
+        return read_suffix(rest, time_suffixes, time_factors, number);
+    default:
+        return *rest == '\0';
+    }
+}
+
+static const char *write_number(kind_e kind, apr_int64_t number, apr_pool_t *pool)
+{
+    if (kind == TIME && number % 1000000 != 0) {
+        return apr_psprintf(pool, "%" APR_INT64_T_FMT "ms", number / 1000);
+    }
+    return apr_psprintf(pool, "%" APR_INT64_T_FMT "%s", kind == TIME ? number / 1000000 : number,
+                        kind == TIME ? "s" : "");
+}
+
+static const char *set_number(const directive_t *directive, const char *text,
+                              tc_config_value_t *value, apr_pool_t *pool)
+{
+    static const char *const forms[] = {"a number", "bytes (as in 64k or 1m)",
+                                        "a duration (as in 30s or 500ms)"};
+
+    if (!read_number(directive->kind, text, &value->number) || value->number < directive->least
+        || value->number > directive->greatest) {
+        return apr_psprintf(pool, "%s: write %s from %s to %s, not \"%s\"", directive->name,
+                            forms[directive->kind],
+                            write_number(directive->kind, directive->least, pool),
+                            write_number(directive->kind, directive->greatest, pool), text);
+    }
+    return NULL;
+}
+
+static const char *set_choice(tc_directive_e id, const char *text, tc_config_value_t *value,
+                              apr_pool_t *pool)
+{
+    const char *list = "";
+    size_t i;
+    int word;
+
+    for (i = 0; choices[i].directive != id; i++) {
+    }
+    for (word = 0; choices[i].words[word] != NULL; word++) {
+        if (strcasecmp(choices[i].words[word], text) == 0) {
+            value->number = word;
+            return NULL;
+        }
+        list = apr_pstrcat(pool, list, word ? " or " : "", choices[i].words[word], NULL);
+    }
+    return apr_psprintf(pool, "%s: write %s, not \"%s\"", directives[id].name, list, text);
+}
+
+/* Adds a word to the list, which the first word of a configuration starts. */
+static void add_word(tc_config_value_t *value, const char *word, apr_pool_t *pool)
+{
+    int count = 0;
+    const char **words;
+
+    while (value->words != NULL && value->words[count] != NULL) {
+        count++;
+    }
+    words = apr_pcalloc(pool, ((size_t)count + 2) * sizeof(char *));
+    if (count > 0) {
+        memcpy(words, value->words, (size_t)count * sizeof(char *));
+    }
+    words[count] = apr_pstrdup(pool, word);
+    value->words = words;
+}
+
+static const char *set_value(tc_directive_e id, const char *text, tc_config_value_t *value,
+                             apr_pool_t *pool)
+{
+    const directive_t *directive = &directives[id];
+    const char *wrong = NULL;
+
+    switch (directive->kind) {
+    case COUNT:
+    case SIZE:
+    case TIME:
+        wrong = set_number(directive, text, value, pool);
+        break;
+    case CHOICE:
+        wrong = set_choice(id, text, value, pool);
+        break;
+    case WORDS:
+        add_word(value, text, pool);
+        break;
+    case TEXT:
+        value->text = apr_pstrdup(pool, text);
+        break;
+    case PATH:
+        value->text = ap_server_root_relative(pool, text);
+        break;
+    }
+    if (wrong == NULL && (directive->kind == TEXT || directive->kind == PATH)
+        && (*text == '\0' || value->text == NULL)) {
+        wrong = apr_psprintf(pool, "%s: write a value, not \"%s\"", directive->name, text);
+    }
+    value->is_set = wrong == NULL;
+    return wrong;
+}
+
+static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text);
+
+/* ---- httpd's side ---- */
+
+const command_rec tc_config_commands[] = {
+#define COMMAND_COUNT AP_INIT_TAKE1
+#define COMMAND_SIZE AP_INIT_TAKE1
+#define COMMAND_TIME AP_INIT_TAKE1
+#define COMMAND_CHOICE AP_INIT_TAKE1
+#define COMMAND_TEXT AP_INIT_TAKE1
+#define COMMAND_PATH AP_INIT_TAKE1
+#define COMMAND_WORDS AP_INIT_ITERATE
+#define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help)                          \
+    COMMAND_##kind(name, set_directive, (void *)&directives[TC_D_##id], RSRC_CONF, help),
+#include "httpd/directives.def"
+#undef TC_DIRECTIVE
+    {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}
+};
+
+extern module AP_MODULE_DECLARE_DATA tripchat_module;
+
+tc_config_t *tc_config_of(server_rec *server)
+{
+    return ap_get_module_config(server->module_config, &tripchat_module);
+}
+
+static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text)
+{
+    tc_config_t *config = tc_config_of(cmd->server);
+    const directive_t *directive = cmd->info;
+    const char *wrong = NULL;
+
+    (void)dir_config;
+    if (directive->scope == GLOBAL) {
+        wrong = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    }
+    config->own_set = 1;
+    return wrong ? wrong
+                 : set_value((tc_directive_e)(directive - directives), text,
+                             &config->values[directive - directives], cmd->pool);
+}
+
+void *tc_config_create(apr_pool_t *pool, server_rec *server)
+{
+    (void)server;
+    return apr_pcalloc(pool, sizeof(tc_config_t));
+}
+
+void *tc_config_merge(apr_pool_t *pool, void *base, void *add)
+{
+    const tc_config_t *outer = base, *inner = add;
+    tc_config_t *merged = apr_pcalloc(pool, sizeof(*merged));
+    int i;
+
+    merged->own_set = inner->own_set;
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        merged->values[i] = inner->values[i].is_set ? inner->values[i] : outer->values[i];
+    }
+    return merged;
+}
+
+const char *tc_config_init_defaults(apr_pool_t *pool)
+{
+    const char *wrong = NULL, *words;
+    char *word;
+    int i;
+
+    for (i = 0; i < TC_DIRECTIVE_COUNT && wrong == NULL; i++) {
+        memset(&defaults[i], 0, sizeof(defaults[i]));
+        defaults[i].number = -1;
+        if (directives[i].value == NULL) {
+            continue;
+        }
+        if (directives[i].kind != WORDS) {
+            wrong = set_value((tc_directive_e)i, directives[i].value, &defaults[i], pool);
+            continue;
+        }
+        words = directives[i].value;
+        while (*(word = ap_getword_conf(pool, &words)) != '\0') {
+            wrong = set_value((tc_directive_e)i, word, &defaults[i], pool);
+        }
+    }
+    return wrong;
+}
+
+static const tc_config_value_t *get(const tc_config_t *config, tc_directive_e directive)
+{
+    return config->values[directive].is_set ? &config->values[directive] : &defaults[directive];
+}
+
+apr_int64_t tc_config_number(const tc_config_t *config, tc_directive_e directive)
+{
+    return get(config, directive)->number;
+}
+
+const char *tc_config_text(const tc_config_t *config, tc_directive_e directive)
+{
+    return get(config, directive)->text;
+}
+
+const char *const *tc_config_words(const tc_config_t *config, tc_directive_e directive)
+{
+    return get(config, directive)->words;
+}
+
+const char *tc_config_name(tc_directive_e directive)
+{
+    return directives[directive].name;
+}

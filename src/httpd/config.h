@@ -1,0 +1,53 @@
+/*
+ * The configuration of a server: a value for each directive of directives.def, or UNSET. Const after
+ * start-up; any thread.
+ */
+#ifndef TC_HTTPD_CONFIG_H
+#define TC_HTTPD_CONFIG_H
+
+#include <httpd.h>
+#include <http_config.h>
+
+typedef enum {
+#define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help) TC_D_##id,
+#include "httpd/directives.def"
+#undef TC_DIRECTIVE
+    TC_DIRECTIVE_COUNT
+} tc_directive_e;
+
+typedef enum { TC_REJECT_CLOSE, TC_REJECT_HTTP } tc_reject_e;
+
+typedef struct {
+    int is_set;
+    apr_int64_t number;          /* COUNT; SIZE in bytes; TIME in microseconds; CHOICE its index */
+    const char *text;            /* TEXT, PATH */
+    const char *const *words;    /* WORDS, NULL-terminated */
+} tc_config_value_t;
+
+struct tc_vhost_t;
+
+typedef struct {
+    int own_set; /* some directive stands in this very server */
+    struct tc_vhost_t *vhost; /* the chat site of the server; NULL: none. Set at start-up */
+    tc_config_value_t values[TC_DIRECTIVE_COUNT];
+} tc_config_t;
+
+extern const command_rec tc_config_commands[];
+
+void *tc_config_create(apr_pool_t *pool, server_rec *server);
+void *tc_config_merge(apr_pool_t *pool, void *base, void *add);
+
+tc_config_t *tc_config_of(server_rec *server);
+
+/* The server's own value of a directive or the default's; of one that has neither, NULL or -1. */
+apr_int64_t tc_config_number(const tc_config_t *config, tc_directive_e directive);
+const char *tc_config_text(const tc_config_t *config, tc_directive_e directive);
+const char *const *tc_config_words(const tc_config_t *config, tc_directive_e directive);
+
+/* The directive's name, for messages. */
+const char *tc_config_name(tc_directive_e directive);
+
+/* Reads the defaults of the table once, with the parsers that read the configuration. */
+const char *tc_config_init_defaults(apr_pool_t *pool);
+
+#endif

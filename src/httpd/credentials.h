@@ -1,0 +1,28 @@
+/*
+ * What a request brings along: token and resume point. A token in the query is taken out of everything
+ * that httpd will log or show.
+ */
+#ifndef TC_HTTPD_CREDENTIALS_H
+#define TC_HTTPD_CREDENTIALS_H
+
+#include <httpd.h>
+
+/*
+ * The value of parameter `name` of the query, decoded, on r->pool; NULL when there is none or when it
+ * cannot be decoded.
+ */
+const char *tc_credentials_parameter(request_rec *r, const char *name);
+
+/* The token of "Authorization: Bearer", or NULL. */
+const char *tc_credentials_bearer(request_rec *r);
+
+/*
+ * Hook (fixups, first): for the chat's requests, keeps the token of the query aside and puts *** in its
+ * place in the request line, the URI and server-status.
+ */
+int tc_credentials_scrub(request_rec *r);
+
+/* The token that was kept aside, or NULL. */
+const char *tc_credentials_scrubbed(request_rec *r);
+
+#endif

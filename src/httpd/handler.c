@@ -1,0 +1,190 @@
+/* `SetHandler tripchat-websocket`. See handler.h. */
+#include "httpd/handler.h"
+
+#include "base/alloc.h"
+#include "codec/close.h"
+#include "codec/handshake.h"
+#include "httpd/authorize.h"
+#include "httpd/credentials.h"
+#include "httpd/runtime.h"
+#include "httpd/takeover.h"
+
+#include <apr_strings.h>
+#include <http_log.h>
+#include <http_protocol.h>
+
+APLOG_USE_MODULE(tripchat);
+
+#define HANDLER_NAME "tripchat-websocket"
+#define SEQ_DIGITS 15
+
+int tc_handler_is_ours(const request_rec *r)
+{
+    return r->handler != NULL && strcmp(r->handler, HANDLER_NAME) == 0;
+}
+
+/* An answer in words, for whoever came without a WebSocket. */
+static int answer(request_rec *r, int status, const char *words)
+{
+    r->status = status;
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    ap_set_content_type(r, "text/plain; charset=utf-8");
+    ap_rputs(words, r);
+    ap_rputs("\n", r);
+    return OK;
+}
+
+static int refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake)
+{
+    if (handshake->status == HTTP_METHOD_NOT_ALLOWED) {
+        apr_table_setn(r->headers_out, "Allow", "GET");
+    }
+    if (handshake->status == HTTP_UPGRADE_REQUIRED) {
+        apr_table_setn(r->headers_out, "Upgrade", "websocket");
+        apr_table_mergen(r->headers_out, "Connection", "Upgrade");
+        apr_table_setn(r->headers_out, "Sec-WebSocket-Version", "13");
+    }
+    return answer(r, handshake->status, handshake->why);
+}
+
+static void check_handshake(request_rec *r, tc_handshake_out_t *out)
+{
+    tc_handshake_in_t in;
+
+    in.method = r->header_only ? "HEAD" : r->method;
+    in.http_1_1 = r->proto_num >= HTTP_VERSION(1, 1);
+    in.upgrade = apr_table_get(r->headers_in, "Upgrade");
+    in.connection = apr_table_get(r->headers_in, "Connection");
+    in.version = apr_table_get(r->headers_in, "Sec-WebSocket-Version");
+    in.key = apr_table_get(r->headers_in, "Sec-WebSocket-Key");
+    in.protocols = apr_table_get(r->headers_in, "Sec-WebSocket-Protocol");
+    tc_handshake_check(&in, out);
+}
+
+/* The seq to resume from, -1 without one; false when it is no number. */
+static bool read_after(request_rec *r, int64_t *after)
+{
+    const char *text = tc_credentials_parameter(r, "after");
+    apr_size_t len = text ? strlen(text) : 0;
+
+    *after = -1;
+    if (text == NULL) {
+        return true;
+    }
+    if (len == 0 || len > SEQ_DIGITS || strspn(text, "0123456789") != len) {
+        return false;
+    }
+    *after = apr_atoi64(text);
+    return true;
+}
+
+/* A subprotocol is the browser's way, a field the program's, the query everybody's. */
+static void authorize(request_rec *r, tc_vhost_t *vhost, const tc_handshake_out_t *handshake,
+                      tc_adoption_t *adoption)
+{
+    const char *token = handshake->bearer;
+    apr_size_t len = handshake->bearer_len;
+
+    if (token == NULL) {
+        token = tc_credentials_bearer(r);
+        if (token == NULL) {
+            token = tc_credentials_scrubbed(r);
+        }
+        len = token ? strlen(token) : 0;
+    }
+    tc_authorize(r, vhost, token, len, adoption);
+}
+
+/* `TripChatReject http`. */
+static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
+{
+    switch (adoption->reject_code) {
+    case TC_CLOSE_UNAUTHORIZED:
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate", "Bearer");
+        return answer(r, HTTP_UNAUTHORIZED, adoption->reject_reason);
+    case TC_CLOSE_FORBIDDEN:
+        return answer(r, HTTP_FORBIDDEN, adoption->reject_reason);
+    default:
+        apr_table_setn(r->headers_out, "Retry-After", APR_STRINGIFY(TC_RETRY_AFTER_S));
+        return answer(r, HTTP_SERVICE_UNAVAILABLE, adoption->reject_reason);
+    }
+}
+
+static int take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
+                     const tc_handshake_out_t *handshake)
+{
+    const char *headers = apr_pstrcat(r->pool,
+                                      "Upgrade: websocket" CRLF "Connection: Upgrade" CRLF
+                                      "Sec-WebSocket-Accept: ", handshake->accept, CRLF,
+                                      handshake->subprotocol ? "Sec-WebSocket-Protocol: "
+                                                               TC_HANDSHAKE_SUBPROTOCOL CRLF
+                                                             : "",
+                                      NULL);
+    int rc = tc_takeover(r, child, adoption, headers);
+
+    return rc == OK ? OK : answer(r, rc, "The server has no room for another connection.");
+}
+
+static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
+                            const tc_handshake_out_t *handshake, int64_t after)
+{
+    tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
+
+    adoption->fd = -1;
+    adoption->site = &vhost->site;
+    adoption->after = after;
+    adoption->counted = tc_child_reserve(child);
+    if (adoption->counted) {
+        authorize(r, vhost, handshake, adoption);
+    }
+    else {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "TC0061: the child holds all of its %u "
+                      "connections: another is turned away", tc_runtime_max_connections());
+        adoption->reject_code = TC_CLOSE_TRY_LATER;
+        adoption->reject_reason = "too many connections, try again later";
+    }
+    if (adoption->reject_code != 0 && vhost->reject == TC_REJECT_HTTP) {
+        int rc = reject_in_http(r, adoption);
+
+        tc_child_drop(child, adoption);
+        return rc;
+    }
+    return take_over(r, child, adoption, handshake);
+}
+
+int tc_handler(request_rec *r)
+{
+    tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
+    tc_handshake_out_t handshake;
+    tc_child_t *child;
+    const char *refusal;
+    int64_t after;
+
+    if (!tc_handler_is_ours(r)) {
+        return DECLINED;
+    }
+    if (vhost == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "TC0062: this server has no chat: TripChatJWTSecretFile is not set");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (r->connection->master != NULL) {
+        return answer(r, HTTP_NOT_IMPLEMENTED, tc_takeover_refusal(r));
+    }
+    check_handshake(r, &handshake);
+    if (handshake.status != HTTP_SWITCHING_PROTOCOLS) {
+        return refuse_handshake(r, &handshake);
+    }
+    if (!read_after(r, &after)) {
+        return answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event.");
+    }
+    refusal = tc_takeover_refusal(r);
+    if (refusal != NULL) {
+        return answer(r, HTTP_NOT_IMPLEMENTED, refusal);
+    }
+    child = tc_runtime_start();
+    if (child == NULL) {
+        return answer(r, HTTP_SERVICE_UNAVAILABLE, "The chat is starting or stopping.");
+    }
+    return accept_handshake(r, vhost, child, &handshake, after);
+}

@@ -1,0 +1,293 @@
+/* The chat's life inside httpd. See runtime.h. */
+#include "httpd/runtime.h"
+
+#include "adapters/bus_local.h"
+#include "base/log.h"
+#include "codec/close.h"
+
+#include <ap_mpm.h>
+#include <apr_optional.h>
+#include <apr_strings.h>
+#include <http_log.h>
+#include <http_main.h>
+#include <mod_dbd.h>
+#include <scoreboard.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+APLOG_USE_MODULE(tripchat);
+
+#define STATEMENTS "tripchat statements" /* in a connection's table, which other modules use too */
+#define RESERVE_BASE 64 /* descriptors for listeners, logs, databases */
+#define RESERVE_A_THREAD 2
+
+static tc_vhost_t *vhosts;                              /* const after post_config */
+static APR_OPTIONAL_FN_TYPE(ap_dbd_open) *dbd_open;     /* const after post_config */
+static APR_OPTIONAL_FN_TYPE(ap_dbd_close) *dbd_close;   /* const after post_config */
+static tc_child_config_t child_config;                  /* const after child_init */
+static apr_thread_mutex_t *start_lock;                  /* const after child_init */
+static ap_generation_t own_generation;                  /* const after child_init */
+static _Atomic(tc_child_t *) child;                     /* NULL until the first connection */
+static atomic_bool ended;                               /* the child goes: start nothing more */
+
+/* ---- httpd's log ---- */
+
+static void log_line(tc_log_level_e level, apr_status_t status, const char *line)
+{
+    static const int levels[] = {APLOG_ERR, APLOG_WARNING, APLOG_INFO, APLOG_DEBUG, APLOG_TRACE2};
+
+    ap_log_error(APLOG_MARK, levels[level], status, ap_server_conf, "%s", line);
+}
+
+static void bind_log(server_rec *server)
+{
+    int configured = ap_get_server_module_loglevel(server, APLOG_MODULE_INDEX);
+    tc_log_level_e highest = TC_LOG_ERR;
+
+    if (configured >= APLOG_TRACE2) {
+        highest = TC_LOG_TRACE;
+    }
+    else if (configured >= APLOG_DEBUG) {
+        highest = TC_LOG_DEBUG;
+    }
+    else if (configured >= APLOG_INFO) {
+        highest = TC_LOG_INFO;
+    }
+    else if (configured >= APLOG_WARNING) {
+        highest = TC_LOG_WARNING;
+    }
+    tc_log_bind(log_line, highest);
+}
+
+/* ---- mod_dbd's connections ---- */
+
+static bool gate_open(void *server, apr_pool_t *pool, tc_sql_t *sql)
+{
+    ap_dbd_t *dbd = dbd_open(pool, server);
+
+    if (dbd == NULL) {
+        return false; /* mod_dbd has said why */
+    }
+    sql->driver = dbd->driver;
+    sql->handle = dbd->handle;
+    sql->pool = dbd->pool;
+    sql->lease = dbd;
+    sql->transaction = NULL;
+    sql->prepared = apr_hash_get(dbd->prepared, STATEMENTS, APR_HASH_KEY_STRING);
+    if (sql->prepared == NULL) {
+        sql->prepared = apr_hash_make(dbd->pool);
+        apr_hash_set(dbd->prepared, STATEMENTS, APR_HASH_KEY_STRING, sql->prepared);
+    }
+    return true;
+}
+
+static void gate_close(void *server, tc_sql_t *sql)
+{
+    dbd_close(server, sql->lease);
+}
+
+static const tc_dbd_gate_t gate = {gate_open, gate_close};
+
+/* ---- start-up ---- */
+
+int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    const char *wrong = tc_config_init_defaults(pconf);
+
+    (void)plog;
+    (void)ptemp;
+    if (wrong != NULL) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, NULL, "TC0043: a default is wrong: %s", wrong);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static int find_mod_dbd(server_rec *server)
+{
+    dbd_open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
+    dbd_close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
+    if (dbd_open == NULL || dbd_close == NULL) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
+                     "TC0044: mod_tripchat stores messages through mod_dbd, which is not loaded; "
+                     "write LoadModule dbd_module (Debian: a2enmod dbd), DBDriver and DBDParams");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/* Members of two children would not hear each other over a bus that reaches one. */
+static int check_bus(server_rec *server)
+{
+    int children = 1;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS && children > 1) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
+                     "TC0045: %s local serves one child process, but this MPM may run %d; write "
+                     "ServerLimit 1 and, with the event or worker MPM, MaxRequestWorkers no greater "
+                     "than ThreadsPerChild, with prefork MaxRequestWorkers 1",
+                     tc_config_name(TC_D_BUS), children);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                           server_rec *server)
+{
+    int rc = tc_vhosts_make(pconf, ptemp, server, &gate, &vhosts);
+
+    (void)plog;
+    if (rc != OK || vhosts == NULL) {
+        return rc;
+    }
+    rc = find_mod_dbd(server);
+    return rc == OK ? check_bus(server) : rc;
+}
+
+/* ---- the child ---- */
+
+/* What the descriptor limit leaves when HTTP has its share. */
+static unsigned fitting_connections(rlim_t limit)
+{
+    int threads = 1;
+    rlim_t reserve;
+
+    (void)ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    reserve = RESERVE_BASE + RESERVE_A_THREAD * (rlim_t)(threads > 0 ? threads : 1);
+    if (limit == RLIM_INFINITY || limit > 10000000) {
+        limit = 10000000;
+    }
+    return (unsigned)(limit > 2 * reserve ? limit - reserve : limit / 2);
+}
+
+/* A number that was asked for may need a higher soft limit, which any process may raise to the hard. */
+static unsigned decide_max_connections(server_rec *server)
+{
+    apr_int64_t asked = tc_config_number(tc_config_of(server), TC_D_MAX_CONNECTIONS);
+    struct rlimit limit;
+    unsigned fitting;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return asked > 0 ? (unsigned)asked : 256;
+    }
+    fitting = fitting_connections(limit.rlim_cur);
+    if (asked > (apr_int64_t)fitting && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+            fitting = fitting_connections(limit.rlim_cur);
+        }
+    }
+    if (asked > (apr_int64_t)fitting) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                     "TC0046: %s %" APR_INT64_T_FMT " does not fit into the descriptor limit: %u it "
+                     "is; raise the limit (systemd: LimitNOFILE)",
+                     tc_config_name(TC_D_MAX_CONNECTIONS), asked, fitting);
+    }
+    return asked > 0 && asked < (apr_int64_t)fitting ? (unsigned)asked : fitting;
+}
+
+static apr_status_t stop_child(void *data)
+{
+    tc_child_t *running = atomic_exchange(&child, NULL);
+
+    (void)data;
+    atomic_store(&ended, true);
+    if (running != NULL) {
+        (void)tc_child_stop(running);
+    }
+    return APR_SUCCESS;
+}
+
+/*
+ * prefork's allocator of the child has no lock, but mod_dbd will make pools of it on our threads and
+ * httpd on its own: give it one. Where it has one already, that one stays in use by what has it.
+ */
+static void lock_allocator(apr_pool_t *pchild)
+{
+    apr_allocator_t *allocator = apr_pool_allocator_get(pchild);
+    apr_thread_mutex_t *lock;
+
+    if (apr_allocator_mutex_get(allocator) == NULL
+        && apr_thread_mutex_create(&lock, APR_THREAD_MUTEX_DEFAULT, pchild) == APR_SUCCESS) {
+        apr_allocator_mutex_set(allocator, lock);
+    }
+}
+
+void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
+{
+    if (vhosts == NULL) {
+        return;
+    }
+    bind_log(server);
+    lock_allocator(pchild);
+    (void)ap_mpm_query(AP_MPMQ_GENERATION, &own_generation);
+    child_config.max_connections = decide_max_connections(server);
+    child_config.db_threads = (unsigned)tc_config_number(tc_config_of(server), TC_D_DB_THREADS);
+    child_config.bus = tc_bus_local();
+    if (apr_thread_mutex_create(&start_lock, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "TC0047: cannot make a mutex");
+        atomic_store(&ended, true);
+        return;
+    }
+    apr_pool_pre_cleanup_register(pchild, NULL, stop_child);
+}
+
+void tc_runtime_child_stopping(apr_pool_t *pchild, int graceful)
+{
+    tc_child_t *running = atomic_load(&child);
+    bool reload = graceful || own_generation != ap_scoreboard_image->global->running_generation;
+
+    (void)pchild;
+    if (running != NULL) {
+        tc_child_farewell(running, reload ? TC_CLOSE_RESTART : TC_CLOSE_GOING_AWAY);
+    }
+}
+
+tc_child_t *tc_runtime_child(void)
+{
+    return atomic_load(&child);
+}
+
+unsigned tc_runtime_max_connections(void)
+{
+    return child_config.max_connections;
+}
+
+/* The threads' pool is never destroyed: a thread that did not end in time may still be in it. */
+static tc_child_t *start_child(void)
+{
+    tc_child_t *started = NULL;
+    apr_pool_t *pool;
+    tc_vhost_t *vhost;
+    apr_status_t rv = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
+
+    if (rv == APR_SUCCESS) {
+        rv = tc_child_start(&started, &child_config, pool);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, ap_server_conf, "TC0048: cannot start the chat");
+        return NULL;
+    }
+    for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
+        vhost->store.threads = started->db_threads;
+    }
+    return started;
+}
+
+tc_child_t *tc_runtime_start(void)
+{
+    tc_child_t *running = atomic_load(&child);
+
+    if (running != NULL || atomic_load(&ended)) {
+        return running;
+    }
+    apr_thread_mutex_lock(start_lock);
+    running = atomic_load(&child);
+    if (running == NULL && !atomic_load(&ended)) {
+        running = start_child();
+        atomic_store(&child, running);
+    }
+    apr_thread_mutex_unlock(start_lock);
+    return running;
+}

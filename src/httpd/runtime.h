@@ -1,0 +1,27 @@
+/*
+ * The chat's life inside httpd: what start-up checks, when a child's threads start and stop, and how
+ * they come by mod_dbd's connections and httpd's error log.
+ */
+#ifndef TC_HTTPD_RUNTIME_H
+#define TC_HTTPD_RUNTIME_H
+
+#include "adapters/child.h"
+#include "httpd/vhost.h"
+
+/* Hooks. */
+int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                           server_rec *server);
+void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server);
+void tc_runtime_child_stopping(apr_pool_t *pchild, int graceful);
+
+/* The child's threads, started if they are not; NULL when they cannot be or the child ends. Worker. */
+tc_child_t *tc_runtime_start(void);
+
+/* The child's threads if they run. Any thread. */
+tc_child_t *tc_runtime_child(void);
+
+/* How many connections the child may hold. */
+unsigned tc_runtime_max_connections(void);
+
+#endif

@@ -1,0 +1,307 @@
+/*
+ * Takes connections out of httpd. See takeover.h and docs/architecture.md, "Taking a connection over".
+ */
+#include "httpd/takeover.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "httpd/runtime.h"
+
+#include <apr_optional_hooks.h>
+#include <apr_portable.h>
+#include <apr_strings.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <http_config.h>
+#include <http_connection.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <http_ssl.h>
+#include <mod_ssl_openssl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+APLOG_USE_MODULE(tripchat);
+
+extern module AP_MODULE_DECLARE_DATA tripchat_module;
+
+#define DRAIN_CHUNK_BYTES 16384
+
+/* What the module keeps of each of httpd's connections, on its pool. */
+typedef struct {
+    SSL *ssl;                /* mod_ssl's, borrowed; NULL: plain, or another module's TLS */
+    tc_child_t *child;       /* with pending */
+    tc_adoption_t *pending;  /* taken over, until httpd has let go */
+} connection_t;
+
+static connection_t *connection_of(conn_rec *c)
+{
+    return ap_get_module_config(c->conn_config, &tripchat_module);
+}
+
+/*
+ * mod_ssl's callbacks find a conn_rec through the SSL and expect it to be alive; its BIOs read through
+ * httpd's filters. Both are over.
+ */
+static bool free_ssl_from_httpd(SSL *ssl, int fd)
+{
+    BIO *bio = BIO_new_socket(fd, BIO_NOCLOSE);
+
+    if (bio == NULL) {
+        return false;
+    }
+    SSL_set_bio(ssl, bio, bio);
+    SSL_set_app_data(ssl, NULL);
+    SSL_set_info_callback(ssl, NULL);
+    SSL_set_msg_callback(ssl, NULL);
+    SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
+    SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE
+                          | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return true;
+}
+
+/* Runs last of the connection's cleanups, mod_ssl's included: httpd will not touch it again. */
+static apr_status_t on_connection_gone(void *data)
+{
+    connection_t *connection = data;
+    tc_adoption_t *adoption = connection->pending;
+
+    if (adoption == NULL) {
+        return APR_SUCCESS;
+    }
+    connection->pending = NULL;
+    if (adoption->ssl != NULL && !free_ssl_from_httpd(adoption->ssl, adoption->fd)) {
+        tc_child_drop(connection->child, adoption);
+        return APR_SUCCESS;
+    }
+    if (tc_runtime_child() != connection->child) {
+        tc_child_drop(connection->child, adoption); /* the child is stopping */
+    }
+    else {
+        tc_child_adopt(connection->child, adoption);
+    }
+    return APR_SUCCESS;
+}
+
+int tc_takeover_pre_connection(conn_rec *c, void *csd)
+{
+    connection_t *connection;
+
+    (void)csd;
+    if (c->master != NULL || c->outgoing) {
+        return DECLINED;
+    }
+    connection = apr_pcalloc(c->pool, sizeof(*connection));
+    ap_set_module_config(c->conn_config, &tripchat_module, connection);
+    apr_pool_cleanup_register(c->pool, connection, on_connection_gone, apr_pool_cleanup_null);
+    return DECLINED;
+}
+
+static int on_pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
+{
+    connection_t *connection = connection_of(c);
+
+    if (!is_proxy && connection != NULL) {
+        connection->ssl = ssl;
+    }
+    return DECLINED;
+}
+
+void tc_takeover_register_ssl_hook(void)
+{
+    APR_OPTIONAL_HOOK(ssl, pre_handshake, on_pre_handshake, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* ---- may it be taken? ---- */
+
+/* Connection filters that hold nothing back once the output is flushed and the input drained. */
+static bool is_known_filter(const char *name)
+{
+    static const char *const known[] = {"core",           "core_in",          "ssl/tls filter",
+                                        "ssl/tls coalesce", "reqtimeout",     "log_input_output",
+                                        "remoteip_input"};
+    size_t i;
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(name, known[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *find_unknown_filter(const ap_filter_t *filter)
+{
+    for (; filter != NULL; filter = filter->next) {
+        if (!is_known_filter(filter->frec->name)) {
+            return filter->frec->name;
+        }
+    }
+    return NULL;
+}
+
+const char *tc_takeover_refusal(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    connection_t *connection = connection_of(c);
+    const char *name;
+
+    if (c->master != NULL) {
+        return "WebSocket over HTTP/2 is not supported yet: connect with HTTP/1.1.";
+    }
+    if (connection == NULL) {
+        return "This connection cannot be upgraded.";
+    }
+    if (ap_ssl_conn_is_ssl(c) && connection->ssl == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "TC0050: TLS is not mod_ssl's: the connection cannot be taken over");
+        return "This connection cannot be upgraded.";
+    }
+    name = find_unknown_filter(c->input_filters);
+    if (name == NULL) {
+        name = find_unknown_filter(c->output_filters);
+    }
+    if (name != NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "TC0051: the connection filter %s is not known: the connection cannot be "
+                      "taken over",
+                      name);
+        return "This connection cannot be upgraded.";
+    }
+    return NULL;
+}
+
+/* ---- taking it ---- */
+
+static int set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* A descriptor of our own for the client's socket, or -1. */
+static int duplicate_socket(conn_rec *c)
+{
+    apr_os_sock_t os_socket;
+    int fd, off = 0;
+
+    if (apr_os_sock_get(&os_socket, ap_get_conn_socket(c)) != APR_SUCCESS) {
+        return -1;
+    }
+    fd = fcntl(os_socket, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0) {
+        return -1;
+    }
+    /* httpd turned Nagle's algorithm off at accept; on, it gathers the frames of a busy room. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof(off));
+    return fd;
+}
+
+static apr_status_t send_switching(request_rec *r, const char *headers)
+{
+    conn_rec *c = r->connection;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
+    const char *head = apr_pstrcat(r->pool, "HTTP/1.1 101 Switching Protocols" CRLF, headers, CRLF,
+                                   NULL);
+    apr_status_t rv;
+
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(head, strlen(head), r->pool,
+                                                       c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(c->bucket_alloc));
+    rv = ap_pass_brigade(c->output_filters, bb);
+    apr_brigade_cleanup(bb);
+    return rv == APR_SUCCESS && c->aborted ? APR_ECONNABORTED : rv;
+}
+
+/* Moves a brigade's bytes to the adoption's input. */
+static apr_status_t keep_input(tc_adoption_t *adoption, apr_bucket_brigade *bb)
+{
+    apr_size_t len;
+    char *bytes;
+    apr_status_t rv = apr_brigade_pflatten(bb, &bytes, &len, bb->p);
+
+    if (rv != APR_SUCCESS || len == 0) {
+        return rv;
+    }
+    if (adoption->input_len + len > TC_TAKEOVER_INPUT_BYTES) {
+        return APR_ENOSPC;
+    }
+    adoption->input = tc_realloc(adoption->input, adoption->input_len + len);
+    memcpy(adoption->input + adoption->input_len, bytes, len);
+    adoption->input_len += len;
+    return APR_SUCCESS;
+}
+
+/*
+ * Reads until the filters say that there is nothing now. Short of that, bytes of a TLS record would stay
+ * behind in httpd's core filter, where the SSL will not look for them any more.
+ */
+static apr_status_t drain_input(request_rec *r, tc_adoption_t *adoption)
+{
+    conn_rec *c = r->connection;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
+    apr_status_t rv;
+
+    ap_remove_input_filter_byhandle(c->input_filters, "reqtimeout");
+    do {
+        rv = ap_get_brigade(c->input_filters, bb, AP_MODE_READBYTES, APR_NONBLOCK_READ,
+                            DRAIN_CHUNK_BYTES);
+        if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb)) {
+            break;
+        }
+        if (rv == APR_SUCCESS) {
+            rv = keep_input(adoption, bb);
+        }
+        apr_brigade_cleanup(bb);
+    } while (rv == APR_SUCCESS);
+    /* An end of the stream is the loop's to see, after what came before it. */
+    return APR_STATUS_IS_EAGAIN(rv) || APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv;
+}
+
+/* Nothing that httpd does from here on may reach the socket. */
+static void detach(request_rec *r)
+{
+    conn_rec *c = r->connection;
+
+    r->status = HTTP_SWITCHING_PROTOCOLS;
+    r->status_line = "101 Switching Protocols";
+    r->output_filters = r->proto_output_filters = c->output_filters;
+    r->input_filters = r->proto_input_filters = c->input_filters;
+    c->keepalive = AP_CONN_CLOSE;
+    c->aborted = 1;
+}
+
+int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, const char *headers)
+{
+    connection_t *connection = connection_of(r->connection);
+    apr_status_t rv;
+
+    adoption->fd = duplicate_socket(r->connection);
+    if (adoption->fd < 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, r, "TC0052: no descriptor for a connection");
+        tc_child_drop(child, adoption);
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    rv = send_switching(r, headers);
+    if (rv == APR_SUCCESS) {
+        rv = drain_input(r, adoption);
+    }
+    detach(r);
+    if (rv != APR_SUCCESS || set_nonblocking(adoption->fd) != 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "TC0053: the client left in mid-handshake");
+        tc_child_drop(child, adoption);
+        return OK;
+    }
+    if (connection->ssl != NULL) {
+        SSL_up_ref(connection->ssl);
+        adoption->ssl = connection->ssl;
+    }
+    connection->child = child;
+    connection->pending = adoption;
+    return OK;
+}

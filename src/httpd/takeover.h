@@ -1,0 +1,30 @@
+/*
+ * Takes a connection out of httpd for good: the 101 goes out, the socket (and the SSL on it) is kept, and
+ * when httpd has let go of everything else the connection is posted to the loop. The worker is free
+ * again. docs/architecture.md says why each step is needed.
+ */
+#ifndef TC_HTTPD_TAKEOVER_H
+#define TC_HTTPD_TAKEOVER_H
+
+#include "adapters/child.h"
+
+#include <httpd.h>
+
+/* Hooks. */
+int tc_takeover_pre_connection(conn_rec *c, void *csd);
+void tc_takeover_register_ssl_hook(void);
+
+/*
+ * NULL when the connection of `r` can be taken over, else why not, fit for the client; an administrator
+ * finds the filter's name in the log.
+ */
+const char *tc_takeover_refusal(request_rec *r);
+
+/*
+ * Answers 101 with `headers` (lines with CRLF) and leaves the connection to the loop, together with
+ * `adoption`, whose descriptor, SSL and input it fills in. Owns the adoption from now on. Returns what
+ * the handler returns: OK, or 503 when no descriptor could be had, with nothing sent.
+ */
+int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, const char *headers);
+
+#endif

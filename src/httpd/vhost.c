@@ -1,0 +1,167 @@
+/* The chat sites of this httpd. See vhost.h. */
+#include "httpd/vhost.h"
+
+#include <apr_file_io.h>
+#include <apr_strings.h>
+#include <http_log.h>
+
+APLOG_USE_MODULE(tripchat);
+
+#define SECRET_MAX_BYTES 65536
+#define SECRET_SAFE_BYTES 32 /* RFC 7518, 3.2: as long as the hash */
+
+static int wrong(server_rec *server, tc_directive_e directive, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server, "TC0040: %s: %s", tc_config_name(directive),
+                 what);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int wrong_file(server_rec *server, tc_directive_e directive, const char *path,
+                      apr_status_t rv)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
+                 "TC0041: %s: cannot read %s; write the path of a file with the secret",
+                 tc_config_name(directive), path);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* The file's bytes without the line end that editors add. */
+static int read_secret(server_rec *server, const char *path, tc_jwt_key_t *key, apr_pool_t *pool)
+{
+    apr_file_t *file;
+    char *bytes = apr_palloc(pool, SECRET_MAX_BYTES);
+    apr_size_t len = 0;
+    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
+
+    if (rv != APR_SUCCESS) {
+        return wrong_file(server, TC_D_JWT_SECRET_FILE, path, rv);
+    }
+    rv = apr_file_read_full(file, bytes, SECRET_MAX_BYTES, &len);
+    apr_file_close(file);
+    if (rv != APR_SUCCESS && rv != APR_EOF) {
+        return wrong_file(server, TC_D_JWT_SECRET_FILE, path, rv);
+    }
+    while (len > 0 && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r')) {
+        len--;
+    }
+    if (len == 0 || len == SECRET_MAX_BYTES) {
+        return wrong(server, TC_D_JWT_SECRET_FILE, "the file is empty or too big for a secret");
+    }
+    if (len < SECRET_SAFE_BYTES) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                     "TC0042: %s: the secret has less than %d bytes and can be guessed",
+                     tc_config_name(TC_D_JWT_SECRET_FILE), SECRET_SAFE_BYTES);
+    }
+    key->alg = "HS256";
+    key->key = (const unsigned char *)bytes;
+    key->key_len = len;
+    return OK;
+}
+
+static int read_query(server_rec *server, tc_directive_e directive, unsigned places,
+                      tc_sql_query_t *query, apr_pool_t *pool)
+{
+    const char *text = tc_config_text(tc_config_of(server), directive);
+    const char *what = tc_sql_query_parse(text, places, query, pool);
+
+    return what ? wrong(server, directive, what) : OK;
+}
+
+static void fill_site(tc_site_t *site, const tc_config_t *config)
+{
+    site->rules.max_content_chars = (size_t)tc_config_number(config, TC_D_MAX_CONTENT);
+    site->rules.message_types = tc_config_words(config, TC_D_MESSAGE_TYPES);
+    site->history_msgs = (int)tc_config_number(config, TC_D_HISTORY);
+    site->resume_events = (int)tc_config_number(config, TC_D_RESUME_LIMIT);
+    site->room_cache_bytes = (size_t)tc_config_number(config, TC_D_ROOM_CACHE);
+    site->room_linger_us = tc_config_number(config, TC_D_ROOM_LINGER);
+    site->typing_interval_us = tc_config_number(config, TC_D_TYPING_INTERVAL);
+    site->typing_max_room = (unsigned)tc_config_number(config, TC_D_TYPING_MAX_ROOM);
+    site->max_message_bytes = (size_t)tc_config_number(config, TC_D_MAX_MESSAGE_SIZE);
+    site->send_queue_msgs = (unsigned)tc_config_number(config, TC_D_SEND_QUEUE);
+    site->send_queue_bytes = (size_t)tc_config_number(config, TC_D_SEND_QUEUE_SIZE);
+    site->max_pending = (unsigned)tc_config_number(config, TC_D_MAX_PENDING);
+    site->ping_interval_us = tc_config_number(config, TC_D_PING_INTERVAL);
+    site->pong_timeout_us = tc_config_number(config, TC_D_PONG_TIMEOUT);
+    site->frame_timeout_us = tc_config_number(config, TC_D_FRAME_TIMEOUT);
+    site->close_timeout_us = tc_config_number(config, TC_D_CLOSE_TIMEOUT);
+}
+
+static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t *vhost,
+                      apr_pool_t *pool)
+{
+    const tc_config_t *config = tc_config_of(server);
+    const char *path = tc_config_text(config, TC_D_JWT_SECRET_FILE);
+    int rc = read_secret(server, path, &vhost->key, pool);
+
+    if (rc == OK) {
+        rc = read_query(server, TC_D_ACCESS_QUERY, 1u << TC_PLACE_TRIP | 1u << TC_PLACE_USER,
+                        &vhost->access_query, pool);
+    }
+    if (rc == OK) {
+        rc = read_query(server, TC_D_USER_QUERY, 1u << TC_PLACE_USER, &vhost->user_query, pool);
+    }
+    fill_site(&vhost->site, config);
+    vhost->site.name = apr_psprintf(pool, "%s:%u", server->server_hostname ? server->server_hostname
+                                                                           : "*",
+                                    (unsigned)server->port);
+    vhost->jwt.key = &vhost->key;
+    vhost->jwt.user_claim = tc_config_text(config, TC_D_JWT_USER_CLAIM);
+    vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
+    tc_store_dbd_init(&vhost->store);
+    vhost->store.store.site = &vhost->site;
+    vhost->store.server = server;
+    vhost->store.gate = gate;
+    vhost->store.access_query = &vhost->access_query;
+    vhost->store.user_query = &vhost->user_query;
+    return rc;
+}
+
+/* A secret makes a site; so a TripChat directive without one is most likely a mistake. */
+static int complain_of_no_secret(server_rec *main_server)
+{
+    server_rec *server;
+
+    for (server = main_server; server != NULL; server = server->next) {
+        if (tc_config_of(server)->own_set) {
+            return wrong(server, TC_D_JWT_SECRET_FILE,
+                         "is set nowhere, so no server has a chat; write TripChatJWTSecretFile and "
+                         "the path of a file with the secret");
+        }
+    }
+    return OK;
+}
+
+int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
+                   const tc_dbd_gate_t *gate, tc_vhost_t **first)
+{
+    tc_vhost_t **end = first;
+    unsigned count = 0;
+    server_rec *server;
+
+    (void)ptemp;
+    *first = NULL;
+    for (server = main_server; server != NULL; server = server->next) {
+        tc_config_t *config = tc_config_of(server);
+        int rc;
+
+        config->vhost = NULL;
+        if (server != main_server && !config->own_set) {
+            config->vhost = tc_config_of(main_server)->vhost;
+            continue;
+        }
+        if (tc_config_text(config, TC_D_JWT_SECRET_FILE) == NULL) {
+            continue;
+        }
+        config->vhost = apr_pcalloc(pconf, sizeof(tc_vhost_t));
+        config->vhost->site.index = count++;
+        rc = make_vhost(server, gate, config->vhost, pconf);
+        if (rc != OK) {
+            return rc;
+        }
+        *end = config->vhost;
+        end = &config->vhost->next;
+    }
+    return count > 0 ? OK : complain_of_no_secret(main_server);
+}

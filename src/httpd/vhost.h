@@ -1,0 +1,31 @@
+/*
+ * A chat site of this httpd: a virtual host with everything the layers below need to serve it. Made at
+ * start-up on pconf, const from then on. A virtual host without a TripChat directive of its own shares
+ * the main server's site, its rooms and its database.
+ */
+#ifndef TC_HTTPD_VHOST_H
+#define TC_HTTPD_VHOST_H
+
+#include "adapters/jwt.h"
+#include "adapters/store_dbd.h"
+#include "httpd/config.h"
+
+typedef struct tc_vhost_t {
+    tc_site_t site;
+    tc_store_dbd_t store;
+    tc_jwt_key_t key;
+    tc_jwt_rules_t jwt;
+    tc_sql_query_t access_query;
+    tc_sql_query_t user_query;
+    tc_reject_e reject;
+    struct tc_vhost_t *next;
+} tc_vhost_t;
+
+/*
+ * Makes the sites of all servers, or says on the error log which directive is wrong and what to write
+ * instead. *first is the list. OK or HTTP_INTERNAL_SERVER_ERROR.
+ */
+int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
+                   const tc_dbd_gate_t *gate, tc_vhost_t **first);
+
+#endif
