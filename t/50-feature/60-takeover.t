@@ -1,0 +1,143 @@
+# Taking a connection out of httpd: no worker is held, under any MPM, plain or
+# TLS, and httpd goes on as if nothing had been there. Servers of its own.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+
+use TripChat::Test;
+
+use constant {
+    WORKERS => 4,
+    HELD    => 20,       # of each kind: many times the workers
+    MANY    => 1000,     # on the one worker of a prefork child
+    PAGE    => TripChat::Server::PAGE(),
+};
+
+my @TRANSPORTS = (
+    ['plain',   'plain', undef],
+    ['TLS 1.2', 'tls',   { version => 'TLSv1_2' }],
+    ['TLS 1.3', 'tls',   { version => 'TLSv1_3' }],
+);
+
+# $count members of a new trip of the site.
+sub members {
+    my ($site, $count, %opt) = @_;
+    my $trip = $site->new_trip;
+    return map { $site->chat(trip => $trip, as => $_ % 2 ? 'ann' : 'bob', %opt) } 1 .. $count;
+}
+
+# No worker is busy but the one that says so. The last handshake's worker may
+# still be writing its line of the log.
+sub workers_are_idle {
+    my ($server, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $busy = until_true('the workers to be idle',
+        sub { my $workers = $server->site->server_status->{BusyWorkers}; $workers <= 1 && $workers });
+    return is($busy, 1, $name);
+}
+
+sub all_hear {
+    my ($name, $speaker, @listeners) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    $speaker->say($name);
+    my @deaf = grep { $_->next_json('chat_message')->{message}{content} ne $name } $speaker, @listeners;
+    return is(scalar @deaf, 0, $name);
+}
+
+# All of them get this close code before their stream ends.
+sub all_are_closed_with {
+    my ($code, $name, @clients) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my %codes;
+    $codes{ $_->read_close->{code} // 'none' }++ for @clients;
+    return is_deeply(\%codes, { $code => scalar @clients }, $name);
+}
+
+for my $mpm (qw(event worker prefork)) {
+    subtest "under $mpm" => sub {
+        my $server = TripChat::Server->start(mpm => $mpm, tls => 1, workers => WORKERS);
+        for my $transport (@TRANSPORTS) {
+            my ($name, $site_name, $tls) = @$transport;
+            my $site = $server->site($site_name);
+            my ($ann, $bob) = members($site, 2, $tls ? (tls => $tls) : ());
+            is($ann->tls_version, $tls->{version}, "the connection is $name") if $tls;
+            all_hear("the chat works over $name", $ann, $bob);
+            my $path = $site->path($site->new_trip, token => $site->token('ann'));
+            my $early = $site->connect(tls => $tls)->open($path, undef, encode_frame(opcode => OP_PING, payload => 'x'));
+            my ($pong) = grep { $_->{opcode} == OP_PONG } map { $early->read_frame } 1, 2;
+            is($pong->{payload}, 'x', "what is behind the handshake is not lost over $name");
+            $ann->write_singly(encode_frame(opcode => OP_TEXT, payload => '{"type":"chat_message","content":"slow"}'));
+            is($bob->next_json('chat_message')->{message}{content}, 'slow', "a frame may come byte by byte over $name");
+            my $large = "\x{1f600}" x 10_000;
+            $ann->say($large);
+            ok($bob->next_json('chat_message')->{message}{content} eq $large, "a large message comes over $name");
+            is($bob->leave->{code}, 1000, "a close is answered over $name");
+        }
+        my @plain = members($server->site('plain'), HELD);
+        my @tls   = members($server->site('tls'),   HELD);
+        workers_are_idle($server, 'no worker is busy while sockets are held');
+        is($server->site($_)->http_get('/index.html')->{body}, PAGE, "a file is served over $_") for qw(plain tls);
+        all_hear('plain sockets are alive', @plain);
+        all_hear('TLS sockets are alive',   @tls);
+        like($server->access_log, qr{"GET /ws/chat/[^"]*" 101 \d+ \d+$}m, 'the access log shows the upgrade as 101');
+        kill 'TERM', $server->pid;
+        all_are_closed_with(1001, 'a server that stops closes with 1001', @plain, @tls);
+        stops_clean($server, 'and leaves nothing behind, in the log or of processes');
+    };
+
+    subtest "a graceful restart under $mpm" => sub {
+        my $server = TripChat::Server->start(mpm => $mpm, tls => 1, workers => WORKERS);
+        my @held = map { members($server->site($_), HELD) } qw(plain tls);
+        my @old  = $server->child_pids;
+        $server->graceful;
+        all_are_closed_with(1012, 'closes the sockets of the old child with 1012', @held);
+        $_->disconnect for @held;
+        until_true('the old child to go', sub { !grep { kill 0, $_ } @old });
+        pass('the old child goes');
+        all_hear("the chat works again over $_", members($server->site($_), 2)) for qw(plain tls);
+        stops_clean($server, 'nothing is left in the log or of processes');
+    };
+}
+
+subtest 'a prefork child with one worker holds a thousand sockets' => sub {
+    my $server = TripChat::Server->start(mpm => 'prefork', tls => 1);
+    is(scalar $server->child_pids, 1, 'there is one child');
+    my @plain = members($server->site('plain'), MANY / 2);
+    my @tls   = members($server->site('tls'),   MANY / 2);
+    is(@plain + @tls, MANY, 'they are open');
+    is($server->site($_)->http_get('/index.html')->{body}, PAGE, "a file is served over $_") for qw(plain tls);
+    workers_are_idle($server, 'the worker is idle');
+    all_hear('all plain ones hear a message', @plain);
+    all_hear('all TLS ones hear a message',   @tls);
+    is(scalar $server->child_pids, 1, 'there is still one child');
+    stops_clean($server, 'the server stops in order with all of them');
+};
+
+subtest 'a client that goes without a word is forgotten' => sub {
+    my $server = TripChat::Server->start(tls => 1, workers => WORKERS);
+    for my $name (qw(plain tls)) {
+        my ($stays, @go) = members($server->site($name), HELD);
+        $_->disconnect for @go;
+        still_talks($stays, "the others talk on over $name");
+    }
+    workers_are_idle($server, 'no worker is busy');
+    stops_clean($server, 'and that is no error');
+};
+
+subtest 'HTTP/2 cannot be upgraded, and does not disturb what can' => sub {
+    my $server = TripChat::Server->start(mpm => 'event', tls => 1, http2 => 1);
+    my $plain  = $server->site('plain');
+    my $url    = sprintf 'http://127.0.0.1:%d%s', $plain->port, $plain->path($plain->new_trip, token => $plain->token('ann'));
+    my $fields = '-H "Upgrade: websocket" -H "Connection: Upgrade" -H "Sec-WebSocket-Version: 13"';
+    my $status = `curl -s -o /dev/null -w '%{http_version} %{http_code}' --max-time 60 --http2-prior-knowledge $fields '$url'`;
+    is($status, '2 501', 'an HTTP/2 stream gets 501');
+    my ($ann, $bob) = members($server->site('tls'), 2, tls => { alpn => ['http/1.1'] });
+    all_hear('HTTP/1.1 over ALPN is upgraded as ever', $ann, $bob);
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+done_testing;

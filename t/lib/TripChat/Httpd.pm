@@ -1,0 +1,77 @@
+package TripChat::Httpd;
+
+# Where httpd, its modules and the module under test are, and the LoadModule
+# lines every httpd of the tests starts with. The environment overrides:
+#   TC_HTTPD, TC_APXS, TC_LIBEXECDIR   the server's program, apxs, module directory
+#   TRIPCHAT_MODULE                    the module under test
+#   TC_MPM                             event (default), worker or prefork
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter 'import';
+use File::Basename qw(dirname);
+
+our @EXPORT_OK = qw(top_dir sql_dir httpd apxs module_file mpm load_modules mpm_settings);
+
+# Some of them are linked into the server on some systems: no file, no line.
+use constant MODULES => qw(
+    unixd log_config logio authz_core alias dir mime setenvif status reqtimeout remoteip dbd
+);
+
+my $TOP = abs_path(dirname(__FILE__) . '/../../..');
+
+sub top_dir { return $TOP }
+sub sql_dir { return "$TOP/sql" }
+
+sub apxs { return $ENV{TC_APXS} || 'apxs' }
+
+sub httpd { return $ENV{TC_HTTPD} || _apxs_says('SBINDIR') . '/' . _apxs_says('TARGET') }
+
+sub libexec_dir { return $ENV{TC_LIBEXECDIR} || _apxs_says('LIBEXECDIR') }
+
+sub mpm { return $ENV{TC_MPM} || 'event' }
+
+sub module_file {
+    my $file = $ENV{TRIPCHAT_MODULE} || "$TOP/.libs/mod_tripchat.so";
+    return abs_path($file) || die "there is no module to test at $file: run make\n";
+}
+
+# LoadModule lines for this MPM. ssl => 1 adds mod_ssl, http2 => 1 mod_http2
+# (which is not for prefork).
+sub load_modules {
+    my ($mpm, %want) = @_;
+    my @names = ("mpm_$mpm", MODULES, grep { $want{$_} } qw(ssl http2));
+    return join '', (map { _load_module($_, libexec_dir() . "/mod_$_.so") } @names),
+        _load_module('tripchat', module_file());
+}
+
+# One child: what the local bus needs. $workers are threads, or with prefork the
+# processes, where one child means one worker.
+sub mpm_settings {
+    my ($mpm, $workers) = @_;
+    return "ServerLimit 1\nStartServers 1\nMinSpareServers 1\nMaxSpareServers 1\nMaxRequestWorkers 1\n"
+        if $mpm eq 'prefork';
+    return "ServerLimit 1\nStartServers 1\nThreadsPerChild $workers\nMaxRequestWorkers $workers\n"
+        . "MinSpareThreads 1\nMaxSpareThreads $workers\n";
+}
+
+sub _load_module {
+    my ($name, $file) = @_;
+    return '' if !-e $file;
+    return "<IfModule !mod_$name.c>\nLoadModule ${name}_module \"$file\"\n</IfModule>\n";
+}
+
+my %said;
+
+sub _apxs_says {
+    my ($what) = @_;
+    return $said{$what} //= do {
+        open my $answer, '-|', apxs(), '-q', $what or die 'cannot run ' . apxs() . ": $!\n";
+        chomp(my $line = <$answer> // '');
+        $line || die apxs() . " -q $what says nothing\n";
+    };
+}
+
+1;

@@ -1,0 +1,291 @@
+package TripChat::Server;
+
+# A private httpd for one test: any MPM, plain and TLS, extra configuration.
+# Lives in a directory of its own on free ports of 127.0.0.1, runs in the
+# foreground as a child of the test, and ends with it.
+
+use strict;
+use warnings;
+
+use File::Basename qw(basename);
+use File::Path qw(make_path remove_tree);
+use IO::Socket::INET;
+use POSIX qw(WNOHANG);
+
+use TripChat::File qw(read_file write_file);
+use TripChat::Httpd qw(top_dir sql_dir httpd mpm load_modules mpm_settings);
+use TripChat::Log qw(unexpected_lines);
+use TripChat::Site;
+use TripChat::Wait qw(until_true);
+use TripChat::World qw(create_database);
+
+use constant {
+    WORKERS     => 8,
+    START_TRIES => 5,                          # a free port may be taken before httpd binds it
+    SECRET      => 'a secret of thirty-two characters',
+    PAGE        => "a page of the site\n",
+};
+
+my %running;                                   # pid => server, for END
+my $made = 0;
+
+# mpm         => event | worker | prefork      workers => threads of the child
+# tls         => 1: a second site, named tls, on a second port
+# http2       => 1: HTTP/2 over TLS and plain
+# config      => text for the server           site_config => text for each site
+# log_level   => for LogLevel
+sub start {
+    my ($class, %opt) = @_;
+    for my $try (1 .. START_TRIES) {
+        my $self = $class->_prepare(%opt);
+        $self->_spawn;
+        return $self if $self->_is_up;
+        die "httpd does not start:\n" . $self->output if $self->output !~ /could not bind to address/;
+        $self->_remove;
+    }
+    die "no free port in @{[START_TRIES]} tries\n";
+}
+
+# Runs httpd with this configuration where it should refuse to start.
+# Returns (exit status, everything it said).
+sub refusal {
+    my ($class, %opt) = @_;
+    my $self = $class->_prepare(%opt);
+    $self->_spawn;
+    my $up     = $self->_is_up;
+    my $status = $up ? $self->_terminate : $self->{status};
+    my $said   = ($up ? "it started:\n" : '') . $self->output;
+    $self->_remove;
+    return ($up ? 0 : $status, $said);
+}
+
+# httpd -t with this configuration: (exit status, what it said).
+sub check_config {
+    my ($class, %opt) = @_;
+    my $self = $class->_prepare(%opt, no_database => 1);
+    $self->_spawn('-t');
+    waitpid $self->{pid}, 0;
+    my $status = $?;
+    delete $running{ $self->{pid} };
+    my $said = $self->output;
+    $self->_remove;
+    return ($status, $said);
+}
+
+sub site { my ($self, $name) = @_; return $self->{sites}{ $name // 'plain' } }
+sub pid  { return $_[0]{pid} }
+sub dir  { return $_[0]{dir} }
+
+sub error_log  { return read_file("$_[0]{dir}/error_log") }
+sub access_log { return read_file("$_[0]{dir}/access_log") }
+
+# Standard error and the log together: a server that fails says it in either.
+sub output {
+    my ($self) = @_;
+    return join '', map { -e $_ ? read_file($_) : () } "$self->{dir}/stderr", "$self->{dir}/error_log";
+}
+
+# The processes of this server but the parent: the parent leads a session.
+sub child_pids {
+    my ($self) = @_;
+    return grep { $_ != $self->{pid} } pids_of_session($self->{pid});
+}
+
+# Asks for a graceful restart and returns when the parent has done its part.
+sub graceful {
+    my ($self) = @_;
+    my $starts = $self->_starts;
+    kill 'USR1', $self->{pid} or die "no httpd $self->{pid}: $!\n";
+    until_true('the graceful restart', sub { $self->_starts > $starts });
+    return;
+}
+
+# Stops the server. Returns what is wrong with how it went: lines of text, none if all is well.
+sub stop {
+    my ($self, %opt) = @_;
+    my $status   = $self->_terminate;
+    my @wrong    = map { "left in the log: $_" } unexpected_lines("$self->{dir}/error_log", @{ $opt{allow} || [] });
+    my @leftover = pids_of_session($self->{pid});
+    push @wrong, "exit status $status"           if $status;
+    push @wrong, "processes are left: @leftover" if @leftover;
+    $self->_remove if !@wrong;
+    return @wrong;
+}
+
+sub _prepare {
+    my ($class, %opt) = @_;
+    my $self = bless {
+        mpm => mpm(), workers => WORKERS, config => '', site_config => '', log_level => 'info tripchat:debug',
+        %opt,
+        dir => sprintf('%s/t/var/servers/%s-%d-%d', top_dir(), basename($0, '.t'), $$, ++$made),
+    }, $class;
+    make_path("$self->{dir}/htdocs");
+    write_file("$self->{dir}/htdocs/index.html", PAGE);
+    write_file("$self->{dir}/secret",            SECRET);
+    _make_certificate($self->{dir}) if $self->{tls};
+    $self->{sites}{$_} = $self->_new_site($_) for 'plain', $self->{tls} ? 'tls' : ();
+    write_file("$self->{dir}/httpd.conf", $self->_config);
+    return $self;
+}
+
+sub _new_site {
+    my ($self, $name) = @_;
+    my $database = "$self->{dir}/$name.db";
+    create_database($database, sql_dir()) if !$self->{no_database};
+    return TripChat::Site->new(
+        host       => '127.0.0.1',
+        port       => _free_port(),
+        tls        => $name eq 'tls',
+        secret     => SECRET,
+        database   => $database,
+        error_log  => "$self->{dir}/error_log",
+        access_log => "$self->{dir}/access_log",
+    );
+}
+
+sub _config {
+    my ($self) = @_;
+    my $modules  = load_modules($self->{mpm}, ssl => $self->{tls}, http2 => $self->{http2});
+    my $settings = mpm_settings($self->{mpm}, $self->{workers});
+    my $protocols = $self->{http2} ? 'Protocols h2 h2c http/1.1' : '';
+    my $sites = join '', map { $self->_site_config($_) } sort keys %{ $self->{sites} };
+    return <<"CONF";
+ServerRoot "$self->{dir}"
+DefaultRuntimeDir "$self->{dir}"
+PidFile "$self->{dir}/httpd.pid"
+ServerName localhost
+ErrorLog "$self->{dir}/error_log"
+LogLevel $self->{log_level}
+$modules
+$settings
+TypesConfig /dev/null
+DocumentRoot "$self->{dir}/htdocs"
+LogFormat "%h %t \\"%r\\" %>s %I %O" tripchat
+CustomLog "$self->{dir}/access_log" tripchat
+ExtendedStatus On
+$protocols
+<Directory "$self->{dir}/htdocs">
+    Require all granted
+</Directory>
+<Location "/server-status">
+    SetHandler server-status
+</Location>
+$self->{config}
+$sites
+CONF
+}
+
+sub _site_config {
+    my ($self, $name) = @_;
+    my $site = $self->{sites}{$name};
+    my $tls  = $name eq 'tls'
+        ? qq(SSLEngine on\nSSLCertificateFile "$self->{dir}/cert.pem"\nSSLCertificateKeyFile "$self->{dir}/key.pem")
+        : '';
+    return <<"CONF";
+Listen 127.0.0.1:$site->{port}
+<VirtualHost 127.0.0.1:$site->{port}>
+    ServerName localhost
+    $tls
+    DBDriver sqlite3
+    DBDParams "$site->{database}"
+    TripChatJWTSecretFile "$self->{dir}/secret"
+    $self->{site_config}
+    <Location "/ws/chat/">
+        SetHandler tripchat-websocket
+    </Location>
+</VirtualHost>
+CONF
+}
+
+sub _spawn {
+    my ($self, @arguments) = @_;
+    @arguments = ('-D', 'FOREGROUND') if !@arguments;
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        POSIX::setsid();                       # so that all its processes can be found
+        open STDERR, '>', "$self->{dir}/stderr" or POSIX::_exit(126);
+        open STDOUT, '>&', \*STDERR             or POSIX::_exit(126);
+        exec httpd(), '-f', "$self->{dir}/httpd.conf", @arguments or POSIX::_exit(127);
+    }
+    $self->{pid} = $pid;
+    $running{$pid} = $self;
+    return;
+}
+
+# Waits until the server answers a request (true) or has exited (false).
+sub _is_up {
+    my ($self) = @_;
+    my $state = until_true(
+        'httpd to start',
+        sub {
+            return 'exited' if $self->_reaped;
+            return eval { $self->site->http_get('/index.html')->{status} } ? 'up' : undef;
+        }
+    );
+    return $state eq 'up';
+}
+
+sub _reaped {
+    my ($self) = @_;
+    return 1 if !$running{ $self->{pid} };
+    return 0 if waitpid($self->{pid}, WNOHANG) != $self->{pid};
+    $self->{status} = $?;
+    delete $running{ $self->{pid} };
+    return 1;
+}
+
+sub _terminate {
+    my ($self) = @_;
+    kill 'TERM', $self->{pid};
+    until_true("httpd $self->{pid} to stop", sub { $self->_reaped });
+    return $self->{status};
+}
+
+sub _starts {
+    my ($self) = @_;
+    return scalar(() = $self->error_log =~ /resuming normal operations/g);
+}
+
+sub _remove { my ($self) = @_; remove_tree($self->{dir}); return }
+
+sub pids_of_session {
+    my ($session) = @_;
+    my @pids;
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        my $line = eval { read_file($stat) } or next;          # gone meanwhile
+        my ($pid, $state, $sid) = $line =~ /\A(\d+) \(.*\) (\S) \d+ \d+ (\d+) /s or next;
+        push @pids, $pid if $sid == $session && $state ne 'Z';
+    }
+    return @pids;
+}
+
+sub _free_port {
+    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', Proto => 'tcp')
+        or die "no free port: $!\n";
+    return $socket->sockport;
+}
+
+sub _make_certificate {
+    my ($dir) = @_;
+    my @command = (
+        qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost),
+        qw(-addext subjectAltName=DNS:localhost -keyout), "$dir/key.pem", '-out', "$dir/cert.pem",
+    );
+    open my $out, '-|', "@command 2>&1" or die "openssl: $!\n";
+    my @said = <$out>;
+    close $out or die "openssl: @said\n";
+    return;
+}
+
+# A test that died or was interrupted has not stopped its servers.
+$SIG{$_} //= sub { exit 1 } for qw(INT TERM HUP);
+
+END {
+    local $?;
+    for my $pid (keys %running) {
+        kill 'TERM', $pid;
+        eval { $running{$pid}->_terminate; 1 } or kill 'KILL', $pid, pids_of_session($pid);
+    }
+}
+
+1;
