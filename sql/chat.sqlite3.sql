@@ -27,9 +27,9 @@ CREATE TABLE IF NOT EXISTS chat_messages (
 );
 
 CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_seq ON chat_messages (room_id, seq);
+-- What was sent once is not stored twice; also finds what goes with a deleted user.
 CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_client_id
-    ON chat_messages (room_id, sender_id, client_id) WHERE client_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS chat_messages_by_sender ON chat_messages (sender_id);
+    ON chat_messages (sender_id, room_id, client_id);
 CREATE INDEX IF NOT EXISTS chat_messages_by_reply
     ON chat_messages (reply_to_id) WHERE reply_to_id IS NOT NULL;
 

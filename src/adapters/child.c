@@ -149,11 +149,13 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     atomic_init(&child->connections, 0);
     atomic_init(&child->farewell, 0);
     child->max_connections = config->max_connections;
+    child->write_interval_us = config->write_interval_us;
     child->tick.fire = on_tick;
     child->leaving.fire = on_leaving;
     child->farewell_mail.deliver = deliver_farewell;
     child->quit_mail.deliver = deliver_quit;
-    rv = tc_loop_create(&child->loop, tc_worker_thread_pool(&child->thread));
+    rv = tc_loop_create(&child->loop, config->write_interval_us,
+                        tc_worker_thread_pool(&child->thread));
     if (rv != APR_SUCCESS) {
         return rv;
     }

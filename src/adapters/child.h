@@ -23,6 +23,7 @@ typedef struct tc_child_t {
     uint64_t last_session_id;      /* loop */
     atomic_uint connections;       /* held, or on their way to the loop */
     unsigned max_connections;      /* const */
+    int64_t write_interval_us;     /* const; between two writes of what is in no hurry */
     atomic_uint farewell;          /* the close code of a child that stops, set once; 0 before */
     unsigned farewell_code;        /* loop; 0, or what sessions are closed with from now on */
     tc_db_threads_t *db_threads;   /* const */
@@ -37,6 +38,7 @@ typedef struct tc_child_t {
 /* What the glue decides. */
 typedef struct {
     unsigned max_connections;
+    int64_t write_interval_us;
     unsigned db_threads;
     tc_bus_t *bus;
 } tc_child_config_t;

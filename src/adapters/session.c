@@ -34,9 +34,13 @@ struct tc_session_t {
     tc_timer_t timer;
     tc_task_t settle;    /* end of the iteration: write, leave, free */
     tc_task_t read_more; /* next iteration: input that no poll tells of */
+    tc_task_t paced;     /* the loop's beat: write what was in no hurry */
     state_e state;
     bool counted;        /* in the child's connections */
+    bool watched;        /* by the loop, at least once */
     bool write_blocked;  /* the socket takes nothing now */
+    bool urgent;         /* something in the queue is waited for */
+    int64_t wrote_us;    /* when the queue was written last */
     int64_t heard_us;    /* when bytes came last */
     int64_t pinged_us;   /* when a ping went out for want of them; 0: none is open */
     int64_t begun_us;    /* when the message in the reader began; 0: none has */
@@ -108,6 +112,7 @@ static void send_control(tc_session_t *session, tc_opcode_e opcode, const void *
 
     tc_outq_push_always(&session->queue, frame);
     tc_blob_unref(frame);
+    session->urgent = true;
     ask_to_settle(session);
 }
 
@@ -148,7 +153,7 @@ static void fail(tc_session_t *session, unsigned code, const char *why)
 }
 
 /* A reader that does not read costs what its queue holds, then its connection. */
-static void on_member_send(tc_member_t *member, tc_blob_t *frame)
+static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
 {
     tc_session_t *session = (tc_session_t *)member;
     const tc_site_t *site = session->site;
@@ -162,6 +167,7 @@ static void on_member_send(tc_member_t *member, tc_blob_t *frame)
         tc_session_close(session, TC_CLOSE_TRY_LATER, "too slow, resume later");
         return;
     }
+    session->urgent = session->urgent || urgent;
     ask_to_settle(session);
 }
 
@@ -197,13 +203,41 @@ static apr_status_t write_queue(tc_session_t *session)
         rv = tc_transport_write(&session->transport, iov, count, scratch, &len, &tried);
         if (rv == APR_SUCCESS) {
             tc_outq_consume(&session->queue, len);
+            session->wrote_us = tc_clock_monotonic_us(); /* an iteration may take longer than a beat */
         }
         else if (tried > 0) {
             tc_outq_pin(&session->queue, tried);
         }
     }
     session->write_blocked = rv == APR_EAGAIN;
+    session->urgent = false;
     return rv == APR_EAGAIN ? APR_SUCCESS : rv;
+}
+
+/*
+ * A connection that was written to a moment ago waits for the loop's beat, unless its client waits for
+ * something: a busy room's events leave several to a system call, a quiet one's at once.
+ */
+static apr_status_t write_or_wait(tc_session_t *session)
+{
+    bool recent = now(session) - session->wrote_us < session->child->write_interval_us;
+
+    if (!recent || session->urgent || session->state != STATE_OPEN
+        || session->queue.count >= TC_WRITE_BATCH_FRAMES) {
+        return write_queue(session);
+    }
+    if (!tc_outq_is_empty(&session->queue)) {
+        tc_loop_pace(session->child->loop, &session->paced);
+    }
+    return APR_SUCCESS;
+}
+
+static void on_paced(tc_task_t *task)
+{
+    tc_session_t *session = (tc_session_t *)((char *)task - offsetof(tc_session_t, paced));
+
+    session->urgent = true;
+    ask_to_settle(session);
 }
 
 /* ---- receiving ---- */
@@ -233,7 +267,7 @@ static void on_control(tc_session_t *session, const tc_read_item_t *item)
     else if (item->opcode == TC_OPCODE_PING && session->state == STATE_OPEN) {
         tc_blob_t *pong = tc_wire_frame(TC_OPCODE_PONG, item->data, item->len, 0);
 
-        on_member_send(&session->member, pong);
+        on_member_send(&session->member, pong, true);
         tc_blob_unref(pong);
     }
 }
@@ -331,19 +365,19 @@ static void read_socket(tc_session_t *session)
     }
 }
 
-static void on_ready(tc_io_t *io, apr_int16_t events)
+static void on_ready(tc_io_t *io, unsigned events)
 {
     tc_session_t *session = (tc_session_t *)((char *)io - offsetof(tc_session_t, io));
 
-    if ((events & (APR_POLLHUP | APR_POLLERR)) && is_paused(session)) {
+    if ((events & TC_POLL_HANGUP) && is_paused(session)) {
         on_end(session, APR_EOF); /* nothing else would take the event away */
         return;
     }
-    if ((events & APR_POLLOUT) || session->transport.write_wants_read) {
+    if ((events & TC_POLL_OUT) || session->transport.write_wants_read) {
         session->write_blocked = false;
         ask_to_settle(session);
     }
-    if ((events & ~APR_POLLOUT) || session->transport.read_wants_write) {
+    if ((events & ~(unsigned)TC_POLL_OUT) || session->transport.read_wants_write) {
         read_socket(session);
         ask_to_settle(session);
     }
@@ -400,24 +434,24 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
 
 /* ---- the end of an iteration ---- */
 
+static unsigned wanted_events(const tc_session_t *session)
+{
+    const tc_transport_t *transport = &session->transport;
+    unsigned events = 0;
+
+    if (!is_paused(session) || transport->write_wants_read) {
+        events |= TC_POLL_IN;
+    }
+    if ((session->write_blocked && !transport->write_wants_read) || transport->read_wants_write) {
+        events |= TC_POLL_OUT;
+    }
+    return events;
+}
+
 static void watch(tc_session_t *session)
 {
-    apr_int16_t events = 0;
-    apr_status_t rv;
+    apr_status_t rv = tc_loop_watch(session->child->loop, &session->io, wanted_events(session));
 
-    if (!is_paused(session)) {
-        events |= APR_POLLIN;
-    }
-    if (session->write_blocked && !session->transport.write_wants_read) {
-        events |= APR_POLLOUT;
-    }
-    if (session->transport.read_wants_write) {
-        events |= APR_POLLOUT;
-    }
-    if (session->transport.write_wants_read) {
-        events |= APR_POLLIN;
-    }
-    rv = tc_loop_watch(session->child->loop, &session->io, session->transport.fd, events);
     if (rv != APR_SUCCESS) {
         tc_log(TC_LOG_ERR, rv, "TC0025: connection %llu: cannot be watched",
                (unsigned long long)session->member.id);
@@ -432,7 +466,7 @@ static void leave_room(tc_session_t *session)
 
 static void hang_up(tc_session_t *session)
 {
-    tc_loop_unwatch(session->child->loop, &session->io);
+    (void)tc_loop_watch(session->child->loop, &session->io, 0);
     tc_timer_clear(tc_loop_timers(session->child->loop), &session->timer);
     tc_transport_close(&session->transport);
     if (session->counted) {
@@ -460,8 +494,8 @@ static void settle_dead(tc_session_t *session)
     if (session->settle.queued) {
         return; /* it died of this very run and comes by once more */
     }
-    if (session->read_more.queued) {
-        tc_loop_again(session->child->loop, &session->settle);
+    if (session->read_more.queued || session->paced.queued) {
+        tc_loop_pace(session->child->loop, &session->settle);
     }
     else if (session->member.jobs == 0) {
         free_session(session);
@@ -470,12 +504,11 @@ static void settle_dead(tc_session_t *session)
 
 static void settle(tc_session_t *session)
 {
-    bool was_paused = session->io.poll.desc.s != NULL
-                      && !(session->io.poll.reqevents & APR_POLLIN);
+    bool was_paused = session->watched && !(session->io.events & TC_POLL_IN);
     apr_status_t rv = APR_SUCCESS;
 
     if (session->state != STATE_DEAD && !session->write_blocked) {
-        rv = write_queue(session);
+        rv = write_or_wait(session);
     }
     if (rv != APR_SUCCESS) {
         on_end(session, rv);
@@ -492,6 +525,7 @@ static void settle(tc_session_t *session)
         return;
     }
     watch(session);
+    session->watched = true;
     if (was_paused && !is_paused(session)) {
         tc_loop_again(session->child->loop, &session->read_more);
     }
@@ -524,6 +558,8 @@ static tc_session_t *make_session(tc_child_t *child, tc_adoption_t *adoption)
     session->timer.fire = on_timer;
     session->settle.run = on_settle;
     session->read_more.run = on_read_more;
+    session->paced.run = on_paced;
+    session->io.fd = adoption->fd;
     session->heard_us = now(session);
     tc_transport_init(&session->transport, adoption->fd, adoption->ssl);
     tc_reader_init(&session->reader, adoption->site->max_message_bytes);

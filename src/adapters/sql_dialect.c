@@ -11,7 +11,11 @@
 
 #define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id"
 
-static const char *const sqlite3_setup[] = {"PRAGMA foreign_keys = ON", NULL};
+/* The log is folded back every 16 MB: pages that change with every message are written there once in
+ * that time. */
+static const char *const sqlite3_setup[] = {"PRAGMA foreign_keys = ON",
+                                            "PRAGMA wal_autocheckpoint = 4000",
+                                            "PRAGMA cache_size = -1000", NULL};
 
 static const tc_sql_dialect_t sqlite3_dialect = {
     .driver = "sqlite3",
@@ -32,24 +36,19 @@ static const tc_sql_dialect_t sqlite3_dialect = {
               " WHERE room_id = %s AND seq > CAST(%s AS INTEGER)"
               " ORDER BY seq LIMIT CAST(%s AS INTEGER)) e"
               " JOIN chat_messages m ON m.id = e.message_id" JOIN_REPLY " ORDER BY e.seq",
-    .lock_rooms = "SELECT r.id, r.last_seq FROM json_each(%s) j JOIN chat_rooms r ON r.id = j.value",
-    .find_sent = "SELECT m.seq, 0, " MESSAGE_COLUMNS " FROM json_each(%s) j"
-                 " JOIN chat_messages m ON m.room_id = j.value ->> 0"
-                 " AND m.sender_id = j.value ->> 1 AND m.client_id = j.value ->> 2" JOIN_REPLY,
-    .find_messages = "SELECT m.seq, 0, " MESSAGE_COLUMNS " FROM json_each(%s) j"
-                     " JOIN chat_messages m ON m.id = j.value" JOIN_REPLY,
+    .rows_as_json = false,
+    .lock_rooms = "SELECT id, last_seq FROM chat_rooms WHERE id = %s",
+    .find_sent = "SELECT m.seq, 0, " MESSAGE_COLUMNS " FROM chat_messages m" JOIN_REPLY
+                 " WHERE m.sender_id = %s AND m.room_id = %s AND m.client_id = %s",
+    .find_messages = "SELECT m.seq, 0, " MESSAGE_COLUMNS " FROM chat_messages m" JOIN_REPLY
+                     " WHERE m.id = %s",
     .insert = "INSERT INTO chat_messages (id, room_id, seq, sender_id, client_id, content,"
               " message_type, reply_to_id, is_edited, created_at, updated_at)"
-              " SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,"
-              " value ->> 6, value ->> 7, 0, value ->> 8, value ->> 8 FROM json_each(%s)",
-    .update = "UPDATE chat_messages SET content = j.content, is_edited = 1, updated_at = j.at"
-              " FROM (SELECT value ->> 0 AS id, value ->> 1 AS content, value ->> 2 AS at"
-              " FROM json_each(%s)) j WHERE chat_messages.id = j.id",
+              " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s)",
+    .update = "UPDATE chat_messages SET content = %s, is_edited = 1, updated_at = %s WHERE id = %s",
     .insert_edits = "INSERT INTO chat_edits (room_id, seq, message_id, edited_at)"
-                    " SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(%s)",
-    .advance = "UPDATE chat_rooms SET last_seq = j.seq"
-               " FROM (SELECT value ->> 0 AS id, value ->> 1 AS seq FROM json_each(%s)) j"
-               " WHERE chat_rooms.id = j.id",
+                    " VALUES (%s, %s, %s, %s)",
+    .advance = "UPDATE chat_rooms SET last_seq = %s WHERE id = %s",
 };
 
 static const tc_sql_dialect_t *const dialects[] = {&sqlite3_dialect};

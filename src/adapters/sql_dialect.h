@@ -1,6 +1,5 @@
 /*
- * The chat's SQL, by database. Every statement stands in sql_dialect.c and nowhere else; many rows go
- * in as one JSON argument, so that a batch is one statement. Columns of messages come in the order of
+ * The chat's SQL, by database. Every statement stands in sql_dialect.c and nowhere else. Columns of messages come in the order of
  * tc_sql_message_column_e.
  */
 #ifndef TC_ADAPTERS_SQL_DIALECT_H
@@ -34,13 +33,15 @@ typedef struct {
     const char *head;          /* room -> last_seq */
     const char *before;        /* room, seq, limit -> messages before seq, newest first */
     const char *events;        /* room, after, room, after, limit -> events, oldest first */
-    const char *lock_rooms;    /* [room] -> room, last_seq */
-    const char *find_sent;     /* [[room, sender, client_id]] -> messages */
-    const char *find_messages; /* [id] -> messages */
-    const char *insert;        /* [[id, room, seq, sender, client_id, content, type, reply, at]] */
-    const char *update;        /* [[id, content, at]] */
-    const char *insert_edits;  /* [[room, seq, message, at]] */
-    const char *advance;       /* [[room, last_seq]] */
+    /* These are run for many rows: one at a time, or all as JSON [[…], …] in their only argument. */
+    bool rows_as_json;
+    const char *lock_rooms;    /* room -> room, last_seq */
+    const char *find_sent;     /* sender, room, client_id -> messages */
+    const char *find_messages; /* id -> messages */
+    const char *insert;        /* id, room, seq, sender, client_id, content, type, reply, at, at */
+    const char *update;        /* content, at, id */
+    const char *insert_edits;  /* room, seq, message, at */
+    const char *advance;       /* last_seq, room */
 } tc_sql_dialect_t;
 
 /* The dialect for a driver's name; NULL when there is none. */

@@ -10,6 +10,7 @@
 #include "codec/json.h"
 
 #include <apr_strings.h>
+#include <apr_tables.h>
 #include <stdlib.h>
 
 /* A room of the batch. */
@@ -90,45 +91,89 @@ static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, i
     }
 }
 
-/* ---- JSON arguments ---- */
+/* ---- rows in, rows out ---- */
 
-static void begin_row(tc_buf_t *json)
+/* Arguments of one statement for many rows. */
+typedef struct {
+    apr_array_header_t *cells; /* const char *, row after row; NULL is SQL's */
+    int columns;
+} table_t;
+
+static table_t make_table(batch_t *batch, int columns)
 {
-    tc_buf_append_str(json, json->len == 0 ? "[" : ",");
+    table_t table = {apr_array_make(batch->pool, batch->count * columns, sizeof(char *)), columns};
+
+    return table;
 }
 
-/* Appends [text, text, …]; a NULL is SQL's. */
-static void add_row(tc_buf_t *json, const char *const *texts, int count)
+static void add_row(table_t *table, const char *const *cells)
 {
     int i;
 
-    begin_row(json);
-    for (i = 0; i < count; i++) {
-        tc_buf_append_str(json, i == 0 ? "[" : ",");
-        tc_json_append_str(json, texts[i]);
+    for (i = 0; i < table->columns; i++) {
+        APR_ARRAY_PUSH(table->cells, const char *) = cells[i];
     }
-    TC_BUF_LIT(json, "]");
 }
 
-static void add_text(tc_buf_t *json, const char *text)
+/* What to do with a row that a statement has found. */
+typedef void found_fn(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row);
+
+static apr_status_t run_once(batch_t *batch, const char *statement, const char **args, int count,
+                             found_fn *found)
 {
-    begin_row(json);
-    tc_json_append_str(json, text);
+    tc_sql_t *sql = &batch->work->sql;
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    apr_status_t rv;
+
+    if (found == NULL) {
+        return tc_sql_execute(sql, statement, args, count, batch->pool);
+    }
+    rv = tc_sql_select(sql, statement, args, count, &rows, batch->pool);
+    while (rv == APR_SUCCESS && (row = tc_sql_next(&rows)) != NULL) {
+        found(batch, &rows, row);
+    }
+    return rv;
 }
 
-/* Ends the array, runs the statement with it and frees it; an empty one is not run. */
-static apr_status_t run(batch_t *batch, const char *statement, tc_buf_t *json, tc_sql_rows_t *rows)
+/* The table as [[cell, …], …]. */
+static const char *to_json(batch_t *batch, const table_t *table)
 {
-    const char *args[1];
+    tc_buf_t json = TC_BUF_INIT;
+    const char *text;
+    int i;
+
+    for (i = 0; i < table->cells->nelts; i++) {
+        bool first_cell = i % table->columns == 0;
+
+        tc_buf_append_str(&json, i == 0 ? "[[" : first_cell ? "],[" : ",");
+        tc_json_append_str(&json, APR_ARRAY_IDX(table->cells, i, const char *));
+    }
+    TC_BUF_LIT(&json, "]]");
+    text = apr_pstrmemdup(batch->pool, (const char *)json.data, json.len);
+    tc_buf_free(&json);
+    return text;
+}
+
+/*
+ * Runs a statement for all rows of a table, `found` (NULL: none) with what it gives: once with all of
+ * them as JSON where each run is a journey to a server, else row by row.
+ */
+static apr_status_t run(batch_t *batch, const char *statement, const table_t *table,
+                        found_fn *found)
+{
+    const char **cells = (const char **)table->cells->elts;
     apr_status_t rv = APR_SUCCESS;
+    int i;
 
-    if (json->len > 0) {
-        tc_buf_append(json, "]", 2); /* with its NUL */
-        args[0] = (const char *)json->data;
-        rv = rows ? tc_sql_select(&batch->work->sql, statement, args, 1, rows, batch->pool)
-                  : tc_sql_execute(&batch->work->sql, statement, args, 1, batch->pool);
+    if (batch->work->dialect->rows_as_json && table->cells->nelts > 0) {
+        const char *json = to_json(batch, table);
+
+        return run_once(batch, statement, &json, 1, found);
     }
-    tc_buf_free(json);
+    for (i = 0; rv == APR_SUCCESS && i < table->cells->nelts; i += table->columns) {
+        rv = run_once(batch, statement, cells + i, table->columns, found);
+    }
     return rv;
 }
 
@@ -144,13 +189,19 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static void keep_room(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
+{
+    batch_room_t *room = apr_pcalloc(batch->pool, sizeof(*room));
+
+    room->id = tc_sql_text(rows, row, 0);
+    room->last_seq = tc_sql_int(rows, row, 1);
+    apr_hash_set(batch->rooms, room->id, APR_HASH_KEY_STRING, room);
+}
+
 static apr_status_t lock_rooms(batch_t *batch)
 {
     const char **ids = apr_palloc(batch->pool, (size_t)batch->count * sizeof(char *));
-    tc_buf_t json = TC_BUF_INIT;
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv;
+    table_t table = make_table(batch, 1);
     int i;
 
     for (i = 0; i < batch->count; i++) {
@@ -159,77 +210,63 @@ static apr_status_t lock_rooms(batch_t *batch)
     qsort(ids, (size_t)batch->count, sizeof(char *), compare_texts);
     for (i = 0; i < batch->count; i++) {
         if (i == 0 || strcmp(ids[i], ids[i - 1]) != 0) {
-            add_text(&json, ids[i]);
+            add_row(&table, &ids[i]);
         }
     }
-    rv = run(batch, batch->work->dialect->lock_rooms, &json, &rows);
-    while (rv == APR_SUCCESS && (row = tc_sql_next(&rows)) != NULL) {
-        batch_room_t *room = apr_pcalloc(batch->pool, sizeof(*room));
-
-        room->id = tc_sql_text(&rows, row, 0);
-        room->last_seq = tc_sql_int(&rows, row, 1);
-        apr_hash_set(batch->rooms, room->id, APR_HASH_KEY_STRING, room);
-    }
-    return rv;
+    return run(batch, batch->work->dialect->lock_rooms, &table, keep_room);
 }
 
-static const char *key_by_sent(const tc_stored_t *stored, apr_pool_t *pool)
+static tc_stored_t *read_stored(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
-    return make_sent_key(stored->room_id, stored->sender_id, stored->client_id, pool);
+    tc_stored_t *stored = apr_palloc(batch->pool, sizeof(*stored));
+
+    tc_stored_read(rows, row, stored);
+    return stored;
 }
 
-static const char *key_by_id(const tc_stored_t *stored, apr_pool_t *pool)
+static void keep_sent(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
-    (void)pool;
-    return stored->id;
+    tc_stored_t *stored = read_stored(batch, rows, row);
+    const char *key = make_sent_key(stored->room_id, stored->sender_id, stored->client_id,
+                                    batch->pool);
+
+    apr_hash_set(batch->sent, key, APR_HASH_KEY_STRING, stored);
 }
 
-/* Runs a statement that finds messages and keeps them by a key. */
-static apr_status_t find(batch_t *batch, const char *statement, tc_buf_t *json, apr_hash_t *found,
-                         const char *(*key)(const tc_stored_t *stored, apr_pool_t *pool))
+static void keep_target(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    bool any = json->len > 0;
-    apr_status_t rv = run(batch, statement, json, &rows);
+    tc_stored_t *stored = read_stored(batch, rows, row);
 
-    while (rv == APR_SUCCESS && any && (row = tc_sql_next(&rows)) != NULL) {
-        tc_stored_t *stored = apr_palloc(batch->pool, sizeof(*stored));
-
-        tc_stored_read(&rows, row, stored);
-        apr_hash_set(found, key(stored, batch->pool), APR_HASH_KEY_STRING, stored);
-    }
-    return rv;
+    apr_hash_set(batch->targets, stored->id, APR_HASH_KEY_STRING, stored);
 }
 
 static apr_status_t find_sent(batch_t *batch)
 {
-    tc_buf_t json = TC_BUF_INIT;
+    table_t table = make_table(batch, 3);
     int i;
 
     for (i = 0; i < batch->count; i++) {
         batch_item_t *item = &batch->items[i];
+        const char *row[] = {item->job->user->id, item->room_id, item->job->client_id};
 
         if (item->sent_key != NULL) {
-            const char *row[] = {item->room_id, item->job->user->id, item->job->client_id};
-
-            add_row(&json, row, 3);
+            add_row(&table, row);
         }
     }
-    return find(batch, batch->work->dialect->find_sent, &json, batch->sent, key_by_sent);
+    return run(batch, batch->work->dialect->find_sent, &table, keep_sent);
 }
 
 static apr_status_t find_targets(batch_t *batch)
 {
-    tc_buf_t json = TC_BUF_INIT;
+    table_t table = make_table(batch, 1);
     int i;
 
     for (i = 0; i < batch->count; i++) {
         if (batch->items[i].target_id != NULL) {
-            add_text(&json, batch->items[i].target_id);
+            add_row(&table, &batch->items[i].target_id);
         }
     }
-    return find(batch, batch->work->dialect->find_messages, &json, batch->targets, key_by_id);
+    return run(batch, batch->work->dialect->find_messages, &table, keep_target);
 }
 
 /* ---- what becomes of each job ---- */
@@ -342,23 +379,24 @@ static bool is_new_message(const batch_item_t *item)
 
 static apr_status_t write_messages(batch_t *batch)
 {
-    tc_buf_t json = TC_BUF_INIT;
+    table_t table = make_table(batch, 10);
     int i;
 
     for (i = 0; i < batch->count; i++) {
         const tc_stored_t *stored = &batch->items[i].stored;
 
         if (is_new_message(&batch->items[i])) {
-            const char *row[] = {stored->id,        stored->room_id,
+            const char *row[] = {stored->id,         stored->room_id,
                                  seq_text(stored->seq, batch->pool),
-                                 stored->sender_id, stored->client_id,
-                                 stored->content,   stored->message_type,
-                                 stored->reply_id,  stored->created_at};
+                                 stored->sender_id,  stored->client_id,
+                                 stored->content,    stored->message_type,
+                                 stored->reply_id,   stored->created_at,
+                                 stored->updated_at};
 
-            add_row(&json, row, 9);
+            add_row(&table, row);
         }
     }
-    return run(batch, batch->work->dialect->insert, &json, NULL);
+    return run(batch, batch->work->dialect->insert, &table, NULL);
 }
 
 /* True when a later job of the batch edits the same message: the last one's content stays. */
@@ -379,44 +417,42 @@ static bool is_edited_again(const batch_t *batch, int i)
 
 static apr_status_t write_edits(batch_t *batch)
 {
-    tc_buf_t edits = TC_BUF_INIT, contents = TC_BUF_INIT;
-    apr_status_t rv, rv2;
+    table_t edits = make_table(batch, 4), contents = make_table(batch, 3);
+    apr_status_t rv;
     int i;
 
     for (i = 0; i < batch->count; i++) {
         const tc_stored_t *stored = &batch->items[i].stored;
+        const char *content[] = {stored->content, stored->updated_at, stored->id};
         const char *edit[] = {stored->room_id, NULL, stored->id, stored->updated_at};
-        const char *content[] = {stored->id, stored->content, stored->updated_at};
 
         if (batch->items[i].status != TC_JOB_DONE || batch->items[i].job->kind != TC_JOB_EDIT) {
             continue;
         }
         edit[1] = seq_text(stored->seq, batch->pool);
-        add_row(&edits, edit, 4);
+        add_row(&edits, edit);
         if (!is_edited_again(batch, i)) {
-            add_row(&contents, content, 3);
+            add_row(&contents, content);
         }
     }
     rv = run(batch, batch->work->dialect->update, &contents, NULL);
-    rv2 = rv == APR_SUCCESS ? run(batch, batch->work->dialect->insert_edits, &edits, NULL) : rv;
-    tc_buf_free(&edits);
-    return rv2;
+    return rv == APR_SUCCESS ? run(batch, batch->work->dialect->insert_edits, &edits, NULL) : rv;
 }
 
 static apr_status_t advance_rooms(batch_t *batch)
 {
-    tc_buf_t json = TC_BUF_INIT;
+    table_t table = make_table(batch, 2);
     apr_hash_index_t *at;
 
     for (at = apr_hash_first(batch->pool, batch->rooms); at != NULL; at = apr_hash_next(at)) {
         const batch_room_t *room = apr_hash_this_val(at);
-        const char *row[] = {room->id, seq_text(room->last_seq, batch->pool)};
+        const char *row[] = {seq_text(room->last_seq, batch->pool), room->id};
 
         if (room->advanced) {
-            add_row(&json, row, 2);
+            add_row(&table, row);
         }
     }
-    return run(batch, batch->work->dialect->advance, &json, NULL);
+    return run(batch, batch->work->dialect->advance, &table, NULL);
 }
 
 static apr_status_t make_events(batch_t *batch)

@@ -53,8 +53,9 @@ apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, uint
     message.created_at = stored->created_at;
     message.updated_at = stored->updated_at;
     *out = tc_event_create(stored->kind, stored->seq, &id, &message);
+    (*out)->origin = origin;
     if (client_id != NULL) {
-        tc_event_set_own(*out, origin, &message, client_id);
+        tc_event_set_own(*out, &message, client_id);
     }
     return APR_SUCCESS;
 }

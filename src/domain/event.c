@@ -56,8 +56,7 @@ tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *
     return event;
 }
 
-void tc_event_set_own(tc_event_t *event, uint64_t origin, const tc_chat_message_t *message,
-                      const char *client_id)
+void tc_event_set_own(tc_event_t *event, const tc_chat_message_t *message, const char *client_id)
 {
     tc_buf_t buf = TC_BUF_INIT;
 
@@ -70,7 +69,6 @@ void tc_event_set_own(tc_event_t *event, uint64_t origin, const tc_chat_message_
     else {
         tc_chat_encode_edited(&buf, message, event->seq, client_id);
     }
-    event->origin = origin;
     event->own = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
     tc_buf_free(&buf);
 }

@@ -31,8 +31,7 @@ tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *
                             const tc_chat_message_t *message);
 
 /* Adds the origin's copy. `client_id` is not NULL. */
-void tc_event_set_own(tc_event_t *event, uint64_t origin, const tc_chat_message_t *message,
-                      const char *client_id);
+void tc_event_set_own(tc_event_t *event, const tc_chat_message_t *message, const char *client_id);
 
 static inline tc_event_t *tc_event_ref(tc_event_t *event)
 {

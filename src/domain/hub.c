@@ -97,7 +97,7 @@ static void tell_error(tc_member_t *member, tc_chat_error_e error, const char *c
 
     tc_chat_encode_error(&buf, error, client_id, field, retry ? TC_RETRY_AFTER_S : 0);
     frame = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
-    member->sink->send(member, frame);
+    member->sink->send(member, frame, true);
     tc_blob_unref(frame);
     tc_buf_free(&buf);
 }
@@ -156,7 +156,7 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 
     if (room->loaded && event->seq <= room->timeline.last_seq) {
         if (member->room == room) {
-            member->sink->send(member, event->own ? event->own : event->wire);
+            member->sink->send(member, event->own ? event->own : event->wire, true);
         }
         return;
     }

@@ -16,8 +16,11 @@ struct tc_member_t;
 
 /* How the domain speaks to a connection. None of these frees the member. */
 typedef struct {
-    /* Queues a frame; takes a reference of its own. What does not fit is the sink's affair. */
-    void (*send)(struct tc_member_t *member, tc_blob_t *frame);
+    /*
+     * Queues a frame; takes a reference of its own. `urgent`: the client waits for it; others may leave
+     * a little later together with what follows. What does not fit is the sink's affair.
+     */
+    void (*send)(struct tc_member_t *member, tc_blob_t *frame, bool urgent);
     /* Ends the connection with a close code and a literal. The member leaves its room later. */
     void (*close)(struct tc_member_t *member, unsigned code, const char *reason);
     /* Asks for tc_typing_on_timer() at `due_us` (monotonic). */

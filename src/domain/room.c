@@ -81,10 +81,10 @@ static void start_fetch(tc_room_t *room, tc_member_t *member, int64_t after)
 
 static void hand_over(tc_member_t *member, tc_event_t *event)
 {
-    bool own = event->own != NULL && event->origin == member->id;
+    bool own = event->origin == member->id;
 
     member->cursor = event->seq;
-    member->sink->send(member, own ? event->own : event->wire);
+    member->sink->send(member, own && event->own ? event->own : event->wire, own);
 }
 
 /* Brings a member that has its history up to the room's present. */
@@ -104,7 +104,7 @@ static void advance(tc_room_t *room, tc_member_t *member)
 static void give_history(tc_room_t *room, tc_member_t *member, tc_blob_t *frame, int64_t last_seq)
 {
     member->cursor = last_seq;
-    member->sink->send(member, frame);
+    member->sink->send(member, frame, true);
     advance(room, member);
 }
 
@@ -401,7 +401,7 @@ void tc_room_send_others(tc_room_t *room, const tc_member_t *sender, tc_blob_t *
         tc_member_t *member = room->members[i];
 
         if (member->cursor >= 0 && strcmp(member->user->id, sender->user->id) != 0) {
-            member->sink->send(member, frame);
+            member->sink->send(member, frame, false);
         }
     }
 }

@@ -1,17 +1,10 @@
 /* The event loop. See loop.h. */
 #include "engine/loop.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/thread.h"
-
-#include <apr_portable.h>
-#include <apr_tables.h>
-#include <stdlib.h>
-
-#define READY_MAX 512 /* descriptors that one poll reports; epoll watches any number */
 
 /* Tasks in the order they were asked for. */
 typedef struct {
@@ -20,13 +13,15 @@ typedef struct {
 } task_list_t;
 
 struct tc_loop_t {
-    apr_pool_t *pool;
-    apr_pollset_t *pollset;
+    tc_poller_t *poller;
     tc_mailbox_t mailbox;
     tc_timers_t timers;
     task_list_t deferred;
     task_list_t again;
-    apr_array_header_t *spare; /* apr_socket_t to use again: a pool gives nothing back */
+    task_list_t paced;
+    int64_t beat_us;
+    int64_t beat_due_us;  /* meaningful while something is paced */
+    int64_t beat_cost_us; /* what the last beat took */
     int64_t now_us;
     bool quit;
     unsigned char *read_buffer;
@@ -37,7 +32,7 @@ static void wake_loop(void *context)
 {
     tc_loop_t *loop = context;
 
-    (void)apr_pollset_wakeup(loop->pollset);
+    tc_poller_wake(loop->poller);
 }
 
 static void task_list_init(task_list_t *list)
@@ -56,24 +51,23 @@ static void task_list_add(task_list_t *list, tc_task_t *task)
     }
 }
 
-apr_status_t tc_loop_create(tc_loop_t **out, apr_pool_t *pool)
+apr_status_t tc_loop_create(tc_loop_t **out, int64_t beat_us, apr_pool_t *pool)
 {
     tc_loop_t *loop = apr_pcalloc(pool, sizeof(*loop));
-    apr_status_t rv = apr_pollset_create(&loop->pollset, READY_MAX, pool,
-                                         APR_POLLSET_WAKEABLE | APR_POLLSET_NOCOPY);
+    apr_status_t rv = tc_poller_create(&loop->poller, pool);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    loop->pool = pool;
+    loop->beat_us = beat_us;
     loop->now_us = tc_clock_monotonic_us();
-    loop->spare = apr_array_make(pool, 64, sizeof(apr_socket_t *));
     loop->read_buffer = apr_palloc(pool, TC_READ_BUFFER_BYTES);
     loop->write_buffer = apr_palloc(pool, TC_TLS_BATCH_BYTES);
     tc_mailbox_init(&loop->mailbox, wake_loop, loop);
     tc_timers_init(&loop->timers, loop->now_us);
     task_list_init(&loop->deferred);
     task_list_init(&loop->again);
+    task_list_init(&loop->paced);
     *out = loop;
     return APR_SUCCESS;
 }
@@ -119,82 +113,38 @@ void tc_loop_again(tc_loop_t *loop, tc_task_t *task)
     task_list_add(&loop->again, task);
 }
 
-/* ---- descriptors ---- */
-
-static apr_status_t wrap_descriptor(tc_loop_t *loop, tc_io_t *io, int fd)
+/* A beat that took long is followed by a pause as long: what is urgent has half of the time at least. */
+void tc_loop_pace(tc_loop_t *loop, tc_task_t *task)
 {
-    apr_socket_t **spare = apr_array_pop(loop->spare);
-    apr_os_sock_t os_socket = fd;
-    apr_status_t rv;
-
-    io->poll.desc.s = spare ? *spare : NULL;
-    rv = apr_os_sock_put(&io->poll.desc.s, &os_socket, loop->pool);
-    io->poll.p = loop->pool;
-    io->poll.desc_type = APR_POLL_SOCKET;
-    io->poll.reqevents = 0;
-    io->poll.client_data = io;
-    return rv;
+    if (loop->paced.first == NULL) {
+        loop->beat_due_us = tc_clock_monotonic_us()
+                            + (loop->beat_cost_us > loop->beat_us ? loop->beat_cost_us
+                                                                  : loop->beat_us);
+    }
+    task_list_add(&loop->paced, task);
 }
 
-/* apr_pollset cannot change what it watches for, only leave and enter. */
-apr_status_t tc_loop_watch(tc_loop_t *loop, tc_io_t *io, int fd, apr_int16_t events)
-{
-    apr_status_t rv = APR_SUCCESS;
-
-    TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    if (io->poll.desc.s == NULL) {
-        rv = wrap_descriptor(loop, io, fd);
-    }
-    if (rv != APR_SUCCESS || io->poll.reqevents == events) {
-        return rv;
-    }
-    if (io->poll.reqevents != 0) {
-        (void)apr_pollset_remove(loop->pollset, &io->poll);
-    }
-    io->poll.reqevents = events;
-    if (events == 0) {
-        return APR_SUCCESS;
-    }
-    rv = apr_pollset_add(loop->pollset, &io->poll);
-    if (rv != APR_SUCCESS) {
-        io->poll.reqevents = 0;
-    }
-    return rv;
-}
-
-void tc_loop_unwatch(tc_loop_t *loop, tc_io_t *io)
+apr_status_t tc_loop_watch(tc_loop_t *loop, tc_io_t *io, unsigned events)
 {
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    if (io->poll.desc.s == NULL) {
-        return;
-    }
-    if (io->poll.reqevents != 0) {
-        (void)apr_pollset_remove(loop->pollset, &io->poll);
-        io->poll.reqevents = 0;
-    }
-    APR_ARRAY_PUSH(loop->spare, apr_socket_t *) = io->poll.desc.s;
-    io->poll.desc.s = NULL;
+    return tc_poller_set(loop->poller, io, events);
 }
 
 /* ---- iterations ---- */
 
-static apr_interval_time_t time_to_wait(const tc_loop_t *loop)
+static int64_t time_to_wait(const tc_loop_t *loop)
 {
-    return loop->again.first != NULL ? 0 : tc_timers_next_us(&loop->timers, loop->now_us);
-}
+    int64_t wait_us = tc_timers_next_us(&loop->timers, loop->now_us);
 
-static void run_ready(const apr_pollfd_t *ready, apr_int32_t count)
-{
-    apr_int32_t i;
-
-    for (i = 0; i < count; i++) {
-        tc_io_t *io = ready[i].client_data;
-
-        /* One that another's event has just unwatched is not told: its owner is on the way out. */
-        if (io->poll.reqevents != 0) {
-            io->on_ready(io, ready[i].rtnevents);
-        }
+    if (loop->again.first != NULL) {
+        return 0;
     }
+    if (loop->paced.first != NULL) {
+        int64_t beat_us = loop->beat_due_us > loop->now_us ? loop->beat_due_us - loop->now_us : 0;
+
+        wait_us = wait_us < 0 || beat_us < wait_us ? beat_us : wait_us;
+    }
+    return wait_us;
 }
 
 static void deliver_mail(tc_mail_t *mail, void *context)
@@ -223,35 +173,43 @@ static void run_tasks(task_list_t *list)
     }
 }
 
-static void run_again(tc_loop_t *loop)
+/* Runs what is in the list now; what it asks for comes to the list anew. */
+static void run_once(task_list_t *list)
 {
-    task_list_t now = loop->again;
+    task_list_t now = *list;
 
-    if (now.first == NULL) {
-        return;
+    if (now.first != NULL) {
+        task_list_init(list);
+        run_tasks(&now);
     }
-    task_list_init(&loop->again);
-    run_tasks(&now);
+}
+
+static void run_beat(tc_loop_t *loop)
+{
+    int64_t start_us = loop->now_us;
+
+    run_once(&loop->paced);
+    run_tasks(&loop->deferred);
+    loop->beat_cost_us = tc_clock_monotonic_us() - start_us;
 }
 
 void tc_loop_run(tc_loop_t *loop, void *context)
 {
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     while (!loop->quit) {
-        const apr_pollfd_t *ready = NULL;
-        apr_int32_t count = 0;
-        apr_status_t rv = apr_pollset_poll(loop->pollset, time_to_wait(loop), &count, &ready);
+        apr_status_t rv = tc_poller_wait(loop->poller, time_to_wait(loop));
 
         loop->now_us = tc_clock_monotonic_us();
-        if (rv == APR_SUCCESS) {
-            run_ready(ready, count);
-        }
-        else if (!APR_STATUS_IS_EINTR(rv) && !APR_STATUS_IS_TIMEUP(rv)) {
+        if (rv != APR_SUCCESS) {
             tc_log(TC_LOG_ERR, rv, "TC0001: poll failed");
         }
+        tc_poller_dispatch(loop->poller);
         deliver_mail(tc_mailbox_take(&loop->mailbox), context);
-        run_again(loop);
+        run_once(&loop->again);
         tc_timers_run(&loop->timers, loop->now_us);
+        if (loop->paced.first != NULL && loop->now_us >= loop->beat_due_us) {
+            run_beat(loop);
+        }
         run_tasks(&loop->deferred);
     }
 }

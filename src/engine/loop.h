@@ -1,5 +1,5 @@
 /*
- * The event loop of a child: one thread that waits for sockets (apr_pollset), mail and timers, and never
+ * The event loop of a child: one thread that waits for sockets, mail and timers, and never
  * blocks on anything else. What an iteration puts off (tasks) runs at its end, so that everything that
  * was queued for a socket meanwhile leaves in one write.
  */
@@ -7,18 +7,12 @@
 #define TC_ENGINE_LOOP_H
 
 #include "engine/mailbox.h"
+#include "engine/poller.h"
 #include "engine/timer.h"
 
-#include <apr_poll.h>
 #include <apr_pools.h>
 
 typedef struct tc_loop_t tc_loop_t;
-
-/* A descriptor that the loop watches; embedded in its owner. */
-typedef struct tc_io_t {
-    apr_pollfd_t poll; /* the loop's; desc.s is NULL when it is not watched */
-    void (*on_ready)(struct tc_io_t *io, apr_int16_t events);
-} tc_io_t;
 
 /* Something to do at the end of this iteration, or of the next; embedded in its owner. */
 typedef struct tc_task_t {
@@ -27,8 +21,8 @@ typedef struct tc_task_t {
     bool queued;
 } tc_task_t;
 
-/* Makes a loop on a pool that the loop's thread owns from now on. */
-apr_status_t tc_loop_create(tc_loop_t **loop, apr_pool_t *pool);
+/* Makes a loop on a pool that the loop's thread owns from now on; `beat_us` is for tc_loop_pace(). */
+apr_status_t tc_loop_create(tc_loop_t **loop, int64_t beat_us, apr_pool_t *pool);
 
 /* Runs until tc_loop_quit(); `context` goes to each mail's deliver(). Loop. */
 void tc_loop_run(tc_loop_t *loop, void *context);
@@ -51,16 +45,19 @@ tc_timers_t *tc_loop_timers(tc_loop_t *loop);
 unsigned char *tc_loop_read_buffer(tc_loop_t *loop);
 unsigned char *tc_loop_write_buffer(tc_loop_t *loop);
 
-/* Watches `fd` for APR_POLLIN and/or APR_POLLOUT; 0 watches for nothing. Loop. */
-apr_status_t tc_loop_watch(tc_loop_t *loop, tc_io_t *io, int fd, apr_int16_t events);
-
-/* Stops watching; the descriptor stays open. Loop. */
-void tc_loop_unwatch(tc_loop_t *loop, tc_io_t *io);
+/* Watches io->fd for TC_POLL_IN and/or TC_POLL_OUT, in place of before; 0 stops watching. Loop. */
+apr_status_t tc_loop_watch(tc_loop_t *loop, tc_io_t *io, unsigned events);
 
 /* Runs `task` at the end of this iteration, once however often it is asked for. Loop. */
 void tc_loop_defer(tc_loop_t *loop, tc_task_t *task);
 
 /* Runs it in the next iteration, which then does not wait. Loop. */
 void tc_loop_again(tc_loop_t *loop, tc_task_t *task);
+
+/*
+ * Runs it with the loop's next beat, which comes `beat_us` after the first task that waits for it, or as
+ * long after as the last beat took: what is in no hurry gathers until then. Loop.
+ */
+void tc_loop_pace(tc_loop_t *loop, tc_task_t *task);
 
 #endif

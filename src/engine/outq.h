@@ -10,7 +10,7 @@
 #include <apr_errno.h>
 #include <sys/uio.h>
 
-#define TC_OUTQ_INLINE 4 /* frames that need no memory of their own */
+#define TC_OUTQ_INLINE 8 /* frames that need no memory of their own */
 
 typedef struct {
     tc_blob_t **slots; /* few, or from the heap; a ring */

@@ -223,6 +223,8 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     lock_allocator(pchild);
     (void)ap_mpm_query(AP_MPMQ_GENERATION, &own_generation);
     child_config.max_connections = decide_max_connections(server);
+    child_config.write_interval_us =
+        tc_config_number(tc_config_of(server), TC_D_WRITE_INTERVAL);
     child_config.db_threads = (unsigned)tc_config_number(tc_config_of(server), TC_D_DB_THREADS);
     child_config.bus = tc_bus_local();
     if (apr_thread_mutex_create(&start_lock, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS) {
