@@ -15,7 +15,7 @@
  * that time. */
 static const char *const sqlite3_setup[] = {"PRAGMA foreign_keys = ON",
                                             "PRAGMA wal_autocheckpoint = 4000",
-                                            "PRAGMA cache_size = -1000", NULL};
+                                            "PRAGMA cache_size = -256", NULL};
 
 static const tc_sql_dialect_t sqlite3_dialect = {
     .driver = "sqlite3",

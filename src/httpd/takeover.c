@@ -122,7 +122,7 @@ void tc_takeover_register_ssl_hook(void)
 static bool is_known_filter(const char *name)
 {
     static const char *const known[] = {"core",           "core_in",          "ssl/tls filter",
-                                        "ssl/tls coalesce", "reqtimeout",     "log_input_output",
+                                        "ssl/tls coalescing filter", "reqtimeout", "log_input_output",
                                         "remoteip_input"};
     size_t i;
 

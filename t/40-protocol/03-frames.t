@@ -76,7 +76,9 @@ subtest 'a control frame that is long or a fragment closes with 1002' => sub {
 subtest 'a binary message closes with 1003' => sub {
     frame_closes_with(1003, 'whole',      opcode => OP_BINARY, payload => '{"type":"typing","is_typing":true}');
     frame_closes_with(1003, 'empty',      opcode => OP_BINARY);
-    frame_closes_with(1003, 'a fragment', opcode => OP_BINARY, fin => 0, payload => '{');
+    my $fragments = encode_frame(opcode => OP_BINARY, fin => 0, payload => "\xff")
+        . encode_frame(opcode => OP_CONTINUATION, payload => "\xfe");
+    bytes_close_with($site, $trip, $fragments, 1003, 'in two frames, and its bytes need not be UTF-8');
 };
 
 subtest 'each way to write a length is read' => sub {

@@ -27,7 +27,7 @@ my @TRANSPORTS = (
 sub members {
     my ($site, $count, %opt) = @_;
     my $trip = $site->new_trip;
-    return map { $site->chat(trip => $trip, as => $_ % 2 ? 'ann' : 'bob', %opt) } 1 .. $count;
+    return $site->chats(map { { trip => $trip, as => $_ % 2 ? 'ann' : 'bob', %opt } } 1 .. $count);
 }
 
 # No worker is busy but the one that says so. The last handshake's worker may
@@ -53,7 +53,11 @@ sub all_are_closed_with {
     my ($code, $name, @clients) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my %codes;
-    $codes{ $_->read_close->{code} // 'none' }++ for @clients;
+    for my $client (@clients) {
+        my $close = $client->read_close;
+        $client->send_close($close->{code});
+        $codes{ $close->{code} // 'none' }++;
+    }
     return is_deeply(\%codes, { $code => scalar @clients }, $name);
 }
 
@@ -104,7 +108,8 @@ for my $mpm (qw(event worker prefork)) {
 }
 
 subtest 'a prefork child with one worker holds a thousand sockets' => sub {
-    my $server = TripChat::Server->start(mpm => 'prefork', tls => 1);
+    # Nobody answers pings while the others are still being opened.
+    my $server = TripChat::Server->start(mpm => 'prefork', tls => 1, site_config => 'TripChatPingInterval 1h');
     is(scalar $server->child_pids, 1, 'there is one child');
     my @plain = members($server->site('plain'), MANY / 2);
     my @tls   = members($server->site('tls'),   MANY / 2);

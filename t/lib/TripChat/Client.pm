@@ -18,8 +18,13 @@ my $JSON = JSON::PP->new->utf8->canonical;
 # Completes the handshake and takes the message_history that comes first.
 # Dies with the close code where the server turns the client away.
 sub join_chat {
-    my ($self, $path, $fields) = @_;
-    $self->open($path, $fields);
+    my ($self, @request) = @_;
+    return $self->ask_to_open(@request)->finish_join;
+}
+
+sub finish_join {
+    my ($self) = @_;
+    $self->finish_open;
     my $first = $self->next_json;
     die "the first message is a $first->{type}\n" if $first->{type} ne 'message_history';
     $self->{history} = $first;

@@ -34,7 +34,7 @@ sub libexec_dir { return $ENV{TC_LIBEXECDIR} || _apxs_says('LIBEXECDIR') }
 sub mpm { return $ENV{TC_MPM} || 'event' }
 
 sub module_file {
-    my $file = $ENV{TRIPCHAT_MODULE} || "$TOP/.libs/mod_tripchat.so";
+    my $file = $ENV{TRIPCHAT_MODULE} || "$TOP/build/mod_tripchat.so";
     return abs_path($file) || die "there is no module to test at $file: run make\n";
 }
 

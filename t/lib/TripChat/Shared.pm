@@ -50,6 +50,7 @@ sub server_pid {
 
 # What t/TEST wrote down when it configured the server.
 sub _vars {
+    local $_;    # Apache::Test assigns to it, and a caller's may be a constant
     chdir top_dir() or die top_dir() . ": $!\n";
     return Apache::Test::vars();
 }

@@ -61,10 +61,22 @@ sub connect {    ## no critic
 # trip, as => name (ann), token, after; tls, receive_buffer as in TripChat::Stream
 sub chat {
     my ($self, %opt) = @_;
+    return ($self->chats({%opt}))[0];
+}
+
+# Several of them at once, each { options of chat }: all have asked before the first is waited for.
+sub chats {
+    my ($self, @options) = @_;
+    my @clients = map { $self->_asking_client(%$_) } @options;
+    return map { $_->finish_join } @clients;
+}
+
+sub _asking_client {
+    my ($self, %opt) = @_;
     my %query = (token => $opt{token} // $self->token($opt{as} // 'ann'));
     $query{after} = $opt{after} if defined $opt{after};
     my $client = $self->_new_client('TripChat::Client', %opt);
-    return $client->join_chat($self->path($opt{trip}, %query));
+    return $client->ask_to_open($self->path($opt{trip}, %query));
 }
 
 # The close frame met by a client with this request path (and fields).

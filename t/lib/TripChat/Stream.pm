@@ -45,13 +45,24 @@ sub _start_tls {
     my ($socket, $tls) = @_;
     my $secure = IO::Socket::SSL->start_SSL(
         $socket,
-        SSL_verify_mode => SSL_VERIFY_NONE,    # the certificate is made for the test
-        SSL_hostname    => 'localhost',
-        Timeout         => TripChat::Wait::patience_s(),
-        $tls->{version} ? (SSL_version        => $tls->{version}) : (),
-        $tls->{alpn}    ? (SSL_alpn_protocols => $tls->{alpn})    : (),
+        SSL_reuse_ctx => _tls_context($tls),
+        SSL_hostname  => 'localhost',
+        Timeout       => TripChat::Wait::patience_s(),
     );
     return $secure || die "TLS handshake: $IO::Socket::SSL::SSL_ERROR\n";
+}
+
+# A context for each kind of connection: making one reads all the CAs of the machine.
+my %tls_contexts;
+
+sub _tls_context {
+    my ($tls) = @_;
+    my @alpn = @{ $tls->{alpn} || [] };
+    return $tls_contexts{ join ' ', $tls->{version} // '', @alpn } //= IO::Socket::SSL::SSL_Context->new(
+        SSL_verify_mode => SSL_VERIFY_NONE,    # the certificate is made for the test
+        $tls->{version} ? (SSL_version        => $tls->{version}) : (),
+        @alpn           ? (SSL_alpn_protocols => \@alpn)         : (),
+    ) || die "TLS context: $IO::Socket::SSL::SSL_ERROR\n";
 }
 
 sub tls_version { return $_[0]{socket}->get_sslversion }

@@ -73,8 +73,20 @@ sub _fields {
 
 # Completes a handshake; $behind goes out in the same write. Dies unless it is a right 101.
 sub open {    ## no critic
+    my ($self, @request) = @_;
+    return $self->ask_to_open(@request)->finish_open;
+}
+
+# The two halves of open(), for those who open many at once.
+sub ask_to_open {
     my ($self, $path, $fields, $behind) = @_;
-    my $answer = $self->request(upgrade_request(path => $path, fields => $fields) . ($behind // ''));
+    $self->write(upgrade_request(path => $path, fields => $fields) . ($behind // ''));
+    return $self;
+}
+
+sub finish_open {
+    my ($self) = @_;
+    my $answer = $self->read_response;
     die "handshake refused: $answer->{raw}\n" if $answer->{status} != 101;
     my $accept = $answer->{fields}{'sec-websocket-accept'}[0] // '';
     die "wrong Sec-WebSocket-Accept: $accept\n" if $accept ne accept_for(KEY);
