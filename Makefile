@@ -4,7 +4,7 @@
 #   make run          the demo in the foreground       make token USER=ann
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
 #   make test         all tests                        make test-unit    the pure layers, sanitized
-#   make test-tsan    engine and domain under TSan     make bench        the load generator
+#   make test-tsan    engine and domain under TSan     make bench        build bench/tcload.c
 #   make clean        remove what was built
 
 APXS     ?= apxs
@@ -71,3 +71,54 @@ token:
 
 grant revoke:
 	@conf/demo/membership $@ '$(USER)' '$(TRIP)'
+
+# ---- tests ----
+
+# What the unit tests link: the layers without httpd and database, and two adapters that need neither.
+UNIT_SRC   := $(PURE_SRC) src/adapters/jwt.c src/adapters/sql_query.c t/00-unit/unit.c
+UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
+TSAN_TESTS := $(filter mailbox loop hub_threads,$(UNIT_TESTS))
+UNIT_CFLAGS = $(PURE_CFLAGS) -It/00-unit -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS
+UNIT_LIBS   = $(shell apr-1-config --link-ld) $(shell apu-1-config --link-ld) \
+              $(shell pkg-config --libs check) $(LIBS)
+ASAN       := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+TSAN       := -fsanitize=thread
+
+# $(1) the flavour's name, $(2) its flags: objects and tests under build/$(1)/
+define UNIT_RULES
+$(BUILD)/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(UNIT_CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/$(1)/%.t: $(BUILD)/$(1)/t/00-unit/test_%.o $(UNIT_SRC:%.c=$(BUILD)/$(1)/%.o)
+	$$(CC) $(2) -o $$@ $$^ $$(UNIT_LIBS)
+
+-include $$(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/*/*/*.d)
+endef
+$(eval $(call UNIT_RULES,unit,$(ASAN)))
+$(eval $(call UNIT_RULES,tsan,$(TSAN)))
+.PRECIOUS: $(BUILD)/unit/%.o $(BUILD)/tsan/%.o
+.SECONDARY:
+
+UNIT_BIN := $(UNIT_TESTS:%=$(BUILD)/unit/%.t)
+TSAN_BIN := $(TSAN_TESTS:%=$(BUILD)/tsan/%.t)
+
+# Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb.
+test:
+	@conf/demo/install-packages build run test
+	@t/as-user $(MAKE) --no-print-directory check
+
+check: $(MODULE) $(UNIT_BIN)
+	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/50-feature
+
+test-unit: $(UNIT_BIN)
+	prove $(UNIT_BIN) t/00-unit
+
+test-tsan: $(TSAN_BIN)
+	prove $(TSAN_BIN)
+
+bench: $(BUILD)/bench/tcload
+
+$(BUILD)/bench/tcload: bench/tcload.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -o $@ $< -lssl -lcrypto

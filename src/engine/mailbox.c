@@ -50,7 +50,9 @@ bool tc_mailbox_push(tc_mailbox_t *box, tc_mail_t *mail)
 
 tc_mail_t *tc_mailbox_take(tc_mailbox_t *box)
 {
-    if (atomic_load_explicit(&box->newest, memory_order_relaxed) == NULL) {
+    tc_mail_t *top = atomic_load_explicit(&box->newest, memory_order_relaxed);
+
+    if (top == NULL || top == &closed_mark) {
         return NULL;
     }
     return reverse(atomic_exchange_explicit(&box->newest, NULL, memory_order_acq_rel));
