@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define TICK_US TC_US_PER_S
+#define WATCH_US (10 * TC_US_PER_S) /* longer than a stopping child has */
 #define LEAVING_US (20 * TC_US_PER_MS)
 #define JOIN_LOOP_US ((TC_STOP_GRACE_MS + 2000) * TC_US_PER_MS)
 #define JOIN_DB_US (3 * TC_US_PER_S)
@@ -159,7 +160,8 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    child->hub = tc_hub_create(config->bus, tc_worker_thread_pool(&child->thread));
+    child->hub = tc_hub_create(config->bus, tc_loop_now_us(child->loop) + WATCH_US,
+                               tc_worker_thread_pool(&child->thread));
     rv = start_threads(child, config->db_threads, pool);
     if (rv == APR_SUCCESS) {
         *out = child;

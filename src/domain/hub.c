@@ -14,13 +14,15 @@ struct tc_hub_t {
     tc_bus_t *bus;
     apr_hash_t *rooms; /* tc_room_key_t to tc_room_t */
     tc_room_t *first;  /* all of them, for the sweep */
+    int64_t watch_until_us;
 };
 
-tc_hub_t *tc_hub_create(tc_bus_t *bus, apr_pool_t *pool)
+tc_hub_t *tc_hub_create(tc_bus_t *bus, int64_t watch_until_us, apr_pool_t *pool)
 {
     tc_hub_t *hub = apr_pcalloc(pool, sizeof(*hub));
 
     hub->bus = bus;
+    hub->watch_until_us = watch_until_us;
     hub->rooms = apr_hash_make(pool);
     return hub;
 }
@@ -228,6 +230,7 @@ void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
             forget_room(hub, room);
             continue;
         }
+        room->behind = room->behind || now_us < hub->watch_until_us;
         tc_room_retry(room);
         at = &room->next;
     }

@@ -12,8 +12,12 @@
 
 typedef struct tc_hub_t tc_hub_t;
 
-/* Makes a hub that lives as long as `pool`, which must be the loop's own. */
-tc_hub_t *tc_hub_create(tc_bus_t *bus, apr_pool_t *pool);
+/*
+ * Makes a hub that lives as long as `pool`, which must be the loop's own. Until `watch_until_us` every
+ * tick asks the store for news of all rooms: the child that this one follows may still be storing, and
+ * a local bus does not reach it.
+ */
+tc_hub_t *tc_hub_create(tc_bus_t *bus, int64_t watch_until_us, apr_pool_t *pool);
 
 /* Frees all rooms; no member and no job is left. */
 void tc_hub_destroy(tc_hub_t *hub);
