@@ -30,6 +30,8 @@ struct tc_session_t {
     tc_transport_t transport;
     tc_io_t io;
     tc_reader_t reader;
+    unsigned char *input; /* from behind the handshake; NULL when it has been read */
+    size_t input_len;
     tc_outq_t queue;
     tc_timer_t timer;
     tc_task_t settle;    /* end of the iteration: write, leave, free */
@@ -323,10 +325,26 @@ static void take_input(tc_session_t *session, unsigned char *data, size_t len)
     }
 }
 
-/* As many jobs in flight as are allowed: what more it says stays in the socket. */
+/*
+ * What a client says stays in its socket while it has as many jobs in flight as are allowed, and until
+ * it has its history: its own message must not be in that and come again.
+ */
 static bool is_paused(const tc_session_t *session)
 {
-    return session->state == STATE_OPEN && session->member.jobs >= session->site->max_pending;
+    return session->state == STATE_OPEN
+           && (session->member.jobs >= session->site->max_pending || session->member.cursor < 0);
+}
+
+/* What came behind the handshake. */
+static void take_early_input(tc_session_t *session)
+{
+    unsigned char *input = session->input;
+
+    if (input != NULL) {
+        session->input = NULL;
+        take_input(session, input, session->input_len);
+        free(input);
+    }
 }
 
 static void on_end(tc_session_t *session, apr_status_t rv)
@@ -342,6 +360,9 @@ static void read_socket(tc_session_t *session)
     apr_status_t rv = APR_SUCCESS;
     int turns;
 
+    if (!is_paused(session)) {
+        take_early_input(session);
+    }
     for (turns = 0; turns < READS_A_TURN; turns++) {
         size_t len;
 
@@ -482,6 +503,7 @@ static void free_session(tc_session_t *session)
         session->next->link = session->link;
     }
     tc_reader_free(&session->reader);
+    free(session->input);
     tc_outq_free(&session->queue);
     tc_user_unref(session->member.user);
     free(session);
@@ -560,6 +582,8 @@ static tc_session_t *make_session(tc_child_t *child, tc_adoption_t *adoption)
     session->read_more.run = on_read_more;
     session->paced.run = on_paced;
     session->io.fd = adoption->fd;
+    session->input = adoption->input;
+    session->input_len = adoption->input_len;
     session->heard_us = now(session);
     tc_transport_init(&session->transport, adoption->fd, adoption->ssl);
     tc_reader_init(&session->reader, adoption->site->max_message_bytes);
@@ -591,12 +615,8 @@ void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
         tc_hub_join(child->hub, &session->member, adoption->store, &adoption->trip_id,
                     &adoption->room_id, adoption->after);
     }
-    if (adoption->input_len > 0) {
-        take_input(session, adoption->input, adoption->input_len);
-    }
-    free(adoption->input);
     free(adoption);
-    /* Over TLS bytes may lie in the SSL already. */
+    /* Bytes may lie with us or in the SSL already. */
     tc_loop_again(child->loop, &session->read_more);
     ask_to_settle(session);
 }

@@ -28,6 +28,7 @@ typedef struct {
     const char *sent_key;  /* room, sender and client_id of a POST that has one */
     tc_job_status_e status;
     tc_chat_error_e error;
+    bool repeated;         /* a POST that was stored before */
     tc_stored_t stored;    /* the event's content, when status is DONE */
 } batch_item_t;
 
@@ -301,6 +302,7 @@ static void decide_post(batch_t *batch, batch_item_t *item, batch_room_t *room)
     }
     if (sent != NULL) {
         *stored = *sent;
+        item->repeated = true;
         item->status = TC_JOB_DONE;
         return;
     }
@@ -308,7 +310,6 @@ static void decide_post(batch_t *batch, batch_item_t *item, batch_room_t *room)
         refuse(item, TC_CHAT_REPLY_NOT_FOUND);
         return;
     }
-    tc_uuid_make_v7(&item->job->message_id);
     stored->kind = TC_EVENT_MESSAGE;
     stored->seq = take_seq(room);
     stored->id = uuid_text(&item->job->message_id, batch->pool);
@@ -370,11 +371,9 @@ static void decide(batch_t *batch)
 
 /* ---- what is written ---- */
 
-/* A POST that was answered with an earlier message has that one's id, not the job's. */
 static bool is_new_message(const batch_item_t *item)
 {
-    return item->status == TC_JOB_DONE && item->job->kind == TC_JOB_POST
-           && item->stored.content == item->job->content;
+    return item->status == TC_JOB_DONE && item->job->kind == TC_JOB_POST && !item->repeated;
 }
 
 static apr_status_t write_messages(batch_t *batch)
@@ -508,6 +507,7 @@ static void settle(batch_t *batch)
     for (i = 0; i < batch->count; i++) {
         batch->items[i].job->status = batch->items[i].status;
         batch->items[i].job->error = batch->items[i].error;
+        batch->items[i].job->repeated = batch->items[i].repeated;
     }
 }
 

@@ -30,7 +30,7 @@ typedef struct tc_event_t {
 tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
                             const tc_chat_message_t *message);
 
-/* Adds the origin's copy. `client_id` is not NULL. */
+/* Adds the origin's copy. `client_id` is not NULL; `message` matters to an edit alone. */
 void tc_event_set_own(tc_event_t *event, const tc_chat_message_t *message, const char *client_id);
 
 static inline tc_event_t *tc_event_ref(tc_event_t *event)

@@ -119,6 +119,9 @@ static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
     job->has_reply = in->has_reply;
     job->reply_to = in->reply_to;
     job->message_id = in->message_id;
+    if (job->kind == TC_JOB_POST) {
+        tc_uuid_make_v7(&job->message_id);
+    }
     if (room->store->submit(room->store, job) != APR_SUCCESS) {
         tell_error(member, TC_CHAT_OVERLOADED, in->client_id, NULL);
         tc_job_destroy(job);
@@ -126,6 +129,9 @@ static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
     }
     room->jobs++;
     member->jobs++;
+    if (job->kind == TC_JOB_POST) {
+        tc_room_add_write(room, job);
+    }
 }
 
 void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t len,
@@ -150,19 +156,24 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
 
 /* ---- what the store answers ---- */
 
-/* A stored message goes to the room; one that was stored before, to its sender alone. */
+/*
+ * What was stored goes to the room, unless a fetch has brought it there already; what had been stored
+ * before, and seen, to its sender alone.
+ */
 static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 {
     tc_event_t *event = job->events;
     tc_member_t *member = job->member;
 
-    if (room->loaded && event->seq <= room->timeline.last_seq) {
+    if (!job->repeated) {
+        hub->bus->publish(hub->bus, room, event);
+    }
+    else if (room->loaded && event->seq <= room->timeline.last_seq) {
         if (member->room == room) {
             member->sink->send(member, event->own ? event->own : event->wire, true);
         }
         return;
     }
-    hub->bus->publish(hub->bus, room, event);
     tc_room_ingest(room, event);
 }
 
@@ -196,6 +207,9 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     switch (job->kind) {
     case TC_JOB_POST:
+        tc_room_remove_write(room, job);
+        on_written(hub, room, job);
+        break;
     case TC_JOB_EDIT:
         on_written(hub, room, job);
         break;

@@ -17,6 +17,7 @@ tc_room_t *tc_room_create(tc_store_t *store, const tc_uuid_t *trip_id, const tc_
     room->key.site_index = store->site->index;
     room->key.trip_id = *trip_id;
     room->room_id = *room_id;
+    room->writes_end = &room->writes;
     tc_timeline_init(&room->timeline, (unsigned)store->site->history_msgs,
                      store->site->room_cache_bytes);
     return room;
@@ -305,6 +306,45 @@ void tc_room_on_load(tc_room_t *room, tc_job_t *job)
     tc_room_retry(room);
 }
 
+void tc_room_add_write(tc_room_t *room, tc_job_t *job)
+{
+    job->next_write = NULL;
+    *room->writes_end = job;
+    room->writes_end = &job->next_write;
+}
+
+/* They come back in their order, mostly: the first is the one. */
+void tc_room_remove_write(tc_room_t *room, tc_job_t *job)
+{
+    tc_job_t **at = &room->writes;
+
+    while (*at != job) {
+        at = &(*at)->next_write;
+    }
+    *at = job->next_write;
+    if (*at == NULL) {
+        room->writes_end = at;
+    }
+}
+
+/* Gives fetched events that answer a POST in flight the origin and the copy that the POST asked for. */
+static void claim_own(const tc_room_t *room, tc_event_t *events)
+{
+    const tc_job_t *job;
+
+    for (; events != NULL && room->writes != NULL; events = events->next) {
+        for (job = room->writes; job != NULL; job = job->next_write) {
+            if (events->kind == TC_EVENT_MESSAGE && events->own == NULL
+                && tc_uuid_equal(&events->message_id, &job->message_id)) {
+                events->origin = job->origin;
+                if (job->client_id != NULL) {
+                    tc_event_set_own(events, NULL, job->client_id);
+                }
+            }
+        }
+    }
+}
+
 /* Moves the room, and the members that kept up with it, over events that were deleted. */
 static void skip_to(tc_room_t *room, int64_t seq)
 {
@@ -376,6 +416,7 @@ void tc_room_on_events(tc_room_t *room, tc_job_t *job)
 {
     tc_member_t *member = job->member;
 
+    claim_own(room, job->events);
     if (member == NULL) {
         room->fetching = false;
     }

@@ -30,6 +30,8 @@ typedef struct tc_room_t {
     bool fetching;           /* the room's own EVENTS job is in flight */
     tc_event_t *held;        /* early events, ascending */
     unsigned held_count;
+    tc_job_t *writes;        /* POSTs in flight, the oldest first */
+    tc_job_t **writes_end;
     unsigned jobs;           /* in flight; the room stays in memory until they are back */
     int64_t empty_since_us;  /* monotonic; meaningful while count is 0 */
     struct tc_room_t *next;  /* the hub's sweep */
@@ -47,6 +49,13 @@ void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us);
 /* Takes an event of this room from wherever it comes, once or often, early or late. Does not keep the
  * caller's reference. */
 void tc_room_ingest(tc_room_t *room, tc_event_t *event);
+
+/*
+ * Notes a POST that is on its way to the store, and that it has come back. Meanwhile a fetch may bring
+ * its event first: the sender gets its own copy even so, and one only.
+ */
+void tc_room_add_write(tc_room_t *room, tc_job_t *job);
+void tc_room_remove_write(tc_room_t *room, tc_job_t *job);
 
 /* Takes back a LOAD or EVENTS job of this room; the caller destroys it. */
 void tc_room_on_load(tc_room_t *room, tc_job_t *job);

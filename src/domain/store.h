@@ -47,13 +47,15 @@ typedef struct tc_job_t {
     const char *message_type;   /* the site's */
     bool has_reply;
     tc_uuid_t reply_to;
-    tc_uuid_t message_id;       /* EDIT: which; POST: the new one's, when done */
+    tc_uuid_t message_id;       /* EDIT: which; POST: the new one's */
+    struct tc_job_t *next_write; /* loop; the room's list of POSTs in flight */
     /* LOAD and EVENTS */
     int64_t after;
     int limit;
     /* result */
     tc_job_status_e status;
     tc_chat_error_e error;
+    bool repeated;              /* POST: it had been stored before under its client_id */
     tc_event_t *events;         /* ascending by seq; the job's references */
     int64_t last_seq;           /* of the room, at least that of the newest event in the list */
     bool complete;              /* EVENTS: the list holds all that is left between after and last_seq */
