@@ -113,13 +113,14 @@ void tc_loop_again(tc_loop_t *loop, tc_task_t *task)
     task_list_add(&loop->again, task);
 }
 
-/* A beat that took long is followed by a pause as long: what is urgent has half of the time at least. */
+/* A beat that took long is followed by a pause twice as long: what is urgent has most of the time. */
 void tc_loop_pace(tc_loop_t *loop, tc_task_t *task)
 {
+    int64_t pause_us = 2 * loop->beat_cost_us;
+
     if (loop->paced.first == NULL) {
         loop->beat_due_us = tc_clock_monotonic_us()
-                            + (loop->beat_cost_us > loop->beat_us ? loop->beat_cost_us
-                                                                  : loop->beat_us);
+                            + (pause_us > loop->beat_us ? pause_us : loop->beat_us);
     }
     task_list_add(&loop->paced, task);
 }

@@ -55,8 +55,8 @@ void tc_loop_defer(tc_loop_t *loop, tc_task_t *task);
 void tc_loop_again(tc_loop_t *loop, tc_task_t *task);
 
 /*
- * Runs it with the loop's next beat, which comes `beat_us` after the first task that waits for it, or as
- * long after as the last beat took: what is in no hurry gathers until then. Loop.
+ * Runs it with the loop's next beat, which comes `beat_us` after the first task that waits for it, or twice
+ * as long after as the last beat took: what is in no hurry gathers until then. Loop.
  */
 void tc_loop_pace(tc_loop_t *loop, tc_task_t *task);
 
