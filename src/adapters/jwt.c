@@ -5,6 +5,7 @@
 #include "codec/json.h"
 
 #include <apr_base64.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <jwt.h>
 #include <string.h>
@@ -19,9 +20,12 @@ static char *decode_part(const char *part, size_t len, size_t *decoded_len, apr_
     size_t i;
     int got;
 
+    if (len == 0 || len % 4 == 1) {
+        return NULL;
+    }
     for (i = 0; i < len; i++) {
         text[i] = part[i] == '-' ? '+' : part[i] == '_' ? '/' : part[i];
-        if (part[i] == '+' || part[i] == '/' || part[i] == '=') {
+        if (!apr_isalnum(part[i]) && part[i] != '-' && part[i] != '_') {
             return NULL;
         }
     }

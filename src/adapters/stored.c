@@ -55,7 +55,7 @@ apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, uint
     *out = tc_event_create(stored->kind, stored->seq, &id, &message);
     (*out)->origin = origin;
     if (client_id != NULL) {
-        tc_event_set_own(*out, &message, client_id);
+        tc_event_set_own(*out, client_id);
     }
     return APR_SUCCESS;
 }

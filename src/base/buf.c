@@ -23,8 +23,10 @@ unsigned char *tc_buf_reserve(tc_buf_t *buf, size_t more)
 
 void tc_buf_append(tc_buf_t *buf, const void *data, size_t len)
 {
-    memcpy(tc_buf_reserve(buf, len), data, len);
-    buf->len += len;
+    if (len > 0) {
+        memcpy(tc_buf_reserve(buf, len), data, len);
+        buf->len += len;
+    }
 }
 
 void tc_buf_append_int(tc_buf_t *buf, int64_t value)

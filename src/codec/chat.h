@@ -97,9 +97,8 @@ void tc_chat_encode_object_end(tc_buf_t *buf, int64_t seq);
 void tc_chat_encode_message_begin(tc_buf_t *buf);
 void tc_chat_encode_end(tc_buf_t *buf, const char *client_id);
 
-/* A whole message_edited; client_id may be NULL. */
-void tc_chat_encode_edited(tc_buf_t *buf, const tc_chat_message_t *message, int64_t seq,
-                           const char *client_id);
+/* A whole message_edited. */
+void tc_chat_encode_edited(tc_buf_t *buf, const tc_chat_message_t *message, int64_t seq);
 
 void tc_chat_encode_typing(tc_buf_t *buf, const char *user_id, const char *user_email,
                            bool is_typing);

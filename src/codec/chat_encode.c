@@ -94,8 +94,7 @@ void tc_chat_encode_end(tc_buf_t *buf, const char *client_id)
     TC_BUF_LIT(buf, "}");
 }
 
-void tc_chat_encode_edited(tc_buf_t *buf, const tc_chat_message_t *message, int64_t seq,
-                           const char *client_id)
+void tc_chat_encode_edited(tc_buf_t *buf, const tc_chat_message_t *message, int64_t seq)
 {
     TC_BUF_LIT(buf, "{\"type\":\"message_edited\",\"message\":{\"id\":");
     tc_json_append_str(buf, message->id);
@@ -105,7 +104,7 @@ void tc_chat_encode_edited(tc_buf_t *buf, const tc_chat_message_t *message, int6
     TC_BUF_LIT(buf, ",\"updated_at\":");
     tc_json_append_str(buf, message->updated_at);
     tc_chat_encode_object_end(buf, seq);
-    tc_chat_encode_end(buf, client_id);
+    tc_chat_encode_end(buf, NULL);
 }
 
 void tc_chat_encode_typing(tc_buf_t *buf, const char *user_id, const char *user_email,

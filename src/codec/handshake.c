@@ -20,7 +20,7 @@ static bool is_token_char(char c)
 
 /*
  * Steps through a comma-separated list of tokens (RFC 9110, 5.6.1): false at its end, with *broken
- * set when what stands there is no token.
+ * set when what stands there is no token. Protocols (7.8) may have a version behind a slash.
  */
 static bool next_token(const char **at, const char **token, size_t *len, bool *broken)
 {
@@ -30,7 +30,7 @@ static bool next_token(const char **at, const char **token, size_t *len, bool *b
         p++;
     }
     *token = p;
-    while (is_token_char(*p)) {
+    while (is_token_char(*p) || (*p == '/' && p > *token && is_token_char(p[1]))) {
         p++;
     }
     *len = (size_t)(p - *token);

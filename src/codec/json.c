@@ -1,39 +1,94 @@
 /* JSON in and out. See json.h. */
 #include "codec/json.h"
 
-/* Members of the outer object, counted by its colons: json-c lets the last of two equal keys win. */
-static int count_outer_members(const char *text, size_t len)
+/* Past the string that begins at `at` (its quote); NULL when it has no end or a control character. */
+static const char *scan_string(const char *at, const char *end)
 {
-    int depth = 0, members = 0;
-    bool in_string = false;
+    for (at++; at < end; at++) {
+        if (*at == '"') {
+            return at + 1;
+        }
+        if ((unsigned char)*at < 0x20) {
+            return NULL;
+        }
+        at += *at == '\\';
+    }
+    return NULL;
+}
+
+static const char *scan_digits(const char *at, const char *end)
+{
+    const char *from = at;
+
+    while (at < end && *at >= '0' && *at <= '9') {
+        at++;
+    }
+    return at > from ? at : NULL;
+}
+
+/* Past the number that begins at `at` (RFC 8259, 6); NULL when it is none. */
+static const char *scan_number(const char *at, const char *end)
+{
+    const char *digits = at + (*at == '-');
+
+    at = scan_digits(digits, end);
+    if (at == NULL || (*digits == '0' && at - digits > 1)) {
+        return NULL;
+    }
+    if (at < end && *at == '.') {
+        at = scan_digits(at + 1, end);
+    }
+    if (at != NULL && at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        at = scan_digits(at + (at < end && (*at == '+' || *at == '-')), end);
+    }
+    return at;
+}
+
+/* Past one of the three words; NULL when it is another. */
+static const char *scan_word(const char *at, const char *end)
+{
+    static const char *const words[] = {"true", "false", "null"};
     size_t i;
 
-    for (i = 0; i < len; i++) {
-        char c = text[i];
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        size_t len = strlen(words[i]);
 
-        if (in_string) {
-            if (c == '\\') {
-                i++;
-            }
-            else if (c == '"') {
-                in_string = false;
-            }
-            continue;
-        }
-        if (c == '"') {
-            in_string = true;
-        }
-        else if (c == '{' || c == '[') {
-            depth++;
-        }
-        else if (c == '}' || c == ']') {
-            depth--;
-        }
-        else if (c == ':' && depth == 1) {
-            members++;
+        if ((size_t)(end - at) >= len && memcmp(at, words[i], len) == 0) {
+            return at + len;
         }
     }
-    return members;
+    return NULL;
+}
+
+static const char *scan_token(const char *at, const char *end)
+{
+    if (*at == '"') {
+        return scan_string(at, end);
+    }
+    if (*at == '-' || (*at >= '0' && *at <= '9')) {
+        return scan_number(at, end);
+    }
+    return strchr(" \t\r\n{}[],:", *at) != NULL && *at != '\0' ? at + 1 : scan_word(at, end);
+}
+
+/*
+ * Checks the tokens of a text whose structure json-c has checked: it takes words, numbers and strings
+ * that are no JSON. Counts the outer object's members by their colons: of two equal keys json-c keeps
+ * the last.
+ */
+static bool scan_tokens(const char *text, size_t len, int *outer_members)
+{
+    const char *at = text, *end = text + len;
+    int depth = 0;
+
+    *outer_members = 0;
+    while (at != NULL && at < end) {
+        depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+        *outer_members += *at == ':' && depth == 1;
+        at = scan_token(at, end);
+    }
+    return at != NULL;
 }
 
 static bool is_only_space(const char *text, size_t len)
@@ -50,11 +105,15 @@ static bool is_only_space(const char *text, size_t len)
 
 static tc_json_status_e check_object(json_object *object, const char *text, size_t len)
 {
+    int members;
+
+    if (!scan_tokens(text, len, &members)) {
+        return TC_JSON_BROKEN;
+    }
     if (!json_object_is_type(object, json_type_object)) {
         return TC_JSON_NOT_OBJECT;
     }
-    return json_object_object_length(object) == count_outer_members(text, len) ? TC_JSON_OK
-                                                                               : TC_JSON_DOUBLED;
+    return json_object_object_length(object) == members ? TC_JSON_OK : TC_JSON_DOUBLED;
 }
 
 tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_depth,

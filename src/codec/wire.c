@@ -10,6 +10,11 @@ size_t tc_wire_header_len(size_t payload_len)
     return tc_frame_encode_header(TC_OPCODE_TEXT, payload_len, header);
 }
 
+size_t tc_wire_frame_header_len(const tc_blob_t *frame)
+{
+    return tc_frame_header_len(frame->data);
+}
+
 tc_blob_t *tc_wire_frame(tc_opcode_e opcode, const void *payload, size_t len, size_t extra)
 {
     unsigned char header[TC_FRAME_HEADER_MAX_BYTES];

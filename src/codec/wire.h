@@ -13,7 +13,8 @@
  */
 tc_blob_t *tc_wire_frame(tc_opcode_e opcode, const void *payload, size_t len, size_t extra);
 
-/* Bytes of the header in front of the payload of a frame made above. */
+/* Bytes of the header in front of a payload of this length, and in a frame made above. */
 size_t tc_wire_header_len(size_t payload_len);
+size_t tc_wire_frame_header_len(const tc_blob_t *frame);
 
 #endif

@@ -28,7 +28,7 @@ static void encode_edit(tc_event_t *event, const tc_chat_message_t *message)
 {
     tc_buf_t frame = TC_BUF_INIT, object = TC_BUF_INIT;
 
-    tc_chat_encode_edited(&frame, message, event->seq, NULL);
+    tc_chat_encode_edited(&frame, message, event->seq);
     tc_chat_encode_object(&object, message);
     event->wire = tc_wire_frame(TC_OPCODE_TEXT, frame.data, frame.len, object.len);
     memcpy(event->wire->data + event->wire->len, object.data, object.len);
@@ -56,19 +56,14 @@ tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *
     return event;
 }
 
-void tc_event_set_own(tc_event_t *event, const tc_chat_message_t *message, const char *client_id)
+/* The payload is an object: what is added goes before its last brace. */
+void tc_event_set_own(tc_event_t *event, const char *client_id)
 {
     tc_buf_t buf = TC_BUF_INIT;
+    size_t header = tc_wire_frame_header_len(event->wire);
 
-    if (event->kind == TC_EVENT_MESSAGE) {
-        tc_chat_encode_message_begin(&buf);
-        tc_buf_append(&buf, event->wire->data + event->object_at, event->object_len);
-        tc_chat_encode_object_end(&buf, event->seq);
-        tc_chat_encode_end(&buf, client_id);
-    }
-    else {
-        tc_chat_encode_edited(&buf, message, event->seq, client_id);
-    }
+    tc_buf_append(&buf, event->wire->data + header, event->wire->len - header - 1);
+    tc_chat_encode_end(&buf, client_id);
     event->own = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
     tc_buf_free(&buf);
 }

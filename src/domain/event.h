@@ -13,7 +13,8 @@
 typedef enum { TC_EVENT_MESSAGE, TC_EVENT_EDIT } tc_event_kind_e;
 
 typedef struct tc_event_t {
-    struct tc_event_t *next; /* in a job's result or among the held */
+    struct tc_event_t *next; /* in a job's result */
+    struct tc_event_t *next_held; /* loop; among its room's early events */
     uint32_t refs;           /* owner's thread */
     uint32_t holds;          /* loop: references that its room's timeline has; see timeline.c */
     tc_event_kind_e kind;
@@ -30,8 +31,8 @@ typedef struct tc_event_t {
 tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
                             const tc_chat_message_t *message);
 
-/* Adds the origin's copy. `client_id` is not NULL; `message` matters to an edit alone. */
-void tc_event_set_own(tc_event_t *event, const tc_chat_message_t *message, const char *client_id);
+/* Adds the origin's copy: the frame for everybody, and the client_id. */
+void tc_event_set_own(tc_event_t *event, const char *client_id);
 
 static inline tc_event_t *tc_event_ref(tc_event_t *event)
 {

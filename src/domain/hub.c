@@ -129,9 +129,7 @@ static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
     }
     room->jobs++;
     member->jobs++;
-    if (job->kind == TC_JOB_POST) {
-        tc_room_add_write(room, job);
-    }
+    tc_room_add_write(room, job);
 }
 
 void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t len,
@@ -207,10 +205,8 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     switch (job->kind) {
     case TC_JOB_POST:
-        tc_room_remove_write(room, job);
-        on_written(hub, room, job);
-        break;
     case TC_JOB_EDIT:
+        tc_room_remove_write(room, job);
         on_written(hub, room, job);
         break;
     case TC_JOB_LOAD:
@@ -244,7 +240,7 @@ void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
             forget_room(hub, room);
             continue;
         }
-        room->behind = room->behind || now_us < hub->watch_until_us;
+        room->probe = room->probe || now_us < hub->watch_until_us;
         tc_room_retry(room);
         at = &room->next;
     }

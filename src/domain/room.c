@@ -25,8 +25,13 @@ tc_room_t *tc_room_create(tc_store_t *store, const tc_uuid_t *trip_id, const tc_
 
 void tc_room_destroy(tc_room_t *room)
 {
+    while (room->held != NULL) {
+        tc_event_t *event = room->held;
+
+        room->held = event->next_held;
+        tc_event_unref(event);
+    }
     tc_timeline_free(&room->timeline);
-    tc_event_unref_list(room->held);
     free(room->members);
     free(room);
 }
@@ -143,7 +148,8 @@ static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         start_load(room, member);
         return;
     }
-    if (member->after < 0 || last_seq - member->after > room->site->resume_events) {
+    if (member->after < 0 || member->lost
+        || last_seq - member->after > room->site->resume_events) {
         serve_fresh(room, member, load);
         return;
     }
@@ -165,6 +171,7 @@ void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
     member->index = room->count;
     member->cursor = -1;
     member->after = after;
+    member->lost = false;
     room->members[room->count++] = member;
     serve(room, member, NULL);
 }
@@ -188,12 +195,12 @@ static void hold_event(tc_room_t *room, tc_event_t *event)
     tc_event_t **at = &room->held;
 
     while (*at != NULL && (*at)->seq < event->seq) {
-        at = &(*at)->next;
+        at = &(*at)->next_held;
     }
     if ((*at != NULL && (*at)->seq == event->seq) || room->held_count == TC_ROOM_HELD_EVENTS) {
         return;
     }
-    tc_event_ref(event)->next = *at;
+    tc_event_ref(event)->next_held = *at;
     *at = event;
     room->held_count++;
 }
@@ -216,19 +223,21 @@ static void release_held(tc_room_t *room)
     while (room->held != NULL && room->held->seq <= room->timeline.last_seq + 1) {
         tc_event_t *event = room->held;
 
-        room->held = event->next;
+        room->held = event->next_held;
         room->held_count--;
         if (event->seq == room->timeline.last_seq + 1) {
             deliver(room, event);
         }
         tc_event_unref(event);
     }
-    room->behind = room->held != NULL;
 }
 
 void tc_room_retry(tc_room_t *room)
 {
-    if (room->loaded && room->behind && !room->fetching) {
+    bool behind = room->probe || room->heard_seq > room->timeline.last_seq;
+
+    if (room->loaded && behind && !room->fetching) {
+        room->probe = false;
         room->fetching = submit_read(room, NULL, TC_JOB_EVENTS, room->timeline.last_seq,
                                      TC_ROOM_LOG_EVENTS);
     }
@@ -236,6 +245,9 @@ void tc_room_retry(tc_room_t *room)
 
 void tc_room_ingest(tc_room_t *room, tc_event_t *event)
 {
+    if (event->seq > room->heard_seq) {
+        room->heard_seq = event->seq;
+    }
     if (!room->loaded) {
         hold_event(room, event);
         return;
@@ -249,7 +261,6 @@ void tc_room_ingest(tc_room_t *room, tc_event_t *event)
     }
     else {
         hold_event(room, event);
-        room->behind = true;
     }
     tc_room_retry(room);
 }
@@ -327,32 +338,58 @@ void tc_room_remove_write(tc_room_t *room, tc_job_t *job)
     }
 }
 
-/* Gives fetched events that answer a POST in flight the origin and the copy that the POST asked for. */
+static tc_job_t *find_write(const tc_room_t *room, const tc_event_t *event)
+{
+    tc_job_kind_e kind = event->kind == TC_EVENT_MESSAGE ? TC_JOB_POST : TC_JOB_EDIT;
+    tc_job_t *job;
+
+    for (job = room->writes; job != NULL; job = job->next_write) {
+        if (job->kind == kind && !job->claimed
+            && tc_uuid_equal(&event->message_id, &job->message_id)) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
+/* Gives fetched events that answer a write in flight the origin and the copy that the write asked for. */
 static void claim_own(const tc_room_t *room, tc_event_t *events)
 {
-    const tc_job_t *job;
-
     for (; events != NULL && room->writes != NULL; events = events->next) {
-        for (job = room->writes; job != NULL; job = job->next_write) {
-            if (events->kind == TC_EVENT_MESSAGE && events->own == NULL
-                && tc_uuid_equal(&events->message_id, &job->message_id)) {
-                events->origin = job->origin;
-                if (job->client_id != NULL) {
-                    tc_event_set_own(events, NULL, job->client_id);
-                }
+        tc_job_t *job = events->own == NULL ? find_write(room, events) : NULL;
+
+        if (job != NULL) {
+            job->claimed = true;
+            events->origin = job->origin;
+            if (job->client_id != NULL) {
+                tc_event_set_own(events, job->client_id);
             }
         }
     }
 }
 
-/* Moves the room, and the members that kept up with it, over events that were deleted. */
+/* What the room has of a fetched event already, which may hold its sender's own copy. */
+static tc_event_t *known_copy(const tc_room_t *room, tc_event_t *event)
+{
+    tc_event_t *known = tc_timeline_get(&room->timeline, event->seq);
+    tc_event_t *held;
+
+    for (held = room->held; known == NULL && held != NULL; held = held->next_held) {
+        known = held->seq == event->seq ? held : NULL;
+    }
+    return known ? known : event;
+}
+
+/* Moves the room, and the members that stand in the hole, over events that were deleted. */
 static void skip_to(tc_room_t *room, int64_t seq)
 {
     unsigned i;
 
     for (i = 0; i < room->count; i++) {
-        if (room->members[i]->cursor == room->timeline.last_seq) {
-            room->members[i]->cursor = seq;
+        tc_member_t *member = room->members[i];
+
+        if (member->cursor >= room->timeline.last_seq && member->cursor < seq) {
+            member->cursor = seq;
         }
     }
     tc_timeline_skip(&room->timeline, seq);
@@ -374,7 +411,7 @@ static void ingest_fetched(tc_room_t *room, tc_job_t *job)
             skip_to(room, event->seq - 1);
         }
         if (event->seq == room->timeline.last_seq + 1) {
-            deliver(room, (tc_event_t *)event);
+            deliver(room, known_copy(room, (tc_event_t *)event));
         }
     }
     if (job->complete && job->last_seq > room->timeline.last_seq) {
@@ -393,7 +430,7 @@ static void serve_fetched(tc_room_t *room, tc_member_t *member, const tc_job_t *
     if (member->cursor >= 0) { /* it has its history and fell behind the log */
         for (event = job->events; event != NULL; event = event->next) {
             if (event->seq > member->cursor) {
-                hand_over(member, (tc_event_t *)event);
+                hand_over(member, known_copy(room, (tc_event_t *)event));
             }
         }
         if (job->complete && job->last_seq > member->cursor) {
@@ -403,6 +440,7 @@ static void serve_fetched(tc_room_t *room, tc_member_t *member, const tc_job_t *
     }
     else if (job->after > job->last_seq
              || job->last_seq - job->after > room->site->resume_events) {
+        member->lost = true;
         serve_fresh(room, member, NULL);
     }
     else {

@@ -26,11 +26,12 @@ typedef struct tc_room_t {
     tc_timeline_t timeline;
     bool loaded;
     bool loading;            /* a LOAD is in flight */
-    bool behind;             /* events are missing; a fetch is due or in flight */
+    bool probe;              /* ask the store for news, whether there is a sign of any or not */
+    int64_t heard_seq;       /* the greatest seq heard of: beyond last_seq something is missing */
     bool fetching;           /* the room's own EVENTS job is in flight */
     tc_event_t *held;        /* early events, ascending */
     unsigned held_count;
-    tc_job_t *writes;        /* POSTs in flight, the oldest first */
+    tc_job_t *writes;        /* POSTs and EDITs in flight, the oldest first */
     tc_job_t **writes_end;
     unsigned jobs;           /* in flight; the room stays in memory until they are back */
     int64_t empty_since_us;  /* monotonic; meaningful while count is 0 */
@@ -51,7 +52,7 @@ void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us);
 void tc_room_ingest(tc_room_t *room, tc_event_t *event);
 
 /*
- * Notes a POST that is on its way to the store, and that it has come back. Meanwhile a fetch may bring
+ * Notes a POST or EDIT that is on its way to the store, and that it has come back. Meanwhile a fetch may bring
  * its event first: the sender gets its own copy even so, and one only.
  */
 void tc_room_add_write(tc_room_t *room, tc_job_t *job);

@@ -48,7 +48,8 @@ typedef struct tc_job_t {
     bool has_reply;
     tc_uuid_t reply_to;
     tc_uuid_t message_id;       /* EDIT: which; POST: the new one's */
-    struct tc_job_t *next_write; /* loop; the room's list of POSTs in flight */
+    struct tc_job_t *next_write; /* loop; the room's list of writes in flight */
+    bool claimed;               /* loop; a fetch has brought its event */
     /* LOAD and EVENTS */
     int64_t after;
     int limit;

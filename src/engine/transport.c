@@ -60,7 +60,7 @@ static apr_status_t plain_write(tc_transport_t *transport, const struct iovec *i
  * readiness (a key update in the middle of either). */
 static apr_status_t tls_status(SSL *ssl, int result, int opposite, bool *other_way)
 {
-    int error = SSL_get_error(ssl, result);
+    int error = SSL_get_error(ssl, result), reason;
 
     *other_way = error == opposite;
     switch (error) {
@@ -73,8 +73,10 @@ static apr_status_t tls_status(SSL *ssl, int result, int opposite, bool *other_w
         ERR_clear_error();
         return errno == 0 ? APR_EOF : apr_get_os_error();
     default:
+        /* Gone without a close_notify: what OpenSSL 3 calls an error is an end like any other here. */
+        reason = ERR_GET_REASON(ERR_peek_error());
         ERR_clear_error();
-        return APR_EGENERAL;
+        return reason == SSL_R_UNEXPECTED_EOF_WHILE_READING ? APR_EOF : APR_EGENERAL;
     }
 }
 
