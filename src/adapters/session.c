@@ -30,7 +30,7 @@ struct tc_session_t {
     tc_transport_t transport;
     tc_io_t io;
     tc_reader_t reader;
-    unsigned char *input; /* from behind the handshake; NULL when it has been read */
+    unsigned char *input; /* come, but not looked at; NULL: none */
     size_t input_len;
     tc_outq_t queue;
     tc_timer_t timer;
@@ -154,17 +154,54 @@ static void fail(tc_session_t *session, unsigned code, const char *why)
     begin_closing(session, STATE_DRAINING);
 }
 
-/* A reader that does not read costs what its queue holds, then its connection. */
+/* Writes until the queue is empty or the socket full. */
+static apr_status_t write_queue(tc_session_t *session)
+{
+    unsigned char *scratch = tc_loop_write_buffer(session->child->loop);
+    struct iovec iov[TC_WRITE_BATCH_FRAMES];
+    apr_status_t rv = APR_SUCCESS;
+    size_t len, tried;
+
+    while (rv == APR_SUCCESS && !tc_outq_is_empty(&session->queue)) {
+        int count = tc_outq_peek(&session->queue, iov, TC_WRITE_BATCH_FRAMES);
+
+        rv = tc_transport_write(&session->transport, iov, count, scratch, &len, &tried);
+        if (rv == APR_SUCCESS) {
+            tc_outq_consume(&session->queue, len);
+            session->wrote_us = tc_clock_monotonic_us(); /* an iteration may take longer than a beat */
+        }
+        else if (tried > 0) {
+            tc_outq_pin(&session->queue, tried);
+        }
+    }
+    session->write_blocked = rv == APR_EAGAIN;
+    session->urgent = false;
+    return rv == APR_EAGAIN ? APR_SUCCESS : rv;
+}
+
+static apr_status_t push(tc_session_t *session, tc_blob_t *frame)
+{
+    return tc_outq_push(&session->queue, frame, session->site->send_queue_msgs,
+                        session->site->send_queue_bytes);
+}
+
+/*
+ * A reader that does not read costs what its queue holds, then its connection; but one iteration may
+ * bring more than a queue holds, so the socket is tried first.
+ */
 static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
 {
     tc_session_t *session = (tc_session_t *)member;
-    const tc_site_t *site = session->site;
+    apr_status_t rv;
 
     if (session->state != STATE_OPEN) {
         return;
     }
-    if (tc_outq_push(&session->queue, frame, site->send_queue_msgs, site->send_queue_bytes)
-        != APR_SUCCESS) {
+    rv = push(session, frame);
+    if (rv != APR_SUCCESS && !session->write_blocked && write_queue(session) == APR_SUCCESS) {
+        rv = push(session, frame);
+    }
+    if (rv != APR_SUCCESS) {
         tc_outq_drop_unsent(&session->queue);
         tc_session_close(session, TC_CLOSE_TRY_LATER, "too slow, resume later");
         return;
@@ -190,31 +227,6 @@ static void on_member_settled(tc_member_t *member)
 }
 
 static const tc_sink_t sink = {on_member_send, on_member_close, on_member_wake, on_member_settled};
-
-/* Writes until the queue is empty or the socket full. */
-static apr_status_t write_queue(tc_session_t *session)
-{
-    unsigned char *scratch = tc_loop_write_buffer(session->child->loop);
-    struct iovec iov[TC_WRITE_BATCH_FRAMES];
-    apr_status_t rv = APR_SUCCESS;
-    size_t len, tried;
-
-    while (rv == APR_SUCCESS && !tc_outq_is_empty(&session->queue)) {
-        int count = tc_outq_peek(&session->queue, iov, TC_WRITE_BATCH_FRAMES);
-
-        rv = tc_transport_write(&session->transport, iov, count, scratch, &len, &tried);
-        if (rv == APR_SUCCESS) {
-            tc_outq_consume(&session->queue, len);
-            session->wrote_us = tc_clock_monotonic_us(); /* an iteration may take longer than a beat */
-        }
-        else if (tried > 0) {
-            tc_outq_pin(&session->queue, tried);
-        }
-    }
-    session->write_blocked = rv == APR_EAGAIN;
-    session->urgent = false;
-    return rv == APR_EAGAIN ? APR_SUCCESS : rv;
-}
 
 /*
  * A connection that was written to a moment ago waits for the loop's beat, unless its client waits for
@@ -292,6 +304,23 @@ static bool parses(const tc_session_t *session)
     return session->state == STATE_OPEN || session->state == STATE_CLOSING;
 }
 
+/*
+ * What a client says stays in its socket while it has as many jobs in flight as are allowed, and until
+ * it has its history: its own message must not be in that and come again.
+ */
+static bool is_paused(const tc_session_t *session)
+{
+    return session->state == STATE_OPEN
+           && (session->member.jobs >= session->site->max_pending || session->member.cursor < 0);
+}
+
+/* Keeps what a paused session has not looked at. */
+static void keep_input(tc_session_t *session, const unsigned char *data, size_t len)
+{
+    session->input = memcpy(tc_alloc(len), data, len);
+    session->input_len = len;
+}
+
 static void take_input(tc_session_t *session, unsigned char *data, size_t len)
 {
     unsigned char *end = data + len;
@@ -299,7 +328,7 @@ static void take_input(tc_session_t *session, unsigned char *data, size_t len)
 
     session->heard_us = now(session);
     session->pinged_us = 0;
-    while (parses(session)) {
+    while (parses(session) && !is_paused(session)) {
         tc_read_e got = tc_reader_next(&session->reader, &data, end, &item);
 
         if (got == TC_READ_MORE) {
@@ -316,6 +345,9 @@ static void take_input(tc_session_t *session, unsigned char *data, size_t len)
             on_message(session, &item);
         }
     }
+    if (is_paused(session) && data < end) {
+        keep_input(session, data, (size_t)(end - data));
+    }
     if (tc_reader_is_idle(&session->reader)) {
         session->begun_us = 0;
     }
@@ -325,17 +357,7 @@ static void take_input(tc_session_t *session, unsigned char *data, size_t len)
     }
 }
 
-/*
- * What a client says stays in its socket while it has as many jobs in flight as are allowed, and until
- * it has its history: its own message must not be in that and come again.
- */
-static bool is_paused(const tc_session_t *session)
-{
-    return session->state == STATE_OPEN
-           && (session->member.jobs >= session->site->max_pending || session->member.cursor < 0);
-}
-
-/* What came behind the handshake. */
+/* What came behind the handshake, or before a pause. */
 static void take_early_input(tc_session_t *session)
 {
     unsigned char *input = session->input;

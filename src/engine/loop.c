@@ -204,9 +204,9 @@ void tc_loop_run(tc_loop_t *loop, void *context)
         if (rv != APR_SUCCESS) {
             tc_log(TC_LOG_ERR, rv, "TC0001: poll failed");
         }
+        run_once(&loop->again);
         tc_poller_dispatch(loop->poller);
         deliver_mail(tc_mailbox_take(&loop->mailbox), context);
-        run_once(&loop->again);
         tc_timers_run(&loop->timers, loop->now_us);
         if (loop->paced.first != NULL && loop->now_us >= loop->beat_due_us) {
             run_beat(loop);

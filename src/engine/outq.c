@@ -95,8 +95,9 @@ void tc_outq_drop_unsent(tc_outq_t *queue)
 static bool fits(const tc_outq_t *queue, const tc_blob_t *frame, unsigned max_msgs,
                  size_t max_bytes)
 {
-    return queue->count == 0
-           || (queue->count < max_msgs && queue->bytes + frame->len <= max_bytes);
+    size_t behind = queue->count > 0 ? queue->bytes - (*slot_at(queue, 0))->len : 0;
+
+    return queue->count == 0 || (queue->count < max_msgs && behind + frame->len <= max_bytes);
 }
 
 apr_status_t tc_outq_push(tc_outq_t *queue, tc_blob_t *frame, unsigned max_msgs, size_t max_bytes)

@@ -27,9 +27,9 @@ void tc_outq_init(tc_outq_t *queue);
 void tc_outq_free(tc_outq_t *queue);
 
 /*
- * Queues a frame with a reference of the queue's own. APR_ENOSPC: it would be more than `max_msgs` or
- * `max_bytes` even without the droppable ones (a single frame always fits); nothing was queued. A
- * droppable frame that does not fit is left out: APR_SUCCESS.
+ * Queues a frame with a reference of the queue's own. APR_ENOSPC: it would be more than `max_msgs` in
+ * all or `max_bytes` behind the first, which is leaving (a long history, say), even without the
+ * droppable ones; nothing was queued. A droppable frame that does not fit is left out: APR_SUCCESS.
  */
 apr_status_t tc_outq_push(tc_outq_t *queue, tc_blob_t *frame, unsigned max_msgs, size_t max_bytes);
 

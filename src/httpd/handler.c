@@ -2,6 +2,7 @@
 #include "httpd/handler.h"
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "codec/close.h"
 #include "codec/handshake.h"
 #include "httpd/authorize.h"

@@ -59,6 +59,27 @@ subtest 'the last slash of the path may be missing' => sub {
     is($there->next_json('chat_message')->{message}{content}, 'without a slash', 'to the same room');
 };
 
+subtest 'claims may be left out where they have no part' => sub {
+    my $now = time;
+    my %claims = (
+        'no token_type'           => [token_type => undef],
+        'no iat'                  => [iat => undef],
+        'nbf that has passed'     => [nbf => $now - 10],
+        'exp with a fraction'     => [exp => $now + 3600.5],
+        'claims nobody knows'     => [roles => ['admin'], jti => 'x'],
+    );
+    for my $what (sort keys %claims) {
+        is_let_in($site->path($trip, token => $site->token('ann', @{ $claims{$what} })), undef, $what);
+    }
+};
+
+subtest 'a trip id is the same in capitals' => sub {
+    my $there = $site->chat(trip => $trip, as => 'bob');
+    my $here  = $site->chat(trip => uc $trip);
+    $here->say('in capitals');
+    is($there->next_json('chat_message')->{message}{content}, 'in capitals', 'and leads to the same room');
+};
+
 subtest 'a missing or broken token closes with 4001' => sub {
     turned_away_with($site, $site->path($trip), undef, 4001, 'none');
     is_unauthorized('',                        'an empty one');
@@ -103,6 +124,8 @@ subtest 'a token whose claims do not let anybody in closes with 4001' => sub {
     is_unauthorized($site->token('ann', exp => undef),                'it does not say when it expires');
     is_unauthorized($site->token('ann', exp => 'tomorrow'),           'it says when it expires in words');
     is_unauthorized($site->token('ann', nbf => $now + 3600),          'it is not valid yet');
+    is_unauthorized($site->token('ann', nbf => 'now'),                'it says in words from when it is valid');
+    is_unauthorized($site->token('ann', token_type => ['access']),    'its type is a list');
     is_unauthorized($site->token('ann', token_type => 'refresh'),     'it is a refresh token');
     is_unauthorized($site->token('ann', user_id => undef),            'it names no user');
     is_unauthorized($site->token('ann', user_id => ''),               'it names an empty user');
@@ -136,7 +159,9 @@ subtest 'nothing of a room reaches somebody who was turned away' => sub {
     my $bob   = $site->chat(trip => $trip, as => 'bob');
     my $dave  = $site->connect->open($site->path($trip, token => $site->token('dave')));
     $dave->send_text('{"type":"chat_message","content":"let me in"}');
-    is_deeply([map { $_->{opcode} } $dave->rest_of_frames], [OP_CLOSE], 'the close is all');
+    my $close = $dave->read_frame;
+    $dave->send_close($close->{code});
+    is_deeply([map { $_->{opcode} } $close, $dave->rest_of_frames], [OP_CLOSE], 'the close is all');
     is_deeply([$bob->messages_before_marker], [], 'nor does anything come of what is sent');
 };
 

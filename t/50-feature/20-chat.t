@@ -109,6 +109,17 @@ subtest 'text comes back as it went' => sub {
     is($bob->next_json('chat_message')->{message}{content}, SMILE . 'A', 'escapes');
 };
 
+subtest 'half of a surrogate pair becomes no broken text' => sub {
+    my ($ann) = two_members();
+    for my $half ('\\ud83d', '\\ude00', '\\ude00\\ud83d') {
+        $ann->send_text(qq({"type":"chat_message","content":"half $half pair"}));
+        my $answer = $ann->next_json;    # dies of text that is not UTF-8
+        ok($answer->{type} eq 'error' || $answer->{message}{content} =~ /\Ahalf \x{fffd}+ pair\z/, "the text $half")
+            or diag explain $answer;
+    }
+    still_talks($ann, 'and the connection stays');
+};
+
 subtest 'a reply carries what it answers' => sub {
     my ($ann, $bob) = two_members();
     my $question = $ann->said('Where do we meet?');
@@ -194,6 +205,22 @@ subtest 'typing goes out at most once a second for a user' => sub {
     is_deeply([map { $_->{type} } $bob->messages_until('done')], [], 'and none of those in between');
 };
 
+subtest 'typing is not told in a room above TripChatTypingMaxRoom' => sub {
+    my $small = site('small');
+    my $there = $small->new_trip;
+    my ($ann, $bob, $carol) = map { $small->chat(trip => $there, as => $_) } qw(ann bob carol);
+    $ann->typing(1);
+    is($bob->next_json->{type}, 'typing', 'three members are few enough here');
+    my $bob_again = $small->chat(trip => $there, as => 'bob');
+    $ann->typing(0);
+    $ann->say('four');
+    is_deeply([map { $_->{type} } $_->messages_until('four')], [], 'four are too many') for $bob, $bob_again;
+    $bob_again->leave;
+    until_true('the room to be small again',
+        sub { $ann->typing(1); grep { $_->{type} eq 'typing' } $bob->json_before_pong });
+    pass('when one has left they are few enough again');
+};
+
 subtest 'typing is not part of the record' => sub {
     my ($ann, $bob) = two_members();
     is($ann->said('one')->{seq}, 1, 'a message');
@@ -262,6 +289,16 @@ my %ERRORS = (
         'a comment'               => ['{"type":"typing",/* now */"is_typing":true}',         { code => 'invalid_json' }],
         'a word'                  => ['hello',                                               { code => 'invalid_json' }],
         'NaN'                     => ['{"type":"typing","is_typing":NaN}',                   { code => 'invalid_json' }],
+        'Infinity'                => ['{"type":"typing","is_typing":-Infinity}',             { code => 'invalid_json' }],
+        'a word in capitals'      => ['{"type":"typing","is_typing":TRUE}',                  { code => 'invalid_json' }],
+        'a number with a zero before it' => ['{"type":"typing","is_typing":true,"n":01}',    { code => 'invalid_json' }],
+        'a number with a plus'    => ['{"type":"typing","is_typing":true,"n":+1}',           { code => 'invalid_json' }],
+        'a number that ends in a point' => ['{"type":"typing","is_typing":true,"n":1.}',     { code => 'invalid_json' }],
+        'an escape of no meaning' => ['{"type":"chat_message","content":"\\x41"}',           { code => 'invalid_json' }],
+        'a short escape'          => ['{"type":"chat_message","content":"\\u12"}',           { code => 'invalid_json' }],
+        'a byte order mark'       => [qq(\x{feff}{"type":"typing","is_typing":true}),        { code => 'invalid_json' }],
+        'a zero behind the end'   => [qq({"type":"typing","is_typing":true}\0),              { code => 'invalid_json' }],
+        'a tab in a key'          => [qq({"type":"typing","is_typing":true,"a\tb":1}),        { code => 'invalid_json' }],
         'a bare newline in text'  => [qq({"type":"chat_message","content":"a\nb"}),          { code => 'invalid_json' }],
         'a key twice'             => ['{"type":"typing","type":"chat_message"}',             { code => 'invalid_json' }],
     },
@@ -335,7 +372,8 @@ for my $group (sort keys %ERRORS) {
             ref $sent ? $ann->send_json($sent) : $ann->send_text(encode('UTF-8', $sent));
             my %client_id = $error->{code} ne 'invalid_field' && ref $sent && $sent->{client_id}
                 ? (client_id => $sent->{client_id}) : ();
-            error_is($ann, { %$error, %client_id }, $what);
+            my $is = $error->{code} =~ /_not_found\z/ ? \&error_is : \&error_at_once_is;
+            $is->($ann, { %$error, %client_id }, $what);
         }
         still_talks($ann, 'the connection stays');
         is($bob->next_json->{type}, 'chat_message', 'and the others have noticed nothing');

@@ -9,6 +9,7 @@ use Test::More;
 
 use TripChat::File qw(read_file);
 use TripChat::Test;
+use TripChat::WebSocket;
 
 use constant {
     BURST           => 500,
@@ -16,7 +17,11 @@ use constant {
     AT_A_TIME       => 20,           # unread ones: less than the small site's queue of 50
     QUEUES_BYTES    => 2_000_000,    # more than the small site's queue and a small receive buffer
     MAX_CONNECTIONS => 5,
+    DESCRIPTORS     => 150,
+    LARGEST_TEXT    => "\xf0\x9f\x98\x80" x 10_000,
 };
+use constant LARGEST_FRAME =>
+    encode_frame(opcode => OP_TEXT, payload => sprintf '{"type":"chat_message","content":"%s"}', LARGEST_TEXT);
 
 # How many large messages are more than the server can get rid of to a client
 # that does not read: the kernel alone takes as much as tcp_wmem says.
@@ -54,6 +59,36 @@ for my $name (qw(plain small)) {
     };
 }
 
+subtest 'members who read are not too slow, however much comes at once' => sub {
+    my $site = site('plain');
+    my $trip = $site->new_trip;
+    my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
+    # More bytes than a queue may hold, in as many messages as one client may have on their way.
+    $ann->write(LARGEST_FRAME x 60);
+    is_consecutive([next_seqs($_, 60)], 1, 60, 'all of them come') for $ann, $bob;
+};
+
+subtest 'a history that is larger than the queue does not count as slowness' => sub {
+    my $site  = site('plain');
+    my $trip  = $site->new_trip;
+    my $ann   = $site->chat(trip => $trip);
+    my $total = int(more_than_fits() * LARGE / length LARGEST_TEXT);
+    for (1 .. $total / AT_A_TIME) {
+        $ann->write(LARGEST_FRAME x AT_A_TIME);
+        next_seqs($ann, AT_A_TIME);
+    }
+    my $said = $total - $total % AT_A_TIME;
+    my $path = $site->path($trip, token => $site->token('bob'), after => 0);
+    my $bob  = bless $site->connect(receive_buffer => 4096), 'TripChat::Client';
+    $bob->open($path);
+    $bob->read_until('the beginning of the history', sub { length ${ $_[0] } > 64 ? 1 : () });
+    $ann->said("while bob reads, $_") for 1 .. 3;
+    my @frames = map { $bob->next_frame // {} } 1 .. 4;
+    is(($frames[0]{payload} // '') =~ /"last_seq":\s*(\d+)/ && $1, $said, 'bob gets the history');
+    is_deeply([map { $_->{payload} ? seq_in($_) : 'nothing' } @frames[1 .. 3]], [$said + 1 .. $said + 3],
+        'and what was said while he read it');
+};
+
 subtest 'a member who does not read costs only itself' => sub {
     my $site = site('small');
     my $trip = $site->new_trip;
@@ -86,7 +121,40 @@ subtest 'TripChatMaxConnections is the number of connections of a child' => sub 
     (pop @held)->leave;
     my $bob = until_true('a place to be free', sub { eval { $site->chat(trip => $trip, as => 'bob') } });
     still_talks($bob, 'when one has left, another may come');
-    stops_clean($server, 'and the server stops in order');
+    $_->leave for @held, $bob;
+    stops_clean($server, 'and the server stops in order', qr/\bTC0061:/);
+};
+
+subtest 'with TripChatReject http one more gets 503' => sub {
+    my $server = TripChat::Server->start(config => 'TripChatMaxConnections 1', site_config => 'TripChatReject http');
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my $ann    = $site->chat(trip => $trip);
+    my $answer = $site->connect->request(
+        TripChat::WebSocket::upgrade_request(path => $site->path($trip, token => $site->token('bob'))));
+    is($answer->{status}, 503, 'one more gets 503');
+    like($answer->{fields}{'retry-after'}[0] // '', qr/\A\d+\z/, 'and is told when to come again');
+    $ann->leave;
+    my $bob = until_true('a place to be free', sub { eval { $site->chat(trip => $trip, as => 'bob') } });
+    ok($bob, 'a refusal holds no place') && $bob->leave;
+    stops_clean($server, 'and the server stops in order', qr/\bTC0061:/);
+};
+
+subtest 'by default the descriptor limit leaves enough for HTTP' => sub {
+    my $server = TripChat::Server->start(descriptors => DESCRIPTORS);
+    my $site   = $server->site;
+    my $path   = $site->path($site->new_trip, token => $site->token('ann'));
+    my (@held, $close);
+    while (@held < DESCRIPTORS && !$close) {
+        my $client = $site->connect->open($path);
+        my $first  = $client->next_frame;
+        $first->{opcode} == OP_CLOSE ? $close = $first : push @held, $client;
+    }
+    is($close && $close->{code}, 1013, 'at some number another is closed with 1013');
+    cmp_ok(scalar @held, '>=', 50, 'which is not a small one');
+    is($site->http_get('/index.html')->{status}, 200, "a file is served while @{[scalar @held]} are held");
+    $_->disconnect for @held;
+    stops_clean($server, 'and the server stops in order', qr/\bTC0061:/);
 };
 
 done_testing;

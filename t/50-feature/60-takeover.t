@@ -9,11 +9,14 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use TripChat::Test;
+use TripChat::TlsBytes;
+use TripChat::WebSocket;
 
 use constant {
     WORKERS => 4,
     HELD    => 20,       # of each kind: many times the workers
     MANY    => 1000,     # on the one worker of a prefork child
+    PARTS   => 24,       # how many cuts of a run of TLS records are tried
     PAGE    => TripChat::Server::PAGE(),
 };
 
@@ -56,14 +59,27 @@ sub all_are_closed_with {
     for my $client (@clients) {
         my $close = $client->read_close;
         $client->send_close($close->{code});
+        $client->read_to_end;
+        $client->disconnect;
         $codes{ $close->{code} // 'none' }++;
     }
     return is_deeply(\%codes, { $code => scalar @clients }, $name);
 }
 
+# A server with the modules that have a hand in connections, each at work: mod_http2 offers h2,
+# mod_reqtimeout has its deadlines, mod_logio counts and mod_remoteip believes a field.
+sub crowded_server {
+    my (%opt) = @_;
+    return TripChat::Server->start(
+        tls => 1, http2 => 1, workers => WORKERS,
+        config => "RemoteIPHeader X-Forwarded-For\nRequestReadTimeout handshake=20 header=20-40,MinRate=500 body=20",
+        %opt
+    );
+}
+
 for my $mpm (qw(event worker prefork)) {
     subtest "under $mpm" => sub {
-        my $server = TripChat::Server->start(mpm => $mpm, tls => 1, workers => WORKERS);
+        my $server = crowded_server(mpm => $mpm);
         for my $transport (@TRANSPORTS) {
             my ($name, $site_name, $tls) = @$transport;
             my $site = $server->site($site_name);
@@ -94,15 +110,28 @@ for my $mpm (qw(event worker prefork)) {
     };
 
     subtest "a graceful restart under $mpm" => sub {
-        my $server = TripChat::Server->start(mpm => $mpm, tls => 1, workers => WORKERS);
+        my $server = crowded_server(mpm => $mpm);
         my @held = map { members($server->site($_), HELD) } qw(plain tls);
+        my $trip = $server->site->new_trip;
+        my $ann  = $server->site->chat(trip => $trip);
+        my $seen = $ann->said('before the restart')->{seq};
+        $ann->said('not seen before the restart');
+        push @held, $ann;
         my @old  = $server->child_pids;
         $server->graceful;
         all_are_closed_with(1012, 'closes the sockets of the old child with 1012', @held);
-        $_->disconnect for @held;
         until_true('the old child to go', sub { !grep { kill 0, $_ } @old });
         pass('the old child goes');
-        all_hear("the chat works again over $_", members($server->site($_), 2)) for qw(plain tls);
+        my $back    = $server->site->chat(trip => $trip, after => $seen);
+        my $history = $back->history;
+        $back->leave;
+        is_deeply([contents_of(@{ $history->{messages} })->[0], $history->{recovered} ? 1 : 0],
+            ['not seen before the restart', 1], 'who comes back gets what was missed');
+        for my $name (qw(plain tls)) {
+            my @members = members($server->site($name), 2);
+            all_hear("the chat works again over $name", @members);
+            $_->leave for @members;
+        }
         stops_clean($server, 'nothing is left in the log or of processes');
     };
 }
@@ -122,12 +151,106 @@ subtest 'a prefork child with one worker holds a thousand sockets' => sub {
     stops_clean($server, 'the server stops in order with all of them');
 };
 
+for my $version (qw(TLSv1_2 TLSv1_3)) {
+    subtest "what is behind the handshake may be cut anywhere in its records: $version" => sub {
+        my $server = TripChat::Server->start(tls => 1, workers => WORKERS);
+        my $site   = $server->site('tls');
+        my @frames = map { encode_frame(opcode => OP_TEXT, payload => qq({"type":"chat_message","content":"$_"})) }
+            'one', 'two' x 3000, 'three';
+        my $trip = $site->new_trip;
+        my %seen;
+        for my $part (map { $_ / PARTS } 0 .. PARTS) {
+            my $ann = TripChat::TlsBytes->connect(host => '127.0.0.1', port => $site->port, version => $version);
+            my $path    = $site->path($trip, token => $site->token('ann'), after => 0);
+            my $request = $ann->sealed(TripChat::WebSocket::upgrade_request(path => $path));
+            my $records = join '', map { $ann->sealed($_) } @frames;
+            # Most cuts in the first and the last kilobyte, where the small records are.
+            my $at = int($part < 0.5 ? $part * 800 : length($records) - (1 - $part) * 800);
+            $ann->write_sealed($request . substr $records, 0, $at);
+            my $cut = "cut after byte $at";
+            is($ann->read_response->{status}, 101, $cut);
+            $ann->write_sealed(substr $records, $at);
+            my @got;
+            while (@got < @frames) {
+                my $event = $ann->next_json;
+                push @got, $event->{message}{content} if $event->{type} eq 'chat_message';
+            }
+            ok("@got" eq join(' ', 'one', 'two' x 3000, 'three'), "all is there, $cut");
+            $ann->disconnect;
+        }
+        stops_clean($server, 'and the log has nothing to say');
+    };
+}
+
+subtest 'a resumed TLS session is taken over like a new one' => sub {
+    my $server = TripChat::Server->start(tls => 1, workers => WORKERS);
+    for my $version (qw(TLSv1_2 TLSv1_3)) {
+        my @tls     = (tls => { version => $version, resume => 1 });
+        my $site    = $server->site('tls');
+        my $trip    = $site->new_trip;
+        my @clients = map { $site->chat(trip => $trip, @tls) } 1 .. 4;
+        ok($clients[-1]->tls_is_resumed, "a later connection resumes the session of an earlier one, $version");
+        all_hear("they chat over $version", @clients);
+        $_->leave for @clients;
+    }
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+subtest 'the deadlines of mod_reqtimeout and Timeout are those of requests' => sub {
+    my $server = TripChat::Server->start(
+        tls         => 1,
+        config      => "Timeout 1\nKeepAliveTimeout 1\nRequestReadTimeout handshake=1 header=1 body=1",
+        site_config => 'TripChatPingInterval 1500ms',
+    );
+    # The ping comes when the longest of them has passed.
+    my @clients = map { members($server->site($_), 1) } qw(plain tls);
+    for my $client (@clients) {
+        is($client->read_frame->{opcode}, OP_PING, 'a ping comes after they have passed');
+        still_talks($client, 'and the client talks');
+        $client->leave;
+    }
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+subtest 'a connection that mod_remoteip has introduced is taken over' => sub {
+    my $server = TripChat::Server->start(site_config => 'RemoteIPProxyProtocol On');
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my $path   = $site->path($trip, token => $site->token('ann'));
+    my $client = bless $site->connect, 'TripChat::Client';
+    my $ping   = encode_frame(opcode => OP_PING, payload => 'early');
+    $client->write("PROXY TCP4 192.0.2.1 127.0.0.1 50000 80\r\n"
+            . TripChat::WebSocket::upgrade_request(path => $path) . $ping);
+    $client->finish_open;
+    my ($pong) = grep { $_->{opcode} == OP_PONG } map { $client->read_frame } 1, 2;
+    is($pong->{payload}, 'early', 'with what was behind the handshake');
+    still_talks($client, 'and chats');
+    $client->leave;
+    like($server->access_log, qr{^192\.0\.2\.1 .*" 101 }m, 'the access log has the address it was introduced with');
+    stops_clean($server, 'and the error log has nothing to say');
+};
+
+subtest 'a connection with a filter nobody knows is refused' => sub {
+    my $server = TripChat::Server->start(
+        modules     => ['dumpio'],
+        site_config => 'DumpIOInput On',
+        log_level   => 'info tripchat:debug dumpio:trace7',
+    );
+    my $site   = $server->site;
+    my $answer = $site->connect->request(
+        TripChat::WebSocket::upgrade_request(path => $site->path($site->new_trip, token => $site->token('ann'))));
+    is($answer->{status}, 501, 'with 501');
+    like($server->error_log, qr/\bTC0051:.*dumpio_in/, 'and the log names the filter');
+    stops_clean($server, 'that is all', qr/\bTC0051:/);
+};
+
 subtest 'a client that goes without a word is forgotten' => sub {
     my $server = TripChat::Server->start(tls => 1, workers => WORKERS);
     for my $name (qw(plain tls)) {
         my ($stays, @go) = members($server->site($name), HELD);
         $_->disconnect for @go;
         still_talks($stays, "the others talk on over $name");
+        $stays->leave;
     }
     workers_are_idle($server, 'no worker is busy');
     stops_clean($server, 'and that is no error');
@@ -142,6 +265,7 @@ subtest 'HTTP/2 cannot be upgraded, and does not disturb what can' => sub {
     is($status, '2 501', 'an HTTP/2 stream gets 501');
     my ($ann, $bob) = members($server->site('tls'), 2, tls => { alpn => ['http/1.1'] });
     all_hear('HTTP/1.1 over ALPN is upgraded as ever', $ann, $bob);
+    $_->leave for $ann, $bob;
     stops_clean($server, 'and the log has nothing to say');
 };
 

@@ -1,5 +1,5 @@
 # Configuration: what httpd refuses to start with, and says why; and that the
-# directives, their defaults and their documentation are the same set.
+# directives' table, the module's binary and the documentation are the same set.
 use strict;
 use warnings;
 
@@ -12,79 +12,17 @@ use TripChat::File qw(read_file);
 use TripChat::Httpd qw(top_dir module_file);
 use TripChat::Test;
 
-# Directive => its default as the documentation writes it.
-my %DEFAULT = (
-    TripChatJWTSecretFile  => 'none',
-    TripChatJWTUserClaim   => 'user_id',
-    TripChatAccessQuery    => 'SELECT 1 FROM trip_collaborators WHERE trip_id = %{trip} AND user_id = %{user}',
-    TripChatUserQuery      => 'SELECT id, email, username, full_name FROM users WHERE id = %{user}',
-    TripChatBus            => 'local',
-    TripChatReject         => 'close',
-    TripChatHistory        => '50',
-    TripChatResumeLimit    => '1000',
-    TripChatMaxMessageSize => '128k',
-    TripChatMaxContent     => '10000',
-    TripChatMessageTypes   => 'text image file location',
-    TripChatSendQueue      => '1500',
-    TripChatSendQueueSize  => '1m',
-    TripChatMaxConnections => 'from RLIMIT_NOFILE',
-    TripChatPingInterval   => '25',
-    TripChatPongTimeout    => '10',
-    TripChatFrameTimeout   => '30',
-    TripChatCloseTimeout   => '5',
-    TripChatTypingInterval => '1',
-    TripChatTypingMaxRoom  => '200',
-    TripChatRoomCache      => '1m',
-    TripChatRoomLinger     => '30',
-    TripChatMaxPending     => '64',
-    TripChatDBThreads      => '2',
-);
-
-my @NO_NUMBER   = ('abc', '-1', '1.5', '12x', '99999999999999999999', '""');
-my @NO_SIZE     = ('abc', '-1', '12x', '99999999999999999999', '99999999999m', '""');
-my @NO_DURATION = ('abc', '-1', '10lightyears', '99999999999999999999', '""');
-
-# Directive => arguments that are refused
-my %BAD = (
-    TripChatJWTSecretFile  => ['/nonexistent/secret', '/dev/null', '""'],
-    TripChatJWTUserClaim   => ['""'],
-    TripChatAccessQuery    => ['""', '"SELECT 1"', '"SELECT 1 FROM t WHERE a = %{trip}"', '"SELECT %{planet} = %{trip} + %{user}"'],
-    TripChatUserQuery      => ['""', '"SELECT 1"', '"SELECT 1 FROM t WHERE a = %{user} AND b = %{planet}"'],
-    TripChatBus            => ['pigeon', 'LOCAL!', '""'],
-    TripChatReject         => ['maybe', '""'],
-    TripChatHistory        => \@NO_NUMBER,
-    TripChatResumeLimit    => \@NO_NUMBER,
-    TripChatMaxMessageSize => [@NO_SIZE, '0'],
-    TripChatMaxContent     => [@NO_NUMBER, '0'],
-    TripChatMessageTypes   => ['', '""'],
-    TripChatSendQueue      => [@NO_NUMBER, '0'],
-    TripChatSendQueueSize  => [@NO_SIZE, '0'],
-    TripChatMaxConnections => [@NO_NUMBER, '0'],
-    TripChatPingInterval   => [@NO_DURATION, '0'],
-    TripChatPongTimeout    => [@NO_DURATION, '0'],
-    TripChatFrameTimeout   => [@NO_DURATION, '0'],
-    TripChatCloseTimeout   => [@NO_DURATION, '0'],
-    TripChatTypingInterval => \@NO_DURATION,
-    TripChatTypingMaxRoom  => \@NO_NUMBER,
-    TripChatRoomCache      => \@NO_SIZE,
-    TripChatRoomLinger     => \@NO_DURATION,
-    TripChatMaxPending     => [@NO_NUMBER, '0'],
-    TripChatDBThreads      => [@NO_NUMBER, '0'],
-);
-
-my @GOOD = (
-    'TripChatPingInterval 25',      'TripChatPingInterval 25s', 'TripChatPingInterval 500ms', 'TripChatPingInterval 2min',
-    'TripChatMaxMessageSize 65536', 'TripChatMaxMessageSize 64k', 'TripChatMaxMessageSize 1m',
-    'TripChatTypingInterval 0',     'TripChatTypingMaxRoom 0',  'TripChatReject HTTP',        'TripChatBus local',
-    'TripChatMessageTypes text',    'TripChatMessageTypes text sticker',
-    'TripChatAccessQuery "SELECT 1 FROM m WHERE t = %{trip} AND u = %{user}"',
-);
-
-sub is_refused {
-    my ($line, $directive) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my ($status, $said) = TripChat::Server->check_config(site_config => $line);
-    return ok($status != 0 && $said =~ /\b$directive\b.*\S/, "$line") || diag($said);
+# Directive => { kind, default, least, greatest, scope }, from the table the module is built from:
+# TC_DIRECTIVE(ID, "Name", KIND, "default" or NULL, least, greatest, SCOPE, "help")
+sub defined_in_source {
+    my $text = qr/"((?:[^"\\]|\\.)*)"/;
+    my $row  = qr/^TC_DIRECTIVE\(\s*\w+,\s*$text,\s*(\w+),\s*(?:$text|NULL),\s*(\d+),\s*(\d+),\s*(\w+),\s*$text\s*\)/m;
+    my $table = read_file(top_dir() . '/src/httpd/directives.def');
+    my %directive;
+    while ($table =~ /$row/g) {
+        $directive{$1} = { kind => $2, default => $3, least => $4, greatest => $5, scope => $6, help => $7 };
+    }
+    return %directive;
 }
 
 # The directives the module registers, read from its binary.
@@ -93,41 +31,144 @@ sub registered {
     return sort keys %names;
 }
 
-# Directive => default as docs/directives.md says it: from a row of a table
-# (| `Name …` | default | …) or from a heading and its "Default:" line.
+# Directive => [default, scope], from the rows of the table in docs/directives.md:
+# | `Name value` | `default` | site or global | text |
 sub documented {
-    my %default;
-    my $current;
+    my %documented;
     for (split /\n/, read_file(top_dir() . '/docs/directives.md')) {
-        $current = $1 if /^#+\s+`?(TripChat[A-Za-z]+)/;
-        $default{$1} = $2 if /^\|\s*`?(TripChat[A-Za-z]+)[^|]*\|\s*`?([^|]*?)`?\s*(?:\||$)/;
-        $default{$current} = $1 if $current && /^\W*Default:?\W*\s+`?(.*?)`?\.?\s*$/i;
+        my ($name, $default, $scope, $meaning) = /^\|\s*`(TripChat\w+)[^|]*\|\s*`?([^|]*?)`?\s*\|\s*(\w+)\s*\|\s*([^|]+?)\s*\|$/
+            or next;
+        $documented{$name} = [$default, $scope];
     }
-    return %default;
+    return %documented;
 }
 
-# Directive => default from the table the module is built from, where each line
-# is TC_DIRECTIVE(Name, "default", …).
-sub defined_in_source {
-    my $table = read_file(top_dir() . '/src/httpd/directives.def');
-    return $table =~ /^\s*TC_DIRECTIVE\(\s*"?(TripChat[A-Za-z]+)"?\s*,\s*"((?:[^"\\]|\\.)*)"/mg;
+my %DIRECTIVE = defined_in_source();
+
+# kind => what is no value of it
+my %NO_VALUE = (
+    COUNT  => ['abc', '-1', '1.5', '12x', '12k', '12 34', '99999999999999999999', '""'],
+    SIZE   => ['abc', '-1', '12x', '1.5m', '12 k', '99999999999999999999', '999999999999999g', '""'],
+    TIME   => ['abc', '-1', '10lightyears', '1.5s', '10 s', '99999999999999999999', '999999999999999h', '""'],
+    CHOICE => ['pigeon', 'LOCAL!', 'close http', '""'],
+    TEXT   => ['""', 'two words'],
+    PATH   => ['""', 'two words'],
+    WORDS  => ['', '""'],
+);
+
+# Directive => what only the start notices, because it looks at files or at the whole configuration
+my %REFUSED_AT_START = (
+    TripChatJWTSecretFile => ['/nonexistent/secret', '/dev/null', '/'],
+    TripChatAccessQuery   => [
+        '"SELECT 1"',
+        '"SELECT 1 FROM t WHERE a = %{trip}"',
+        '"SELECT 1 FROM t WHERE a = %{user}"',
+        '"SELECT %{planet} = %{trip} + %{user}"',
+        '"SELECT %{trip = %{user}"',
+    ],
+    TripChatUserQuery => [
+        '"SELECT 1"',
+        '"SELECT 1 FROM t WHERE a = %{user} AND b = %{planet}"',
+        '"SELECT 1 FROM t WHERE a = %{user} AND b = %{trip}"',
+    ],
+);
+
+# A number as a duration or a size or a count may write it: microseconds are what a duration is inside.
+sub written {
+    my ($kind, $number) = @_;
+    return $kind eq 'TIME' ? $number / 1000 . 'ms' : $number;
 }
 
-subtest 'a server with the defaults passes' => sub {
-    my ($status, $said) = TripChat::Server->check_config;
-    is($status, 0, 'httpd -t is content') or diag $said;
-};
+# The numbers next to the bounds: (inside, outside)
+sub around_bounds {
+    my ($directive) = @_;
+    my ($kind, $least, $greatest) = @$directive{qw(kind least greatest)};
+    return ([], []) if $kind !~ /\A(?:COUNT|SIZE|TIME)\z/;
+    my $step = $kind eq 'TIME' ? 1000 : 1;
+    return (
+        [map { written($kind, $_) } $least, $greatest],
+        [map { written($kind, $_) } $least > 0 ? $least - $step : (), $greatest + $step]
+    );
+}
 
-subtest 'each form of a value that the documentation names is accepted' => sub {
-    for my $line (@GOOD) {
-        my ($status, $said) = TripChat::Server->check_config(site_config => $line);
-        is($status, 0, $line) or diag $said;
+# Options for TripChat::Server that put this line where the directive may stand.
+sub placed {
+    my ($directive, $line) = @_;
+    return $DIRECTIVE{$directive}{scope} eq 'GLOBAL' ? (config => $line) : (site_config => $line);
+}
+
+sub is_accepted {
+    my ($name, %options) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($status, $said) = TripChat::Server->check_config(%options);
+    return is($status, 0, $name) || diag($said);
+}
+
+sub is_refused {
+    my ($line, $directive, %options) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($status, $said) = TripChat::Server->check_config(%options ? %options : placed($directive, $line));
+    return ok($status != 0 && $said =~ /\b$directive\b.*\S/, $line) || diag($said);
+}
+
+subtest 'every directive is known, documented and has its default' => sub {
+    my @names = sort keys %DIRECTIVE;
+    cmp_ok(scalar @names, '>=', 24, 'the table of src/httpd/directives.def can be read');
+    is_deeply([registered()], \@names, 'the module has exactly the directives of the table');
+    my %documented = documented();
+    is_deeply([sort keys %documented], \@names, 'docs/directives.md has a line for each and for no other');
+    for my $name (grep { $documented{$_} } @names) {
+        my ($default, $scope) = @{ $documented{$name} };
+        is($default, $DIRECTIVE{$name}{default}, "the documented default of $name") if defined $DIRECTIVE{$name}{default};
+        like($default, qr/\A(?:none|see text)\z/, "$name has none") if !defined $DIRECTIVE{$name}{default};
+        is($scope, lc $DIRECTIVE{$name}{scope}, "the documented scope of $name");
+        like($DIRECTIVE{$name}{help}, qr/\S/, "and httpd -L has a line on $name");
     }
+    my @without_bounds = grep { $DIRECTIVE{$_}{kind} =~ /COUNT|SIZE|TIME/ && !$DIRECTIVE{$_}{greatest} } @names;
+    is_deeply(\@without_bounds, [], 'every number has bounds');
 };
 
-for my $directive (sort keys %BAD) {
+subtest 'the defaults pass, and so does the example configuration' => sub {
+    is_accepted('the defaults');
+    is_accepted('conf/tripchat.conf', config => sprintf 'Include "%s/conf/tripchat.conf"', top_dir());
+};
+
+subtest 'each form of a value is accepted, and each bound' => sub {
+    my @site = (
+        (map { "TripChatPingInterval $_" } qw(25 25s 25S 500ms 2min 1h)),
+        (map { "TripChatMaxMessageSize $_" } qw(65536 64k 64K 1m)),
+        'TripChatReject HTTP', 'TripChatReject close', 'TripChatBus local', 'TripChatBus Local',
+        'TripChatMessageTypes text', 'TripChatMessageTypes text sticker',
+        'TripChatAccessQuery "SELECT 1 FROM m WHERE t = %{trip} AND u = %{user}"',
+        'TripChatAccessQuery "SELECT 1 FROM m WHERE u = %{user} AND t = %{trip} OR x LIKE \'100%\' AND y = %{user}"',
+    );
+    my @global;
+    for my $name (sort keys %DIRECTIVE) {
+        my ($inside) = around_bounds($DIRECTIVE{$name});
+        push @{ $DIRECTIVE{$name}{scope} eq 'GLOBAL' ? \@global : \@site }, map { "$name $_" } @$inside;
+    }
+    # One run for all: a line overrides the one before it.
+    is_accepted('all of them', site_config => join("\n", @site), config => join "\n", @global);
+};
+
+# What reads a kind of value is the same for all of the kind: one has all of the bad ones, the others one.
+my %kind_seen;
+for my $directive (sort keys %DIRECTIVE) {
+    my @no_value = @{ $NO_VALUE{ $DIRECTIVE{$directive}{kind} } };
+    $#no_value = 0 if $kind_seen{ $DIRECTIVE{$directive}{kind} }++;
     subtest "a bad value is refused by name: $directive" => sub {
-        is_refused("$directive $_", $directive) for @{ $BAD{$directive} };
+        my (undef, $outside) = around_bounds($DIRECTIVE{$directive});
+        is_refused("$directive $_", $directive) for @no_value, @$outside;
+        is_refused("$directive 1", $directive, site_config => "$directive 1") if $DIRECTIVE{$directive}{scope} eq 'GLOBAL';
+    };
+}
+
+for my $directive (sort keys %REFUSED_AT_START) {
+    subtest "what is wrong stops the start, by name: $directive" => sub {
+        for my $value (@{ $REFUSED_AT_START{$directive} }) {
+            my ($status, $said) = TripChat::Server->refusal(site_config => "$directive $value");
+            ok($status != 0 && $said =~ /\b$directive\b.*\S/, $value) or diag $said;
+        }
     };
 }
 
@@ -140,30 +181,72 @@ subtest 'the local bus is refused where there may be several children' => sub {
     for my $mpm (sort keys %children) {
         my ($status, $said) = TripChat::Server->refusal(mpm => $mpm, config => $children{$mpm});
         isnt($status, 0, "$mpm does not start");
-        like($said, qr/TripChatBus/,        'it names the directive');
+        like($said, qr/TripChatBus/,                   'it names the directive');
         like($said, qr/MaxRequestWorkers|ServerLimit/, 'and what to change');
     }
 };
 
-subtest 'the example configuration passes' => sub {
-    my $example = top_dir() . '/conf/tripchat.conf';
-    my ($status, $said) = TripChat::Server->check_config(config => qq(Include "$example"));
-    is($status, 0, 'httpd -t is content with conf/tripchat.conf') or diag $said;
+subtest 'the module without a site does nothing' => sub {
+    my $server = TripChat::Server->start(no_chat => 1);
+    is($server->site->http_get('/index.html')->{body}, TripChat::Server::PAGE(), 'httpd serves files');
+    stops_clean($server, 'and stops in order');
 };
 
-subtest 'every directive is known, documented and has its default' => sub {
-    my @names = sort keys %DEFAULT;
-    is_deeply([registered()], \@names, 'the module has exactly the directives this test knows');
-    my %documented = documented();
-    is_deeply([sort keys %documented], \@names, 'docs/directives.md has a line for each and for no other');
-    for my $name (@names) {
-        my $default = $DEFAULT{$name};
-        like($documented{$name} // 'nothing', qr/\A\Q$default\E/, "the documented default of $name");
-    }
-    my %source = defined_in_source();
-    is_deeply([sort keys %source], [sort grep { exists $source{$_} } @names], 'directives.def has no unknown one');
-    cmp_ok(scalar keys %source, '>', 0, 'and can be read');
-    is($documented{$_}, $source{$_}, "the default of $_ is the same in both") for sort keys %source;
+subtest 'a directive without a secret anywhere is taken for the mistake it is' => sub {
+    my ($status, $said) = TripChat::Server->refusal(no_chat => 1, config => 'TripChatHistory 20');
+    isnt($status, 0, 'httpd does not start');
+    like($said, qr/TripChatJWTSecretFile/, 'and says what is missing');
+};
+
+subtest 'a short secret is warned of' => sub {
+    my $server = TripChat::Server->start(secret => 'too short');
+    like($server->error_log, qr/\[tripchat:warn\].*TripChatJWTSecretFile/, 'in the log');
+    is($server->site->chat(trip => $server->site->new_trip)->leave->{code}, 1000, 'and does');
+    stops_clean($server, 'that is all', qr/TripChatJWTSecretFile/);
+};
+
+subtest 'the line end of a secret file is not part of the secret' => sub {
+    my $server = TripChat::Server->start(secret_file => TripChat::Server::SECRET() . "\r\n");
+    is($server->site->chat(trip => $server->site->new_trip)->leave->{code}, 1000, 'a token signed without it is good');
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+subtest 'virtual hosts without a directive of their own are one site' => sub {
+    my $server = TripChat::Server->start(shared => 1, tls => 1);
+    my ($plain, $tls) = map { $server->site($_) } qw(plain tls);
+    my $trip = $plain->new_trip;
+    my ($ann, $bob) = ($plain->chat(trip => $trip), $tls->chat(trip => $trip, as => 'bob'));
+    $ann->say('from the plain one');
+    is($bob->next_json('chat_message')->{message}{content}, 'from the plain one', 'a room has members of both');
+    $_->leave for $ann, $bob;
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+subtest 'claim and queries make the module fit another schema' => sub {
+    my $server = TripChat::Server->start(site_config => <<'CONF');
+TripChatJWTUserClaim sub
+TripChatUserQuery "SELECT number, mail, nick, NULL FROM people WHERE number = %{user} AND nick NOT LIKE '100%'"
+TripChatAccessQuery "SELECT place FROM seats WHERE person = %{user} AND journey = %{trip} AND person <> %{trip}"
+CONF
+    my ($site, $trip) = ($server->site, new_uuid());
+    $site->sql("CREATE TABLE people (number INTEGER PRIMARY KEY, mail TEXT, nick TEXT);
+        CREATE TABLE seats (person INTEGER, journey TEXT, place INTEGER);
+        INSERT INTO trips (id) VALUES ('$trip');
+        INSERT INTO users (id, email, username, full_name) VALUES ('42', 'eve\@example.com', 'eve', '');
+        INSERT INTO people VALUES (42, 'eve\@example.com', 'eve');
+        INSERT INTO people VALUES (43, 'mallory\@example.com', 'mallory');
+        INSERT INTO seats VALUES (42, '$trip', 1);");
+    my %token = map { $_ => $site->token('ann', sub => $_, user_id => undef) } 42, 43;
+    my $eve = $site->chat(trip => $trip, token => $token{42});
+    is_deeply(
+        $eve->said('hello')->{sender},
+        { id => '42', email => 'eve@example.com', username => 'eve', full_name => undef },
+        'the sender is what the user query says'
+    );
+    $eve->leave;
+    turned_away_with($site, $site->path($trip, token => $token{43}), undef, 4003, 'and a stranger has no row');
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 4001, 'the usual claim counts no more');
+    stops_clean($server, 'and the log has nothing to say');
 };
 
 done_testing;

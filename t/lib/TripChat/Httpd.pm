@@ -38,11 +38,10 @@ sub module_file {
     return abs_path($file) || die "there is no module to test at $file: run make\n";
 }
 
-# LoadModule lines for this MPM. ssl => 1 adds mod_ssl, http2 => 1 mod_http2
-# (which is not for prefork).
+# LoadModule lines for this MPM and the modules all servers have; @more are the names of others.
 sub load_modules {
-    my ($mpm, %want) = @_;
-    my @names = ("mpm_$mpm", MODULES, grep { $want{$_} } qw(ssl http2));
+    my ($mpm, @more) = @_;
+    my @names = ("mpm_$mpm", MODULES, @more);
     return join '', (map { _load_module($_, libexec_dir() . "/mod_$_.so") } @names),
         _load_module('tripchat', module_file());
 }

@@ -31,8 +31,11 @@ my $made = 0;
 
 # mpm         => event | worker | prefork      workers => threads of the child
 # tls         => 1: a second site, named tls, on a second port
-# http2       => 1: HTTP/2 over TLS and plain
+# http2       => 1: HTTP/2 over TLS and plain    modules => [names of modules to load besides]
 # config      => text for the server           site_config => text for each site
+# shared      => 1: the chat is configured once, for all sites; no_chat => 1: nowhere
+# secret      => of the tokens                 secret_file => bytes of the file, where they differ
+# descriptors => the limit of the server's processes
 # log_level   => for LogLevel
 sub start {
     my ($class, %opt) = @_;
@@ -115,13 +118,14 @@ sub stop {
 sub _prepare {
     my ($class, %opt) = @_;
     my $self = bless {
-        mpm => mpm(), workers => WORKERS, config => '', site_config => '', log_level => 'info tripchat:debug',
+        mpm => mpm(), workers => WORKERS, config => '', site_config => '', secret => SECRET,
+        log_level => 'info tripchat:debug',
         %opt,
         dir => sprintf('%s/t/var/servers/%s-%d-%d', top_dir(), basename($0, '.t'), $$, ++$made),
     }, $class;
     make_path("$self->{dir}/htdocs");
     write_file("$self->{dir}/htdocs/index.html", PAGE);
-    write_file("$self->{dir}/secret",            SECRET);
+    write_file("$self->{dir}/secret",            $self->{secret_file} // $self->{secret});
     _make_certificate($self->{dir}) if $self->{tls};
     $self->{sites}{$_} = $self->_new_site($_) for 'plain', $self->{tls} ? 'tls' : ();
     write_file("$self->{dir}/httpd.conf", $self->_config);
@@ -130,13 +134,13 @@ sub _prepare {
 
 sub _new_site {
     my ($self, $name) = @_;
-    my $database = "$self->{dir}/$name.db";
-    create_database($database, sql_dir()) if !$self->{no_database};
+    my $database = sprintf '%s/%s.db', $self->{dir}, $self->{shared} ? 'shared' : $name;
+    create_database($database, sql_dir()) if !$self->{no_database} && !-e $database;
     return TripChat::Site->new(
         host       => '127.0.0.1',
         port       => _free_port(),
         tls        => $name eq 'tls',
-        secret     => SECRET,
+        secret     => $self->{secret},
         database   => $database,
         error_log  => "$self->{dir}/error_log",
         access_log => "$self->{dir}/access_log",
@@ -145,9 +149,12 @@ sub _new_site {
 
 sub _config {
     my ($self) = @_;
-    my $modules  = load_modules($self->{mpm}, ssl => $self->{tls}, http2 => $self->{http2});
+    my $modules  = load_modules($self->{mpm}, $self->{tls} ? qw(socache_shmcb ssl) : (),
+        $self->{http2} ? 'http2' : (), @{ $self->{modules} || [] });
     my $settings = mpm_settings($self->{mpm}, $self->{workers});
     my $protocols = $self->{http2} ? 'Protocols h2 h2c http/1.1' : '';
+    my $sessions  = $self->{tls} ? qq(SSLSessionCache "shmcb:$self->{dir}/sessions(512000)") : '';
+    my $shared = $self->{shared} ? $self->_chat_config($self->site) : '';
     my $sites = join '', map { $self->_site_config($_) } sort keys %{ $self->{sites} };
     return <<"CONF";
 ServerRoot "$self->{dir}"
@@ -164,6 +171,7 @@ LogFormat "%h %t \\"%r\\" %>s %I %O" tripchat
 CustomLog "$self->{dir}/access_log" tripchat
 ExtendedStatus On
 $protocols
+$sessions
 <Directory "$self->{dir}/htdocs">
     Require all granted
 </Directory>
@@ -171,6 +179,7 @@ $protocols
     SetHandler server-status
 </Location>
 $self->{config}
+$shared
 $sites
 CONF
 }
@@ -181,11 +190,20 @@ sub _site_config {
     my $tls  = $name eq 'tls'
         ? qq(SSLEngine on\nSSLCertificateFile "$self->{dir}/cert.pem"\nSSLCertificateKeyFile "$self->{dir}/key.pem")
         : '';
+    my $chat = $self->{shared} || $self->{no_chat} ? '' : $self->_chat_config($site);
     return <<"CONF";
 Listen 127.0.0.1:$site->{port}
 <VirtualHost 127.0.0.1:$site->{port}>
     ServerName localhost
     $tls
+    $chat
+</VirtualHost>
+CONF
+}
+
+sub _chat_config {
+    my ($self, $site) = @_;
+    return <<"CONF";
     DBDriver sqlite3
     DBDParams "$site->{database}"
     TripChatJWTSecretFile "$self->{dir}/secret"
@@ -193,7 +211,6 @@ Listen 127.0.0.1:$site->{port}
     <Location "/ws/chat/">
         SetHandler tripchat-websocket
     </Location>
-</VirtualHost>
 CONF
 }
 
@@ -205,21 +222,23 @@ sub _spawn {
         POSIX::setsid();                       # so that all its processes can be found
         open STDERR, '>', "$self->{dir}/stderr" or POSIX::_exit(126);
         open STDOUT, '>&', \*STDERR             or POSIX::_exit(126);
-        exec httpd(), '-f', "$self->{dir}/httpd.conf", @arguments or POSIX::_exit(127);
+        my @command = (httpd(), '-f', "$self->{dir}/httpd.conf", @arguments);
+        unshift @command, 'prlimit', "--nofile=$self->{descriptors}" if $self->{descriptors};
+        exec @command or POSIX::_exit(127);
     }
     $self->{pid} = $pid;
     $running{$pid} = $self;
     return;
 }
 
-# Waits until the server answers a request (true) or has exited (false).
+# Waits until the server says that it runs (true) or has exited (false).
 sub _is_up {
     my ($self) = @_;
     my $state = until_true(
         'httpd to start',
         sub {
             return 'exited' if $self->_reaped;
-            return eval { $self->site->http_get('/index.html')->{status} } ? 'up' : undef;
+            return $self->_starts ? 'up' : undef;
         }
     );
     return $state eq 'up';
@@ -243,7 +262,7 @@ sub _terminate {
 
 sub _starts {
     my ($self) = @_;
-    return scalar(() = $self->error_log =~ /resuming normal operations/g);
+    return scalar(() = $self->output =~ /resuming normal operations/g);
 }
 
 sub _remove { my ($self) = @_; remove_tree($self->{dir}); return }

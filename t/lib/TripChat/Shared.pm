@@ -20,7 +20,8 @@ our @EXPORT_OK = qw(site site_names site_dir server_pid);
 # small      small limits
 # pinging    pings after a short silence
 # hasty      frames and closes must be finished soon
-use constant SITES => qw(plain second http small pinging hasty);
+# forgetful  rooms keep nothing in memory
+use constant SITES => qw(plain second http small pinging hasty forgetful);
 
 sub site_names { return SITES }
 sub site_dir   { my ($name) = @_; return top_dir() . "/t/var/sites/$name" }

@@ -18,7 +18,8 @@ use TripChat::Wait qw(deadline seconds_left);
 use constant READ_BYTES => 65_536;
 
 # host, port
-# tls            => true, or { version => 'TLSv1_2' | 'TLSv1_3', alpn => [...] }
+# tls            => true, or { version => 'TLSv1_2' | 'TLSv1_3', alpn => [...], resume => 1 }
+#                   (resume: continue the last session with that server, where there is one)
 # receive_buffer => bytes of SO_RCVBUF, set before the connection is made
 sub connect {    ## no critic (the name of the system call it makes)
     my ($class, %opt) = @_;
@@ -47,6 +48,7 @@ sub _start_tls {
         $socket,
         SSL_reuse_ctx => _tls_context($tls),
         SSL_hostname  => 'localhost',
+        SSL_session_key => 'the server',
         Timeout       => TripChat::Wait::patience_s(),
     );
     return $secure || die "TLS handshake: $IO::Socket::SSL::SSL_ERROR\n";
@@ -58,14 +60,16 @@ my %tls_contexts;
 sub _tls_context {
     my ($tls) = @_;
     my @alpn = @{ $tls->{alpn} || [] };
-    return $tls_contexts{ join ' ', $tls->{version} // '', @alpn } //= IO::Socket::SSL::SSL_Context->new(
+    return $tls_contexts{ join ' ', $tls->{version} // '', $tls->{resume} // 0, @alpn } //= IO::Socket::SSL::SSL_Context->new(
         SSL_verify_mode => SSL_VERIFY_NONE,    # the certificate is made for the test
         $tls->{version} ? (SSL_version        => $tls->{version}) : (),
         @alpn           ? (SSL_alpn_protocols => \@alpn)         : (),
+        $tls->{resume}  ? (SSL_session_cache_size => 10)         : (),
     ) || die "TLS context: $IO::Socket::SSL::SSL_ERROR\n";
 }
 
 sub tls_version { return $_[0]{socket}->get_sslversion }
+sub tls_is_resumed { return $_[0]{socket}->get_session_reused }
 
 # 'eof': the server ended the stream in order. 'reset': it did not. undef: open.
 sub ended { return $_[0]{ended} }

@@ -19,10 +19,13 @@ use TripChat::World qw(user new_uuid);
 
 our @EXPORT = (
     qw(site user new_uuid make_token access_claims until_true now),
-    qw(closes_with bytes_close_with turned_away_with error_is still_talks fields_are message_is is_consecutive stops_clean),
+    qw(closes_with bytes_close_with turned_away_with error_is error_at_once_is still_talks fields_are message_is is_consecutive stops_clean),
     qw(contents_of seqs_of UUID TIMESTAMP),
     @TripChat::Frame::EXPORT_OK,
 );
+
+# Texts of the chat stand in what a failing test says.
+binmode Test::More->builder->$_, ':encoding(UTF-8)' for qw(output failure_output todo_output);
 
 use constant {
     UUID      => qr/\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\z/,
@@ -72,11 +75,23 @@ sub turned_away_with {
 sub error_is {
     my ($client, $expected, $name) = @_;
     my $error = $client->next_json;
+    return _at_caller { _is_error($error, $expected, $name) };
+}
+
+# The same for what is refused without a look into the database: the error is
+# there before the answer to a ping, and the test need not wait for one that never comes.
+sub error_at_once_is {
+    my ($client, $expected, $name) = @_;
+    my ($error) = $client->json_before_pong;
+    return _at_caller { _is_error($error // {}, $expected, $name) };
+}
+
+sub _is_error {
+    my ($error, $expected, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $words = delete $error->{message} // '';
-    return _at_caller {
-        Test::More::is_deeply({ %$error, words => length $words > 0 },
-            { type => 'error', words => 1, %$expected }, $name);
-    };
+    return Test::More::is_deeply({ %$error, words => length $words > 0 },
+        { type => 'error', words => 1, %$expected }, $name);
 }
 
 # The connection is open and chats.

@@ -1,0 +1,822 @@
+/* A chat without a network or a database. Included by the tests of the domain. See fake_room.h. */
+#include "fake_room.h"
+
+#include "base/limits.h"
+#include "base/thread.h"
+
+/* ---- lists of jobs ---- */
+
+static void list_init(fake_list_t *list)
+{
+    list->first = NULL;
+    list->end = &list->first;
+    list->count = 0;
+}
+
+static void list_add(fake_list_t *list, tc_job_t *job)
+{
+    job->mail.next = NULL;
+    *list->end = &job->mail;
+    list->end = &job->mail.next;
+    list->count++;
+}
+
+static tc_job_t *list_take(fake_list_t *list)
+{
+    tc_mail_t *first = list->first;
+
+    if (first != NULL) {
+        list->first = first->next;
+        list->count--;
+        if (list->first == NULL) {
+            list->end = &list->first;
+        }
+    }
+    return (tc_job_t *)first;
+}
+
+/* ---- rows ---- */
+
+static char *copy_text(const char *text)
+{
+    return text ? (char *)unit_copy(text, strlen(text) + 1) : NULL;
+}
+
+static int64_t add_row(fake_store_t *store, tc_event_kind_e kind, int message)
+{
+    store->last_seq++;
+    store->rows = realloc(store->rows, (size_t)store->last_seq * sizeof(*store->rows));
+    store->rows[store->last_seq - 1] = (fake_row_t){kind, message};
+    return store->last_seq;
+}
+
+static int64_t write_message(fake_store_t *store, const tc_uuid_t *id, tc_user_t *sender,
+                             const char *content, const char *client_id)
+{
+    fake_message_t *message;
+
+    store->messages = realloc(store->messages,
+                              ((size_t)store->message_count + 1) * sizeof(*store->messages));
+    message = &store->messages[store->message_count];
+    memset(message, 0, sizeof(*message));
+    message->id = *id;
+    message->sender = tc_user_ref(sender);
+    message->content = copy_text(content);
+    message->client_id = copy_text(client_id);
+    message->seq = add_row(store, TC_EVENT_MESSAGE, store->message_count++);
+    return message->seq;
+}
+
+int64_t fake_write(fake_store_t *store, tc_user_t *sender, const char *content,
+                   const char *client_id)
+{
+    tc_uuid_t id;
+
+    tc_uuid_make_v7(&id);
+    return write_message(store, &id, sender, content, client_id);
+}
+
+static int64_t edit_message(fake_store_t *store, int number, const char *content)
+{
+    fake_message_t *message = &store->messages[number];
+
+    free(message->content);
+    message->content = copy_text(content);
+    message->edited = true;
+    return add_row(store, TC_EVENT_EDIT, number);
+}
+
+int64_t fake_edit(fake_store_t *store, int64_t message_seq, const char *content)
+{
+    return edit_message(store, store->rows[message_seq - 1].message, content);
+}
+
+void fake_delete(fake_store_t *store, int64_t message_seq)
+{
+    store->messages[store->rows[message_seq - 1].message].deleted = true;
+}
+
+bool fake_has(const fake_store_t *store, int64_t seq)
+{
+    return seq >= 1 && seq <= store->last_seq
+           && !store->messages[store->rows[seq - 1].message].deleted;
+}
+
+static void describe(const fake_message_t *message, char *id, tc_chat_message_t *out)
+{
+    memset(out, 0, sizeof(*out));
+    tc_uuid_format(&message->id, id);
+    out->id = id;
+    out->room_id = FAKE_ROOM;
+    out->sender_json = message->sender->sender_json;
+    out->content = message->content;
+    out->message_type = "text";
+    out->is_edited = message->edited;
+    out->created_at = out->updated_at = "2024-01-15T10:30:00.000000Z";
+}
+
+tc_event_t *fake_event(const fake_store_t *store, int64_t seq)
+{
+    const fake_row_t *row = &store->rows[seq - 1];
+    const fake_message_t *message = &store->messages[row->message];
+    char id[TC_UUID_CHARS + 1];
+    tc_chat_message_t shown;
+
+    if (!fake_has(store, seq)) {
+        return NULL;
+    }
+    describe(message, id, &shown);
+    return tc_event_create(row->kind, seq, &message->id, &shown);
+}
+
+/* ---- work ---- */
+
+static void finish_write(fake_store_t *store, tc_job_t *job, int64_t seq)
+{
+    const fake_message_t *message = &store->messages[store->rows[seq - 1].message];
+    char id[TC_UUID_CHARS + 1];
+    tc_chat_message_t shown;
+
+    job->events = fake_event(store, seq);
+    job->events->origin = job->origin;
+    if (job->client_id != NULL) {
+        describe(message, id, &shown);
+        tc_event_set_own(job->events, job->client_id);
+    }
+    job->status = TC_JOB_DONE;
+}
+
+static void refuse(tc_job_t *job, tc_chat_error_e error)
+{
+    job->status = TC_JOB_REFUSED;
+    job->error = error;
+}
+
+static fake_message_t *find_repeated(fake_store_t *store, const tc_job_t *job)
+{
+    int i;
+
+    for (i = 0; i < store->message_count && job->client_id != NULL; i++) {
+        fake_message_t *message = &store->messages[i];
+
+        if (message->client_id != NULL && !message->deleted
+            && strcmp(message->client_id, job->client_id) == 0
+            && strcmp(message->sender->id, job->user->id) == 0) {
+            return message;
+        }
+    }
+    return NULL;
+}
+
+static fake_message_t *find_message(fake_store_t *store, const tc_uuid_t *id)
+{
+    int i;
+
+    for (i = 0; i < store->message_count; i++) {
+        if (tc_uuid_equal(&store->messages[i].id, id) && !store->messages[i].deleted) {
+            return &store->messages[i];
+        }
+    }
+    return NULL;
+}
+
+static void work_on_post(fake_store_t *store, tc_job_t *job)
+{
+    fake_message_t *repeated = find_repeated(store, job);
+
+    if (repeated != NULL) {
+        repeated->repeated = job->repeated = true;
+        finish_write(store, job, repeated->seq);
+    }
+    else if (job->has_reply && find_message(store, &job->reply_to) == NULL) {
+        refuse(job, TC_CHAT_REPLY_NOT_FOUND);
+    }
+    else {
+        finish_write(store, job, write_message(store, &job->message_id, job->user, job->content,
+                                               job->client_id));
+    }
+}
+
+static void work_on_edit(fake_store_t *store, tc_job_t *job)
+{
+    fake_message_t *message = find_message(store, &job->message_id);
+
+    if (message == NULL) {
+        refuse(job, TC_CHAT_MESSAGE_NOT_FOUND);
+    }
+    else if (strcmp(message->sender->id, job->user->id) != 0) {
+        refuse(job, TC_CHAT_NOT_SENDER);
+    }
+    else {
+        finish_write(store, job, edit_message(store, (int)(message - store->messages), job->content));
+    }
+}
+
+/* Rows after `from`, at most `limit`; returns how many. */
+static int read_rows(const fake_store_t *store, tc_job_t *job, int64_t from, int limit)
+{
+    tc_event_t **end = &job->events;
+    int64_t seq;
+    int count = 0;
+
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    for (seq = from + 1; seq <= store->last_seq && count < limit; seq++) {
+        if (fake_has(store, seq)) {
+            *end = fake_event(store, seq);
+            end = &(*end)->next;
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Messages older than the log's window, as many as the history lacks, before what is there. */
+static void read_older(const fake_store_t *store, tc_job_t *job, int64_t before, int missing)
+{
+    int64_t seq;
+
+    for (seq = before; seq >= 1 && missing > 0; seq--) {
+        if (fake_has(store, seq) && store->rows[seq - 1].kind == TC_EVENT_MESSAGE) {
+            tc_event_t *event = fake_event(store, seq);
+
+            event->next = job->events;
+            job->events = event;
+            missing--;
+        }
+    }
+}
+
+static void work_on_load(const fake_store_t *store, tc_job_t *job)
+{
+    int64_t from = store->last_seq > TC_ROOM_LOG_EVENTS ? store->last_seq - TC_ROOM_LOG_EVENTS : 0;
+    const tc_event_t *event;
+    int messages = 0;
+
+    read_rows(store, job, from, TC_ROOM_LOG_EVENTS);
+    for (event = job->events; event != NULL; event = event->next) {
+        messages += event->kind == TC_EVENT_MESSAGE;
+    }
+    read_older(store, job, from, job->limit - messages);
+    job->last_seq = store->last_seq;
+    job->status = TC_JOB_DONE;
+}
+
+static void work_on_events(const fake_store_t *store, tc_job_t *job)
+{
+    job->complete = read_rows(store, job, job->after, job->limit) < job->limit;
+    job->last_seq = store->last_seq;
+    job->status = TC_JOB_DONE;
+}
+
+static void work_on(fake_store_t *store, tc_job_t *job)
+{
+    switch (job->kind) {
+    case TC_JOB_POST:
+        work_on_post(store, job);
+        break;
+    case TC_JOB_EDIT:
+        work_on_edit(store, job);
+        break;
+    case TC_JOB_LOAD:
+        work_on_load(store, job);
+        break;
+    case TC_JOB_EVENTS:
+        work_on_events(store, job);
+        break;
+    }
+}
+
+static void work_or_fail(fake_store_t *store, tc_job_t *job)
+{
+    if (store->fail_with == TC_JOB_PENDING || store->fail_after_commit) {
+        work_on(store, job);
+    }
+    if (store->fail_with != TC_JOB_PENDING) {
+        tc_event_unref_list(job->events);
+        job->events = NULL;
+        job->status = store->fail_with;
+    }
+}
+
+bool fake_work(fake_store_t *store)
+{
+    tc_job_t *job = list_take(&store->queued);
+
+    if (job == NULL) {
+        return false;
+    }
+    work_or_fail(store, job);
+    list_add(&store->worked, job);
+    return true;
+}
+
+void fake_work_batch(fake_store_t *store)
+{
+    tc_mail_t *mail;
+    int reads;
+
+    for (reads = 0; reads < 2; reads++) {
+        for (mail = store->queued.first; mail != NULL; mail = mail->next) {
+            tc_job_t *job = (tc_job_t *)mail;
+            bool is_read = job->kind == TC_JOB_LOAD || job->kind == TC_JOB_EVENTS;
+
+            if (is_read == (reads == 1)) {
+                work_or_fail(store, job);
+            }
+        }
+    }
+    while (store->queued.first != NULL) {
+        list_add(&store->worked, list_take(&store->queued));
+    }
+}
+
+tc_job_t *fake_take(fake_store_t *store)
+{
+    return list_take(&store->worked);
+}
+
+const char *fake_jobs(const fake_store_t *store)
+{
+    static const char *const names[] = {"POST", "EDIT", "LOAD", "EVENTS"};
+    static char text[512];
+    const tc_mail_t *mail;
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (mail = store->queued.first; mail != NULL && len < sizeof(text) - 64; mail = mail->next) {
+        const tc_job_t *job = (const tc_job_t *)mail;
+
+        len += (size_t)sprintf(text + len, "%s%s", len ? " " : "", names[job->kind]);
+        if (job->kind == TC_JOB_EVENTS) {
+            len += (size_t)sprintf(text + len, ">%lld", (long long)job->after);
+        }
+    }
+    return text;
+}
+
+static apr_status_t submit(tc_store_t *base, tc_job_t *job)
+{
+    fake_store_t *store = (fake_store_t *)base;
+
+    ck_assert_ptr_eq(job->store, base);
+    ck_assert_int_eq(job->status, TC_JOB_PENDING);
+    if (store->queued.count >= store->max_queued) {
+        return APR_EAGAIN;
+    }
+    list_add(&store->queued, job);
+    return APR_SUCCESS;
+}
+
+void fake_store_open(fake_store_t *store)
+{
+    static const char *const types[] = {"text", "image", NULL};
+
+    memset(store, 0, sizeof(*store));
+    list_init(&store->queued);
+    list_init(&store->worked);
+    store->max_queued = 1000;
+    store->store.site = &store->site;
+    store->store.submit = submit;
+    store->site = (tc_site_t){
+        .name = "fake",
+        .index = 1,
+        .rules = {.max_content_chars = 1000, .message_types = types},
+        .history_msgs = 50,
+        .resume_events = 1000,
+        .room_cache_bytes = 1 << 20,
+        .room_linger_us = 30 * FAKE_SECOND,
+        .typing_interval_us = FAKE_SECOND,
+        .typing_max_room = 200,
+    };
+}
+
+void fake_store_close(fake_store_t *store)
+{
+    int i;
+
+    ck_assert_uint_eq(store->queued.count + store->worked.count, 0);
+    for (i = 0; i < store->message_count; i++) {
+        tc_user_unref(store->messages[i].sender);
+        free(store->messages[i].content);
+        free(store->messages[i].client_id);
+    }
+    free(store->messages);
+    free(store->rows);
+}
+
+/* ---- what a member is sent ---- */
+
+static json_object *member_of(json_object *object, const char *name)
+{
+    json_object *value = NULL;
+
+    json_object_object_get_ex(object, name, &value);
+    return value;
+}
+
+static const char *text_of(json_object *object, const char *name)
+{
+    return json_object_get_string(member_of(object, name));
+}
+
+static int64_t int_of(json_object *object, const char *name)
+{
+    ck_assert_msg(json_object_is_type(member_of(object, name), json_type_int), "no number %s in %s",
+                  name, json_object_to_json_string(object));
+    return json_object_get_int64(member_of(object, name));
+}
+
+/* Starts a word of the transcript; what follows goes to the buffer it returns. */
+static tc_buf_t *word(fake_member_t *self)
+{
+    if (self->quiet) {
+        self->transcript.len = 0;
+    }
+    if (self->transcript.len > 0) {
+        tc_buf_append(&self->transcript, " ", 1);
+    }
+    return &self->transcript;
+}
+
+/* Every event after what it has seen, up to `seq`, must have been deleted. */
+static void check_nothing_between(const fake_member_t *self, int64_t from, int64_t to)
+{
+    int64_t seq;
+
+    for (seq = from + 1; seq < to; seq++) {
+        ck_assert_msg(!fake_has(self->store, seq), "member %s (%llu) was not shown %lld before %lld",
+                      self->member.user->id, (unsigned long long)self->member.id, (long long)seq,
+                      (long long)to);
+    }
+}
+
+/* Promise 3, seen from a connection. A repeated message comes to its sender out of order. */
+static void check_event(fake_member_t *self, int64_t seq, bool own)
+{
+    ck_assert_msg(seq >= 1 && seq <= self->store->last_seq, "no such event: %lld", (long long)seq);
+    if (own && seq <= self->seen) {
+        ck_assert_msg(self->store->messages[self->store->rows[seq - 1].message].repeated,
+                      "member %s was shown %lld twice", self->member.user->id, (long long)seq);
+        return;
+    }
+    ck_assert_msg(self->seen >= 0, "an event before the history");
+    ck_assert_msg(seq > self->seen, "member %s (%llu) was shown %lld after %lld",
+                  self->member.user->id, (unsigned long long)self->member.id, (long long)seq,
+                  (long long)self->seen);
+    check_nothing_between(self, self->seen, seq);
+    self->seen = seq;
+}
+
+static void on_event(fake_member_t *self, const char *kind, json_object *frame)
+{
+    json_object *message = member_of(frame, "message");
+    const char *client_id = text_of(frame, "client_id");
+    int64_t seq = int_of(message, "seq");
+
+    unit_append_text(word(self), "%s(%lld:%s", kind, (long long)seq, text_of(message, "content"));
+    if (client_id != NULL) {
+        unit_append_text(&self->transcript, " own %s", client_id);
+    }
+    unit_append_text(&self->transcript, ")");
+    check_event(self, seq, client_id != NULL);
+}
+
+/* Messages ascend; a resume leaves out nothing, a fresh start has no more than the site allows. */
+static void check_history(fake_member_t *self, json_object *list, const char *kind,
+                          int64_t last_seq)
+{
+    bool resumed = strcmp(kind, "resumed") == 0;
+    int64_t at = resumed ? self->member.after : 0;
+    size_t i;
+
+    ck_assert_msg(self->seen < 0, "a second history");
+    ck_assert_int_le(last_seq, self->store->last_seq);
+    for (i = 0; i < json_object_array_length(list); i++) {
+        int64_t seq = int_of(json_object_array_get_idx(list, i), "seq");
+
+        ck_assert_int_gt(seq, at);
+        ck_assert_int_le(seq, last_seq);
+        if (resumed) {
+            check_nothing_between(self, at, seq);
+        }
+        at = seq;
+    }
+    if (resumed) {
+        check_nothing_between(self, at, last_seq + 1);
+    }
+    else {
+        ck_assert_int_le(i, self->store->site.history_msgs);
+    }
+    ck_assert((strcmp(kind, "fresh") == 0) == (self->member.after < 0));
+    self->seen = last_seq;
+}
+
+static void on_history(fake_member_t *self, json_object *frame)
+{
+    json_object *list = member_of(frame, "messages"), *recovered = member_of(frame, "recovered");
+    const char *kind = recovered == NULL                      ? "fresh"
+                       : json_object_get_boolean(recovered) ? "resumed"
+                                                            : "lost";
+    int64_t last_seq = int_of(frame, "last_seq");
+    size_t i;
+
+    unit_append_text(word(self), "%s(", kind);
+    for (i = 0; i < json_object_array_length(list); i++) {
+        json_object *message = json_object_array_get_idx(list, i);
+
+        unit_append_text(&self->transcript, "%lld:%s ", (long long)int_of(message, "seq"),
+                         text_of(message, "content"));
+    }
+    unit_append_text(&self->transcript, "last %lld)", (long long)last_seq);
+    check_history(self, list, kind, last_seq);
+}
+
+static void on_typing(fake_member_t *self, json_object *frame)
+{
+    unit_append_text(word(self), "typing(%s %s)", text_of(frame, "user_id"),
+                     json_object_get_boolean(member_of(frame, "is_typing")) ? "on" : "off");
+}
+
+static void on_error(fake_member_t *self, json_object *frame)
+{
+    tc_buf_t *out = word(self);
+
+    unit_append_text(out, "error(%s", text_of(frame, "code"));
+    if (text_of(frame, "client_id") != NULL) {
+        unit_append_text(out, " %s", text_of(frame, "client_id"));
+    }
+    if (text_of(frame, "field") != NULL) {
+        unit_append_text(out, " %s", text_of(frame, "field"));
+    }
+    if (member_of(frame, "retry_after") != NULL) {
+        unit_append_text(out, " %llds", (long long)int_of(frame, "retry_after"));
+    }
+    unit_append_text(out, ")");
+}
+
+static json_object *parse_frame(const tc_blob_t *blob)
+{
+    size_t header = blob->data[1] < 126 ? 2 : blob->data[1] == 126 ? 4 : 10;
+    json_tokener *tokener = json_tokener_new();
+    json_object *frame;
+
+    ck_assert_uint_eq(blob->data[0], 0x81);
+    frame = json_tokener_parse_ex(tokener, (const char *)blob->data + header,
+                                  (int)(blob->len - header));
+    ck_assert_msg(frame != NULL, "no JSON: %.*s", (int)(blob->len - header), blob->data + header);
+    ck_assert_uint_eq(json_tokener_get_parse_end(tokener), blob->len - header);
+    json_tokener_free(tokener);
+    return frame;
+}
+
+static void sink_send(tc_member_t *member, tc_blob_t *blob, bool urgent)
+{
+    fake_member_t *self = (fake_member_t *)member;
+    json_object *frame;
+    const char *type;
+
+    if (self->closed) {
+        return;
+    }
+    frame = parse_frame(blob);
+    type = text_of(frame, "type");
+    self->frames++;
+    self->urgent += urgent;
+    ck_assert(blob->droppable == (strcmp(type, "typing") == 0));
+    if (strcmp(type, "chat_message") == 0) {
+        on_event(self, "msg", frame);
+    }
+    else if (strcmp(type, "message_edited") == 0) {
+        on_event(self, "edit", frame);
+    }
+    else if (strcmp(type, "message_history") == 0) {
+        on_history(self, frame);
+    }
+    else if (strcmp(type, "typing") == 0) {
+        on_typing(self, frame);
+    }
+    else {
+        ck_assert_str_eq(type, "error");
+        on_error(self, frame);
+    }
+    json_object_put(frame);
+}
+
+static void sink_close(tc_member_t *member, unsigned code, const char *reason)
+{
+    fake_member_t *self = (fake_member_t *)member;
+
+    ck_assert_ptr_nonnull(reason);
+    if (!self->closed) {
+        unit_append_text(word(self), "CLOSE%u", code);
+        self->closed = code;
+    }
+}
+
+static void sink_wake(tc_member_t *member, int64_t due_us)
+{
+    ((fake_member_t *)member)->woken_us = due_us;
+}
+
+static void sink_settled(tc_member_t *member)
+{
+    ((fake_member_t *)member)->settled++;
+}
+
+static const tc_sink_t sink = {sink_send, sink_close, sink_wake, sink_settled};
+
+const char *fake_transcript(fake_member_t *member)
+{
+    unit_append_text(&member->transcript, "%s", "");
+    return (const char *)member->transcript.data;
+}
+
+void fake_forget(fake_member_t *member)
+{
+    member->transcript.len = 0;
+}
+
+/* ---- the world ---- */
+
+static void bus_room_opened(tc_bus_t *bus, const tc_room_t *room)
+{
+    fake_world_t *world = (fake_world_t *)bus;
+
+    world->room = (tc_room_t *)room;
+    world->opened++;
+}
+
+static void bus_room_closed(tc_bus_t *bus, const tc_room_t *room)
+{
+    fake_world_t *world = (fake_world_t *)bus;
+
+    if (world->room == room) {
+        world->room = NULL;
+    }
+    world->closed++;
+}
+
+static void bus_publish(tc_bus_t *bus, const tc_room_t *room, const tc_event_t *event)
+{
+    fake_world_t *world = (fake_world_t *)bus;
+
+    ck_assert_ptr_nonnull(room);
+    world->published++;
+    world->published_seq = event->seq;
+}
+
+static tc_uuid_t uuid_of(const char *text)
+{
+    tc_uuid_t uuid;
+
+    ck_assert(tc_uuid_parse(text, strlen(text), &uuid));
+    return uuid;
+}
+
+fake_world_t *fake_open(void)
+{
+    fake_world_t *world = calloc(1, sizeof(*world));
+
+    tc_thread_set_role(TC_THREAD_LOOP);
+    world->bus = (tc_bus_t){bus_room_opened, bus_room_closed, bus_publish};
+    world->pool = unit_pool();
+    world->hub = tc_hub_create(&world->bus, 0, world->pool);
+    world->now_us = 1000 * FAKE_SECOND;
+    fake_store_open(&world->store);
+    return world;
+}
+
+fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const char *user,
+                              int64_t after, const char *trip_id, const char *room_id)
+{
+    fake_member_t *self = calloc(1, sizeof(*self));
+    tc_uuid_t trip = uuid_of(trip_id), room = uuid_of(room_id);
+    char email[100];
+
+    snprintf(email, sizeof(email), "%s@example.com", user);
+    self->member.sink = &sink;
+    self->member.id = ++world->last_member_id;
+    self->member.user = tc_user_create(user, email, user, NULL);
+    self->world = world;
+    self->store = store;
+    self->seen = -1;
+    self->next = world->members;
+    world->members = self;
+    tc_hub_join(world->hub, &self->member, &store->store, &trip, &room, after);
+    return self;
+}
+
+fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after)
+{
+    return fake_join_room(world, &world->store, user, after, FAKE_TRIP, FAKE_ROOM);
+}
+
+void fake_leave(fake_world_t *world, fake_member_t *member)
+{
+    tc_hub_leave(world->hub, &member->member, world->now_us);
+}
+
+void fake_send(fake_member_t *member, const char *json)
+{
+    tc_hub_on_text(member->world->hub, &member->member, json, strlen(json),
+                   member->world->now_us);
+}
+
+void fake_say(fake_member_t *member, const char *content, const char *client_id)
+{
+    char json[1000];
+
+    snprintf(json, sizeof(json), "{\"type\":\"chat_message\",\"content\":\"%s\"%s%s%s}", content,
+             client_id ? ",\"client_id\":\"" : "", client_id ? client_id : "",
+             client_id ? "\"" : "");
+    fake_send(member, json);
+}
+
+void fake_say_edit(fake_member_t *member, int64_t message_seq, const char *content)
+{
+    const fake_store_t *store = member->store;
+    char json[1000], id[TC_UUID_CHARS + 1];
+
+    tc_uuid_format(&store->messages[store->rows[message_seq - 1].message].id, id);
+    snprintf(json, sizeof(json),
+             "{\"type\":\"edit_message\",\"message_id\":\"%s\",\"content\":\"%s\"}", id, content);
+    fake_send(member, json);
+}
+
+void fake_type(fake_member_t *member, bool is_typing)
+{
+    fake_send(member, is_typing ? "{\"type\":\"typing\",\"is_typing\":true}"
+                                : "{\"type\":\"typing\",\"is_typing\":false}");
+}
+
+void fake_bring(fake_world_t *world, int64_t seq)
+{
+    tc_event_t *event = fake_event(&world->store, seq);
+
+    if (event != NULL) {
+        tc_room_ingest(world->room, event);
+        tc_event_unref(event);
+    }
+}
+
+int64_t fake_elsewhere(fake_world_t *world, const char *content)
+{
+    tc_user_t *zoe = tc_user_create("zoe", NULL, NULL, NULL);
+    int64_t seq = fake_write(&world->store, zoe, content, NULL);
+
+    tc_user_unref(zoe);
+    if (world->room != NULL) {
+        fake_bring(world, seq);
+    }
+    return seq;
+}
+
+bool fake_answer(fake_world_t *world, fake_store_t *store)
+{
+    tc_job_t *job = fake_take(store);
+
+    if (job == NULL) {
+        return false;
+    }
+    tc_hub_on_job(world->hub, job, world->now_us);
+    return true;
+}
+
+void fake_settle(fake_world_t *world)
+{
+    int turns = 0;
+
+    while (fake_work(&world->store) || fake_answer(world, &world->store)) {
+        ck_assert_msg(++turns < 10000, "the store is asked without end");
+    }
+}
+
+void fake_tick(fake_world_t *world)
+{
+    world->now_us += FAKE_SECOND;
+    tc_hub_tick(world->hub, world->now_us);
+}
+
+void fake_close(fake_world_t *world)
+{
+    fake_member_t *self, *next;
+
+    for (self = world->members; self != NULL; self = self->next) {
+        fake_leave(world, self);
+    }
+    fake_settle(world);
+    tc_hub_destroy(world->hub);
+    ck_assert_uint_eq(world->opened, world->closed);
+    for (self = world->members; self != NULL; self = next) {
+        next = self->next;
+        ck_assert_uint_eq(self->member.jobs, 0);
+        tc_user_unref(self->member.user);
+        tc_buf_free(&self->transcript);
+        free(self);
+    }
+    fake_store_close(&world->store);
+    apr_pool_destroy(world->pool);
+    free(world);
+}

@@ -1,0 +1,102 @@
+#!/usr/bin/perl
+# Holds the includes of src/ and of mod_tripchat.c to the layers of the design: lower never includes
+# higher, codec and domain stay pure, httpd's headers stay with the glue.
+use strict;
+use warnings FATAL => 'all';
+
+use File::Find;
+use FindBin;
+use Test::More;
+
+my $top = "$FindBin::Bin/../..";
+
+# What each layer may include of the others'.
+my %may_use = (
+    base     => [qw(base)],
+    codec    => [qw(base codec)],
+    domain   => [qw(base codec domain)],
+    engine   => [qw(base engine)],
+    adapters => [qw(base codec domain engine adapters)],
+    httpd    => [qw(base codec domain engine adapters httpd)],
+);
+
+# Headers of others that a layer must not include.
+my $httpd    = qr{^(?:httpd|http_\w+|ap_\w+|ap\d\w*|util_\w+|mod_\w+|mpm_\w+|scoreboard)\.h$};
+my $database = qr{^(?:apr_dbd|sqlite3|libpq|libpq-fe)\b};
+my $openssl  = qr{^openssl/};
+my $impure   = qr{^(?:sys/socket|sys/un|sys/epoll|sys/eventfd|sys/uio|sys/select|netinet/\w+|arpa/\w+
+                    |netdb|poll|fcntl|unistd|time|sys/time|pthread|threads|semaphore|signal
+                    |stdatomic|apr_time|apr_thread\w*|apr_poll|apr_network_io|apr_portable|apr_file\w*
+                    |apr_signal|base/clock|base/thread|base/mail)\.h$}x;
+my %must_not = (
+    base     => [$httpd, $database, $openssl],
+    codec    => [$httpd, $database, $openssl, $impure],
+    domain   => [$httpd, $database, $openssl, $impure],
+    engine   => [$httpd, $database, qr{^json}, qr{^jwt}],
+    adapters => [$httpd],
+    httpd    => [],
+);
+
+# The exceptions, each with its reason.
+my %allowed = (
+    'src/domain/user.h stdatomic.h'      => 'a user record crosses threads: its count is atomic',
+    'src/domain/store.h base/mail.h'     => 'a job is mail',
+    'src/domain/hub.c base/thread.h'     => 'asserts that the loop runs it, in test builds',
+);
+
+sub includes_of {
+    my ($file) = @_;
+    open my $in, '<', "$top/$file" or die "$file: $!";
+    return map { /^\s*#\s*include\s+["<]([^">]+)[">]/ ? $1 : () } <$in>;
+}
+
+sub complaints_about {
+    my ($file, $layer) = @_;
+    my @wrong;
+    for my $included (includes_of($file)) {
+        next if $allowed{"$file $included"};
+        my ($of) = $included =~ m{^(\w+)/};
+        if (defined $of && $may_use{$of} && !grep { $_ eq $of } @{ $may_use{$layer} }) {
+            push @wrong, "$file includes $included, of a layer that $layer may not use";
+        }
+        push @wrong, map { $included =~ $_ ? "$file includes $included" : () }
+            @{ $must_not{$layer} };
+    }
+    return @wrong;
+}
+
+my %files;
+find({ no_chdir => 1, wanted => sub {
+    my ($layer) = m{^\Q$top\E/src/(\w+)/[^/]+\.(?:c|h|def)$} or return;
+    push @{ $files{$layer} }, substr $_, length("$top/");
+} }, "$top/src");
+
+is_deeply([sort keys %files], [sort keys %may_use], 'src has a folder for each layer and no other');
+
+for my $layer (sort keys %files) {
+    my @wrong = map { complaints_about($_, $layer) } sort @{ $files{$layer} };
+    ok(@{ $files{$layer} } && !@wrong, "$layer includes what it may") or diag join "\n", @wrong;
+}
+
+my @stray = grep { !-r "$top/$_" } map { (split ' ')[0] } sort keys %allowed;
+is("@stray", '', 'every exception is about a file that is there');
+
+for my $exception (sort keys %allowed) {
+    my ($file, $included) = split ' ', $exception;
+    ok((grep { $_ eq $included } includes_of($file)), "$file still needs its exception for $included");
+}
+
+my @modules = sort map { s{^\Q$top\E/}{}r } glob "$top/*.c";
+is_deeply(\@modules, ['mod_tripchat.c'], 'the only source at the root is the module record');
+
+# A header that stands alone can be included anywhere: its own file includes it first.
+my @not_first;
+for my $file (grep { /\.c$/ } map { @$_ } values %files) {
+    my $own = $file =~ s{^src/}{}r =~ s{\.c$}{.h}r;
+    next unless -r "$top/src/$own";
+    my ($first) = includes_of($file);
+    push @not_first, "$file includes $first before $own" if $first ne $own;
+}
+is("@not_first", '', 'every source includes its own header first') or diag join "\n", @not_first;
+
+done_testing();

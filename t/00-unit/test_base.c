@@ -1,0 +1,326 @@
+/* The base layer: buffers, shared bytes, UUIDs, times, the log callback, thread roles. */
+#include "unit.h"
+
+#include "base/alloc.h"
+#include "base/blob.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "base/uuid.h"
+
+#include <signal.h>
+
+START_TEST(zeroed_memory_is_zero_and_nothing_is_never_null)
+{
+    unsigned char *bytes = tc_alloc_zero(100);
+    size_t i;
+
+    for (i = 0; i < 100; i++) {
+        ck_assert_uint_eq(bytes[i], 0);
+    }
+    free(bytes);
+    bytes = tc_alloc(0);
+    bytes = tc_realloc(bytes, 0);
+    ck_assert_ptr_nonnull(bytes);
+    free(bytes);
+}
+END_TEST
+
+START_TEST(a_buffer_keeps_what_was_appended_in_any_pieces)
+{
+    char expected[1000];
+    size_t piece, i;
+
+    for (i = 0; i < sizeof(expected); i++) {
+        expected[i] = (char)(i * 7);
+    }
+    for (piece = 1; piece <= 300; piece++) {
+        tc_buf_t buf = TC_BUF_INIT;
+
+        for (i = 0; i < sizeof(expected); i += piece) {
+            size_t left = sizeof(expected) - i;
+
+            tc_buf_append(&buf, expected + i, left < piece ? left : piece);
+        }
+        ck_assert_uint_eq(buf.len, sizeof(expected));
+        ck_assert_mem_eq(buf.data, expected, buf.len);
+        tc_buf_free(&buf);
+        ck_assert_ptr_null(buf.data);
+        ck_assert_uint_eq(buf.len + buf.size, 0);
+    }
+}
+END_TEST
+
+START_TEST(nothing_can_be_appended_to_a_buffer_that_has_no_memory_yet)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+
+    tc_buf_append(&buf, "", 0);
+    ck_assert_uint_eq(buf.len, 0);
+    tc_buf_free(&buf);
+}
+END_TEST
+
+START_TEST(integers_are_written_in_decimal)
+{
+    static const int64_t values[] = {0, 1, -1, 9, 10, -10, 1000000007, INT64_MAX, INT64_MIN};
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(values); i++) {
+        tc_buf_t buf = TC_BUF_INIT;
+        char expected[32];
+
+        snprintf(expected, sizeof(expected), "%lld", (long long)values[i]);
+        tc_buf_append_int(&buf, values[i]);
+        tc_buf_append(&buf, "", 1);
+        ck_assert_str_eq((char *)buf.data, expected);
+        tc_buf_free(&buf);
+    }
+}
+END_TEST
+
+START_TEST(literals_and_strings_are_appended_without_their_nul)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+
+    TC_BUF_LIT(&buf, "ab");
+    tc_buf_append_str(&buf, "cd");
+    ck_assert_uint_eq(buf.len, 4);
+    ck_assert_mem_eq(buf.data, "abcd", 4);
+    tc_buf_free(&buf);
+}
+END_TEST
+
+START_TEST(shared_bytes_live_as_long_as_one_reference)
+{
+    tc_blob_t *blob = tc_blob_create(3);
+
+    ck_assert_uint_eq(blob->len, 3);
+    ck_assert_uint_eq(blob->size, 3);
+    ck_assert_uint_eq(blob->refs, 1);
+    ck_assert(!blob->droppable);
+    memcpy(blob->data, "xyz", 3);
+    ck_assert_ptr_eq(tc_blob_ref(blob), blob);
+    tc_blob_unref(blob);
+    ck_assert_mem_eq(blob->data, "xyz", 3);
+    tc_blob_unref(blob);
+    tc_blob_unref(NULL);
+}
+END_TEST
+
+#define A_UUID "550e8400-e29b-41d4-a716-446655440000"
+
+START_TEST(a_uuid_is_read_in_either_case_and_written_in_lower)
+{
+    char text[TC_UUID_CHARS + 1];
+    tc_uuid_t lower, upper;
+
+    ck_assert(tc_uuid_parse(A_UUID, TC_UUID_CHARS, &lower));
+    ck_assert(tc_uuid_parse("550E8400-E29B-41D4-A716-446655440000", TC_UUID_CHARS, &upper));
+    ck_assert(tc_uuid_equal(&lower, &upper));
+    ck_assert_uint_eq(lower.bytes[0], 0x55);
+    ck_assert_uint_eq(lower.bytes[15], 0x00);
+    ck_assert_uint_eq(lower.bytes[4], 0xe2);
+    tc_uuid_format(&upper, text);
+    ck_assert_str_eq(text, A_UUID);
+}
+END_TEST
+
+START_TEST(two_uuids_that_differ_in_one_bit_are_not_equal)
+{
+    tc_uuid_t one, other;
+    int bit;
+
+    ck_assert(tc_uuid_parse(A_UUID, TC_UUID_CHARS, &one));
+    for (bit = 0; bit < 128; bit++) {
+        other = one;
+        other.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        ck_assert(!tc_uuid_equal(&one, &other));
+    }
+}
+END_TEST
+
+static bool is_uuid_char_at(int c, size_t at)
+{
+    bool hyphen = at == 8 || at == 13 || at == 18 || at == 23;
+
+    return hyphen ? c == '-' : (c != '\0' && strchr("0123456789abcdefABCDEF", c) != NULL);
+}
+
+START_TEST(any_byte_that_does_not_belong_where_it_stands_makes_it_no_uuid)
+{
+    size_t at;
+    int c;
+
+    for (at = 0; at < TC_UUID_CHARS; at++) {
+        for (c = 0; c < 256; c++) {
+            unsigned char *text = unit_copy(A_UUID, TC_UUID_CHARS);
+            tc_uuid_t uuid;
+
+            text[at] = (unsigned char)c;
+            ck_assert_msg(tc_uuid_parse((char *)text, TC_UUID_CHARS, &uuid)
+                              == is_uuid_char_at(c, at),
+                          "byte %d at %zu", c, at);
+            free(text);
+        }
+    }
+}
+END_TEST
+
+START_TEST(only_thirty_six_characters_are_a_uuid)
+{
+    size_t len;
+
+    for (len = 0; len < 50; len++) {
+        unsigned char *text = unit_copy(A_UUID A_UUID, len);
+        tc_uuid_t uuid;
+
+        ck_assert(tc_uuid_parse((char *)text, len, &uuid) == (len == TC_UUID_CHARS));
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(made_uuids_are_version_7_carry_the_time_and_never_repeat)
+{
+    enum { MANY = 500 };
+    static tc_uuid_t made[MANY];
+    int64_t before_ms = tc_clock_wall_us() / TC_US_PER_MS, after_ms;
+    int i, j;
+
+    for (i = 0; i < MANY; i++) {
+        tc_uuid_make_v7(&made[i]);
+    }
+    after_ms = tc_clock_wall_us() / TC_US_PER_MS;
+    for (i = 0; i < MANY; i++) {
+        int64_t ms = 0;
+
+        for (j = 0; j < 6; j++) {
+            ms = ms << 8 | made[i].bytes[j];
+        }
+        ck_assert_int_le(before_ms, ms);
+        ck_assert_int_le(ms, after_ms);
+        ck_assert_uint_eq(made[i].bytes[6] >> 4, 7);
+        ck_assert_uint_eq(made[i].bytes[8] >> 6, 2);
+        for (j = 0; j < i; j++) {
+            ck_assert(!tc_uuid_equal(&made[i], &made[j]));
+        }
+    }
+}
+END_TEST
+
+START_TEST(times_are_written_as_rfc_3339_in_utc)
+{
+    static const struct {
+        int64_t us;
+        const char *text;
+    } times[] = {
+        {0, "1970-01-01T00:00:00.000000Z"},
+        {INT64_C(1705314600123456), "2024-01-15T10:30:00.123456Z"},
+        {INT64_C(951827696000007), "2000-02-29T12:34:56.000007Z"},
+        {INT64_C(4102444799999999), "2099-12-31T23:59:59.999999Z"},
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(times); i++) {
+        char text[TC_CLOCK_RFC3339_BYTES];
+
+        tc_clock_rfc3339(times[i].us, text);
+        ck_assert_str_eq(text, times[i].text);
+    }
+}
+END_TEST
+
+START_TEST(the_monotonic_clock_never_goes_back)
+{
+    int64_t last = tc_clock_monotonic_us();
+    int i;
+
+    for (i = 0; i < 10000; i++) {
+        int64_t now = tc_clock_monotonic_us();
+
+        ck_assert_int_ge(now, last);
+        last = now;
+    }
+}
+END_TEST
+
+static struct {
+    int count;
+    tc_log_level_e level;
+    apr_status_t status;
+    char line[2048];
+} logged;
+
+static void log_sink(tc_log_level_e level, apr_status_t status, const char *line)
+{
+    logged.count++;
+    logged.level = level;
+    logged.status = status;
+    snprintf(logged.line, sizeof(logged.line), "%s", line);
+}
+
+START_TEST(a_log_line_reaches_the_sink_with_its_level_and_status)
+{
+    memset(&logged, 0, sizeof(logged));
+    tc_log_bind(log_sink, TC_LOG_INFO);
+    tc_log(TC_LOG_WARNING, APR_EOF, "TC9999: %d of %s", 3, "them");
+    tc_log(TC_LOG_DEBUG, 0, "TC9998: too low to be told");
+    ck_assert_int_eq(logged.count, 1);
+    ck_assert_int_eq(logged.level, TC_LOG_WARNING);
+    ck_assert_int_eq(logged.status, APR_EOF);
+    ck_assert_str_eq(logged.line, "TC9999: 3 of them");
+    tc_log_bind(NULL, TC_LOG_TRACE);
+    tc_log(TC_LOG_ERR, 0, "TC9997: nobody listens");
+    ck_assert_int_eq(logged.count, 1);
+}
+END_TEST
+
+START_TEST(a_log_line_of_any_length_ends_with_a_nul)
+{
+    char *much = malloc(5000);
+
+    memset(much, 'x', 4999);
+    much[4999] = '\0';
+    memset(&logged, 0, sizeof(logged));
+    tc_log_bind(log_sink, TC_LOG_TRACE);
+    tc_log(TC_LOG_TRACE, 0, "%s", much);
+    ck_assert_int_eq(logged.count, 1);
+    ck_assert_uint_ge(strlen(logged.line), 1000);
+    tc_log_bind(NULL, TC_LOG_TRACE);
+    free(much);
+}
+END_TEST
+
+static void run_as_loop_without_being_it(void)
+{
+    tc_thread_assert(TC_THREAD_LOOP, "here");
+}
+
+static void run_as_loop_being_it(void)
+{
+    tc_thread_set_role(TC_THREAD_LOOP);
+    tc_thread_assert(TC_THREAD_LOOP, "here");
+}
+
+START_TEST(the_wrong_thread_ends_the_process)
+{
+    ck_assert_int_eq(tc_thread_role(), TC_THREAD_WORKER);
+    ck_assert_int_eq(unit_signal_of(run_as_loop_without_being_it), SIGABRT);
+    ck_assert_int_eq(unit_signal_of(run_as_loop_being_it), 0);
+}
+END_TEST
+
+UNIT_MAIN("base", zeroed_memory_is_zero_and_nothing_is_never_null,
+          a_buffer_keeps_what_was_appended_in_any_pieces,
+          nothing_can_be_appended_to_a_buffer_that_has_no_memory_yet,
+          integers_are_written_in_decimal, literals_and_strings_are_appended_without_their_nul,
+          shared_bytes_live_as_long_as_one_reference,
+          a_uuid_is_read_in_either_case_and_written_in_lower,
+          two_uuids_that_differ_in_one_bit_are_not_equal,
+          any_byte_that_does_not_belong_where_it_stands_makes_it_no_uuid,
+          only_thirty_six_characters_are_a_uuid,
+          made_uuids_are_version_7_carry_the_time_and_never_repeat,
+          times_are_written_as_rfc_3339_in_utc, the_monotonic_clock_never_goes_back,
+          a_log_line_reaches_the_sink_with_its_level_and_status,
+          a_log_line_of_any_length_ends_with_a_nul, the_wrong_thread_ends_the_process)

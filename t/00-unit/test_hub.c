@@ -1,0 +1,252 @@
+/* The hub: rooms found by site and trip, kept a while when empty, and what the bus is told. */
+#include "fake_room.c"
+
+#define OTHER_TRIP "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+#define OTHER_ROOM "018d0000-0000-7000-8000-000000000002"
+
+static void work_and_answer(fake_world_t *world, fake_store_t *store)
+{
+    while (fake_work(store) || fake_answer(world, store)) {
+    }
+}
+
+START_TEST(members_of_a_trip_share_a_room_and_those_of_another_have_another)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_join(world, "ann", -1), *bob = fake_join(world, "bob", -1), *carol;
+
+    carol = fake_join_room(world, &world->store, "carol", -1, OTHER_TRIP, OTHER_ROOM);
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 2);
+    ck_assert_ptr_eq(ann->member.room, bob->member.room);
+    ck_assert_ptr_ne(ann->member.room, carol->member.room);
+    fake_settle(world);
+    fake_type(ann, true);
+    fake_expect(bob, "fresh(last 0) typing(ann on)");
+    fake_expect(carol, "fresh(last 0)");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_trip_of_the_same_id_on_another_site_is_another_room)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_join(world, "ann", -1), *bob;
+    fake_store_t other;
+
+    fake_store_open(&other);
+    other.site.index = 2;
+    bob = fake_join_room(world, &other, "bob", -1, FAKE_TRIP, FAKE_ROOM);
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 2);
+    fake_settle(world);
+    work_and_answer(world, &other);
+    fake_say(ann, "hi", NULL);
+    fake_type(ann, true);
+    fake_settle(world);
+    fake_expect(ann, "fresh(last 0) msg(1:hi)");
+    fake_expect(bob, "fresh(last 0)");
+    fake_close(world);
+    fake_store_close(&other);
+}
+END_TEST
+
+START_TEST(an_empty_room_is_kept_for_a_while)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_join(world, "ann", -1);
+    int i;
+
+    world->store.site.room_linger_us = 3 * FAKE_SECOND;
+    fake_settle(world);
+    fake_elsewhere(world, "m1");
+    fake_leave(world, ann);
+    fake_tick(world);
+    fake_tick(world);
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1);
+    fake_expect(fake_join(world, "bob", -1), "fresh(1:m1 last 1)"); /* nobody was asked */
+    for (i = 0; i < 5; i++) {
+        fake_tick(world);
+    }
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1);
+    fake_leave(world, world->members);
+    for (i = 0; i < 3; i++) {
+        ck_assert_uint_eq(tc_hub_room_count(world->hub), 1);
+        fake_tick(world);
+    }
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 0);
+    ck_assert_uint_eq(world->closed, 1);
+    ann = fake_join(world, "ann", -1);
+    fake_settle(world);
+    fake_expect(ann, "fresh(1:m1 last 1)");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_room_with_jobs_in_flight_is_not_forgotten)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_join(world, "ann", -1);
+    int i;
+
+    fake_settle(world);
+    fake_say(ann, "hi", NULL);
+    fake_leave(world, ann);
+    for (i = 0; i < 100; i++) {
+        fake_tick(world);
+    }
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1);
+    fake_settle(world);
+    fake_tick(world);
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1); /* it lingers from the answer on */
+    for (i = 0; i < 30; i++) {
+        fake_tick(world);
+    }
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 0);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(one_room_of_many_goes_without_the_others)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *members[9];
+    char trip[TC_UUID_CHARS + 1];
+    int i;
+
+    for (i = 0; i < 9; i++) {
+        strcpy(trip, FAKE_TRIP);
+        trip[TC_UUID_CHARS - 1] = (char)('0' + i);
+        members[i] = fake_join_room(world, &world->store, "ann", -1, trip, FAKE_ROOM);
+    }
+    fake_settle(world);
+    for (i = 0; i < 9; i++) {
+        if (i % 3 != 1) {
+            fake_leave(world, members[i]);
+        }
+    }
+    world->now_us += 40 * FAKE_SECOND;
+    fake_tick(world);
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 3);
+    ck_assert_uint_eq(world->closed, 6);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_room_made_anew_for_a_trip_does_not_meet_the_old_one)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_join(world, "ann", -1), *bob;
+
+    fake_settle(world);
+    bob = fake_join_room(world, &world->store, "bob", -1, FAKE_TRIP, OTHER_ROOM);
+    fake_expect(bob, "CLOSE1012");
+    ck_assert_ptr_null(bob->member.room);
+    fake_elsewhere(world, "m1");
+    fake_expect(ann, "fresh(last 0) msg(1:m1)");
+    fake_expect(bob, "");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(the_bus_is_told_of_what_this_child_stored_and_of_nothing_else)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_join(world, "ann", -1);
+
+    fake_settle(world);
+    ck_assert_uint_eq(world->opened, 1);
+    fake_elsewhere(world, "m1");
+    ck_assert_uint_eq(world->published, 0);
+    fake_say(ann, "hi", "c1");
+    ck_assert_uint_eq(world->published, 0);
+    fake_settle(world);
+    ck_assert_uint_eq(world->published, 1);
+    ck_assert_int_eq(world->published_seq, 2);
+    fake_say(ann, "hi", "c1");
+    fake_settle(world);
+    ck_assert_uint_eq(world->published, 1);
+    fake_say_edit(ann, 2, "ho");
+    fake_settle(world);
+    ck_assert_uint_eq(world->published, 2);
+    ck_assert_int_eq(world->published_seq, 3);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_job_carries_what_the_store_needs)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_join(world, "ann", -1);
+    tc_job_t *job;
+
+    fake_settle(world);
+    fake_send(ann, "{\"type\":\"chat_message\",\"content\":\"h\\u00e9\",\"client_id\":\"c1\","
+                   "\"message_type\":\"image\",\"reply_to\":\"" FAKE_TRIP "\"}");
+    job = (tc_job_t *)world->store.queued.first;
+    ck_assert_int_eq(job->kind, TC_JOB_POST);
+    ck_assert_str_eq(job->content, "h\xc3\xa9");
+    ck_assert_str_eq(job->client_id, "c1");
+    ck_assert_str_eq(job->message_type, "image");
+    ck_assert(job->has_reply);
+    ck_assert_ptr_eq(job->user, ann->member.user);
+    ck_assert_uint_eq(job->origin, ann->member.id);
+    ck_assert(tc_uuid_equal(&job->room_id, &world->room->room_id));
+    ck_assert_ptr_eq(job->room, world->room);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(every_job_that_comes_back_is_settled)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_join(world, "ann", -1);
+    int i;
+
+    fake_settle(world);
+    ck_assert_uint_eq(ann->settled, 0); /* the load was the room's */
+    for (i = 0; i < 5; i++) {
+        fake_say(ann, "hi", NULL);
+    }
+    ck_assert_uint_eq(ann->member.jobs, 5);
+    for (i = 1; i <= 5; i++) {
+        ck_assert(fake_work(&world->store));
+        ck_assert(fake_answer(world, &world->store));
+        ck_assert_uint_eq(ann->settled, (unsigned)i);
+        ck_assert_uint_eq(ann->member.jobs, (unsigned)(5 - i));
+    }
+    fake_close(world);
+}
+END_TEST
+
+/* A child that follows another on a local bus hears nothing of what that one still stores. */
+START_TEST(a_new_hub_asks_for_news_with_every_tick_for_a_while)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann;
+    tc_room_t *room;
+
+    world->hub = tc_hub_create(&world->bus, world->now_us + 5 * FAKE_SECOND, world->pool);
+    ann = fake_join(world, "ann", -1);
+    fake_settle(world);
+    room = world->room;
+    world->room = NULL;
+    fake_elsewhere(world, "m1");
+    world->room = room;
+    fake_expect(ann, "fresh(last 0)");
+    fake_tick(world);
+    fake_settle(world);
+    fake_expect(ann, "msg(1:m1)");
+    world->now_us += 10 * FAKE_SECOND;
+    fake_tick(world);
+    ck_assert_str_eq(fake_jobs(&world->store), "");
+    fake_close(world);
+}
+END_TEST
+
+UNIT_MAIN("hub", members_of_a_trip_share_a_room_and_those_of_another_have_another,
+          a_trip_of_the_same_id_on_another_site_is_another_room,
+          an_empty_room_is_kept_for_a_while, a_room_with_jobs_in_flight_is_not_forgotten,
+          one_room_of_many_goes_without_the_others,
+          a_room_made_anew_for_a_trip_does_not_meet_the_old_one,
+          the_bus_is_told_of_what_this_child_stored_and_of_nothing_else,
+          a_job_carries_what_the_store_needs, every_job_that_comes_back_is_settled,
+          a_new_hub_asks_for_news_with_every_tick_for_a_while)

@@ -1,0 +1,136 @@
+# What members notice of a database that is busy, broken or changed under the
+# chat: the sender learns of every failure, nothing is shown that was not
+# stored, and when the database is back the chat goes on. A server of its own.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+
+use IPC::Open3 qw(open3);
+
+use TripChat::Test;
+
+my $server = TripChat::Server->start;
+my $site   = $server->site;
+
+# What the log may say of it: that SQL failed.
+use constant OF_THE_DATABASE => qr/\bTC0012:/;
+
+# ann and bob in a new room; returns the trip as well.
+sub members {
+    my $trip = $site->new_trip;
+    return ($trip, map { $site->chat(trip => $trip, as => $_) } qw(ann bob));
+}
+
+# Runs $code while another program holds the database's write lock.
+sub while_locked {
+    my ($code) = @_;
+    my $pid = open3(my $in, my $out, undef, 'sqlite3', '-batch', $site->database);
+    $in->autoflush(1);
+    print {$in} "BEGIN IMMEDIATE; SELECT 'locked';\n";
+    is(scalar <$out>, "locked\n", 'the database is locked');
+    my $result = eval { $code->(); 1 } ? undef : $@;
+    close $in;
+    waitpid $pid, 0;
+    die $result if defined $result;
+    return;
+}
+
+subtest 'a message that cannot be stored is an error to its sender alone' => sub {
+    my ($trip, $ann, $bob) = members();
+    while_locked(
+        sub {
+            $ann->say('in vain', client_id => 'c-1');
+            my $error = $ann->next_json;
+            is_deeply(
+                [@$error{qw(type code client_id)}],
+                [qw(error unavailable c-1)],
+                'it says that the database does not answer'
+            );
+            like($error->{retry_after}, qr/\A[1-9]\d*\z/, 'and when to try again');
+            my $carol = $site->chat(trip => $trip, as => 'carol');
+            is($carol->history->{last_seq}, 0, 'who comes meanwhile can read');
+            $carol->leave;
+        }
+    );
+    $ann->say('not in vain', client_id => 'c-1');
+    is($ann->next_json->{message}{content}, 'not in vain', 'the same client_id may be sent again');
+    is($bob->next_json->{message}{seq},     1,             'and that is all the others see');
+    is_deeply([$bob->messages_before_marker], [], 'once');
+};
+
+subtest 'a lock that is soon released delays and does nothing else' => sub {
+    my ($trip, $ann, $bob) = members();
+    while_locked(sub { $ann->say('a moment later') });
+    is($_->next_json->{message}{content}, 'a moment later', 'the message comes') for $ann, $bob;
+};
+
+subtest 'a room that cannot be made closes with 1013' => sub {
+    my $trip = $site->new_trip;
+    while_locked(
+        sub { turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1013, 'the newcomer') });
+    ok($site->chat(trip => $trip), 'and later it can be made');
+};
+
+subtest 'a statement that fails is an error as well' => sub {
+    my ($trip, $ann, $bob) = members();
+    my $message = $ann->said('one');
+    $site->sql('ALTER TABLE chat_messages RENAME TO elsewhere');
+    $ann->say('two', client_id => 'c-2');
+    error_is($ann, { code => 'internal', client_id => 'c-2' }, 'to who sends a message');
+    $ann->edit($message->{id}, 'three');
+    error_is($ann, { code => 'internal' }, 'and to who edits one');
+    turned_away_with($site, $site->path($site->new_trip, token => $site->token('ann')), undef, 1013, 'no history, 1013');
+    $site->sql('ALTER TABLE elsewhere RENAME TO chat_messages');
+    is($ann->said('two', client_id => 'c-2')->{seq}, 2, 'when it works again no number is missing');
+    is_deeply(seqs_of($bob->next_many(2, 'chat_message')), [1, 2], 'to the others neither');
+};
+
+subtest 'a user query that fails closes with 1013, not as if the user were wrong' => sub {
+    my $path = $site->path($site->new_trip, token => $site->token('ann'));
+    $site->sql('ALTER TABLE users RENAME TO elsewhere');
+    turned_away_with($site, $path, undef, 1013, 'the newcomer');
+    $site->sql('ALTER TABLE elsewhere RENAME TO users');
+    ok($site->chat(trip => $site->new_trip), 'and later is let in');
+};
+
+subtest 'a membership that is given or taken counts for the next connection' => sub {
+    my $trip = $site->new_trip(members => ['ann']);
+    my $path = $site->path($trip, token => $site->token('bob'));
+    turned_away_with($site, $path, undef, 4003, 'bob is a stranger');
+    $site->sql(sprintf "INSERT INTO trip_collaborators (trip_id, user_id) VALUES ('%s', '%s')", $trip, user('bob')->{id});
+    ok($site->chat(trip => $trip, as => 'bob'), 'then a member');
+    $site->sql(sprintf "DELETE FROM trip_collaborators WHERE trip_id = '%s' AND user_id = '%s'", $trip, user('bob')->{id});
+    turned_away_with($site, $path, undef, 4003, 'then a stranger again');
+};
+
+subtest 'a trip that is deleted closes its room with 4003' => sub {
+    my ($trip, $ann) = members();
+    $site->sql("PRAGMA foreign_keys = ON; DELETE FROM trips WHERE id = '$trip'");
+    $ann->say('is anybody there?');
+    closes_with($ann, 4003, 'for who speaks there');
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 4003, 'and for who comes');
+};
+
+# The last: bob is not there any more after it.
+subtest 'messages of a user who is deleted go, and nobody waits for their numbers' => sub {
+    my ($trip, $ann, $bob) = members();
+    $bob->said('of bob');
+    $ann->next_json;
+    $ann->said('of ann');
+    $site->sql(sprintf "PRAGMA foreign_keys = ON; DELETE FROM users WHERE id = '%s'", user('bob')->{id});
+    $bob->next_json('chat_message');
+    $bob->say('a ghost', client_id => 'c-1');
+    error_is($bob, { code => 'internal', client_id => 'c-1' }, 'the user stores nothing more');
+    is($ann->said('still there')->{seq}, 3, 'the others talk on');
+    turned_away_with($site, $site->path($trip, token => $site->token('bob')), undef, 4001, 'the token is nobody\'s');
+    my $history = $site->chat(trip => $trip, as => 'carol', after => 2)->history;
+    is_deeply(contents_of(@{ $history->{messages} }), ['still there'], 'and who comes back gets what is new');
+};
+
+stops_clean($server, 'the server stops in order', OF_THE_DATABASE);
+
+done_testing;
