@@ -28,7 +28,7 @@ PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 
-.PHONY: all deps install run token grant revoke test check test-unit test-tsan bench clean
+.PHONY: all deps install run token grant revoke test test-deps check test-unit test-tsan bench clean
 
 all: $(MODULE)
 
@@ -103,18 +103,20 @@ $(eval $(call UNIT_RULES,tsan,$(TSAN)))
 UNIT_BIN := $(UNIT_TESTS:%=$(BUILD)/unit/%.t)
 TSAN_BIN := $(TSAN_TESTS:%=$(BUILD)/tsan/%.t)
 
-# Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb.
-test:
+test-deps:
 	@conf/demo/install-packages build run test
+
+# Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb.
+test: test-deps
 	@t/as-user $(MAKE) --no-print-directory check
 
 check: $(MODULE) $(UNIT_BIN)
 	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/50-feature
 
-test-unit: $(UNIT_BIN)
+test-unit: test-deps $(UNIT_BIN)
 	prove $(UNIT_BIN) t/00-unit
 
-test-tsan: $(TSAN_BIN)
+test-tsan: test-deps $(TSAN_BIN)
 	prove $(TSAN_BIN)
 
 bench: $(BUILD)/bench/tcload

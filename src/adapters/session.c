@@ -451,6 +451,16 @@ static void check_silence(tc_session_t *session, int64_t now_us)
     }
 }
 
+/* A client that we don't read cannot be heard. */
+static void forgive_silence(tc_session_t *session, int64_t now_us)
+{
+    session->heard_us = now_us;
+    session->pinged_us = 0;
+    if (session->begun_us != 0) {
+        session->begun_us = now_us;
+    }
+}
+
 static void on_timer(tc_timer_t *timer, int64_t now_us)
 {
     tc_session_t *session = (tc_session_t *)((char *)timer - offsetof(tc_session_t, timer));
@@ -467,6 +477,9 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
     }
     else {
         tc_typing_on_timer(&session->member, now_us);
+        if (is_paused(session)) {
+            forgive_silence(session, now_us);
+        }
         if (session->begun_us != 0 && now_us - session->begun_us >= site->frame_timeout_us) {
             tc_session_close(session, TC_CLOSE_POLICY, "message not finished in time");
         }

@@ -81,7 +81,7 @@ START_TEST(upgrade_must_say_websocket)
         {"websocket,", 101},  {" websocket ", 101},   {",,websocket", 101},   {"\twebsocket\t", 101},
         {"", 400},            {"websocke", 400},      {"websockets", 400},    {"h2c", 400},
         {"web socket", 400},  {"websocket h2c", 400}, {"\"websocket\"", 400}, {"websocket;", 400},
-        {"xwebsocket", 400},
+        {"xwebsocket", 400},          {"websocket, a b", 400},
     };
 
     CHECK_FIELD(upgrade, upgrades);
@@ -96,7 +96,7 @@ START_TEST(connection_must_say_upgrade)
         {"UPGRADE", 101},    {"keep-alive, Upgrade", 101},
         {"keep-alive", 400}, {"Upgrade, keep-alive", 101},
         {"Upgraded", 400},   {"keep-alive Upgrade", 400},
-        {"close,upgrade,", 101},
+        {"close,upgrade,", 101}, {"Upgrade, keep alive", 400},
     };
 
     CHECK_FIELD(connection, connections);

@@ -86,6 +86,7 @@ START_TEST(an_event_that_comes_twice_is_shown_once)
     fake_elsewhere(world, "c");
     fake_bring(world, 3);
     fake_expect(ann, "msg(3:c)");
+    ck_assert_ptr_null(world->room->held);
     fake_close(world);
 }
 END_TEST
@@ -623,6 +624,27 @@ START_TEST(a_member_behind_a_hole_is_brought_over_it)
 }
 END_TEST
 
+START_TEST(a_member_behind_a_hole_at_the_end_is_brought_over_it)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *bob;
+    int64_t last;
+
+    world->store.site.room_cache_bytes = 1;
+    ann_after(world, 2);
+    bob = fake_join(world, "bob", -1);
+    ck_assert(fake_work(&world->store)); /* bob's history ends with 2 */
+    fake_elsewhere(world, "m3");
+    last = fake_elsewhere(world, "m4");
+    fake_delete(&world->store, last);
+    fake_settle(world);
+    fake_expect(bob, "fresh(1:m1 2:m2 last 2) msg(3:m3)");
+    fake_elsewhere(world, "m5");
+    fake_expect(bob, "msg(5:m5)");
+    fake_close(world);
+}
+END_TEST
+
 START_TEST(a_member_ahead_of_its_room_is_brought_over_a_hole)
 {
     fake_world_t *world = fake_open();
@@ -1040,6 +1062,7 @@ UNIT_MAIN("room", a_newcomer_gets_the_history_and_then_what_happens,
           a_big_room_never_holds_more_than_its_cache, nobody_waits_for_a_deleted_event,
           events_deleted_at_the_end_are_passed_over, a_loaded_room_may_have_holes,
           a_member_behind_a_hole_is_brought_over_it,
+          a_member_behind_a_hole_at_the_end_is_brought_over_it,
           a_member_ahead_of_its_room_is_brought_over_a_hole,
           a_member_ahead_of_its_room_that_stands_in_a_hole_is_brought_over_it,
           the_sender_gets_its_copy_with_its_client_id_and_others_without,

@@ -104,7 +104,7 @@ for my $mpm (qw(event worker prefork)) {
         all_hear('plain sockets are alive', @plain);
         all_hear('TLS sockets are alive',   @tls);
         like($server->access_log, qr{"GET /ws/chat/[^"]*" 101 \d+ \d+$}m, 'the access log shows the upgrade as 101');
-        kill 'TERM', $server->pid;
+        $server->ask_to_stop;
         all_are_closed_with(1001, 'a server that stops closes with 1001', @plain, @tls);
         stops_clean($server, 'and leaves nothing behind, in the log or of processes');
     };

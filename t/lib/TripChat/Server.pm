@@ -103,6 +103,23 @@ sub graceful {
     return;
 }
 
+# Tells the server to stop. httpd's event MPM may crash over a connection that a
+# worker is just letting go of (AH03092 or a segmentation fault, without this
+# module as well), so first everything there has come to rest.
+sub ask_to_stop {
+    my ($self) = @_;
+    return if $self->{asked_to_stop}++;
+    until_true('the threads to rest', sub { !grep { _is_running($_) } map { glob "/proc/$_/task/*/stat" } $self->child_pids });
+    kill 'TERM', $self->{pid};
+    return;
+}
+
+sub _is_running {
+    my ($stat) = @_;
+    my $line = eval { read_file($stat) } or return 0;              # gone meanwhile
+    return $line =~ /\A\d+ \(.*\) R /s;
+}
+
 # Stops the server. Returns what is wrong with how it went: lines of text, none if all is well.
 sub stop {
     my ($self, %opt) = @_;
@@ -255,7 +272,7 @@ sub _reaped {
 
 sub _terminate {
     my ($self) = @_;
-    kill 'TERM', $self->{pid};
+    $self->ask_to_stop;
     until_true("httpd $self->{pid} to stop", sub { $self->_reaped });
     return $self->{status};
 }
