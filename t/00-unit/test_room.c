@@ -812,11 +812,12 @@ START_TEST(an_own_message_that_a_fetch_brings_first_is_shown_once_and_with_its_c
 }
 END_TEST
 
-START_TEST(an_own_edit_that_a_fetch_brings_first_is_shown_once_and_with_its_client_id)
+START_TEST(own_edits_that_a_fetch_brings_first_are_shown_once_and_with_their_client_ids)
 {
     fake_world_t *world = fake_open();
     fake_member_t *ann = ann_after(world, 0);
     char json[200], id[TC_UUID_CHARS + 1];
+    int i;
 
     fake_say(ann, "hi", NULL);
     fake_settle(world);
@@ -824,12 +825,14 @@ START_TEST(an_own_edit_that_a_fetch_brings_first_is_shown_once_and_with_its_clie
     lose(world, "m2");
     fake_elsewhere(world, "m3");
     tc_uuid_format(&world->store.messages[0].id, id);
-    snprintf(json, sizeof(json), "{\"type\":\"edit_message\",\"message_id\":\"%s\","
-                                 "\"content\":\"ho\",\"client_id\":\"e1\"}", id);
-    fake_send(ann, json);
+    for (i = 1; i <= 2; i++) {
+        snprintf(json, sizeof(json), "{\"type\":\"edit_message\",\"message_id\":\"%s\","
+                                     "\"content\":\"ho\",\"client_id\":\"e%d\"}", id, i);
+        fake_send(ann, json);
+    }
     fake_work_batch(&world->store);
     fake_settle(world);
-    fake_expect(ann, "msg(2:m2) msg(3:m3) edit(4:ho own e1)");
+    fake_expect(ann, "msg(2:m2) msg(3:m3) edit(4:ho own e1) edit(5:ho own e2)");
     fake_close(world);
 }
 END_TEST
@@ -1070,7 +1073,7 @@ UNIT_MAIN("room", a_newcomer_gets_the_history_and_then_what_happens,
           a_repeated_message_that_the_room_has_not_seen_goes_to_all, an_edit_goes_to_all,
           an_own_event_that_is_early_waits_like_any_other,
           an_own_message_that_a_fetch_brings_first_is_shown_once_and_with_its_client_id,
-          an_own_edit_that_a_fetch_brings_first_is_shown_once_and_with_its_client_id,
+          own_edits_that_a_fetch_brings_first_are_shown_once_and_with_their_client_ids,
           who_waits_for_an_answer_waits_urgently,
           a_refused_message_is_answered_to_its_sender_alone,
           what_cannot_be_read_is_answered_at_once, a_full_queue_is_told_to_who_speaks,
