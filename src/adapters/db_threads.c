@@ -70,19 +70,20 @@ static void run_batch(db_thread_t *self, tc_store_dbd_t *store, batch_t *batch)
 {
     tc_work_t work;
     batch_t writes = {.count = 0}, reads = {.count = 0};
+    bool open;
     int i;
 
     work.store = store;
     work.people = self->people;
     work.pool = self->pool;
-    work.dialect = tc_store_dbd_open(store, &work.sql, self->pool);
+    open = tc_store_dbd_open(store, &work.sql, self->pool);
     for (i = 0; i < batch->count; i++) {
         batch_t *kind = is_write(batch->jobs[i]) ? &writes : &reads;
 
         kind->jobs[kind->count++] = batch->jobs[i];
-        batch->jobs[i]->status = work.dialect ? TC_JOB_PENDING : TC_JOB_UNAVAILABLE;
+        batch->jobs[i]->status = open ? TC_JOB_PENDING : TC_JOB_UNAVAILABLE;
     }
-    if (work.dialect != NULL) {
+    if (open) {
         work_on(&work, &writes, reads.jobs, reads.count);
         tc_store_dbd_close(store, &work.sql);
     }

@@ -11,7 +11,7 @@
 static atomic_llong last_logged_us;
 static atomic_uint left_out;
 
-void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error)
+void tc_sql_log_failure(const char *what, const char *why)
 {
     long long now_us = tc_clock_monotonic_us();
     long long last_us = atomic_load(&last_logged_us);
@@ -23,26 +23,31 @@ void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error)
         return;
     }
     skipped = atomic_exchange(&left_out, 0);
-    tc_log(TC_LOG_ERR, 0, "TC0012: %s: %s (%u more errors since the last line)", what,
-           apr_dbd_error(sql->driver, sql->handle, error), skipped);
+    tc_log(TC_LOG_ERR, 0, "TC0012: %s: %s (%u more errors since the last line)", what, why, skipped);
 }
 
-/* Statements are named after their number on this connection; drivers that keep them on the server
- * want a name. */
-static apr_dbd_prepared_t *prepare(tc_sql_t *sql, const char *statement)
+void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error)
+{
+    tc_sql_log_failure(what, apr_dbd_error(sql->driver, sql->handle, error));
+}
+
+/*
+ * Without a label a driver of a server sends the statement each time: nothing is lost with a connection
+ * that was made anew behind our back, and the server finds out itself what types the arguments have.
+ */
+static apr_dbd_prepared_t *prepare(tc_sql_t *sql, const char *statement, const char **why,
+                                   apr_pool_t *pool)
 {
     apr_dbd_prepared_t *prepared = apr_hash_get(sql->prepared, statement, APR_HASH_KEY_STRING);
-    const char *label;
     int error;
 
     if (prepared != NULL) {
         return prepared;
     }
-    label = apr_psprintf(sql->pool, "tripchat_%u", apr_hash_count(sql->prepared));
-    error = apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, label, &prepared);
+    error = apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, NULL, &prepared);
     if (error != 0) {
-        tc_sql_log_error(sql, apr_pstrcat(sql->pool, "cannot prepare \"", statement, "\"", NULL),
-                         error);
+        *why = apr_pstrcat(pool, "cannot prepare \"", statement, "\": ",
+                           apr_dbd_error(sql->driver, sql->handle, error), NULL);
         return NULL;
     }
     apr_hash_set(sql->prepared, apr_pstrdup(sql->pool, statement), APR_HASH_KEY_STRING, prepared);
@@ -54,14 +59,15 @@ void tc_sql_forget(tc_sql_t *sql)
     apr_hash_clear(sql->prepared);
 }
 
-apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **args, int count,
-                           tc_sql_rows_t *rows, apr_pool_t *pool)
+apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
+                        tc_sql_rows_t *rows, const char **why, apr_pool_t *pool)
 {
-    apr_dbd_prepared_t *prepared = prepare(sql, statement);
+    apr_dbd_prepared_t *prepared = prepare(sql, statement, why, pool);
     int error; /* random access: the whole result is here, so nobody need read it to the end */
 
     rows->sql = sql;
     rows->results = NULL;
+    rows->row = NULL;
     rows->pool = pool;
     if (prepared == NULL) {
         return APR_EGENERAL;
@@ -69,19 +75,33 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
     error = apr_dbd_pselect(sql->driver, pool, sql->handle, &rows->results, prepared, 1, count,
                             args);
     if (error != 0) {
-        tc_sql_log_error(sql, "query failed", error);
+        *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
         return APR_EGENERAL;
     }
     return APR_SUCCESS;
 }
 
+apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **args, int count,
+                           tc_sql_rows_t *rows, apr_pool_t *pool)
+{
+    const char *why = NULL;
+    apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, &why, pool);
+
+    if (rv != APR_SUCCESS) {
+        tc_sql_log_failure("query failed", why);
+    }
+    return rv;
+}
+
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool)
 {
-    apr_dbd_prepared_t *prepared = prepare(sql, statement);
+    const char *why = NULL;
+    apr_dbd_prepared_t *prepared = prepare(sql, statement, &why, pool);
     int error, changed = 0;
 
     if (prepared == NULL) {
+        tc_sql_log_failure("statement failed", why);
         return APR_EGENERAL;
     }
     error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, prepared, count, args);
@@ -94,15 +114,22 @@ apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **a
 
 tc_sql_row_t *tc_sql_next(tc_sql_rows_t *rows)
 {
-    apr_dbd_row_t *row = NULL;
+    int error =
+        apr_dbd_get_row(rows->sql->driver, rows->pool, rows->results, &rows->row, -1);
 
-    return apr_dbd_get_row(rows->sql->driver, rows->pool, rows->results, &row, -1) == 0 ? row
-                                                                                        : NULL;
+    return error == 0 ? rows->row : NULL;
 }
 
 const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
 {
-    return apr_dbd_get_entry(rows->sql->driver, row, n);
+    char *text = NULL;
+
+    /* apr_dbd_get_entry() of some drivers takes NULL for an empty text. */
+    if (apr_dbd_datum_get(rows->sql->driver, row, n, APR_DBD_TYPE_STRING, &text) != APR_SUCCESS) {
+        return NULL;
+    }
+    /* pgsql's texts go when the last row has been read. */
+    return rows->sql->dialect->remote ? apr_pstrdup(rows->pool, text) : text;
 }
 
 int64_t tc_sql_int(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
@@ -112,36 +139,38 @@ int64_t tc_sql_int(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
     return text ? apr_atoi64(text) : 0;
 }
 
-apr_status_t tc_sql_begin(tc_sql_t *sql, apr_pool_t *pool)
+/* Plain statements: apr_dbd's own transactions take a lost connection badly (pgsql's start crashes). */
+static int say(tc_sql_t *sql, const char *statement)
 {
-    int error = apr_dbd_transaction_start(sql->driver, pool, sql->handle, &sql->transaction);
+    int changed = 0;
 
-    if (error == 0) {
-        return APR_SUCCESS;
-    }
-    tc_sql_log_error(sql, "cannot begin a transaction", error);
-    if (sql->transaction != NULL) {
-        /* The driver has noted a transaction that never began; only its end takes the note away. */
-        (void)tc_sql_end(sql, false, pool);
-    }
-    return APR_EGENERAL;
+    return apr_dbd_query(sql->driver, sql->handle, &changed, statement);
 }
 
-apr_status_t tc_sql_end(tc_sql_t *sql, bool commit, apr_pool_t *pool)
+apr_status_t tc_sql_begin(tc_sql_t *sql)
 {
-    apr_dbd_transaction_t *transaction = sql->transaction;
-    int mode = commit ? APR_DBD_TRANSACTION_COMMIT : APR_DBD_TRANSACTION_ROLLBACK;
-    int error;
+    int error = say(sql, sql->dialect->begin);
 
-    sql->transaction = NULL;
-    apr_dbd_transaction_mode_set(sql->driver, transaction, mode);
-    error = apr_dbd_transaction_end(sql->driver, pool, transaction);
-    if (error != 0 && commit) {
-        int changed;
-
-        tc_sql_log_error(sql, "cannot commit", error);
-        /* SQLite leaves a transaction open whose COMMIT failed; nothing could begin after it. */
-        (void)apr_dbd_query(sql->driver, sql->handle, &changed, "ROLLBACK");
+    if (error != 0) {
+        tc_sql_log_error(sql, "cannot begin a transaction", error);
     }
+    sql->in_transaction = error == 0;
     return error == 0 ? APR_SUCCESS : APR_EGENERAL;
+}
+
+apr_status_t tc_sql_commit(tc_sql_t *sql)
+{
+    int error = say(sql, "COMMIT");
+
+    if (error != 0) {
+        tc_sql_log_error(sql, "cannot commit", error);
+    }
+    sql->in_transaction = error != 0;
+    return error == 0 ? APR_SUCCESS : APR_EGENERAL;
+}
+
+apr_status_t tc_sql_rollback(tc_sql_t *sql)
+{
+    sql->in_transaction = false;
+    return say(sql, "ROLLBACK") == 0 ? APR_SUCCESS : APR_EGENERAL;
 }

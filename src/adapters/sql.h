@@ -5,6 +5,8 @@
 #ifndef TC_ADAPTERS_SQL_H
 #define TC_ADAPTERS_SQL_H
 
+#include "adapters/sql_dialect.h"
+
 #include <apr_dbd.h>
 #include <apr_hash.h>
 #include <apr_pools.h>
@@ -15,44 +17,57 @@
 typedef struct {
     const apr_dbd_driver_t *driver;
     apr_dbd_t *handle;
+    const tc_sql_dialect_t *dialect;
     apr_hash_t *prepared; /* the chat's own statements of this connection, by SQL text */
     apr_pool_t *pool;     /* lives as long as the connection */
+    bool in_transaction;
     void *lease;          /* the glue's */
-    apr_dbd_transaction_t *transaction; /* NULL outside one */
 } tc_sql_t;
 
-/* One row of a result, good until the pool it was read with goes. */
+/* One row of a result. */
 typedef apr_dbd_row_t tc_sql_row_t;
 
 typedef struct {
     const tc_sql_t *sql;
     apr_dbd_results_t *results;
+    apr_dbd_row_t *row; /* the one read last: some drivers go on from it */
     apr_pool_t *pool;
 } tc_sql_rows_t;
 
 /*
  * Runs a statement with `count` text arguments (NULL is SQL's) bound to its %s. Any result but
- * APR_SUCCESS has been logged. tc_sql_select() fills *rows.
+ * APR_SUCCESS has been logged. tc_sql_select() fills *rows. tc_sql_ask() is the same and says nothing in
+ * the log: *why, on the pool, is for tc_sql_log_failure().
  */
+apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
+                        tc_sql_rows_t *rows, const char **why, apr_pool_t *pool);
 apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **args, int count,
                            tc_sql_rows_t *rows, apr_pool_t *pool);
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool);
 
-/* The next row, or NULL; column `n` of it as text, NULL for SQL's. */
+/* The next row, or NULL; it takes the place of the one before. Column `n` of it as text, which lives as
+ * long as the pool; NULL for SQL's. */
 tc_sql_row_t *tc_sql_next(tc_sql_rows_t *rows);
 const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n);
 int64_t tc_sql_int(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n);
 
-/* A transaction that takes the writer's place at once. tc_sql_end() commits, or rolls back when
- * `commit` is false or a statement failed; APR_SUCCESS says that it did what it was asked. */
-apr_status_t tc_sql_begin(tc_sql_t *sql, apr_pool_t *pool);
-apr_status_t tc_sql_end(tc_sql_t *sql, bool commit, apr_pool_t *pool);
+/*
+ * A transaction. A statement that fails in one leaves tc_sql_rollback() as the only way on. All of them
+ * say APR_SUCCESS when the database did what it was asked; else the reason has been logged, but for
+ * tc_sql_rollback(): there it means that the connection is gone, and the transaction with it.
+ */
+apr_status_t tc_sql_begin(tc_sql_t *sql);
+apr_status_t tc_sql_commit(tc_sql_t *sql);
+apr_status_t tc_sql_rollback(tc_sql_t *sql);
 
 /* Forgets prepared statements: after an error they may be of another time than the schema. */
 void tc_sql_forget(tc_sql_t *sql);
 
-/* Says "TC0012: what: the database's words", at most once a second; counts what it left out. */
+/* Says "TC0012: what: why" at most once a second; counts what it left out. */
+void tc_sql_log_failure(const char *what, const char *why);
+
+/* The same, `why` in the database's words for what the last call on `sql` ended with. */
 void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error);
 
 #endif

@@ -1,15 +1,17 @@
 /* The chat's SQL, by database. See sql_dialect.h; the tables stand in sql/. */
 #include "adapters/sql_dialect.h"
 
+#include "base/clock.h"
+
 #include <stddef.h>
 #include <string.h>
 
-/* tc_sql_message_column_e from TC_COL_ID on */
-#define MESSAGE_COLUMNS                                                                            \
+#define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id"
+
+/* The two columns of the seq, then tc_sql_message_column_e from TC_COL_ID on; sqlite3 keeps texts. */
+#define SQLITE_COLUMNS                                                                             \
     "m.id, m.room_id, m.sender_id, m.content, m.message_type, m.is_edited, m.created_at, "         \
     "m.updated_at, p.id, p.content, p.sender_id, m.client_id"
-
-#define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id"
 
 /* The log is folded back every 16 MB: pages that change with every message are written there once in
  * that time. */
@@ -20,15 +22,17 @@ static const char *const sqlite3_setup[] = {"PRAGMA foreign_keys = ON",
 static const tc_sql_dialect_t sqlite3_dialect = {
     .driver = "sqlite3",
     .one_writer = true,
+    .remote = false,
+    .begin = "BEGIN IMMEDIATE",
     .setup = sqlite3_setup,
     .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"
                    " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",
     .room_find = "SELECT id FROM chat_rooms WHERE trip_id = %s",
     .head = "SELECT last_seq FROM chat_rooms WHERE id = %s",
-    .before = "SELECT m.seq, 0, " MESSAGE_COLUMNS " FROM chat_messages m" JOIN_REPLY
+    .before = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
               " WHERE m.room_id = %s AND m.seq < CAST(%s AS INTEGER)"
               " ORDER BY m.seq DESC LIMIT CAST(%s AS INTEGER)",
-    .events = "SELECT e.seq, e.kind, " MESSAGE_COLUMNS " FROM ("
+    .events = "SELECT e.seq, e.kind, " SQLITE_COLUMNS " FROM ("
               "SELECT seq, 0 AS kind, id AS message_id FROM chat_messages"
               " WHERE room_id = %s AND seq > CAST(%s AS INTEGER)"
               " UNION ALL "
@@ -36,11 +40,10 @@ static const tc_sql_dialect_t sqlite3_dialect = {
               " WHERE room_id = %s AND seq > CAST(%s AS INTEGER)"
               " ORDER BY seq LIMIT CAST(%s AS INTEGER)) e"
               " JOIN chat_messages m ON m.id = e.message_id" JOIN_REPLY " ORDER BY e.seq",
-    .rows_as_json = false,
     .lock_rooms = "SELECT id, last_seq FROM chat_rooms WHERE id = %s",
-    .find_sent = "SELECT m.seq, 0, " MESSAGE_COLUMNS " FROM chat_messages m" JOIN_REPLY
+    .find_sent = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
                  " WHERE m.sender_id = %s AND m.room_id = %s AND m.client_id = %s",
-    .find_messages = "SELECT m.seq, 0, " MESSAGE_COLUMNS " FROM chat_messages m" JOIN_REPLY
+    .find_messages = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
                      " WHERE m.id = %s",
     .insert = "INSERT INTO chat_messages (id, room_id, seq, sender_id, client_id, content,"
               " message_type, reply_to_id, is_edited, created_at, updated_at)"
@@ -49,9 +52,70 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .insert_edits = "INSERT INTO chat_edits (room_id, seq, message_id, edited_at)"
                     " VALUES (%s, %s, %s, %s)",
     .advance = "UPDATE chat_rooms SET last_seq = %s WHERE id = %s",
+    .heads = "SELECT id, last_seq FROM chat_rooms WHERE id = %s AND last_seq > CAST(%s AS INTEGER)",
 };
 
-static const tc_sql_dialect_t *const dialects[] = {&sqlite3_dialect};
+#define PGSQL_TIME(column)                                                                         \
+    "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
+#define PGSQL_COLUMNS                                                                              \
+    "m.id, m.room_id, m.sender_id, m.content, m.message_type, m.is_edited::int, "                  \
+    PGSQL_TIME("m.created_at") ", " PGSQL_TIME("m.updated_at")                                     \
+    ", p.id, p.content, p.sender_id, m.client_id"
+
+/* Rows of a table out of JSON: the columns have the table's own types, whatever keys the site uses. */
+#define PGSQL_ROWS(table) "json_populate_recordset(NULL::" table ", %s::json) x"
+
+static const char *const pgsql_setup[] = {NULL};
+
+/*
+ * Isolation is stated because a server's default may be another. A lock that somebody else holds must
+ * not hold up a room for ever; rooms are locked less strictly than FOR UPDATE, which would have messages'
+ * foreign keys wait.
+ */
+static const tc_sql_dialect_t pgsql_dialect = {
+    .driver = "pgsql",
+    .one_writer = false,
+    .remote = true,
+    .begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'",
+    .lock_timeout_us = 5 * TC_US_PER_S,
+    .setup = pgsql_setup,
+    .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"
+                   " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",
+    .room_find = "SELECT id FROM chat_rooms WHERE trip_id = %s",
+    .head = "SELECT last_seq FROM chat_rooms WHERE id = %s",
+    .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" JOIN_REPLY
+              " WHERE m.room_id = %s AND m.seq < %s ORDER BY m.seq DESC LIMIT %s",
+    .events = "SELECT e.seq, e.kind, " PGSQL_COLUMNS " FROM ("
+              "SELECT seq, 0 AS kind, id AS message_id FROM chat_messages"
+              " WHERE room_id = %s AND seq > %s"
+              " UNION ALL "
+              "SELECT seq, 1, message_id FROM chat_edits WHERE room_id = %s AND seq > %s"
+              " ORDER BY seq LIMIT %s) e"
+              " JOIN chat_messages m ON m.id = e.message_id" JOIN_REPLY " ORDER BY e.seq",
+    .lock_rooms = "SELECT r.id, r.last_seq FROM chat_rooms r JOIN " PGSQL_ROWS("chat_rooms")
+                  " ON x.id = r.id ORDER BY r.id FOR NO KEY UPDATE OF r",
+    .find_sent = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM " PGSQL_ROWS("chat_messages")
+                 " JOIN chat_messages m ON m.sender_id = x.sender_id AND m.room_id = x.room_id"
+                 " AND m.client_id = x.client_id" JOIN_REPLY,
+    .find_messages = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM " PGSQL_ROWS("chat_messages")
+                     " JOIN chat_messages m ON m.id = x.id" JOIN_REPLY,
+    .insert = "INSERT INTO chat_messages (id, room_id, seq, sender_id, client_id, content,"
+              " message_type, reply_to_id, is_edited, created_at, updated_at)"
+              " SELECT x.id, x.room_id, x.seq, x.sender_id, x.client_id, x.content, x.message_type,"
+              " x.reply_to_id, false, x.created_at, x.updated_at FROM " PGSQL_ROWS("chat_messages"),
+    .update = "UPDATE chat_messages m SET content = x.content, is_edited = true,"
+              " updated_at = x.updated_at FROM " PGSQL_ROWS("chat_messages") " WHERE m.id = x.id",
+    .insert_edits = "INSERT INTO chat_edits (room_id, seq, message_id, edited_at)"
+                    " SELECT x.room_id, x.seq, x.message_id, x.edited_at FROM "
+                    PGSQL_ROWS("chat_edits"),
+    .advance = "UPDATE chat_rooms r SET last_seq = x.last_seq FROM " PGSQL_ROWS("chat_rooms")
+               " WHERE r.id = x.id",
+    .heads = "SELECT r.id, r.last_seq FROM " PGSQL_ROWS("chat_rooms")
+             " JOIN chat_rooms r ON r.id = x.id WHERE r.last_seq > x.last_seq",
+};
+
+static const tc_sql_dialect_t *const dialects[] = {&sqlite3_dialect, &pgsql_dialect};
 
 const tc_sql_dialect_t *tc_sql_dialect_find(const char *driver)
 {

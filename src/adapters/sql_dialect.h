@@ -1,11 +1,12 @@
 /*
- * The chat's SQL, by database. Every statement stands in sql_dialect.c and nowhere else. Columns of messages come in the order of
- * tc_sql_message_column_e.
+ * The chat's SQL, by database. Every statement stands in sql_dialect.c and nowhere else. Columns of
+ * messages come in the order of tc_sql_message_column_e.
  */
 #ifndef TC_ADAPTERS_SQL_DIALECT_H
 #define TC_ADAPTERS_SQL_DIALECT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef enum {
     TC_COL_SEQ,       /* of the event: the message's, or the edit's */
@@ -27,14 +28,19 @@ typedef enum {
 typedef struct {
     const char *driver;        /* apr_dbd's name */
     bool one_writer;           /* more than one thread that writes gains nothing */
+    bool remote;               /* a server: each statement is a journey, the connection may be lost */
+    const char *begin;         /* begins a transaction that writes */
+    int64_t lock_timeout_us;   /* what waits for somebody else's lock that long fails; 0: not told apart */
     const char *const *setup;  /* run once a connection, NULL-terminated */
     const char *room_create;   /* id, trip, created_at; does nothing when the trip has one */
     const char *room_find;     /* trip -> id */
     const char *head;          /* room -> last_seq */
     const char *before;        /* room, seq, limit -> messages before seq, newest first */
     const char *events;        /* room, after, room, after, limit -> events, oldest first */
-    /* These are run for many rows: one at a time, or all as JSON [[…], …] in their only argument. */
-    bool rows_as_json;
+    /*
+     * These are run for many rows: one at a time, or all at once where the database is remote, as JSON
+     * [{"column": "text", …}, …] in their only argument. Columns have the names of the tables'.
+     */
     const char *lock_rooms;    /* room -> room, last_seq */
     const char *find_sent;     /* sender, room, client_id -> messages */
     const char *find_messages; /* id -> messages */
@@ -42,6 +48,7 @@ typedef struct {
     const char *update;        /* content, at, id */
     const char *insert_edits;  /* room, seq, message, at */
     const char *advance;       /* last_seq, room */
+    const char *heads;         /* room, last_seq -> room, last_seq of those that have come further */
 } tc_sql_dialect_t;
 
 /* The dialect for a driver's name; NULL when there is none. */

@@ -3,6 +3,7 @@
 
 #include "adapters/db_threads.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 
 #define SETUP_DONE "tripchat setup" /* in a connection's table of prepared statements: no SQL */
@@ -18,14 +19,14 @@ void tc_store_dbd_init(tc_store_dbd_t *store)
     atomic_init(&store->dialect, NULL);
 }
 
-static bool set_up(tc_sql_t *sql, const tc_sql_dialect_t *dialect)
+static bool set_up(tc_sql_t *sql)
 {
     const char *const *statement;
 
     if (apr_hash_get(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING) != NULL) {
         return true;
     }
-    for (statement = dialect->setup; *statement != NULL; statement++) {
+    for (statement = sql->dialect->setup; *statement != NULL; statement++) {
         int changed = 0;
         int error = apr_dbd_query(sql->driver, sql->handle, &changed, *statement);
 
@@ -38,62 +39,114 @@ static bool set_up(tc_sql_t *sql, const tc_sql_dialect_t *dialect)
     return true;
 }
 
-const tc_sql_dialect_t *tc_store_dbd_open(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+bool tc_store_dbd_open(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
-    const tc_sql_dialect_t *dialect;
-
     if (!store->gate->open(store->server, pool, sql)) {
-        return NULL;
+        return false;
     }
-    dialect = tc_sql_dialect_find(apr_dbd_name(sql->driver));
-    if (dialect == NULL) {
-        tc_log(TC_LOG_ERR, 0, "TC0011: DBDriver %s is not supported, use sqlite3",
+    sql->in_transaction = false;
+    sql->dialect = tc_sql_dialect_find(apr_dbd_name(sql->driver));
+    if (sql->dialect == NULL) {
+        tc_log(TC_LOG_ERR, 0, "TC0011: DBDriver %s is not supported, use pgsql or sqlite3",
                apr_dbd_name(sql->driver));
     }
-    if (dialect == NULL || !set_up(sql, dialect)) {
+    if (sql->dialect == NULL || !set_up(sql)) {
         tc_store_dbd_close(store, sql);
-        return NULL;
+        return false;
     }
-    atomic_store(&store->dialect, dialect);
-    return dialect;
+    atomic_store(&store->dialect, sql->dialect);
+    return true;
 }
 
 void tc_store_dbd_close(tc_store_dbd_t *store, tc_sql_t *sql)
 {
-    store->gate->close(store->server, sql);
+    if (sql->handle != NULL) {
+        store->gate->close(store->server, sql);
+        sql->handle = NULL;
+    }
+}
+
+bool tc_store_dbd_reopen(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    tc_sql_forget(sql);
+    if (!sql->dialect->remote) {
+        return true;
+    }
+    tc_store_dbd_close(store, sql);
+    return tc_store_dbd_open(store, sql, pool);
 }
 
 /*
- * Runs a query that gives one row or none: *row is NULL then. Asks twice, the second time with
- * statements prepared anew: the schema may have changed under the first.
+ * Runs a query that gives one row or none: *row is NULL then. Asks again when that fails: the connection
+ * may have been lost since it was used last, or the schema have changed. Not in a transaction, which would
+ * be gone with the connection. *why says why not.
  */
-static apr_status_t select_one(tc_sql_t *sql, const char *statement, const char **args, int count,
-                               tc_sql_rows_t *rows, tc_sql_row_t **row, apr_pool_t *pool)
+static apr_status_t ask_for_one(tc_store_dbd_t *store, tc_sql_t *sql, const char *statement,
+                                const char **args, int count, tc_sql_rows_t *rows,
+                                tc_sql_row_t **row, const char **why, apr_pool_t *pool)
 {
-    apr_status_t rv = tc_sql_select(sql, statement, args, count, rows, pool);
+    apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, why, pool);
+    int tries;
+
+    for (tries = 1; rv != APR_SUCCESS && tries < TC_STORE_TRIES && !sql->in_transaction; tries++) {
+        if (!tc_store_dbd_reopen(store, sql, pool)) {
+            return APR_EGENERAL;
+        }
+        rv = tc_sql_ask(sql, statement, args, count, rows, why, pool);
+    }
+    *row = rv == APR_SUCCESS ? tc_sql_next(rows) : NULL;
+    return rv;
+}
+
+static apr_status_t select_one(tc_store_dbd_t *store, tc_sql_t *sql, const char *statement,
+                               const char **args, int count, tc_sql_rows_t *rows,
+                               tc_sql_row_t **row, apr_pool_t *pool)
+{
+    const char *why = "no connection";
+    apr_status_t rv =
+        ask_for_one(store, sql, statement, args, count, rows, row, &why, pool);
 
     if (rv != APR_SUCCESS) {
-        tc_sql_forget(sql);
-        rv = tc_sql_select(sql, statement, args, count, rows, pool);
+        tc_sql_log_failure("query failed", why);
     }
-    if (rv != APR_SUCCESS) {
+    return rv;
+}
+
+/*
+ * Runs one of the site's own queries. An id of which the database says that no column of this type could
+ * hold it is nobody's, which is no failure; that it is the id's fault shows when the query goes well
+ * without one.
+ */
+static apr_status_t ask_site(tc_store_dbd_t *store, tc_sql_t *sql, const tc_sql_query_t *query,
+                             const char *trip, const char *user, tc_sql_rows_t *rows,
+                             tc_sql_row_t **row, apr_pool_t *pool)
+{
+    const char *args[TC_SQL_QUERY_PLACES], *nothing[TC_SQL_QUERY_PLACES] = {NULL};
+    const char *why = "no connection", *also = NULL;
+    apr_status_t rv;
+
+    tc_sql_query_bind(query, trip, user, args);
+    rv = ask_for_one(store, sql, query->text, args, query->count, rows, row, &why, pool);
+    if (rv == APR_SUCCESS) {
         return rv;
     }
-    *row = tc_sql_next(rows);
-    return APR_SUCCESS;
+    if (sql->handle != NULL && !sql->in_transaction
+        && tc_sql_ask(sql, query->text, nothing, query->count, rows, &also, pool) == APR_SUCCESS) {
+        tc_log(TC_LOG_INFO, 0, "TC0013: an id that the database cannot read is taken for nobody's: %s",
+               why);
+        return APR_SUCCESS;
+    }
+    tc_sql_log_failure("query failed", why);
+    return rv;
 }
 
 apr_status_t tc_store_dbd_find_user(tc_store_dbd_t *store, tc_sql_t *sql, const char *user_id,
                                     tc_user_t **user, apr_pool_t *pool)
 {
-    const char *args[TC_SQL_QUERY_PLACES];
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
-    apr_status_t rv;
+    apr_status_t rv = ask_site(store, sql, store->user_query, NULL, user_id, &rows, &row, pool);
 
-    tc_sql_query_bind(store->user_query, NULL, user_id, args);
-    rv = select_one(sql, store->user_query->text, args, store->user_query->count, &rows, &row,
-                    pool);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -110,26 +163,24 @@ apr_status_t tc_store_dbd_check_access(tc_store_dbd_t *store, tc_sql_t *sql,
                                        bool *allowed, apr_pool_t *pool)
 {
     char trip[TC_UUID_CHARS + 1];
-    const char *args[TC_SQL_QUERY_PLACES];
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
     apr_status_t rv;
 
     tc_uuid_format(trip_id, trip);
-    tc_sql_query_bind(store->access_query, trip, user_id, args);
-    rv = select_one(sql, store->access_query->text, args, store->access_query->count, &rows, &row,
-                    pool);
+    rv = ask_site(store, sql, store->access_query, trip, user_id, &rows, &row, pool);
     *allowed = rv == APR_SUCCESS && row != NULL;
     return rv;
 }
 
-static apr_status_t find_room(const tc_sql_dialect_t *dialect, tc_sql_t *sql, const char *trip,
+static apr_status_t find_room(tc_store_dbd_t *store, tc_sql_t *sql, const char *trip,
                               tc_uuid_t *room_id, bool *found, apr_pool_t *pool)
 {
     const char *args[] = {trip}, *text;
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
-    apr_status_t rv = select_one(sql, dialect->room_find, args, 1, &rows, &row, pool);
+    apr_status_t rv = select_one(store, sql, sql->dialect->room_find, args, 1, &rows, &row,
+                                 pool);
 
     *found = false;
     if (rv == APR_SUCCESS && row != NULL) {
@@ -140,26 +191,42 @@ static apr_status_t find_room(const tc_sql_dialect_t *dialect, tc_sql_t *sql, co
     return rv;
 }
 
+/* In a transaction for the sake of its lock's time-out. */
+static apr_status_t create_room(tc_sql_t *sql, const char **args, apr_pool_t *pool)
+{
+    apr_status_t rv = tc_sql_begin(sql);
+
+    if (rv == APR_SUCCESS) {
+        rv = tc_sql_execute(sql, sql->dialect->room_create, args, 3, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = tc_sql_commit(sql);
+    }
+    if (rv != APR_SUCCESS) {
+        (void)tc_sql_rollback(sql);
+    }
+    return rv;
+}
+
 apr_status_t tc_store_dbd_open_room(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
                                     tc_uuid_t *room_id, apr_pool_t *pool)
 {
-    const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
     char trip[TC_UUID_CHARS + 1], id[TC_UUID_CHARS + 1], now[TC_CLOCK_RFC3339_BYTES];
     const char *args[] = {id, trip, now};
     bool found;
     apr_status_t rv;
 
     tc_uuid_format(trip_id, trip);
-    rv = find_room(dialect, sql, trip, room_id, &found, pool);
+    rv = find_room(store, sql, trip, room_id, &found, pool);
     if (rv != APR_SUCCESS || found) {
         return rv;
     }
     tc_uuid_make_v7(room_id);
     tc_uuid_format(room_id, id);
     tc_clock_rfc3339(tc_clock_wall_us(), now);
-    rv = tc_sql_execute(sql, dialect->room_create, args, 3, pool);
+    rv = create_room(sql, args, pool);
     if (rv == APR_SUCCESS) {
-        rv = find_room(dialect, sql, trip, room_id, &found, pool);
+        rv = find_room(store, sql, trip, room_id, &found, pool);
     }
     return rv == APR_SUCCESS && !found ? APR_EGENERAL : rv;
 }

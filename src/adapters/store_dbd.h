@@ -7,7 +7,6 @@
 #define TC_ADAPTERS_STORE_DBD_H
 
 #include "adapters/sql.h"
-#include "adapters/sql_dialect.h"
 #include "adapters/sql_query.h"
 #include "domain/store.h"
 
@@ -36,11 +35,17 @@ typedef struct tc_store_dbd_t {
 void tc_store_dbd_init(tc_store_dbd_t *store);
 
 /*
- * Opens a connection and makes it ready for the chat; NULL dialect when that fails (logged). Worker or
- * db thread.
+ * Opens a connection and makes it ready for the chat; false when that fails (logged). Worker or db
+ * thread.
  */
-const tc_sql_dialect_t *tc_store_dbd_open(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
+bool tc_store_dbd_open(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 void tc_store_dbd_close(tc_store_dbd_t *store, tc_sql_t *sql);
+
+/*
+ * After a failure: forgets what was prepared and, where the connection may be lost, fetches one that
+ * was looked at. False: there is none, and the one at hand is closed.
+ */
+bool tc_store_dbd_reopen(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 
 /* APR_SUCCESS with *user (a reference, the caller's) or NULL when there is no such user. */
 apr_status_t tc_store_dbd_find_user(tc_store_dbd_t *store, tc_sql_t *sql, const char *user_id,

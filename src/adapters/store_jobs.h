@@ -10,7 +10,7 @@
 /* Stores POST and EDIT jobs of one site in one transaction, in their order (store_write.c). */
 void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count);
 
-/* Answers one LOAD or EVENTS job (store_read.c). */
+/* Answers one LOAD, EVENTS or HEADS job (store_read.c). */
 void tc_store_read(tc_work_t *work, tc_job_t *job);
 
 #endif

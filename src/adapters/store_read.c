@@ -1,9 +1,11 @@
-/* LOAD and EVENTS jobs. See store_jobs.h. */
+/* LOAD, EVENTS and HEADS jobs. See store_jobs.h. */
 #include "adapters/store_jobs.h"
 
+#include "adapters/sql_table.h"
 #include "base/limits.h"
 
 #include <apr_strings.h>
+#include <stdlib.h>
 
 /* Events under construction, ascending. */
 typedef struct {
@@ -65,7 +67,7 @@ static apr_status_t read_head(tc_work_t *work, tc_job_t *job, const char *room)
     const char *args[] = {room};
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
-    apr_status_t rv = tc_sql_select(&work->sql, work->dialect->head, args, 1, &rows, work->pool);
+    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->head, args, 1, &rows, work->pool);
 
     if (rv != APR_SUCCESS) {
         return rv;
@@ -85,7 +87,7 @@ static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after
     const char *from = apr_off_t_toa(work->pool, after);
     const char *args[] = {room, from, room, from, apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
-    apr_status_t rv = tc_sql_select(&work->sql, work->dialect->events, args, 5, &rows, work->pool);
+    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 5, &rows, work->pool);
 
     return rv == APR_SUCCESS ? add_rows(work, &rows, list, list_append) : rv;
 }
@@ -95,7 +97,7 @@ static apr_status_t read_before(tc_work_t *work, const char *room, int64_t befor
 {
     const char *args[] = {room, apr_off_t_toa(work->pool, before), apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
-    apr_status_t rv = tc_sql_select(&work->sql, work->dialect->before, args, 3, &rows, work->pool);
+    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->before, args, 3, &rows, work->pool);
 
     return rv == APR_SUCCESS ? add_rows(work, &rows, list, list_prepend) : rv;
 }
@@ -145,22 +147,68 @@ static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
     return rv;
 }
 
-void tc_store_read(tc_work_t *work, tc_job_t *job)
+static void keep_head(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *row)
+{
+    tc_job_t *job = context;
+    const char *id = tc_sql_text(rows, row, 0);
+    tc_head_t key, *head = NULL;
+
+    if (tc_uuid_parse(id, strlen(id), &key.room_id)) {
+        head = bsearch(&key, job->heads, (size_t)job->head_count, sizeof(key), tc_head_compare);
+    }
+    if (head != NULL) {
+        head->last_seq = tc_sql_int(rows, row, 1);
+    }
+}
+
+static apr_status_t read_heads(tc_work_t *work, tc_job_t *job)
+{
+    static const char *const columns[] = {"id", "last_seq", NULL};
+    tc_sql_table_t table = tc_sql_table(columns, work->pool);
+    int i;
+
+    for (i = 0; i < job->head_count; i++) {
+        char *id = apr_palloc(work->pool, TC_UUID_CHARS + 1);
+        const char *row[] = {id, apr_off_t_toa(work->pool, job->heads[i].last_seq)};
+
+        tc_uuid_format(&job->heads[i].room_id, id);
+        tc_sql_table_add(&table, row);
+    }
+    return tc_sql_table_run(&table, &work->sql, work->sql.dialect->heads, keep_head, job,
+                            work->pool);
+}
+
+static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
 {
     event_list_t list;
+    apr_status_t rv;
+
+    if (job->kind == TC_JOB_HEADS) {
+        return read_heads(work, job);
+    }
+    list_init(&list);
+    rv = answer(work, job, &list);
+    if (rv == APR_SUCCESS) {
+        job->events = list.first;
+    }
+    else {
+        tc_event_unref_list(list.first);
+    }
+    return rv;
+}
+
+void tc_store_read(tc_work_t *work, tc_job_t *job)
+{
     int tries;
 
-    for (tries = 0; tries < 2; tries++) {
-        list_init(&list);
-        if (answer(work, job, &list) == APR_SUCCESS) {
-            job->events = list.first;
+    for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
+        if (read_once(work, job) == APR_SUCCESS) {
             if (job->status == TC_JOB_PENDING) {
                 job->status = TC_JOB_DONE;
             }
             return;
         }
-        tc_event_unref_list(list.first);
-        tc_sql_forget(&work->sql);
+        (void)tc_store_dbd_reopen(work->store, &work->sql, work->pool);
     }
     job->status = TC_JOB_UNAVAILABLE;
 }

@@ -5,12 +5,11 @@
  */
 #include "adapters/store_jobs.h"
 
+#include "adapters/sql_table.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "codec/json.h"
 
 #include <apr_strings.h>
-#include <apr_tables.h>
 #include <stdlib.h>
 
 /* A room of the batch. */
@@ -29,6 +28,7 @@ typedef struct {
     tc_job_status_e status;
     tc_chat_error_e error;
     bool repeated;         /* a POST that was stored before */
+    bool survived;         /* a POST of a commit that the database made and could not tell us of */
     tc_stored_t stored;    /* the event's content, when status is DONE */
 } batch_item_t;
 
@@ -37,6 +37,7 @@ typedef struct {
     apr_pool_t *pool;
     batch_item_t *items;
     int count;
+    bool in_doubt;       /* an earlier try may have been committed */
     apr_hash_t *rooms;   /* id to batch_room_t */
     apr_hash_t *sent;    /* sent_key to tc_stored_t: stored before, or earlier in this batch */
     apr_hash_t *targets; /* id to tc_stored_t */
@@ -73,7 +74,8 @@ static void init_item(batch_t *batch, batch_item_t *item, tc_job_t *job)
     }
 }
 
-static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, int count)
+static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, int count,
+                       bool in_doubt)
 {
     char *now = apr_palloc(work->pool, TC_CLOCK_RFC3339_BYTES);
     int i;
@@ -83,6 +85,7 @@ static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, i
     batch->pool = work->pool;
     batch->items = apr_palloc(work->pool, (size_t)count * sizeof(batch_item_t));
     batch->count = count;
+    batch->in_doubt = in_doubt;
     batch->rooms = apr_hash_make(work->pool);
     batch->sent = apr_hash_make(work->pool);
     batch->targets = apr_hash_make(work->pool);
@@ -94,88 +97,11 @@ static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, i
 
 /* ---- rows in, rows out ---- */
 
-/* Arguments of one statement for many rows. */
-typedef struct {
-    apr_array_header_t *cells; /* const char *, row after row; NULL is SQL's */
-    int columns;
-} table_t;
-
-static table_t make_table(batch_t *batch, int columns)
+/* Runs a statement for all rows of a table, `found` (NULL: none) with what it gives. */
+static apr_status_t run(batch_t *batch, const char *statement, const tc_sql_table_t *table,
+                        tc_sql_found_fn *found)
 {
-    table_t table = {apr_array_make(batch->pool, batch->count * columns, sizeof(char *)), columns};
-
-    return table;
-}
-
-static void add_row(table_t *table, const char *const *cells)
-{
-    int i;
-
-    for (i = 0; i < table->columns; i++) {
-        APR_ARRAY_PUSH(table->cells, const char *) = cells[i];
-    }
-}
-
-/* What to do with a row that a statement has found. */
-typedef void found_fn(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row);
-
-static apr_status_t run_once(batch_t *batch, const char *statement, const char **args, int count,
-                             found_fn *found)
-{
-    tc_sql_t *sql = &batch->work->sql;
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv;
-
-    if (found == NULL) {
-        return tc_sql_execute(sql, statement, args, count, batch->pool);
-    }
-    rv = tc_sql_select(sql, statement, args, count, &rows, batch->pool);
-    while (rv == APR_SUCCESS && (row = tc_sql_next(&rows)) != NULL) {
-        found(batch, &rows, row);
-    }
-    return rv;
-}
-
-/* The table as [[cell, …], …]. */
-static const char *to_json(batch_t *batch, const table_t *table)
-{
-    tc_buf_t json = TC_BUF_INIT;
-    const char *text;
-    int i;
-
-    for (i = 0; i < table->cells->nelts; i++) {
-        bool first_cell = i % table->columns == 0;
-
-        tc_buf_append_str(&json, i == 0 ? "[[" : first_cell ? "],[" : ",");
-        tc_json_append_str(&json, APR_ARRAY_IDX(table->cells, i, const char *));
-    }
-    TC_BUF_LIT(&json, "]]");
-    text = apr_pstrmemdup(batch->pool, (const char *)json.data, json.len);
-    tc_buf_free(&json);
-    return text;
-}
-
-/*
- * Runs a statement for all rows of a table, `found` (NULL: none) with what it gives: once with all of
- * them as JSON where each run is a journey to a server, else row by row.
- */
-static apr_status_t run(batch_t *batch, const char *statement, const table_t *table,
-                        found_fn *found)
-{
-    const char **cells = (const char **)table->cells->elts;
-    apr_status_t rv = APR_SUCCESS;
-    int i;
-
-    if (batch->work->dialect->rows_as_json && table->cells->nelts > 0) {
-        const char *json = to_json(batch, table);
-
-        return run_once(batch, statement, &json, 1, found);
-    }
-    for (i = 0; rv == APR_SUCCESS && i < table->cells->nelts; i += table->columns) {
-        rv = run_once(batch, statement, cells + i, table->columns, found);
-    }
-    return rv;
+    return tc_sql_table_run(table, &batch->work->sql, statement, found, batch, batch->pool);
 }
 
 static const char *seq_text(int64_t seq, apr_pool_t *pool)
@@ -185,13 +111,16 @@ static const char *seq_text(int64_t seq, apr_pool_t *pool)
 
 /* ---- what the database knows ---- */
 
+static const char *const id_column[] = {"id", NULL};
+
 static int compare_texts(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void keep_room(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
+static void keep_room(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
+    batch_t *batch = context;
     batch_room_t *room = apr_pcalloc(batch->pool, sizeof(*room));
 
     room->id = tc_sql_text(rows, row, 0);
@@ -202,7 +131,7 @@ static void keep_room(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *r
 static apr_status_t lock_rooms(batch_t *batch)
 {
     const char **ids = apr_palloc(batch->pool, (size_t)batch->count * sizeof(char *));
-    table_t table = make_table(batch, 1);
+    tc_sql_table_t table = tc_sql_table(id_column, batch->pool);
     int i;
 
     for (i = 0; i < batch->count; i++) {
@@ -211,10 +140,10 @@ static apr_status_t lock_rooms(batch_t *batch)
     qsort(ids, (size_t)batch->count, sizeof(char *), compare_texts);
     for (i = 0; i < batch->count; i++) {
         if (i == 0 || strcmp(ids[i], ids[i - 1]) != 0) {
-            add_row(&table, &ids[i]);
+            tc_sql_table_add(&table, &ids[i]);
         }
     }
-    return run(batch, batch->work->dialect->lock_rooms, &table, keep_room);
+    return run(batch, batch->work->sql.dialect->lock_rooms, &table, keep_room);
 }
 
 static tc_stored_t *read_stored(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
@@ -225,8 +154,9 @@ static tc_stored_t *read_stored(batch_t *batch, const tc_sql_rows_t *rows, tc_sq
     return stored;
 }
 
-static void keep_sent(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
+static void keep_sent(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
+    batch_t *batch = context;
     tc_stored_t *stored = read_stored(batch, rows, row);
     const char *key = make_sent_key(stored->room_id, stored->sender_id, stored->client_id,
                                     batch->pool);
@@ -234,8 +164,9 @@ static void keep_sent(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *r
     apr_hash_set(batch->sent, key, APR_HASH_KEY_STRING, stored);
 }
 
-static void keep_target(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
+static void keep_target(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
+    batch_t *batch = context;
     tc_stored_t *stored = read_stored(batch, rows, row);
 
     apr_hash_set(batch->targets, stored->id, APR_HASH_KEY_STRING, stored);
@@ -243,7 +174,8 @@ static void keep_target(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t 
 
 static apr_status_t find_sent(batch_t *batch)
 {
-    table_t table = make_table(batch, 3);
+    static const char *const columns[] = {"sender_id", "room_id", "client_id", NULL};
+    tc_sql_table_t table = tc_sql_table(columns, batch->pool);
     int i;
 
     for (i = 0; i < batch->count; i++) {
@@ -251,23 +183,30 @@ static apr_status_t find_sent(batch_t *batch)
         const char *row[] = {item->job->user->id, item->room_id, item->job->client_id};
 
         if (item->sent_key != NULL) {
-            add_row(&table, row);
+            tc_sql_table_add(&table, row);
         }
     }
-    return run(batch, batch->work->dialect->find_sent, &table, keep_sent);
+    return run(batch, batch->work->sql.dialect->find_sent, &table, keep_sent);
 }
 
 static apr_status_t find_targets(batch_t *batch)
 {
-    table_t table = make_table(batch, 1);
+    tc_sql_table_t table = tc_sql_table(id_column, batch->pool);
     int i;
 
     for (i = 0; i < batch->count; i++) {
-        if (batch->items[i].target_id != NULL) {
-            add_row(&table, &batch->items[i].target_id);
+        const batch_item_t *item = &batch->items[i];
+
+        if (item->target_id != NULL) {
+            tc_sql_table_add(&table, &item->target_id);
+        }
+        if (batch->in_doubt && item->job->kind == TC_JOB_POST) {
+            const char *own_id = uuid_text(&item->job->message_id, batch->pool);
+
+            tc_sql_table_add(&table, &own_id);
         }
     }
-    return run(batch, batch->work->dialect->find_messages, &table, keep_target);
+    return run(batch, batch->work->sql.dialect->find_messages, &table, keep_target);
 }
 
 /* ---- what becomes of each job ---- */
@@ -276,6 +215,15 @@ static void refuse(batch_item_t *item, tc_chat_error_e error)
 {
     item->status = TC_JOB_REFUSED;
     item->error = error;
+}
+
+/* The very message of a POST, which an earlier try has stored after all. */
+static const tc_stored_t *find_survivor(batch_t *batch, const batch_item_t *item)
+{
+    return batch->in_doubt ? apr_hash_get(batch->targets,
+                                          uuid_text(&item->job->message_id, batch->pool),
+                                          APR_HASH_KEY_STRING)
+                           : NULL;
 }
 
 /* The target, when it is a message of the same room. */
@@ -295,8 +243,14 @@ static int64_t take_seq(batch_room_t *room)
 static void decide_post(batch_t *batch, batch_item_t *item, batch_room_t *room)
 {
     tc_stored_t *stored = &item->stored;
-    const tc_stored_t *target = NULL, *sent = NULL;
+    const tc_stored_t *target = NULL, *sent = find_survivor(batch, item);
 
+    if (sent != NULL) {
+        *stored = *sent;
+        item->survived = true;
+        item->status = TC_JOB_DONE;
+        return;
+    }
     if (item->sent_key != NULL) {
         sent = apr_hash_get(batch->sent, item->sent_key, APR_HASH_KEY_STRING);
     }
@@ -373,12 +327,16 @@ static void decide(batch_t *batch)
 
 static bool is_new_message(const batch_item_t *item)
 {
-    return item->status == TC_JOB_DONE && item->job->kind == TC_JOB_POST && !item->repeated;
+    return item->status == TC_JOB_DONE && item->job->kind == TC_JOB_POST && !item->repeated
+           && !item->survived;
 }
 
 static apr_status_t write_messages(batch_t *batch)
 {
-    table_t table = make_table(batch, 10);
+    static const char *const columns[] = {"id",      "room_id",      "seq",         "sender_id",
+                                          "client_id", "content",  "message_type", "reply_to_id",
+                                          "created_at", "updated_at", NULL};
+    tc_sql_table_t table = tc_sql_table(columns, batch->pool);
     int i;
 
     for (i = 0; i < batch->count; i++) {
@@ -392,10 +350,10 @@ static apr_status_t write_messages(batch_t *batch)
                                  stored->reply_id,   stored->created_at,
                                  stored->updated_at};
 
-            add_row(&table, row);
+            tc_sql_table_add(&table, row);
         }
     }
-    return run(batch, batch->work->dialect->insert, &table, NULL);
+    return run(batch, batch->work->sql.dialect->insert, &table, NULL);
 }
 
 /* True when a later job of the batch edits the same message: the last one's content stays. */
@@ -416,7 +374,10 @@ static bool is_edited_again(const batch_t *batch, int i)
 
 static apr_status_t write_edits(batch_t *batch)
 {
-    table_t edits = make_table(batch, 4), contents = make_table(batch, 3);
+    static const char *const edit_columns[] = {"room_id", "seq", "message_id", "edited_at", NULL};
+    static const char *const content_columns[] = {"content", "updated_at", "id", NULL};
+    tc_sql_table_t edits = tc_sql_table(edit_columns, batch->pool);
+    tc_sql_table_t contents = tc_sql_table(content_columns, batch->pool);
     apr_status_t rv;
     int i;
 
@@ -429,18 +390,19 @@ static apr_status_t write_edits(batch_t *batch)
             continue;
         }
         edit[1] = seq_text(stored->seq, batch->pool);
-        add_row(&edits, edit);
+        tc_sql_table_add(&edits, edit);
         if (!is_edited_again(batch, i)) {
-            add_row(&contents, content);
+            tc_sql_table_add(&contents, content);
         }
     }
-    rv = run(batch, batch->work->dialect->update, &contents, NULL);
-    return rv == APR_SUCCESS ? run(batch, batch->work->dialect->insert_edits, &edits, NULL) : rv;
+    rv = run(batch, batch->work->sql.dialect->update, &contents, NULL);
+    return rv == APR_SUCCESS ? run(batch, batch->work->sql.dialect->insert_edits, &edits, NULL) : rv;
 }
 
 static apr_status_t advance_rooms(batch_t *batch)
 {
-    table_t table = make_table(batch, 2);
+    static const char *const columns[] = {"last_seq", "id", NULL};
+    tc_sql_table_t table = tc_sql_table(columns, batch->pool);
     apr_hash_index_t *at;
 
     for (at = apr_hash_first(batch->pool, batch->rooms); at != NULL; at = apr_hash_next(at)) {
@@ -448,10 +410,10 @@ static apr_status_t advance_rooms(batch_t *batch)
         const char *row[] = {seq_text(room->last_seq, batch->pool), room->id};
 
         if (room->advanced) {
-            add_row(&table, row);
+            tc_sql_table_add(&table, row);
         }
     }
-    return run(batch, batch->work->dialect->advance, &table, NULL);
+    return run(batch, batch->work->sql.dialect->advance, &table, NULL);
 }
 
 static apr_status_t make_events(batch_t *batch)
@@ -521,46 +483,137 @@ static void drop_events(tc_job_t *const *jobs, int count)
     }
 }
 
-/* One try. APR_EAGAIN: the database would not begin or end; APR_EGENERAL: a statement failed. */
-static apr_status_t try_batch(tc_work_t *work, tc_job_t *const *jobs, int count)
+typedef enum {
+    TRY_DONE,
+    TRY_FAILED,  /* a statement failed: nothing of the batch is stored */
+    TRY_BUSY,    /* the database is there and would not begin or end, or had us wait: nothing is stored */
+    TRY_LOST,    /* the connection went before the commit: nothing is stored */
+    TRY_IN_DOUBT /* it went in the commit: all is stored, or nothing */
+} try_e;
+
+/* A statement failed. One that had to wait for a lock until it was told to give up may go through later. */
+static try_e give_up(tc_work_t *work, int64_t since_us)
 {
+    const tc_sql_dialect_t *dialect = work->sql.dialect;
+    int64_t took_us = tc_clock_monotonic_us() - since_us;
+
+    tc_sql_forget(&work->sql);
+    if (tc_sql_rollback(&work->sql) != APR_SUCCESS && dialect->remote) {
+        return TRY_LOST;
+    }
+    return dialect->lock_timeout_us > 0 && took_us >= dialect->lock_timeout_us ? TRY_BUSY : TRY_FAILED;
+}
+
+static try_e try_batch(tc_work_t *work, tc_job_t *const *jobs, int count, bool in_doubt)
+{
+    int64_t since_us = tc_clock_monotonic_us();
+    bool remote = work->sql.dialect->remote;
     batch_t batch;
-    apr_status_t rv;
 
-    init_batch(&batch, work, jobs, count);
-    if (tc_sql_begin(&work->sql, work->pool) != APR_SUCCESS) {
-        return APR_EAGAIN;
+    init_batch(&batch, work, jobs, count, in_doubt);
+    if (tc_sql_begin(&work->sql) != APR_SUCCESS) {
+        return remote ? TRY_LOST : TRY_BUSY;
     }
-    rv = store(&batch);
-    if (tc_sql_end(&work->sql, rv == APR_SUCCESS, work->pool) != APR_SUCCESS && rv == APR_SUCCESS) {
-        rv = APR_EAGAIN;
-    }
-    if (rv == APR_SUCCESS) {
-        settle(&batch);
-    }
-    else {
+    if (store(&batch) != APR_SUCCESS) {
         drop_events(jobs, count);
-        tc_sql_forget(&work->sql);
+        return give_up(work, since_us);
     }
-    return rv;
+    if (tc_sql_commit(&work->sql) == APR_SUCCESS) {
+        settle(&batch);
+        return TRY_DONE;
+    }
+    drop_events(jobs, count);
+    /* SQLite leaves a transaction open whose COMMIT failed; nothing could begin after it. */
+    return tc_sql_rollback(&work->sql) == APR_SUCCESS || !remote ? TRY_BUSY : TRY_IN_DOUBT;
 }
 
-static void settle_failed(tc_job_t *job, apr_status_t rv)
+static void settle_failed(tc_job_t *const *jobs, int count, tc_job_status_e status)
 {
-    job->status = rv == APR_EAGAIN ? TC_JOB_UNAVAILABLE : TC_JOB_REFUSED;
-    job->error = TC_CHAT_INTERNAL;
-}
-
-void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count)
-{
-    apr_status_t rv = try_batch(work, jobs, count), rv_one;
     int i;
 
-    for (i = 0; rv != APR_SUCCESS && i < count; i++) {
-        /* One bad job must not take the others along: each gets a transaction of its own. */
-        rv_one = rv == APR_EAGAIN ? rv : try_batch(work, jobs + i, 1);
-        if (rv_one != APR_SUCCESS) {
-            settle_failed(jobs[i], rv_one);
+    for (i = 0; i < count; i++) {
+        jobs[i]->status = status;
+        jobs[i]->error = TC_CHAT_INTERNAL;
+    }
+}
+
+/*
+ * Takes the edits out, as not stored for all we know: a message has an id by which a second try finds
+ * out whether the first one stored it, an edit has none.
+ */
+static void drop_edits(tc_job_t **jobs, int *count)
+{
+    int i, kept = 0;
+
+    for (i = 0; i < *count; i++) {
+        if (jobs[i]->kind == TC_JOB_EDIT) {
+            settle_failed(&jobs[i], 1, TC_JOB_UNAVAILABLE);
         }
+        else {
+            jobs[kept++] = jobs[i];
+        }
+    }
+    *count = kept;
+}
+
+/* Stores a batch, with another connection where one is lost. What TRY_IN_DOUBT cannot be repeated leaves
+ * the batch. */
+static try_e store_batch(tc_work_t *work, tc_job_t **jobs, int *count)
+{
+    try_e outcome = TRY_LOST;
+    bool in_doubt = false;
+    int tries;
+
+    for (tries = 0; tries < TC_STORE_TRIES; tries++) {
+        outcome = try_batch(work, jobs, *count, in_doubt);
+        if (outcome != TRY_LOST && outcome != TRY_IN_DOUBT) {
+            return outcome;
+        }
+        if (outcome == TRY_IN_DOUBT) {
+            in_doubt = true;
+            drop_edits(jobs, count);
+        }
+        if (!tc_store_dbd_reopen(work->store, &work->sql, work->pool) || *count == 0) {
+            break;
+        }
+    }
+    return outcome;
+}
+
+/*
+ * One bad job must not take the others along: each gets a transaction of its own, while time lasts. So
+ * what failed by bad luck (a deadlock with the site's own programs, say) is tried once more, too.
+ */
+static void store_one_by_one(tc_work_t *work, tc_job_t **jobs, int count)
+{
+    int64_t until_us = tc_clock_monotonic_us() + TC_STORE_ALONE_S * TC_US_PER_S;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        int one = 1;
+        try_e outcome = TRY_LOST;
+
+        if (work->sql.handle != NULL && tc_clock_monotonic_us() < until_us) {
+            outcome = store_batch(work, &jobs[i], &one);
+        }
+        if (outcome != TRY_DONE) {
+            settle_failed(&jobs[i], one,
+                          outcome == TRY_FAILED ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE);
+        }
+    }
+}
+
+void tc_store_write(tc_work_t *work, tc_job_t *const *all, int count)
+{
+    tc_job_t *jobs[TC_STORE_BATCH_JOBS];
+    try_e outcome;
+
+    memcpy(jobs, all, (size_t)count * sizeof(*jobs));
+    outcome = store_batch(work, jobs, &count);
+    if (outcome == TRY_FAILED) {
+        store_one_by_one(work, jobs, count);
+    }
+    else if (outcome != TRY_DONE) {
+        settle_failed(jobs, count, TC_JOB_UNAVAILABLE);
     }
 }

@@ -27,7 +27,6 @@ typedef struct {
 /* What a db thread works with: one site's connection, its own memory of users, a pool for the job. */
 typedef struct {
     tc_store_dbd_t *store;
-    const tc_sql_dialect_t *dialect;
     tc_sql_t sql;
     tc_people_t *people;
     apr_pool_t *pool;

@@ -18,8 +18,14 @@
 #define TC_ROOM_HELD_EVENTS       1024  /* events that wait for one before them, a room */
 #define TC_STORE_BATCH_JOBS        256  /* jobs stored in one transaction */
 #define TC_STORE_QUEUE_JOBS      65536  /* jobs that wait for a child's db threads */
+#define TC_STORE_TRIES               3  /* of what fails and may be asked again */
+#define TC_STORE_ALONE_S            10  /* seconds for the jobs of a failed batch, each by itself */
+#define TC_STORE_HEADS            1024  /* rooms that are asked for news in one job */
 #define TC_STORE_USERS            4096  /* user records that a db thread remembers */
 #define TC_STORE_USER_TTL_S         60  /* seconds until it asks again */
+#define TC_BUS_REPLY_BYTES   (8 << 20) /* that Redis may send as one reply */
+#define TC_BUS_ENVELOPE_BYTES (2 << 20) /* a longer one is dropped unread */
+#define TC_BUS_QUEUE_MAILS       65536  /* that wait between a child's loop and its bus, each way */
 #define TC_STOP_GRACE_MS          2000  /* milliseconds for the farewells of a stopping child */
 #define TC_RETRY_AFTER_S             2  /* seconds, told to a sender when waiting helps */
 

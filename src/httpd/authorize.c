@@ -90,7 +90,8 @@ void tc_authorize(request_rec *r, tc_vhost_t *vhost, const char *token, apr_size
         return;
     }
     adoption->store = &vhost->store.store;
-    if (tc_store_dbd_open(&vhost->store, &sql, r->pool) == NULL) {
+    adoption->bus = vhost->bus;
+    if (!tc_store_dbd_open(&vhost->store, &sql, r->pool)) {
         reject_for_now(r, adoption);
         return;
     }
