@@ -14,7 +14,17 @@ static void ignore_event(tc_bus_t *bus, const struct tc_room_t *room, const tc_e
     (void)event;
 }
 
-static tc_bus_t local = {ignore_room, ignore_room, ignore_event};
+static void ignore_typing(tc_bus_t *bus, const struct tc_room_t *room, const tc_user_t *user,
+                          bool is_typing)
+{
+    (void)bus;
+    (void)room;
+    (void)user;
+    (void)is_typing;
+}
+
+static tc_bus_t local = {TC_BUS_ALONE, ignore_room,  ignore_room,
+                         ignore_event, ignore_room, ignore_typing};
 
 tc_bus_t *tc_bus_local(void)
 {

@@ -16,6 +16,7 @@
 #define LEAVING_US (20 * TC_US_PER_MS)
 #define JOIN_LOOP_US ((TC_STOP_GRACE_MS + 2000) * TC_US_PER_MS)
 #define JOIN_DB_US (3 * TC_US_PER_S)
+#define JOIN_BUS_US (2 * TC_US_PER_S)
 
 /* ---- counting ---- */
 
@@ -125,15 +126,26 @@ static bool take_jobs(void *context, tc_mail_t *jobs)
     return tc_loop_post(child->loop, jobs);
 }
 
-static apr_status_t start_threads(tc_child_t *child, unsigned db_threads, apr_pool_t *pool)
+/* The loop comes last: it speaks to the others. */
+static apr_status_t start_threads(tc_child_t *child, const tc_child_config_t *config,
+                                  apr_pool_t *pool)
 {
-    apr_status_t rv = tc_db_threads_start(&child->db_threads, db_threads, take_jobs, child, pool);
+    apr_status_t rv =
+        tc_db_threads_start(&child->db_threads, config->db_threads, take_jobs, child, pool);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = tc_worker_thread_start(&child->thread, loop_main, child, pool);
+    if (config->doors != NULL) {
+        rv = tc_bus_redis_start(&child->redis, config->doors, child->loop, child->hub, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = tc_worker_thread_start(&child->thread, loop_main, child, pool);
+    }
     if (rv != APR_SUCCESS) {
+        if (child->redis != NULL) {
+            (void)tc_bus_redis_stop(child->redis, JOIN_BUS_US);
+        }
         (void)tc_db_threads_stop(child->db_threads, JOIN_DB_US);
     }
     return rv;
@@ -160,9 +172,9 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    child->hub = tc_hub_create(config->bus, tc_loop_now_us(child->loop) + WATCH_US,
+    child->hub = tc_hub_create(tc_loop_now_us(child->loop) + WATCH_US,
                                tc_worker_thread_pool(&child->thread));
-    rv = start_threads(child, config->db_threads, pool);
+    rv = start_threads(child, config, pool);
     if (rv == APR_SUCCESS) {
         *out = child;
     }
@@ -213,6 +225,10 @@ bool tc_child_stop(tc_child_t *child)
     }
     if (!tc_db_threads_stop(child->db_threads, JOIN_DB_US)) {
         tc_log(TC_LOG_ERR, 0, "TC0003: a db thread did not end in time");
+        return false;
+    }
+    if (child->redis != NULL && !tc_bus_redis_stop(child->redis, JOIN_BUS_US)) {
+        tc_log(TC_LOG_ERR, 0, "TC0004: the bus did not end in time");
         return false;
     }
     return true;

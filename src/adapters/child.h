@@ -1,11 +1,12 @@
 /*
- * What one httpd child runs for the chat: the loop with its hub and sessions, the db threads, and the
- * orders in which they start and stop. Knows nothing of httpd; the glue starts it with the child's first
+ * What one httpd child runs for the chat: the loop with its hub and sessions, the db threads, the bus, and
+ * the orders in which they start and stop. Knows nothing of httpd; the glue starts it with the child's first
  * connection and stops it with the child.
  */
 #ifndef TC_ADAPTERS_CHILD_H
 #define TC_ADAPTERS_CHILD_H
 
+#include "adapters/bus_redis.h"
 #include "adapters/db_threads.h"
 #include "base/mail.h"
 #include "domain/hub.h"
@@ -27,6 +28,7 @@ typedef struct tc_child_t {
     atomic_uint farewell;          /* the close code of a child that stops, set once; 0 before */
     unsigned farewell_code;        /* loop; 0, or what sessions are closed with from now on */
     tc_db_threads_t *db_threads;   /* const */
+    tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
     tc_worker_thread_t thread;     /* the loop's */
     tc_timer_t tick;               /* loop; the hub's, once a second */
     tc_timer_t leaving;            /* loop; looks whether all have gone */
@@ -40,7 +42,7 @@ typedef struct {
     unsigned max_connections;
     int64_t write_interval_us;
     unsigned db_threads;
-    tc_bus_t *bus;
+    tc_redis_door_t *doors; /* of the sites whose bus is a Redis */
 } tc_child_config_t;
 
 /*
@@ -53,6 +55,7 @@ typedef struct {
     SSL *ssl;                /* one reference, with fd as its BIO; NULL: plain */
     const tc_site_t *site;
     tc_store_t *store;
+    tc_bus_t *bus;
     tc_user_t *user;
     tc_uuid_t trip_id;
     tc_uuid_t room_id;

@@ -647,7 +647,8 @@ void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
         tc_session_close(session, adoption->reject_code, adoption->reject_reason);
     }
     else {
-        tc_hub_join(child->hub, &session->member, adoption->store, &adoption->trip_id,
+        tc_hub_join(child->hub, &session->member, adoption->store, adoption->bus,
+                    &adoption->trip_id,
                     &adoption->room_id, adoption->after);
     }
     free(adoption);

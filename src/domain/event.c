@@ -6,40 +6,37 @@
 
 #include <stdlib.h>
 
-static void encode_message(tc_event_t *event, const tc_chat_message_t *message)
+static void encode_message(tc_event_t *event, const char *object, size_t object_len)
 {
     tc_buf_t buf = TC_BUF_INIT;
-    size_t begin, end;
+    size_t begin;
 
     tc_chat_encode_message_begin(&buf);
     begin = buf.len;
-    tc_chat_encode_object(&buf, message);
-    end = buf.len;
+    tc_buf_append(&buf, object, object_len);
     tc_chat_encode_object_end(&buf, event->seq);
     tc_chat_encode_end(&buf, NULL);
     event->wire = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
     event->object_at = tc_wire_header_len(buf.len) + begin;
-    event->object_len = end - begin;
     tc_buf_free(&buf);
 }
 
 /* An edit's frame names a few fields only; the whole object rides behind it for the history. */
-static void encode_edit(tc_event_t *event, const tc_chat_message_t *message)
+static void encode_edit(tc_event_t *event, const char *object, size_t object_len,
+                        const tc_chat_message_t *message)
 {
-    tc_buf_t frame = TC_BUF_INIT, object = TC_BUF_INIT;
+    tc_buf_t frame = TC_BUF_INIT;
 
     tc_chat_encode_edited(&frame, message, event->seq);
-    tc_chat_encode_object(&object, message);
-    event->wire = tc_wire_frame(TC_OPCODE_TEXT, frame.data, frame.len, object.len);
-    memcpy(event->wire->data + event->wire->len, object.data, object.len);
+    event->wire = tc_wire_frame(TC_OPCODE_TEXT, frame.data, frame.len, object_len);
+    memcpy(event->wire->data + event->wire->len, object, object_len);
     event->object_at = event->wire->len;
-    event->object_len = object.len;
     tc_buf_free(&frame);
-    tc_buf_free(&object);
 }
 
-tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
-                            const tc_chat_message_t *message)
+tc_event_t *tc_event_wrap(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
+                          const char *object, size_t object_len,
+                          const tc_chat_message_t *message)
 {
     tc_event_t *event = tc_alloc_zero(sizeof(*event));
 
@@ -47,12 +44,25 @@ tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *
     event->kind = kind;
     event->seq = seq;
     event->message_id = *message_id;
+    event->object_len = object_len;
     if (kind == TC_EVENT_MESSAGE) {
-        encode_message(event, message);
+        encode_message(event, object, object_len);
     }
     else {
-        encode_edit(event, message);
+        encode_edit(event, object, object_len, message);
     }
+    return event;
+}
+
+tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
+                            const tc_chat_message_t *message)
+{
+    tc_buf_t object = TC_BUF_INIT;
+    tc_event_t *event;
+
+    tc_chat_encode_object(&object, message);
+    event = tc_event_wrap(kind, seq, message_id, (const char *)object.data, object.len, message);
+    tc_buf_free(&object);
     return event;
 }
 

@@ -31,6 +31,14 @@ typedef struct tc_event_t {
 tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
                             const tc_chat_message_t *message);
 
+/*
+ * The same of a message object that is encoded already, without its seq; of `message` an edit needs
+ * id, content and updated_at, a message nothing.
+ */
+tc_event_t *tc_event_wrap(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
+                          const char *object, size_t object_len,
+                          const tc_chat_message_t *message);
+
 /* Adds the origin's copy: the frame for everybody, and the client_id. */
 void tc_event_set_own(tc_event_t *event, const char *client_id);
 

@@ -1,6 +1,8 @@
 /* All live rooms of a child. See hub.h. */
 #include "domain/hub.h"
 
+#include "base/alloc.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/thread.h"
 #include "codec/close.h"
@@ -8,29 +10,46 @@
 #include "domain/typing.h"
 
 #include <apr_hash.h>
+#include <stdlib.h>
 #include <string.h>
 
-struct tc_hub_t {
+/* With a bus that is up the store is asked for news this often, in case the bus has lost some. */
+#define CHECK_UP_US (3 * TC_US_PER_S)
+
+/* What a store and a bus have in common: the rooms of one site. */
+typedef struct hub_site_t {
+    tc_store_t *store;
     tc_bus_t *bus;
+    unsigned checks;      /* HEADS jobs in flight */
+    int64_t checked_us;
+    struct hub_site_t *next;
+} hub_site_t;
+
+struct tc_hub_t {
+    apr_pool_t *pool;
     apr_hash_t *rooms; /* tc_room_key_t to tc_room_t */
+    apr_hash_t *by_id; /* tc_room_key_t to tc_room_t */
     tc_room_t *first;  /* all of them, for the sweep */
+    hub_site_t *sites;
     int64_t watch_until_us;
 };
 
-tc_hub_t *tc_hub_create(tc_bus_t *bus, int64_t watch_until_us, apr_pool_t *pool)
+tc_hub_t *tc_hub_create(int64_t watch_until_us, apr_pool_t *pool)
 {
     tc_hub_t *hub = apr_pcalloc(pool, sizeof(*hub));
 
-    hub->bus = bus;
+    hub->pool = pool;
     hub->watch_until_us = watch_until_us;
     hub->rooms = apr_hash_make(pool);
+    hub->by_id = apr_hash_make(pool);
     return hub;
 }
 
 static void forget_room(tc_hub_t *hub, tc_room_t *room)
 {
     apr_hash_set(hub->rooms, &room->key, sizeof(room->key), NULL);
-    hub->bus->room_closed(hub->bus, room);
+    apr_hash_set(hub->by_id, &room->id_key, sizeof(room->id_key), NULL);
+    room->bus->room_closed(room->bus, room);
     tc_room_destroy(room);
 }
 
@@ -49,20 +68,46 @@ unsigned tc_hub_room_count(const tc_hub_t *hub)
     return apr_hash_count(hub->rooms);
 }
 
-static tc_room_t *open_room(tc_hub_t *hub, tc_store_t *store, const tc_uuid_t *trip_id,
-                            const tc_uuid_t *room_id)
+static tc_room_t *find_room(const tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id)
 {
-    tc_room_t *room = tc_room_create(store, trip_id, room_id);
+    tc_room_key_t key = {site->index, *room_id};
 
+    return apr_hash_get(hub->by_id, &key, sizeof(key));
+}
+
+/* Sites are few and stay as long as the child. */
+static void know_site(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus)
+{
+    hub_site_t *site;
+
+    for (site = hub->sites; site != NULL; site = site->next) {
+        if (site->store == store) {
+            return;
+        }
+    }
+    site = apr_pcalloc(hub->pool, sizeof(*site));
+    site->store = store;
+    site->bus = bus;
+    site->next = hub->sites;
+    hub->sites = site;
+}
+
+static tc_room_t *open_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
+                            const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+{
+    tc_room_t *room = tc_room_create(store, bus, trip_id, room_id);
+
+    know_site(hub, store, bus);
     apr_hash_set(hub->rooms, &room->key, sizeof(room->key), room);
+    apr_hash_set(hub->by_id, &room->id_key, sizeof(room->id_key), room);
     room->next = hub->first;
     hub->first = room;
-    hub->bus->room_opened(hub->bus, room);
+    bus->room_opened(bus, room);
     return room;
 }
 
-void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, const tc_uuid_t *trip_id,
-                 const tc_uuid_t *room_id, int64_t after)
+void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
+                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after)
 {
     tc_room_key_t key = {store->site->index, *trip_id};
     tc_room_t *room = apr_hash_get(hub->rooms, &key, sizeof(key));
@@ -74,7 +119,7 @@ void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, const tc
         return;
     }
     if (room == NULL) {
-        room = open_room(hub, store, trip_id, room_id);
+        room = open_room(hub, store, bus, trip_id, room_id);
     }
     tc_room_join(room, member, after);
 }
@@ -154,17 +199,29 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
 
 /* ---- what the store answers ---- */
 
+/* A bus that is down will be told how far the room has come when it is up again. */
+static void publish(tc_room_t *room, const tc_event_t *event)
+{
+    if (room->bus->state == TC_BUS_DOWN) {
+        room->untold = true;
+    }
+    else {
+        room->bus->publish(room->bus, room, event);
+        room->published = true;
+    }
+}
+
 /*
  * What was stored goes to the room, unless a fetch has brought it there already; what had been stored
  * before, and seen, to its sender alone.
  */
-static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
+static void on_stored(tc_room_t *room, tc_job_t *job)
 {
     tc_event_t *event = job->events;
     tc_member_t *member = job->member;
 
     if (!job->repeated) {
-        hub->bus->publish(hub->bus, room, event);
+        publish(room, event);
     }
     else if (room->loaded && event->seq <= room->timeline.last_seq) {
         if (member->room == room) {
@@ -175,13 +232,13 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     tc_room_ingest(room, event);
 }
 
-static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
+static void on_written(tc_room_t *room, tc_job_t *job)
 {
     tc_member_t *member = job->member;
     tc_chat_error_e error = job->error;
 
     if (job->status == TC_JOB_DONE) {
-        on_stored(hub, room, job);
+        on_stored(room, job);
         return;
     }
     if (member->room != room) {
@@ -197,23 +254,189 @@ static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     tell_error(member, error, job->client_id, NULL);
 }
 
-void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
+/* ---- news ---- */
+
+/* Rooms that have come further than this child has seen. */
+static void on_heads(tc_hub_t *hub, const tc_job_t *job)
+{
+    hub_site_t *site;
+    int i;
+
+    for (site = hub->sites; site->store != job->store; site = site->next) {
+    }
+    site->checks--;
+    for (i = 0; i < job->head_count && job->status == TC_JOB_DONE; i++) {
+        tc_room_t *room = find_room(hub, job->store->site, &job->heads[i].room_id);
+
+        if (room != NULL) {
+            tc_room_hear(room, job->heads[i].last_seq);
+        }
+    }
+}
+
+/* Asks for a batch of rooms; what the store's queue does not take waits for the next time. */
+static void submit_heads(hub_site_t *site, tc_head_t *heads, int count)
+{
+    tc_job_t *job = tc_job_create(TC_JOB_HEADS, site->store, NULL, 0, NULL);
+
+    qsort(heads, (size_t)count, sizeof(*heads), tc_head_compare);
+    job->heads = heads;
+    job->head_count = count;
+    if (site->store->submit(site->store, job) == APR_SUCCESS) {
+        site->checks++;
+    }
+    else {
+        tc_job_destroy(job);
+    }
+}
+
+/* Asks the store which rooms of a site have news. */
+static void check_site(tc_hub_t *hub, hub_site_t *site, int64_t now_us)
+{
+    tc_head_t *heads = NULL;
+    tc_room_t *room;
+    int count = 0;
+
+    if (site->checks > 0) {
+        return;
+    }
+    site->checked_us = now_us;
+    for (room = hub->first; room != NULL; room = room->next) {
+        if (room->store != site->store || !room->loaded) {
+            continue;
+        }
+        if (count == 0) {
+            heads = tc_alloc(TC_STORE_HEADS * sizeof(*heads));
+        }
+        heads[count].room_id = room->room_id;
+        heads[count].last_seq = room->timeline.last_seq;
+        if (++count == TC_STORE_HEADS) {
+            submit_heads(site, heads, count);
+            count = 0;
+        }
+    }
+    if (count > 0) {
+        submit_heads(site, heads, count);
+    }
+}
+
+static bool is_check_due(const tc_hub_t *hub, const hub_site_t *site, int64_t now_us)
+{
+    switch (site->bus->state) {
+    case TC_BUS_DOWN:
+        return true;
+    case TC_BUS_UP:
+        return now_us - site->checked_us >= CHECK_UP_US;
+    case TC_BUS_ALONE:
+        break;
+    }
+    return now_us < hub->watch_until_us;
+}
+
+void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
+                         tc_event_t *event)
+{
+    tc_room_t *room = find_room(hub, site, room_id);
+
+    if (room != NULL) {
+        tc_room_ingest(room, event);
+    }
+}
+
+void tc_hub_on_bus_head(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
+                        int64_t seq)
+{
+    tc_room_t *room = find_room(hub, site, room_id);
+
+    if (room != NULL) {
+        tc_room_hear(room, seq);
+    }
+}
+
+void tc_hub_on_bus_typing(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
+                          const char *user_id, tc_blob_t *frame)
+{
+    tc_room_t *room = find_room(hub, site, room_id);
+
+    if (room != NULL) {
+        tc_typing_on_bus(room, user_id, frame);
+    }
+}
+
+void tc_hub_on_bus_joined(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id)
+{
+    tc_room_t *room = find_room(hub, site, room_id);
+
+    if (room != NULL) {
+        room->probe = true; /* what was committed since the room was loaded may have passed by */
+        tc_room_retry(room);
+    }
+}
+
+/* What this child committed may not have reached the others. */
+static void tell_heads(tc_hub_t *hub, tc_bus_t *bus)
+{
+    tc_room_t *room;
+
+    for (room = hub->first; room != NULL; room = room->next) {
+        if (room->bus == bus && room->untold) {
+            room->untold = false;
+            bus->publish_head(bus, room);
+        }
+    }
+}
+
+static void note_untold(tc_hub_t *hub, const tc_bus_t *bus)
+{
+    tc_room_t *room;
+
+    for (room = hub->first; room != NULL; room = room->next) {
+        if (room->bus == bus) {
+            room->untold = room->untold || room->published;
+            room->published = false;
+        }
+    }
+}
+
+void tc_hub_on_bus_state(tc_hub_t *hub, tc_bus_t *bus, tc_bus_state_e state, int64_t now_us)
+{
+    hub_site_t *site;
+
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    bus->state = state;
+    if (state == TC_BUS_UP) {
+        tell_heads(hub, bus);
+    }
+    else {
+        note_untold(hub, bus);
+    }
+    for (site = hub->sites; site != NULL; site = site->next) {
+        if (site->bus == bus) {
+            check_site(hub, site, now_us);
+        }
+    }
+}
+
+/* ---- jobs and time ---- */
+
+static void on_room_job(tc_job_t *job, int64_t now_us)
 {
     tc_room_t *room = job->room;
     tc_member_t *member = job->member;
 
-    TC_ASSERT_THREAD(TC_THREAD_LOOP);
     switch (job->kind) {
     case TC_JOB_POST:
     case TC_JOB_EDIT:
         tc_room_remove_write(room, job);
-        on_written(hub, room, job);
+        on_written(room, job);
         break;
     case TC_JOB_LOAD:
         tc_room_on_load(room, job);
         break;
     case TC_JOB_EVENTS:
         tc_room_on_events(room, job);
+        break;
+    case TC_JOB_HEADS:
         break;
     }
     if (--room->jobs == 0 && room->count == 0) {
@@ -226,9 +449,22 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     }
 }
 
+void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
+{
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    if (job->kind == TC_JOB_HEADS) {
+        on_heads(hub, job);
+        tc_job_destroy(job);
+    }
+    else {
+        on_room_job(job, now_us);
+    }
+}
+
 void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
 {
     tc_room_t **at = &hub->first;
+    hub_site_t *site;
 
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     while (*at != NULL) {
@@ -240,8 +476,12 @@ void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
             forget_room(hub, room);
             continue;
         }
-        room->probe = room->probe || now_us < hub->watch_until_us;
         tc_room_retry(room);
         at = &room->next;
+    }
+    for (site = hub->sites; site != NULL; site = site->next) {
+        if (is_check_due(hub, site, now_us)) {
+            check_site(hub, site, now_us);
+        }
     }
 }

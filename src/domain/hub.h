@@ -14,17 +14,20 @@ typedef struct tc_hub_t tc_hub_t;
 
 /*
  * Makes a hub that lives as long as `pool`, which must be the loop's own. Until `watch_until_us` every
- * tick asks the store for news of all rooms: the child that this one follows may still be storing, and
- * a local bus does not reach it.
+ * tick asks the store for news of all rooms, even with a bus that is alone: the child that this one
+ * follows may still be storing.
  */
-tc_hub_t *tc_hub_create(tc_bus_t *bus, int64_t watch_until_us, apr_pool_t *pool);
+tc_hub_t *tc_hub_create(int64_t watch_until_us, apr_pool_t *pool);
 
 /* Frees all rooms; no member and no job is left. */
 void tc_hub_destroy(tc_hub_t *hub);
 
-/* Puts a member into the room of a trip; `after` is the seq it resumes from, -1 for a newcomer. */
-void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, const tc_uuid_t *trip_id,
-                 const tc_uuid_t *room_id, int64_t after);
+/*
+ * Puts a member into the room of a trip; `after` is the seq it resumes from, -1 for a newcomer. A
+ * store always comes with the same bus.
+ */
+void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
+                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after);
 void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us);
 
 /* A member of a room has sent a text message (valid UTF-8). Answers go through its sink. */
@@ -34,7 +37,23 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
 /* A store's job has come back; destroys it. */
 void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us);
 
-/* Once a second or so: forgets rooms that stood empty, asks again for what is missing. */
+/*
+ * What the bus of a site brings for one of its rooms, which may have been forgotten: an event (the
+ * caller keeps its reference), how far the room has come, somebody who types, and that from now on
+ * nothing of this room passes by.
+ */
+void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
+                         tc_event_t *event);
+void tc_hub_on_bus_head(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
+                        int64_t seq);
+void tc_hub_on_bus_typing(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
+                          const char *user_id, tc_blob_t *frame);
+void tc_hub_on_bus_joined(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id);
+
+/* A bus comes up or goes down, or has lost something and says its state once more. */
+void tc_hub_on_bus_state(tc_hub_t *hub, tc_bus_t *bus, tc_bus_state_e state, int64_t now_us);
+
+/* Once a second or so: forgets rooms that stood empty, asks for what is missing. */
 void tc_hub_tick(tc_hub_t *hub, int64_t now_us);
 
 /* Live rooms, for tests and metrics. */

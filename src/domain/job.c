@@ -22,11 +22,18 @@ tc_job_t *tc_job_create(tc_job_kind_e kind, tc_store_t *store, const char *conte
     return job;
 }
 
+int tc_head_compare(const void *a, const void *b)
+{
+    return memcmp(&((const tc_head_t *)a)->room_id, &((const tc_head_t *)b)->room_id,
+                  sizeof(tc_uuid_t));
+}
+
 void tc_job_destroy(tc_job_t *job)
 {
     tc_user_unref(job->user);
     tc_event_unref_list(job->events);
     tc_blob_unref(job->history[0]);
     tc_blob_unref(job->history[1]);
+    free(job->heads);
     free(job);
 }

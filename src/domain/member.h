@@ -39,7 +39,7 @@ typedef struct tc_member_t {
     int64_t cursor;         /* seq of the newest event handed to it; -1 before its history */
     int64_t after;          /* resume from here; -1: a newcomer */
     bool waiting;           /* for the room to be loaded */
-    bool fetching;          /* a job brings what it lacks */
+    bool resuming;          /* waits for what the room asks the store for */
     bool lost;              /* the store cannot resume from after: a fresh start */
     bool typing_shown;      /* what the room was told last */
     bool typing_wanted;     /* what it is to be told, if typing_due_us is set */

@@ -8,14 +8,16 @@
 
 #include <stdlib.h>
 
-tc_room_t *tc_room_create(tc_store_t *store, const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+                          const tc_uuid_t *room_id)
 {
     tc_room_t *room = tc_alloc_zero(sizeof(*room));
 
     room->site = store->site;
     room->store = store;
-    room->key.site_index = store->site->index;
-    room->key.trip_id = *trip_id;
+    room->bus = bus;
+    room->key = (tc_room_key_t){store->site->index, *trip_id};
+    room->id_key = (tc_room_key_t){store->site->index, *room_id};
     room->room_id = *room_id;
     room->writes_end = &room->writes;
     tc_timeline_init(&room->timeline, (unsigned)store->site->history_msgs,
@@ -38,7 +40,7 @@ void tc_room_destroy(tc_room_t *room)
 
 /* Submits a job that reads; false when the store's queue is full. */
 static bool submit_read(tc_room_t *room, tc_member_t *member, tc_job_kind_e kind, int64_t after,
-                        int limit)
+                        int limit, bool for_resumers)
 {
     tc_job_t *job = tc_job_create(kind, room->store, NULL, 0, NULL);
 
@@ -47,6 +49,7 @@ static bool submit_read(tc_room_t *room, tc_member_t *member, tc_job_kind_e kind
     job->room_id = room->room_id;
     job->after = after;
     job->limit = limit;
+    job->for_resumers = for_resumers;
     if (room->store->submit(room->store, job) != APR_SUCCESS) {
         tc_job_destroy(job);
         return false;
@@ -63,24 +66,64 @@ static void turn_away(tc_member_t *member)
     member->sink->close(member, TC_CLOSE_TRY_LATER, "history unavailable, try again later");
 }
 
+/* Nobody knows what the member asked for. */
+static void dismiss(tc_member_t *member, tc_job_status_e status)
+{
+    member->waiting = member->resuming = false;
+    if (status == TC_JOB_GONE) {
+        member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
+    }
+    else {
+        turn_away(member);
+    }
+}
+
 static void start_load(tc_room_t *room, tc_member_t *member)
 {
     member->waiting = true;
     if (room->loading) {
         return;
     }
-    room->loading = submit_read(room, NULL, TC_JOB_LOAD, 0, room->site->history_msgs);
+    room->loading = submit_read(room, NULL, TC_JOB_LOAD, 0, room->site->history_msgs, false);
     if (!room->loading) {
         member->waiting = false;
         turn_away(member);
     }
 }
 
-static void start_fetch(tc_room_t *room, tc_member_t *member, int64_t after)
+/*
+ * Asks the store for what members lack that resume from further back than the log reaches. One question
+ * for all of them, from a little before the one that lacks the most: whoever comes while it is under way
+ * most likely finds his answer in it, too.
+ */
+static void start_resume(tc_room_t *room)
 {
-    member->fetching = submit_read(room, member, TC_JOB_EVENTS, after,
-                                   room->site->resume_events + 1);
-    if (!member->fetching) {
+    int64_t after = INT64_MAX;
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->resuming && room->members[i]->after < after) {
+            after = room->members[i]->after;
+        }
+    }
+    if (after == INT64_MAX || room->resuming) {
+        return;
+    }
+    after -= after % TC_ROOM_LOG_EVENTS;
+    room->resuming = submit_read(room, NULL, TC_JOB_EVENTS, after,
+                                 room->site->resume_events + TC_ROOM_LOG_EVENTS + 1, true);
+    for (i = 0; i < room->count && !room->resuming; i++) {
+        if (room->members[i]->resuming) {
+            dismiss(room->members[i], TC_JOB_UNAVAILABLE);
+        }
+    }
+}
+
+/* Asks for what a member lacks that has its history and fell behind the log. */
+static void start_fetch(tc_room_t *room, tc_member_t *member)
+{
+    if (!submit_read(room, member, TC_JOB_EVENTS, member->cursor, room->site->resume_events + 1,
+                     false)) {
         turn_away(member);
     }
 }
@@ -100,7 +143,7 @@ static void advance(tc_room_t *room, tc_member_t *member)
         tc_event_t *event = tc_timeline_get(&room->timeline, member->cursor + 1);
 
         if (event == NULL) {
-            start_fetch(room, member, member->cursor);
+            start_fetch(room, member);
             return;
         }
         hand_over(member, event);
@@ -158,7 +201,8 @@ static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         give_history(room, member, frame, last_seq);
         return;
     }
-    start_fetch(room, member, member->after);
+    member->resuming = true;
+    start_resume(room);
 }
 
 void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
@@ -184,6 +228,7 @@ void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us)
     last->index = member->index;
     member->room = NULL;
     member->waiting = false;
+    member->resuming = false;
     if (room->count == 0) {
         room->empty_since_us = now_us;
     }
@@ -197,12 +242,25 @@ static void hold_event(tc_room_t *room, tc_event_t *event)
     while (*at != NULL && (*at)->seq < event->seq) {
         at = &(*at)->next_held;
     }
-    if ((*at != NULL && (*at)->seq == event->seq) || room->held_count == TC_ROOM_HELD_EVENTS) {
+    if ((*at != NULL && (*at)->seq == event->seq) || room->held_count == TC_ROOM_HELD_EVENTS
+        || room->held_bytes > room->site->room_cache_bytes) {
         return;
     }
     tc_event_ref(event)->next_held = *at;
     *at = event;
     room->held_count++;
+    room->held_bytes += tc_event_size(event);
+}
+
+/* Takes an event out of those that wait; the reference is the caller's. */
+static tc_event_t *unhold(tc_room_t *room, tc_event_t **at)
+{
+    tc_event_t *event = *at;
+
+    *at = event->next_held;
+    room->held_count--;
+    room->held_bytes -= tc_event_size(event);
+    return event;
 }
 
 static void deliver(tc_room_t *room, tc_event_t *event)
@@ -221,10 +279,8 @@ static void deliver(tc_room_t *room, tc_event_t *event)
 static void release_held(tc_room_t *room)
 {
     while (room->held != NULL && room->held->seq <= room->timeline.last_seq + 1) {
-        tc_event_t *event = room->held;
+        tc_event_t *event = unhold(room, &room->held);
 
-        room->held = event->next_held;
-        room->held_count--;
         if (event->seq == room->timeline.last_seq + 1) {
             deliver(room, event);
         }
@@ -237,10 +293,19 @@ void tc_room_retry(tc_room_t *room)
     bool behind = room->probe || room->heard_seq > room->timeline.last_seq;
 
     if (room->loaded && behind && !room->fetching) {
-        room->probe = false;
+        room->asked_seq = room->heard_seq;
         room->fetching = submit_read(room, NULL, TC_JOB_EVENTS, room->timeline.last_seq,
-                                     TC_ROOM_LOG_EVENTS);
+                                     TC_ROOM_LOG_EVENTS, false);
+        room->probe = room->probe && !room->fetching;
     }
+}
+
+void tc_room_hear(tc_room_t *room, int64_t seq)
+{
+    if (seq > room->heard_seq) {
+        room->heard_seq = seq;
+    }
+    tc_room_retry(room);
 }
 
 void tc_room_ingest(tc_room_t *room, tc_event_t *event)
@@ -286,17 +351,8 @@ static void dismiss_waiting(tc_room_t *room, tc_job_status_e status)
     unsigned i;
 
     for (i = 0; i < room->count; i++) {
-        tc_member_t *member = room->members[i];
-
-        if (!member->waiting) {
-            continue;
-        }
-        member->waiting = false;
-        if (status == TC_JOB_GONE) {
-            member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
-        }
-        else {
-            turn_away(member);
+        if (room->members[i]->waiting) {
+            dismiss(room->members[i], status);
         }
     }
 }
@@ -418,35 +474,109 @@ static void ingest_fetched(tc_room_t *room, tc_job_t *job)
         skip_to(room, job->last_seq);
     }
     release_held(room);
-    tc_room_retry(room);
 }
 
-/* What a resuming member asked for has come. */
-static void serve_fetched(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
+/*
+ * An event is heard of after its commit: what was heard of before the store was asked, and the store does
+ * not know, never happened.
+ */
+static void disbelieve(tc_room_t *room)
 {
-    tc_blob_t *frame;
+    tc_event_t **at = &room->held;
+
+    if (room->heard_seq <= room->asked_seq) {
+        room->heard_seq = room->timeline.last_seq;
+    }
+    while (*at != NULL && (*at)->seq <= room->asked_seq) {
+        tc_event_unref(unhold(room, at));
+    }
+}
+
+/* The room's own question is answered. */
+static void on_fetched(tc_room_t *room, const tc_job_t *job)
+{
+    room->fetching = false;
+    if (job->status != TC_JOB_DONE) {
+        room->probe = true; /* to be asked again with the next tick */
+    }
+    else if (job->complete) {
+        disbelieve(room);
+    }
+}
+
+/* Brings a member that fell behind the log what it asked for. */
+static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
+{
     const tc_event_t *event;
 
-    if (member->cursor >= 0) { /* it has its history and fell behind the log */
-        for (event = job->events; event != NULL; event = event->next) {
-            if (event->seq > member->cursor) {
-                hand_over(member, known_copy(room, (tc_event_t *)event));
+    for (event = job->events; event != NULL; event = event->next) {
+        if (event->seq > member->cursor) {
+            hand_over(member, known_copy(room, (tc_event_t *)event));
+        }
+    }
+    if (job->complete && job->last_seq > member->cursor) {
+        member->cursor = job->last_seq;
+    }
+    advance(room, member);
+}
+
+/* The answer as a resuming member's history. */
+static tc_blob_t *compose_resume(const tc_job_t *job, int64_t after)
+{
+    const tc_event_t *event = job->events;
+
+    while (event != NULL && event->seq <= after) {
+        event = event->next;
+    }
+    return tc_history_of_list(event, 0, TC_HISTORY_RECOVERED, job->last_seq);
+}
+
+/* Gives those who resume what the store has of it; whom the answer does not reach asks once more. Most of
+ * them come from the same place: the frame of the last is kept for the next. */
+static void serve_resuming(tc_room_t *room, tc_job_t *job)
+{
+    tc_blob_t *frame = NULL;
+    int64_t frame_after = -1;
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        tc_member_t *member = room->members[i];
+
+        if (!member->resuming || member->after < job->after) {
+            continue;
+        }
+        if (member->after > job->last_seq
+            || job->last_seq - member->after > room->site->resume_events) {
+            member->resuming = false;
+            member->lost = true;
+            serve_fresh(room, member, NULL);
+        }
+        else if (job->complete) {
+            member->resuming = false;
+            if (frame_after != member->after) {
+                tc_blob_unref(frame);
+                frame = compose_resume(job, member->after);
+                frame_after = member->after;
             }
+            give_history(room, member, frame, job->last_seq);
         }
-        if (job->complete && job->last_seq > member->cursor) {
-            member->cursor = job->last_seq;
+    }
+    tc_blob_unref(frame);
+}
+
+static void on_resume(tc_room_t *room, tc_job_t *job)
+{
+    unsigned i;
+
+    room->resuming = false;
+    if (job->status == TC_JOB_DONE) {
+        serve_resuming(room, job);
+        return;
+    }
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->resuming) {
+            dismiss(room->members[i], job->status);
         }
-        advance(room, member);
-    }
-    else if (job->after > job->last_seq
-             || job->last_seq - job->after > room->site->resume_events) {
-        member->lost = true;
-        serve_fresh(room, member, NULL);
-    }
-    else {
-        frame = tc_history_of_list(job->events, 0, TC_HISTORY_RECOVERED, job->last_seq);
-        give_history(room, member, frame, job->last_seq);
-        tc_blob_unref(frame);
     }
 }
 
@@ -455,31 +585,35 @@ void tc_room_on_events(tc_room_t *room, tc_job_t *job)
     tc_member_t *member = job->member;
 
     claim_own(room, job->events);
-    if (member == NULL) {
-        room->fetching = false;
+    if (job->for_resumers) {
+        on_resume(room, job);
     }
-    else {
-        member->fetching = false;
-        if (member->room == room && job->status != TC_JOB_DONE) {
-            turn_away(member);
-        }
-        else if (member->room == room) {
-            serve_fetched(room, member, job);
-        }
+    else if (member != NULL && member->room == room && job->status == TC_JOB_DONE) {
+        catch_up(room, member, job);
+    }
+    else if (member != NULL && member->room == room) {
+        dismiss(member, job->status);
     }
     if (job->status == TC_JOB_DONE && room->loaded) {
         ingest_fetched(room, job);
     }
+    if (member == NULL && !job->for_resumers) {
+        on_fetched(room, job);
+    }
+    start_resume(room);
+    if (job->status == TC_JOB_DONE) { /* else with the next tick: the database would be asked in a circle */
+        tc_room_retry(room);
+    }
 }
 
-void tc_room_send_others(tc_room_t *room, const tc_member_t *sender, tc_blob_t *frame)
+void tc_room_send_others(tc_room_t *room, const char *user_id, tc_blob_t *frame)
 {
     unsigned i;
 
     for (i = 0; i < room->count; i++) {
         tc_member_t *member = room->members[i];
 
-        if (member->cursor >= 0 && strcmp(member->user->id, sender->user->id) != 0) {
+        if (member->cursor >= 0 && strcmp(member->user->id, user_id) != 0) {
             member->sink->send(member, frame, false);
         }
     }

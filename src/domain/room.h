@@ -6,21 +6,26 @@
 #ifndef TC_DOMAIN_ROOM_H
 #define TC_DOMAIN_ROOM_H
 
+#include "domain/bus.h"
 #include "domain/member.h"
 #include "domain/store.h"
 #include "domain/timeline.h"
 
-/* What a room is found by: two sites may have a trip of the same id. No padding: it is hashed. */
+/* What a room is found by: two sites may have the same id. No padding: it is hashed. */
 typedef struct {
     uint32_t site_index;
-    tc_uuid_t trip_id;
+    tc_uuid_t id;
 } tc_room_key_t;
 
 typedef struct tc_room_t {
-    tc_room_key_t key;
+    tc_room_key_t key;       /* of the trip */
+    tc_room_key_t id_key;    /* of the room */
     const tc_site_t *site;
     tc_store_t *store;
+    tc_bus_t *bus;
     tc_uuid_t room_id;
+    bool published;          /* the bus was given an event of this room */
+    bool untold;             /* the bus may not have passed on all that this child committed */
     tc_member_t **members;   /* in no order */
     unsigned count, size;
     tc_timeline_t timeline;
@@ -29,8 +34,11 @@ typedef struct tc_room_t {
     bool probe;              /* ask the store for news, whether there is a sign of any or not */
     int64_t heard_seq;       /* the greatest seq heard of: beyond last_seq something is missing */
     bool fetching;           /* the room's own EVENTS job is in flight */
+    int64_t asked_seq;       /* heard_seq when it was sent: the store knows of it, or there is no such event */
+    bool resuming;           /* the EVENTS job of all members that resume is in flight */
     tc_event_t *held;        /* early events, ascending */
     unsigned held_count;
+    size_t held_bytes;
     tc_job_t *writes;        /* POSTs and EDITs in flight, the oldest first */
     tc_job_t **writes_end;
     unsigned jobs;           /* in flight; the room stays in memory until they are back */
@@ -38,7 +46,8 @@ typedef struct tc_room_t {
     struct tc_room_t *next;  /* the hub's sweep */
 } tc_room_t;
 
-tc_room_t *tc_room_create(tc_store_t *store, const tc_uuid_t *trip_id, const tc_uuid_t *room_id);
+tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+                          const tc_uuid_t *room_id);
 
 /* Frees an empty room without jobs in flight. */
 void tc_room_destroy(tc_room_t *room);
@@ -65,7 +74,10 @@ void tc_room_on_events(tc_room_t *room, tc_job_t *job);
 /* Asks the store again for what is missing, if something is and nothing is under way. */
 void tc_room_retry(tc_room_t *room);
 
+/* The room is said to have come as far as `seq`: fetches what it has not seen. */
+void tc_room_hear(tc_room_t *room, int64_t seq);
+
 /* Sends a frame to every member whose user is another and who has its history. */
-void tc_room_send_others(tc_room_t *room, const tc_member_t *sender, tc_blob_t *frame);
+void tc_room_send_others(tc_room_t *room, const char *user_id, tc_blob_t *frame);
 
 #endif

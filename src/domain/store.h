@@ -18,7 +18,8 @@ typedef enum {
     TC_JOB_POST,   /* store a message; result: its event, or the stored one of the same client_id */
     TC_JOB_EDIT,   /* replace a message's content; result: the edit's event */
     TC_JOB_LOAD,   /* the newest messages and events of a room; result: a list, last_seq */
-    TC_JOB_EVENTS  /* events with seq > after, at most limit; result: a list, last_seq */
+    TC_JOB_EVENTS, /* events with seq > after, at most limit; result: a list, last_seq */
+    TC_JOB_HEADS   /* which of many rooms have come further than heads says; result: heads */
 } tc_job_kind_e;
 
 typedef enum {
@@ -29,6 +30,12 @@ typedef enum {
     TC_JOB_GONE         /* the room is no more */
 } tc_job_status_e;
 
+/* How far a room has come. */
+typedef struct {
+    tc_uuid_t room_id;
+    int64_t last_seq;
+} tc_head_t;
+
 struct tc_room_t;
 struct tc_member_t;
 
@@ -36,7 +43,7 @@ typedef struct tc_job_t {
     tc_mail_t mail;             /* stands first */
     tc_job_kind_e kind;
     struct tc_store_t *store;
-    struct tc_room_t *room;     /* loop; the store does not look inside */
+    struct tc_room_t *room;     /* loop; the store does not look inside; NULL for HEADS */
     struct tc_member_t *member; /* loop; NULL for a job of the room's own */
     tc_uuid_t room_id;
     /* POST and EDIT */
@@ -53,6 +60,10 @@ typedef struct tc_job_t {
     /* LOAD and EVENTS */
     int64_t after;
     int limit;
+    bool for_resumers;          /* loop; EVENTS: on behalf of all members that resume */
+    /* HEADS, and its result: by room_id, ascending */
+    tc_head_t *heads;           /* the job's own */
+    int head_count;
     /* result */
     tc_job_status_e status;
     tc_chat_error_e error;
@@ -77,7 +88,10 @@ typedef struct tc_store_t {
 tc_job_t *tc_job_create(tc_job_kind_e kind, tc_store_t *store, const char *content,
                         size_t content_len, const char *client_id);
 
-/* Gives back the job with its user and events. */
+/* Orders heads by room_id, for qsort() and bsearch(). */
+int tc_head_compare(const void *a, const void *b);
+
+/* Gives back the job with what it owns. */
 void tc_job_destroy(tc_job_t *job);
 
 #endif

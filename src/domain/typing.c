@@ -21,20 +21,38 @@ static const tc_member_t *latest_of_user(const tc_member_t *member)
     return latest;
 }
 
-static void tell_room(tc_member_t *member, bool is_typing, int64_t now_us)
+tc_blob_t *tc_typing_frame(const char *user_id, const char *user_email, bool is_typing)
 {
     tc_buf_t buf = TC_BUF_INIT;
     tc_blob_t *frame;
 
+    tc_chat_encode_typing(&buf, user_id, user_email, is_typing);
+    frame = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
+    frame->droppable = true;
+    tc_buf_free(&buf);
+    return frame;
+}
+
+static void tell_room(tc_member_t *member, bool is_typing, int64_t now_us)
+{
+    tc_room_t *room = member->room;
+    tc_blob_t *frame = tc_typing_frame(member->user->id, member->user->email, is_typing);
+
     member->typing_sent_us = now_us;
     member->typing_shown = is_typing;
     member->typing_due_us = 0;
-    tc_chat_encode_typing(&buf, member->user->id, member->user->email, is_typing);
-    frame = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
-    frame->droppable = true;
-    tc_room_send_others(member->room, member, frame);
+    tc_room_send_others(room, member->user->id, frame);
     tc_blob_unref(frame);
-    tc_buf_free(&buf);
+    if (room->bus->state == TC_BUS_UP) {
+        room->bus->publish_typing(room->bus, room, member->user, is_typing);
+    }
+}
+
+void tc_typing_on_bus(tc_room_t *room, const char *user_id, tc_blob_t *frame)
+{
+    if (room->count <= room->site->typing_max_room) {
+        tc_room_send_others(room, user_id, frame);
+    }
 }
 
 void tc_typing_on_message(tc_member_t *member, bool is_typing, int64_t now_us)

@@ -24,6 +24,7 @@ struct tc_loop_t {
     int64_t beat_cost_us; /* what the last beat took */
     int64_t now_us;
     bool quit;
+    tc_thread_role_e role;  /* of the thread that runs it */
     unsigned char *read_buffer;
     unsigned char *write_buffer;
 };
@@ -60,6 +61,7 @@ apr_status_t tc_loop_create(tc_loop_t **out, int64_t beat_us, apr_pool_t *pool)
         return rv;
     }
     loop->beat_us = beat_us;
+    loop->role = TC_THREAD_LOOP;
     loop->now_us = tc_clock_monotonic_us();
     loop->read_buffer = apr_palloc(pool, TC_READ_BUFFER_BYTES);
     loop->write_buffer = apr_palloc(pool, TC_TLS_BATCH_BYTES);
@@ -99,7 +101,7 @@ bool tc_loop_post(tc_loop_t *loop, tc_mail_t *mail)
 
 void tc_loop_quit(tc_loop_t *loop)
 {
-    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    TC_ASSERT_THREAD(loop->role);
     loop->quit = true;
 }
 
@@ -127,7 +129,7 @@ void tc_loop_pace(tc_loop_t *loop, tc_task_t *task)
 
 apr_status_t tc_loop_watch(tc_loop_t *loop, tc_io_t *io, unsigned events)
 {
-    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    TC_ASSERT_THREAD(loop->role);
     return tc_poller_set(loop->poller, io, events);
 }
 
@@ -196,7 +198,7 @@ static void run_beat(tc_loop_t *loop)
 
 void tc_loop_run(tc_loop_t *loop, void *context)
 {
-    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    loop->role = tc_thread_role();
     while (!loop->quit) {
         apr_status_t rv = tc_poller_wait(loop->poller, time_to_wait(loop));
 

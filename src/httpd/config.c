@@ -1,11 +1,13 @@
 /* Directives: one table and what follows from it. See config.h and directives.def. */
 #include "httpd/config.h"
 
+#include "adapters/redis_url.h"
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 
-typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS } kind_e;
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
 
 typedef struct {
@@ -29,7 +31,6 @@ static const struct {
     tc_directive_e directive;
     const char *words[4];
 } choices[] = {
-    {TC_D_BUS, {"local"}},
     {TC_D_REJECT, {"close", "http"}},
 };
 
@@ -129,6 +130,19 @@ static const char *set_choice(tc_directive_e id, const char *text, tc_config_val
     return apr_psprintf(pool, "%s: write %s, not \"%s\"", directives[id].name, list, text);
 }
 
+static const char *set_bus(tc_directive_e id, const char *text, tc_config_value_t *value,
+                           apr_pool_t *pool)
+{
+    tc_redis_address_t address;
+    const char *wrong = NULL;
+
+    value->text = apr_pstrdup(pool, text);
+    if (strcasecmp(text, "local") != 0) {
+        wrong = tc_redis_url_parse(text, &address, pool);
+    }
+    return wrong ? apr_psprintf(pool, "%s: %s", directives[id].name, wrong) : NULL;
+}
+
 /* Adds a word to the list, which the first word of a configuration starts. */
 static void add_word(tc_config_value_t *value, const char *word, apr_pool_t *pool)
 {
@@ -167,6 +181,9 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
     case TEXT:
         value->text = apr_pstrdup(pool, text);
         break;
+    case BUS:
+        wrong = set_bus(id, text, value, pool);
+        break;
     case PATH:
         value->text = ap_server_root_relative(pool, text);
         break;
@@ -191,6 +208,7 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_TEXT AP_INIT_TAKE1
 #define COMMAND_PATH AP_INIT_TAKE1
 #define COMMAND_WORDS AP_INIT_ITERATE
+#define COMMAND_BUS AP_INIT_TAKE1
 #define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help)                          \
     COMMAND_##kind(name, set_directive, (void *)&directives[TC_D_##id], RSRC_CONF, help),
 #include "httpd/directives.def"

@@ -20,7 +20,7 @@ typedef enum { TC_REJECT_CLOSE, TC_REJECT_HTTP } tc_reject_e;
 typedef struct {
     int is_set;
     apr_int64_t number;          /* COUNT; SIZE in bytes; TIME in microseconds; CHOICE its index */
-    const char *text;            /* TEXT, PATH */
+    const char *text;            /* TEXT, PATH, BUS */
     const char *const *words;    /* WORDS, NULL-terminated */
 } tc_config_value_t;
 

@@ -1,7 +1,6 @@
 /* The chat's life inside httpd. See runtime.h. */
 #include "httpd/runtime.h"
 
-#include "adapters/bus_local.h"
 #include "base/log.h"
 #include "codec/close.h"
 
@@ -72,7 +71,6 @@ static bool gate_open(void *server, apr_pool_t *pool, tc_sql_t *sql)
     sql->handle = dbd->handle;
     sql->pool = dbd->pool;
     sql->lease = dbd;
-    sql->transaction = NULL;
     sql->prepared = apr_hash_get(dbd->prepared, STATEMENTS, APR_HASH_KEY_STRING);
     if (sql->prepared == NULL) {
         sql->prepared = apr_hash_make(dbd->pool);
@@ -119,14 +117,20 @@ static int find_mod_dbd(server_rec *server)
 /* Members of two children would not hear each other over a bus that reaches one. */
 static int check_bus(server_rec *server)
 {
+    const tc_vhost_t *vhost = vhosts;
     int children = 1;
 
-    if (ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS && children > 1) {
+    while (vhost != NULL && vhost->bus->state != TC_BUS_ALONE) {
+        vhost = vhost->next;
+    }
+    if (vhost != NULL && ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS
+        && children > 1) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
                      "TC0045: %s local serves one child process, but this MPM may run %d; write "
                      "ServerLimit 1 and, with the event or worker MPM, MaxRequestWorkers no greater "
-                     "than ThreadsPerChild, with prefork MaxRequestWorkers 1",
-                     tc_config_name(TC_D_BUS), children);
+                     "than ThreadsPerChild, with prefork MaxRequestWorkers 1; or %s "
+                     "redis://host:port, which reaches any number",
+                     tc_config_name(TC_D_BUS), children, tc_config_name(TC_D_BUS));
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;
@@ -226,7 +230,7 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     child_config.write_interval_us =
         tc_config_number(tc_config_of(server), TC_D_WRITE_INTERVAL);
     child_config.db_threads = (unsigned)tc_config_number(tc_config_of(server), TC_D_DB_THREADS);
-    child_config.bus = tc_bus_local();
+    child_config.doors = tc_vhosts_doors(vhosts);
     if (apr_thread_mutex_create(&start_lock, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "TC0047: cannot make a mutex");
         atomic_store(&ended, true);

@@ -1,6 +1,8 @@
 /* The chat sites of this httpd. See vhost.h. */
 #include "httpd/vhost.h"
 
+#include "adapters/bus_local.h"
+
 #include <apr_file_io.h>
 #include <apr_strings.h>
 #include <http_log.h>
@@ -26,37 +28,78 @@ static int wrong_file(server_rec *server, tc_directive_e directive, const char *
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* The file's bytes without the line end that editors add. */
-static int read_secret(server_rec *server, const char *path, tc_jwt_key_t *key, apr_pool_t *pool)
+/* The file's bytes without the line end that editors add, and a NUL behind them. */
+static int read_secret(server_rec *server, tc_directive_e directive, const char **secret,
+                       apr_size_t *len, apr_pool_t *pool)
 {
+    const char *path = tc_config_text(tc_config_of(server), directive);
     apr_file_t *file;
-    char *bytes = apr_palloc(pool, SECRET_MAX_BYTES);
-    apr_size_t len = 0;
+    char *bytes = apr_palloc(pool, SECRET_MAX_BYTES + 1);
     apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
 
+    *len = 0;
     if (rv != APR_SUCCESS) {
-        return wrong_file(server, TC_D_JWT_SECRET_FILE, path, rv);
+        return wrong_file(server, directive, path, rv);
     }
-    rv = apr_file_read_full(file, bytes, SECRET_MAX_BYTES, &len);
+    rv = apr_file_read_full(file, bytes, SECRET_MAX_BYTES, len);
     apr_file_close(file);
     if (rv != APR_SUCCESS && rv != APR_EOF) {
-        return wrong_file(server, TC_D_JWT_SECRET_FILE, path, rv);
+        return wrong_file(server, directive, path, rv);
     }
-    while (len > 0 && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r')) {
-        len--;
+    while (*len > 0 && (bytes[*len - 1] == '\n' || bytes[*len - 1] == '\r')) {
+        (*len)--;
     }
-    if (len == 0 || len == SECRET_MAX_BYTES) {
-        return wrong(server, TC_D_JWT_SECRET_FILE, "the file is empty or too big for a secret");
+    if (*len == 0 || *len == SECRET_MAX_BYTES) {
+        return wrong(server, directive, "the file is empty or too big for a secret");
     }
-    if (len < SECRET_SAFE_BYTES) {
+    bytes[*len] = '\0';
+    *secret = bytes;
+    return OK;
+}
+
+static int read_key(server_rec *server, tc_jwt_key_t *key, apr_pool_t *pool)
+{
+    const char *secret = NULL;
+    apr_size_t len;
+    int rc = read_secret(server, TC_D_JWT_SECRET_FILE, &secret, &len, pool);
+
+    if (rc == OK && len < SECRET_SAFE_BYTES) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                      "TC0042: %s: the secret has less than %d bytes and can be guessed",
                      tc_config_name(TC_D_JWT_SECRET_FILE), SECRET_SAFE_BYTES);
     }
     key->alg = "HS256";
-    key->key = (const unsigned char *)bytes;
+    key->key = (const unsigned char *)secret;
     key->key_len = len;
-    return OK;
+    return rc;
+}
+
+/* The site's bus: the one that all local sites share, or a door to a Redis. */
+static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
+{
+    const tc_config_t *config = tc_config_of(server);
+    const char *url = tc_config_text(config, TC_D_BUS);
+    tc_redis_address_t *address = &vhost->door.address;
+    apr_size_t len;
+
+    if (strcasecmp(url, "local") == 0) {
+        vhost->bus = tc_bus_local();
+        return OK;
+    }
+    (void)tc_redis_url_parse(url, address, pool); /* was looked at when it was read */
+    address->user = tc_config_text(config, TC_D_REDIS_USER);
+    address->timeout_us = tc_config_number(config, TC_D_REDIS_TIMEOUT);
+    tc_redis_door_init(&vhost->door);
+    vhost->bus = &vhost->door.bus;
+    vhost->door.site = &vhost->site;
+    vhost->door.prefix = tc_config_text(config, TC_D_REDIS_PREFIX);
+    if (tc_config_text(config, TC_D_REDIS_PASSWORD_FILE) != NULL) {
+        return read_secret(server, TC_D_REDIS_PASSWORD_FILE, &address->password, &len, pool);
+    }
+    return address->user ? wrong(server, TC_D_REDIS_USER,
+                                 "has no password; write TripChatRedisPasswordFile and the path of "
+                                 "a file with it")
+                         : OK;
 }
 
 static int read_query(server_rec *server, tc_directive_e directive, unsigned places,
@@ -92,8 +135,7 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
                       apr_pool_t *pool)
 {
     const tc_config_t *config = tc_config_of(server);
-    const char *path = tc_config_text(config, TC_D_JWT_SECRET_FILE);
-    int rc = read_secret(server, path, &vhost->key, pool);
+    int rc = read_key(server, &vhost->key, pool);
 
     if (rc == OK) {
         rc = read_query(server, TC_D_ACCESS_QUERY, 1u << TC_PLACE_TRIP | 1u << TC_PLACE_USER,
@@ -101,6 +143,9 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     }
     if (rc == OK) {
         rc = read_query(server, TC_D_USER_QUERY, 1u << TC_PLACE_USER, &vhost->user_query, pool);
+    }
+    if (rc == OK) {
+        rc = make_bus(server, vhost, pool);
     }
     fill_site(&vhost->site, config);
     vhost->site.name = apr_psprintf(pool, "%s:%u", server->server_hostname ? server->server_hostname
@@ -133,6 +178,36 @@ static int complain_of_no_secret(server_rec *main_server)
     return OK;
 }
 
+/* Rooms have ids of their own, but for those of a copied database: then two sites would meet. */
+static void warn_of_one_prefix(server_rec *server, const tc_vhost_t *first, const tc_vhost_t *added)
+{
+    const tc_vhost_t *vhost;
+
+    for (vhost = first; vhost != NULL; vhost = vhost->next) {
+        if (vhost->bus == &vhost->door.bus && added->bus == &added->door.bus
+            && strcmp(vhost->door.address.name, added->door.address.name) == 0
+            && strcmp(vhost->door.prefix, added->door.prefix) == 0) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                         "TC0049: %s: %s and %s use one Redis with one prefix; write another for "
+                         "one of them", tc_config_name(TC_D_REDIS_PREFIX), vhost->site.name,
+                         added->site.name);
+        }
+    }
+}
+
+tc_redis_door_t *tc_vhosts_doors(tc_vhost_t *vhost)
+{
+    tc_redis_door_t *doors = NULL;
+
+    for (; vhost != NULL; vhost = vhost->next) {
+        if (vhost->bus == &vhost->door.bus) {
+            vhost->door.next = doors;
+            doors = &vhost->door;
+        }
+    }
+    return doors;
+}
+
 int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
                    const tc_dbd_gate_t *gate, tc_vhost_t **first)
 {
@@ -160,6 +235,7 @@ int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server
         if (rc != OK) {
             return rc;
         }
+        warn_of_one_prefix(server, *first, config->vhost);
         *end = config->vhost;
         end = &config->vhost->next;
     }

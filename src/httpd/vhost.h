@@ -6,6 +6,7 @@
 #ifndef TC_HTTPD_VHOST_H
 #define TC_HTTPD_VHOST_H
 
+#include "adapters/bus_redis.h"
 #include "adapters/jwt.h"
 #include "adapters/store_dbd.h"
 #include "httpd/config.h"
@@ -13,6 +14,8 @@
 typedef struct tc_vhost_t {
     tc_site_t site;
     tc_store_dbd_t store;
+    tc_bus_t *bus;         /* the local one, or the door's */
+    tc_redis_door_t door;  /* where the bus is a Redis */
     tc_jwt_key_t key;
     tc_jwt_rules_t jwt;
     tc_sql_query_t access_query;
@@ -27,5 +30,8 @@ typedef struct tc_vhost_t {
  */
 int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
                    const tc_dbd_gate_t *gate, tc_vhost_t **first);
+
+/* The doors of those whose bus is a Redis, linked; NULL when there are none. */
+tc_redis_door_t *tc_vhosts_doors(tc_vhost_t *first);
 
 #endif

@@ -1,0 +1,582 @@
+/* The bus over Redis. See bus_redis.h. */
+#include "adapters/bus_redis.h"
+
+#include "adapters/redis_link.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "codec/envelope.h"
+#include "domain/typing.h"
+#include "engine/worker_thread.h"
+
+#include <apr_strings.h>
+#include <stdlib.h>
+
+#define ROOM "room:"
+
+struct tc_bus_redis_t {
+    tc_worker_thread_t thread;
+    tc_loop_t *own_loop;    /* bus */
+    apr_hash_t *channels;   /* bus; channel to channel_t */
+    tc_redis_door_t *doors; /* const */
+    tc_redis_link_t *links; /* bus */
+    int link_count;         /* const */
+    tc_uuid_t child;        /* const; how this child is called on the bus */
+    tc_loop_t *loop;        /* const; the child's */
+    tc_hub_t *hub;          /* loop */
+    atomic_uint outgoing;   /* orders that the bus has not taken */
+    atomic_uint incoming;   /* news that the loop has not taken */
+    bool overrun;           /* bus; news were dropped since the loop was last told to look */
+    unsigned bad;           /* bus; envelopes that do not parse */
+    tc_mail_t begin;
+    tc_mail_t quit;
+};
+
+/* ---- the loop's side: orders ---- */
+
+typedef enum { ORDER_SUBSCRIBE, ORDER_UNSUBSCRIBE, ORDER_PUBLISH } order_e;
+
+typedef struct {
+    tc_mail_t mail; /* stands first */
+    order_e what;
+    tc_redis_door_t *door;
+    tc_uuid_t room_id;
+    size_t len;
+    unsigned char data[]; /* PUBLISH: the envelope */
+} order_t;
+
+static void deliver_order(tc_mail_t *mail, void *context);
+
+static void post_order(tc_bus_t *bus, const tc_room_t *room, order_e what, const tc_buf_t *data)
+{
+    tc_redis_door_t *door = (tc_redis_door_t *)bus;
+    size_t len = data ? data->len : 0;
+    order_t *order = tc_alloc(sizeof(*order) + len);
+
+    order->mail.next = NULL;
+    order->mail.deliver = deliver_order;
+    order->what = what;
+    order->door = door;
+    order->room_id = room->room_id;
+    order->len = len;
+    if (len > 0) {
+        memcpy(order->data, data->data, len);
+    }
+    atomic_fetch_add(&door->redis->outgoing, 1);
+    if (!tc_loop_post(door->redis->own_loop, &order->mail)) {
+        atomic_fetch_sub(&door->redis->outgoing, 1);
+        free(order);
+    }
+}
+
+/* A bus thread that comes not after gets no more: others ask the database every few seconds. */
+static void post_envelope(tc_bus_t *bus, const tc_room_t *room, tc_buf_t *envelope)
+{
+    if (atomic_load(&((tc_redis_door_t *)bus)->redis->outgoing) < TC_BUS_QUEUE_MAILS) {
+        post_order(bus, room, ORDER_PUBLISH, envelope);
+    }
+    tc_buf_free(envelope);
+}
+
+static const tc_uuid_t *child_of(const tc_bus_t *bus)
+{
+    return &((const tc_redis_door_t *)bus)->redis->child;
+}
+
+static void room_opened(tc_bus_t *bus, const tc_room_t *room)
+{
+    post_order(bus, room, ORDER_SUBSCRIBE, NULL);
+}
+
+static void room_closed(tc_bus_t *bus, const tc_room_t *room)
+{
+    post_order(bus, room, ORDER_UNSUBSCRIBE, NULL);
+}
+
+static void publish(tc_bus_t *bus, const tc_room_t *room, const tc_event_t *event)
+{
+    bool is_message = event->kind == TC_EVENT_MESSAGE;
+    tc_buf_t envelope = TC_BUF_INIT;
+
+    tc_envelope_encode_event(&envelope, is_message ? TC_ENVELOPE_MESSAGE : TC_ENVELOPE_EDIT,
+                             child_of(bus), event->seq, event->wire->data + event->object_at,
+                             event->object_len);
+    post_envelope(bus, room, &envelope);
+}
+
+static void publish_head(tc_bus_t *bus, const tc_room_t *room)
+{
+    tc_buf_t envelope = TC_BUF_INIT;
+
+    tc_envelope_encode(&envelope, TC_ENVELOPE_HEAD, child_of(bus), room->timeline.last_seq);
+    post_envelope(bus, room, &envelope);
+}
+
+static void publish_typing(tc_bus_t *bus, const tc_room_t *room, const tc_user_t *user,
+                           bool is_typing)
+{
+    tc_buf_t envelope = TC_BUF_INIT;
+
+    tc_envelope_encode_typing(&envelope, child_of(bus), user->id, user->email, is_typing);
+    post_envelope(bus, room, &envelope);
+}
+
+void tc_redis_door_init(tc_redis_door_t *door)
+{
+    door->bus = (tc_bus_t){TC_BUS_DOWN, room_opened, room_closed, publish, publish_head,
+                           publish_typing};
+}
+
+/* ---- the bus's side: news for the loop ---- */
+
+typedef enum { NEWS_JOINED, NEWS_EVENT, NEWS_HEAD, NEWS_TYPING, NEWS_STATE } news_e;
+
+typedef struct {
+    tc_mail_t mail; /* stands first */
+    news_e what;
+    tc_redis_door_t *door;
+    tc_uuid_t room_id;
+    int64_t seq;            /* HEAD */
+    tc_event_t *event;      /* EVENT: a reference, the news' */
+    tc_blob_t *frame;       /* TYPING: a reference, the news' */
+    tc_bus_state_e state;   /* STATE */
+    char user_id[];         /* TYPING */
+} news_t;
+
+static void free_news(news_t *news)
+{
+    tc_event_unref(news->event);
+    tc_blob_unref(news->frame);
+    free(news);
+}
+
+/* Loop. */
+static void deliver_news(tc_mail_t *mail, void *context)
+{
+    news_t *news = (news_t *)mail;
+    tc_bus_redis_t *redis = news->door->redis;
+    const tc_site_t *site = news->door->site;
+
+    (void)context;
+    atomic_fetch_sub(&redis->incoming, 1);
+    switch (news->what) {
+    case NEWS_JOINED:
+        tc_hub_on_bus_joined(redis->hub, site, &news->room_id);
+        break;
+    case NEWS_EVENT:
+        tc_hub_on_bus_event(redis->hub, site, &news->room_id, news->event);
+        break;
+    case NEWS_HEAD:
+        tc_hub_on_bus_head(redis->hub, site, &news->room_id, news->seq);
+        break;
+    case NEWS_TYPING:
+        tc_hub_on_bus_typing(redis->hub, site, &news->room_id, news->user_id, news->frame);
+        break;
+    case NEWS_STATE:
+        tc_hub_on_bus_state(redis->hub, &news->door->bus, news->state,
+                            tc_loop_now_us(redis->loop));
+        break;
+    }
+    free_news(news);
+}
+
+static news_t *make_news(news_e what, tc_redis_door_t *door, const tc_uuid_t *room_id,
+                         const char *user_id)
+{
+    size_t size = user_id ? strlen(user_id) + 1 : 0;
+    news_t *news = tc_alloc_zero(sizeof(*news) + size);
+
+    news->mail.deliver = deliver_news;
+    news->what = what;
+    news->door = door;
+    if (room_id != NULL) {
+        news->room_id = *room_id;
+    }
+    if (user_id != NULL) {
+        memcpy(news->user_id, user_id, size);
+    }
+    return news;
+}
+
+static void post_news(tc_bus_redis_t *redis, news_t *news)
+{
+    atomic_fetch_add(&redis->incoming, 1);
+    if (!tc_loop_post(redis->loop, &news->mail)) {
+        atomic_fetch_sub(&redis->incoming, 1);
+        free_news(news);
+    }
+}
+
+static void post_state(tc_bus_redis_t *redis, tc_redis_door_t *door)
+{
+    news_t *news = make_news(NEWS_STATE, door, NULL, NULL);
+
+    news->state = door->link->up ? TC_BUS_UP : TC_BUS_DOWN;
+    post_news(redis, news);
+}
+
+/* ---- channels ---- */
+
+/* Who wants to hear a channel: a room of one site, seldom of more (two with one database and prefix). */
+typedef struct listener_t {
+    tc_redis_door_t *door;
+    struct listener_t *next;
+} listener_t;
+
+typedef struct {
+    tc_uuid_t room_id;
+    listener_t *listeners;
+    char name[];
+} channel_t;
+
+static char *channel_name(const tc_redis_door_t *door, const tc_uuid_t *room_id)
+{
+    char id[TC_UUID_CHARS + 1];
+    size_t size = strlen(door->prefix) + sizeof(ROOM) + TC_UUID_CHARS;
+    char *name = tc_alloc(size);
+
+    tc_uuid_format(room_id, id);
+    apr_snprintf(name, size, "%s" ROOM "%s", door->prefix, id);
+    return name;
+}
+
+/* Channels of two links may have one name, too: the link's number goes before it. */
+static char *channel_key(const tc_bus_redis_t *redis, const tc_redis_link_t *link,
+                         const char *name)
+{
+    size_t size = strlen(name) + 16;
+    char *key = tc_alloc(size);
+
+    apr_snprintf(key, size, "%d %s", (int)(link - redis->links), name);
+    return key;
+}
+
+static channel_t *find_channel(tc_bus_redis_t *redis, const tc_redis_link_t *link, const char *name)
+{
+    char *key = channel_key(redis, link, name);
+    channel_t *channel = apr_hash_get(redis->channels, key, APR_HASH_KEY_STRING);
+
+    free(key);
+    return channel;
+}
+
+static void subscribe(tc_bus_redis_t *redis, const order_t *order, const char *name)
+{
+    channel_t *channel = find_channel(redis, order->door->link, name);
+    listener_t *listener = tc_alloc(sizeof(*listener));
+
+    if (channel == NULL) {
+        char *key = channel_key(redis, order->door->link, name);
+        size_t size = strlen(key) + 1;
+
+        channel = tc_alloc(sizeof(*channel) + size);
+        memcpy(channel->name, key, size);
+        free(key);
+        channel->room_id = order->room_id;
+        channel->listeners = NULL;
+        apr_hash_set(redis->channels, channel->name, APR_HASH_KEY_STRING, channel);
+        tc_redis_link_subscribe(order->door->link, name);
+    }
+    listener->door = order->door;
+    listener->next = channel->listeners;
+    channel->listeners = listener;
+}
+
+static void forget_channel(tc_bus_redis_t *redis, channel_t *channel)
+{
+    apr_hash_set(redis->channels, channel->name, APR_HASH_KEY_STRING, NULL);
+    while (channel->listeners != NULL) {
+        listener_t *listener = channel->listeners;
+
+        channel->listeners = listener->next;
+        free(listener);
+    }
+    free(channel);
+}
+
+static void unsubscribe(tc_bus_redis_t *redis, const order_t *order, const char *name)
+{
+    channel_t *channel = find_channel(redis, order->door->link, name);
+    listener_t **at;
+
+    if (channel == NULL) {
+        return;
+    }
+    for (at = &channel->listeners; *at != NULL && (*at)->door != order->door; at = &(*at)->next) {
+    }
+    if (*at != NULL) {
+        listener_t *gone = *at;
+
+        *at = gone->next;
+        free(gone);
+    }
+    if (channel->listeners == NULL) {
+        tc_redis_link_unsubscribe(order->door->link, name);
+        forget_channel(redis, channel);
+    }
+}
+
+static void deliver_order(tc_mail_t *mail, void *context)
+{
+    tc_bus_redis_t *redis = context;
+    order_t *order = (order_t *)mail;
+    char *name = channel_name(order->door, &order->room_id);
+
+    atomic_fetch_sub(&redis->outgoing, 1);
+    switch (order->what) {
+    case ORDER_SUBSCRIBE:
+        subscribe(redis, order, name);
+        break;
+    case ORDER_UNSUBSCRIBE:
+        unsubscribe(redis, order, name);
+        break;
+    case ORDER_PUBLISH:
+        tc_redis_link_publish(order->door->link, name, order->data, order->len);
+        break;
+    }
+    free(name);
+    free(order);
+}
+
+/* ---- what links bring ---- */
+
+static void on_state(tc_redis_link_t *link, bool up)
+{
+    tc_bus_redis_t *redis = link->owner;
+    tc_redis_door_t *door;
+
+    (void)up;
+    for (door = redis->doors; door != NULL; door = door->next) {
+        if (door->link == link) {
+            post_state(redis, door);
+        }
+    }
+}
+
+static void on_subscribed(tc_redis_link_t *link, const char *name)
+{
+    tc_bus_redis_t *redis = link->owner;
+    channel_t *channel = find_channel(redis, link, name);
+    listener_t *listener;
+
+    for (listener = channel ? channel->listeners : NULL; listener != NULL;
+         listener = listener->next) {
+        post_news(redis, make_news(NEWS_JOINED, listener->door, &channel->room_id, NULL));
+    }
+}
+
+/* Said once in a while: strangers on the bus are the administrator's to find. */
+static void count_bad(tc_bus_redis_t *redis, const char *name)
+{
+    redis->bad++;
+    if ((redis->bad & (redis->bad - 1)) == 0) {
+        tc_log(TC_LOG_WARNING, 0, "TC0072: dropped what is no envelope on channel %s (%u so far)",
+               name, redis->bad);
+    }
+}
+
+static bool read_event(news_t *news, const tc_envelope_t *envelope)
+{
+    tc_event_kind_e kind =
+        envelope->kind == TC_ENVELOPE_MESSAGE ? TC_EVENT_MESSAGE : TC_EVENT_EDIT;
+    tc_envelope_event_t body;
+    bool good = tc_envelope_decode_event(envelope, &news->room_id, &body);
+
+    if (good) {
+        news->event = tc_event_wrap(kind, envelope->seq, &body.message_id, body.object,
+                                    body.object_len, &body.message);
+    }
+    tc_envelope_event_free(&body);
+    return good;
+}
+
+/* The news of an envelope; NULL when it is none. */
+static news_t *read_news(const tc_envelope_t *envelope, tc_redis_door_t *door,
+                         const tc_uuid_t *room_id)
+{
+    tc_envelope_typing_t typing;
+    news_t *news = NULL;
+
+    switch (envelope->kind) {
+    case TC_ENVELOPE_MESSAGE:
+    case TC_ENVELOPE_EDIT:
+        news = make_news(NEWS_EVENT, door, room_id, NULL);
+        if (!read_event(news, envelope)) {
+            free_news(news);
+            news = NULL;
+        }
+        break;
+    case TC_ENVELOPE_HEAD:
+        news = make_news(NEWS_HEAD, door, room_id, NULL);
+        news->seq = envelope->seq;
+        break;
+    case TC_ENVELOPE_TYPING:
+        if (tc_envelope_decode_typing(envelope, &typing)) {
+            news = make_news(NEWS_TYPING, door, room_id, typing.user_id);
+            news->frame = tc_typing_frame(typing.user_id, typing.user_email, typing.is_typing);
+        }
+        tc_envelope_typing_free(&typing);
+        break;
+    case TC_ENVELOPE_BEAT:
+        break;
+    }
+    return news;
+}
+
+/* When the loop does not come after, news are dropped, and it is told to look for itself later. */
+static bool is_overrun(tc_bus_redis_t *redis)
+{
+    tc_redis_door_t *door;
+    unsigned waiting = atomic_load(&redis->incoming);
+
+    if (waiting >= TC_BUS_QUEUE_MAILS) {
+        redis->overrun = true;
+        return true;
+    }
+    if (redis->overrun && waiting < TC_BUS_QUEUE_MAILS / 2) {
+        redis->overrun = false;
+        for (door = redis->doors; door != NULL; door = door->next) {
+            post_state(redis, door);
+        }
+    }
+    return false;
+}
+
+static void on_message(tc_redis_link_t *link, const char *name, const char *data, size_t len)
+{
+    tc_bus_redis_t *redis = link->owner;
+    channel_t *channel = find_channel(redis, link, name);
+    listener_t *listener;
+    tc_envelope_t envelope;
+
+    if (channel == NULL || is_overrun(redis)) {
+        return;
+    }
+    if (len > TC_BUS_ENVELOPE_BYTES || !tc_envelope_decode(data, len, &envelope)) {
+        count_bad(redis, name);
+        return;
+    }
+    if (tc_uuid_equal(&envelope.child, &redis->child)) {
+        return; /* the loop knew before the bus did */
+    }
+    for (listener = channel->listeners; listener != NULL; listener = listener->next) {
+        news_t *news = read_news(&envelope, listener->door, &channel->room_id);
+
+        if (news == NULL) {
+            count_bad(redis, name);
+            return;
+        }
+        post_news(redis, news);
+    }
+}
+
+static const tc_redis_link_events_t link_events = {on_state, on_subscribed, on_message};
+
+/* ---- the thread ---- */
+
+static void deliver_begin(tc_mail_t *mail, void *context)
+{
+    tc_bus_redis_t *redis = context;
+    int i;
+
+    (void)mail;
+    for (i = 0; i < redis->link_count; i++) {
+        tc_redis_link_start(&redis->links[i]);
+    }
+}
+
+static void deliver_quit(tc_mail_t *mail, void *context)
+{
+    tc_bus_redis_t *redis = context;
+    int i;
+
+    (void)mail;
+    for (i = 0; i < redis->link_count; i++) {
+        tc_redis_link_stop(&redis->links[i]);
+    }
+    tc_loop_quit(redis->own_loop);
+}
+
+static void bus_main(void *context)
+{
+    tc_bus_redis_t *redis = context;
+    apr_hash_index_t *at;
+    int i;
+
+    tc_thread_set_role(TC_THREAD_BUS);
+    tc_loop_run(redis->own_loop, redis);
+    tc_loop_close(redis->own_loop, redis);
+    for (i = 0; i < redis->link_count; i++) {
+        tc_redis_link_stop(&redis->links[i]);
+    }
+    while ((at = apr_hash_first(NULL, redis->channels)) != NULL) {
+        forget_channel(redis, apr_hash_this_val(at));
+    }
+}
+
+/* Doors to the same Redis share a link. */
+static void make_links(tc_bus_redis_t *redis, apr_pool_t *pool)
+{
+    tc_redis_door_t *door;
+    int count = 0, i;
+
+    for (door = redis->doors; door != NULL; door = door->next) {
+        count++;
+    }
+    redis->links = apr_pcalloc(pool, (size_t)count * sizeof(*redis->links));
+    for (door = redis->doors; door != NULL; door = door->next) {
+        for (i = 0; i < redis->link_count; i++) {
+            if (tc_redis_address_equal(redis->links[i].address, &door->address)) {
+                break;
+            }
+        }
+        if (i == redis->link_count) {
+            tc_redis_link_init(&redis->links[i], &door->address, door->prefix, &redis->child,
+                               &link_events, redis, redis->own_loop, pool);
+            redis->link_count++;
+        }
+        door->link = &redis->links[i];
+        door->redis = redis;
+    }
+}
+
+apr_status_t tc_bus_redis_start(tc_bus_redis_t **out, tc_redis_door_t *doors, tc_loop_t *loop,
+                                tc_hub_t *hub, apr_pool_t *pool)
+{
+    tc_bus_redis_t *redis = apr_pcalloc(pool, sizeof(*redis));
+    apr_pool_t *own_pool;
+    apr_status_t rv = tc_worker_thread_init(&redis->thread);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    own_pool = tc_worker_thread_pool(&redis->thread);
+    atomic_init(&redis->outgoing, 0);
+    atomic_init(&redis->incoming, 0);
+    redis->doors = doors;
+    redis->loop = loop;
+    redis->hub = hub;
+    redis->begin.deliver = deliver_begin;
+    redis->quit.deliver = deliver_quit;
+    redis->channels = apr_hash_make(own_pool);
+    tc_uuid_make_v7(&redis->child);
+    rv = tc_loop_create(&redis->own_loop, 0, own_pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    make_links(redis, own_pool);
+    (void)tc_loop_post(redis->own_loop, &redis->begin);
+    rv = tc_worker_thread_start(&redis->thread, bus_main, redis, pool);
+    if (rv == APR_SUCCESS) {
+        *out = redis;
+    }
+    return rv;
+}
+
+bool tc_bus_redis_stop(tc_bus_redis_t *redis, int64_t timeout_us)
+{
+    (void)tc_loop_post(redis->own_loop, &redis->quit);
+    return tc_worker_thread_join(&redis->thread, timeout_us);
+}

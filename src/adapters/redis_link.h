@@ -1,0 +1,63 @@
+/*
+ * A child's link to one Redis: a connection that subscribes and one that publishes, a heartbeat that goes
+ * out on the one and must come back on the other, and what happens when it doesn't: the link is down,
+ * and tries again, later each time. Bus.
+ */
+#ifndef TC_ADAPTERS_REDIS_LINK_H
+#define TC_ADAPTERS_REDIS_LINK_H
+
+#include "adapters/redis_conn.h"
+#include "base/uuid.h"
+
+#include <apr_hash.h>
+
+struct tc_redis_link_t;
+
+/* What its owner is told. */
+typedef struct {
+    /* The link has come up or gone down. */
+    void (*on_state)(struct tc_redis_link_t *link, bool up);
+    /* Redis has confirmed a subscription, each time anew after the link was down. */
+    void (*on_subscribed)(struct tc_redis_link_t *link, const char *channel);
+    void (*on_message)(struct tc_redis_link_t *link, const char *channel, const char *data,
+                       size_t len);
+} tc_redis_link_events_t;
+
+typedef struct tc_redis_link_t {
+    tc_redis_conn_t sub;
+    tc_redis_conn_t pub;
+    const tc_redis_address_t *address;
+    const tc_redis_link_events_t *events;
+    void *owner;
+    tc_loop_t *loop;
+    apr_hash_t *channels;     /* subscribed, or to be; keys malloc'ed, their own values */
+    tc_uuid_t child;
+    char *beat_channel;
+    tc_timer_t timer;         /* the next beat, or the next try */
+    bool up;
+    bool complained;          /* why it is down has been said */
+    unsigned tries;           /* in vain, since it was up */
+    int64_t opened_us;
+    int64_t echo_us;          /* the last heartbeat that came back */
+    int64_t beats;
+} tc_redis_link_t;
+
+/*
+ * Fills in a link, which is down; `prefix` is one that the channels may have, `child` who speaks. What is
+ * passed must outlive it. tc_redis_link_start() begins to connect.
+ */
+void tc_redis_link_init(tc_redis_link_t *link, const tc_redis_address_t *address,
+                        const char *prefix, const tc_uuid_t *child,
+                        const tc_redis_link_events_t *events, void *owner, tc_loop_t *loop,
+                        apr_pool_t *pool);
+void tc_redis_link_start(tc_redis_link_t *link);
+void tc_redis_link_stop(tc_redis_link_t *link);
+
+/* Subscriptions outlive the connection. */
+void tc_redis_link_subscribe(tc_redis_link_t *link, const char *channel);
+void tc_redis_link_unsubscribe(tc_redis_link_t *link, const char *channel);
+
+/* Publishes if there is a connection. */
+void tc_redis_link_publish(tc_redis_link_t *link, const char *channel, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,108 @@
+/* Where a Redis is. See redis_url.h. */
+#include "adapters/redis_url.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#define DEFAULT_PORT 6379
+#define PORT_MAX 65535
+#define DATABASE_MAX 1000000
+
+static const char how[] = "write local, redis://host:port/database or unix:/path/to/socket?db=database";
+
+/* A whole number in 0..greatest and nothing else. */
+static bool read_number(const char *text, int greatest, int *out)
+{
+    apr_int64_t number;
+    char *end;
+
+    if (*text < '0' || *text > '9' || strlen(text) > 9) {
+        return false;
+    }
+    number = apr_strtoi64(text, &end, 10);
+    *out = (int)number;
+    return *end == '\0' && number <= greatest;
+}
+
+/* host[:port][/database]; the host may be [an IPv6 address]. */
+static const char *parse_host(const char *rest, tc_redis_address_t *out, apr_pool_t *pool)
+{
+    char *text = apr_pstrdup(pool, rest), *slash, *port;
+
+    if (strchr(text, '@') != NULL) {
+        return "leave user and password out of the URL, which many may read; write TripChatRedisUser "
+               "and TripChatRedisPasswordFile";
+    }
+    slash = strchr(text, '/');
+    if (slash != NULL) {
+        *slash++ = '\0';
+        if (*slash != '\0' && !read_number(slash, DATABASE_MAX, &out->database)) {
+            return apr_pstrcat(pool, "the database is no number; ", how, NULL);
+        }
+    }
+    port = *text == '[' ? strchr(text, ']') : text;
+    port = port ? strchr(port, ':') : NULL;
+    if (port != NULL) {
+        *port++ = '\0';
+        if (!read_number(port, PORT_MAX, &out->port) || out->port == 0) {
+            return apr_pstrcat(pool, "the port is none; ", how, NULL);
+        }
+    }
+    if (*text == '[' && text[strlen(text) - 1] == ']') {
+        text[strlen(text) - 1] = '\0';
+        text++;
+    }
+    if (*text == '\0') {
+        return apr_pstrcat(pool, "there is no host; ", how, NULL);
+    }
+    out->host = text;
+    out->name = apr_psprintf(pool, "%s:%d/%d", out->host, out->port, out->database);
+    return NULL;
+}
+
+static const char *parse_socket(const char *rest, tc_redis_address_t *out, apr_pool_t *pool)
+{
+    char *path = apr_pstrdup(pool, rest), *query = strchr(path, '?');
+
+    if (query != NULL) {
+        *query++ = '\0';
+        if (strncmp(query, "db=", 3) != 0 || !read_number(query + 3, DATABASE_MAX, &out->database)) {
+            return apr_pstrcat(pool, "what stands behind ? is not db= and a number; ", how, NULL);
+        }
+    }
+    if (*path != '/') {
+        return apr_pstrcat(pool, "the socket's path does not begin with /; ", how, NULL);
+    }
+    out->socket = path;
+    out->name = apr_psprintf(pool, "%s?db=%d", path, out->database);
+    return NULL;
+}
+
+const char *tc_redis_url_parse(const char *url, tc_redis_address_t *out, apr_pool_t *pool)
+{
+    out->host = out->socket = NULL;
+    out->port = DEFAULT_PORT;
+    out->database = 0;
+    if (strncmp(url, "redis://", 8) == 0) {
+        return parse_host(url + 8, out, pool);
+    }
+    if (strncmp(url, "unix:", 5) == 0) {
+        return parse_socket(strncmp(url, "unix:///", 8) == 0 ? url + 7 : url + 5, out, pool);
+    }
+    if (strncmp(url, "rediss://", 9) == 0) {
+        return apr_pstrcat(pool, "TLS to Redis is not there yet; ", how, NULL);
+    }
+    return how;
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool tc_redis_address_equal(const tc_redis_address_t *a, const tc_redis_address_t *b)
+{
+    return same(a->host, b->host) && a->port == b->port && same(a->socket, b->socket)
+           && a->database == b->database && same(a->user, b->user)
+           && same(a->password, b->password) && a->timeout_us == b->timeout_us;
+}

@@ -1,0 +1,222 @@
+/* What children tell each other. See envelope.h. */
+#include "codec/envelope.h"
+
+#include "base/limits.h"
+#include "codec/json.h"
+#include "codec/utf8.h"
+
+#define MAGIC "tc1 "
+#define SEQ_MAX_DIGITS 18
+
+static const char *const kinds[] = {"message", "edit", "head", "typing", "beat"};
+
+/* ---- writing ---- */
+
+void tc_envelope_encode(tc_buf_t *buf, tc_envelope_kind_e kind, const tc_uuid_t *child, int64_t seq)
+{
+    char id[TC_UUID_CHARS + 1];
+
+    tc_uuid_format(child, id);
+    TC_BUF_LIT(buf, MAGIC);
+    tc_buf_append_str(buf, kinds[kind]);
+    TC_BUF_LIT(buf, " ");
+    tc_buf_append_str(buf, id);
+    TC_BUF_LIT(buf, " ");
+    tc_buf_append_int(buf, seq);
+    TC_BUF_LIT(buf, "\n");
+}
+
+void tc_envelope_encode_event(tc_buf_t *buf, tc_envelope_kind_e kind, const tc_uuid_t *child,
+                              int64_t seq, const void *object, size_t object_len)
+{
+    tc_envelope_encode(buf, kind, child, seq);
+    tc_buf_append(buf, object, object_len);
+    tc_chat_encode_object_end(buf, seq);
+}
+
+void tc_envelope_encode_typing(tc_buf_t *buf, const tc_uuid_t *child, const char *user_id,
+                               const char *user_email, bool is_typing)
+{
+    tc_envelope_encode(buf, TC_ENVELOPE_TYPING, child, 0);
+    TC_BUF_LIT(buf, "{\"user_id\":");
+    tc_json_append_str(buf, user_id);
+    TC_BUF_LIT(buf, ",\"user_email\":");
+    tc_json_append_str(buf, user_email);
+    tc_buf_append_str(buf, is_typing ? ",\"is_typing\":true}" : ",\"is_typing\":false}");
+}
+
+/* ---- reading the line ---- */
+
+/* The word at *at, which ends at `stop`; moves *at behind that. NULL when there is no `stop`. */
+static const char *take_word(const char **at, const char *end, char stop, size_t *len)
+{
+    const char *word = *at;
+    const char *behind = memchr(word, stop, (size_t)(end - word));
+
+    if (behind == NULL) {
+        return NULL;
+    }
+    *len = (size_t)(behind - word);
+    *at = behind + 1;
+    return word;
+}
+
+static bool read_kind(const char *word, size_t len, tc_envelope_kind_e *kind)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strlen(kinds[i]) == len && memcmp(kinds[i], word, len) == 0) {
+            *kind = (tc_envelope_kind_e)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_seq(const char *word, size_t len, int64_t *seq)
+{
+    size_t i;
+
+    *seq = 0;
+    for (i = 0; i < len && word[i] >= '0' && word[i] <= '9'; i++) {
+        *seq = *seq * 10 + (word[i] - '0');
+    }
+    return len > 0 && i == len;
+}
+
+bool tc_envelope_decode(const char *data, size_t len, tc_envelope_t *out)
+{
+    const char *at = data + sizeof(MAGIC) - 1, *end = data + len;
+    const char *kind, *child, *seq;
+    size_t kind_len, child_len, seq_len;
+
+    if (len < sizeof(MAGIC) - 1 || memcmp(data, MAGIC, sizeof(MAGIC) - 1) != 0
+        || (kind = take_word(&at, end, ' ', &kind_len)) == NULL
+        || (child = take_word(&at, end, ' ', &child_len)) == NULL
+        || (seq = take_word(&at, end, '\n', &seq_len)) == NULL || seq_len > SEQ_MAX_DIGITS) {
+        return false;
+    }
+    out->body = at;
+    out->body_len = (size_t)(end - at);
+    return read_kind(kind, kind_len, &out->kind) && tc_uuid_parse(child, child_len, &out->child)
+           && read_seq(seq, seq_len, &out->seq);
+}
+
+/* ---- reading bodies ---- */
+
+static json_object *parse_body(const tc_envelope_t *envelope)
+{
+    json_object *doc = NULL;
+    tc_utf8_t utf8 = {0};
+
+    if (!tc_utf8_feed(&utf8, (const unsigned char *)envelope->body, envelope->body_len)
+        || !tc_utf8_is_complete(&utf8)
+        || tc_json_parse_object(envelope->body, envelope->body_len, TC_JSON_MAX_DEPTH, &doc)
+               != TC_JSON_OK) {
+        return NULL;
+    }
+    return doc;
+}
+
+/* A string member without U+0000; NULL when it is missing or something else. */
+static const char *get_text(json_object *doc, const char *key)
+{
+    size_t len = 0;
+    bool present;
+    const char *text = tc_json_get_string(doc, key, &len, &present);
+
+    return text != NULL && memchr(text, '\0', len) == NULL ? text : NULL;
+}
+
+static bool get_uuid(json_object *doc, const char *key, tc_uuid_t *uuid)
+{
+    const char *text = get_text(doc, key);
+
+    return text != NULL && tc_uuid_parse(text, strlen(text), uuid);
+}
+
+/* The object is passed on as it came, with its end cut off: the end must be the one expected. */
+static bool cut_seq(const tc_envelope_t *envelope, tc_envelope_event_t *out)
+{
+    tc_buf_t end = TC_BUF_INIT;
+    bool fits;
+
+    tc_chat_encode_object_end(&end, envelope->seq);
+    fits = envelope->body_len > end.len
+           && memcmp(envelope->body + envelope->body_len - end.len, end.data, end.len) == 0;
+    out->object = envelope->body;
+    out->object_len = fits ? envelope->body_len - end.len : 0;
+    tc_buf_free(&end);
+    return fits;
+}
+
+static bool has_type(json_object *doc, const char *key, json_type type)
+{
+    json_object *value;
+
+    return json_object_object_get_ex(doc, key, &value) && json_object_is_type(value, type);
+}
+
+static bool has_object_or_null(json_object *doc, const char *key)
+{
+    json_object *value;
+
+    return json_object_object_get_ex(doc, key, &value)
+           && (value == NULL || json_object_is_type(value, json_type_object));
+}
+
+/* Everything that docs/protocol.md says a message object has. */
+static bool is_message_object(json_object *doc)
+{
+    return has_type(doc, "sender", json_type_object) && get_text(doc, "message_type") != NULL
+           && has_object_or_null(doc, "reply_to") && has_type(doc, "is_edited", json_type_boolean)
+           && get_text(doc, "created_at") != NULL;
+}
+
+bool tc_envelope_decode_event(const tc_envelope_t *envelope, const tc_uuid_t *room_id,
+                              tc_envelope_event_t *out)
+{
+    tc_uuid_t said_room;
+
+    memset(out, 0, sizeof(*out));
+    if (envelope->seq < 1 || (out->doc = parse_body(envelope)) == NULL) {
+        return false;
+    }
+    out->message.id = get_text(out->doc, "id");
+    out->message.content = get_text(out->doc, "content");
+    out->message.updated_at = get_text(out->doc, "updated_at");
+    return get_uuid(out->doc, "id", &out->message_id)
+           && get_uuid(out->doc, "chat_room_id", &said_room)
+           && tc_uuid_equal(&said_room, room_id) && out->message.content != NULL
+           && out->message.updated_at != NULL && is_message_object(out->doc)
+           && cut_seq(envelope, out);
+}
+
+void tc_envelope_event_free(tc_envelope_event_t *event)
+{
+    json_object_put(event->doc);
+    event->doc = NULL;
+}
+
+bool tc_envelope_decode_typing(const tc_envelope_t *envelope, tc_envelope_typing_t *out)
+{
+    json_object *value;
+
+    memset(out, 0, sizeof(*out));
+    if ((out->doc = parse_body(envelope)) == NULL
+        || !has_type(out->doc, "is_typing", json_type_boolean)) {
+        return false;
+    }
+    out->user_id = get_text(out->doc, "user_id");
+    out->user_email = get_text(out->doc, "user_email");
+    out->is_typing = json_object_object_get_ex(out->doc, "is_typing", &value)
+                     && json_object_get_boolean(value);
+    return out->user_id != NULL;
+}
+
+void tc_envelope_typing_free(tc_envelope_typing_t *typing)
+{
+    json_object_put(typing->doc);
+    typing->doc = NULL;
+}

@@ -1,0 +1,73 @@
+/*
+ * What children tell each other over a bus: a line and, for some kinds, a JSON object behind it.
+ *
+ *   tc1 message <child> <seq> LF <message object, as in a history>
+ *   tc1 edit <child> <seq> LF <message object as it reads now>
+ *   tc1 head <child> <seq> LF
+ *   tc1 typing <child> 0 LF {"user_id":…,"user_email":…,"is_typing":…}
+ *   tc1 beat <child> <count> LF
+ *
+ * <child> is the UUID of the child that says it. Whoever can write to the bus can write anything: what is
+ * read is checked as if a client had sent it. Pure.
+ */
+#ifndef TC_CODEC_ENVELOPE_H
+#define TC_CODEC_ENVELOPE_H
+
+#include "codec/chat.h"
+
+typedef enum {
+    TC_ENVELOPE_MESSAGE,
+    TC_ENVELOPE_EDIT,
+    TC_ENVELOPE_HEAD,
+    TC_ENVELOPE_TYPING,
+    TC_ENVELOPE_BEAT
+} tc_envelope_kind_e;
+
+typedef struct {
+    tc_envelope_kind_e kind;
+    tc_uuid_t child;
+    int64_t seq;
+    const char *body;        /* what stands behind the line, in the bytes that were read */
+    size_t body_len;
+} tc_envelope_t;
+
+/* The body of a MESSAGE or an EDIT; strings belong to `doc`. */
+typedef struct {
+    const char *object;      /* without its seq; in the bytes that were read */
+    size_t object_len;
+    tc_uuid_t message_id;
+    tc_chat_message_t message; /* id, content and updated_at alone */
+    json_object *doc;
+} tc_envelope_event_t;
+
+/* The body of a TYPING. */
+typedef struct {
+    const char *user_id;
+    const char *user_email;  /* NULL: none */
+    bool is_typing;
+    json_object *doc;
+} tc_envelope_typing_t;
+
+/* Appends an envelope without a body: HEAD or BEAT. */
+void tc_envelope_encode(tc_buf_t *buf, tc_envelope_kind_e kind, const tc_uuid_t *child, int64_t seq);
+
+/* Appends a MESSAGE or an EDIT; `object` is the message object without its seq. */
+void tc_envelope_encode_event(tc_buf_t *buf, tc_envelope_kind_e kind, const tc_uuid_t *child,
+                              int64_t seq, const void *object, size_t object_len);
+void tc_envelope_encode_typing(tc_buf_t *buf, const tc_uuid_t *child, const char *user_id,
+                               const char *user_email, bool is_typing);
+
+/* Reads the line; false when it is none of the above. Does not look at the body. */
+bool tc_envelope_decode(const char *data, size_t len, tc_envelope_t *out);
+
+/*
+ * Reads a body; false when it is not what its kind wants, or an event of another room. The caller ends
+ * with the matching free, whatever came out.
+ */
+bool tc_envelope_decode_event(const tc_envelope_t *envelope, const tc_uuid_t *room_id,
+                              tc_envelope_event_t *out);
+void tc_envelope_event_free(tc_envelope_event_t *event);
+bool tc_envelope_decode_typing(const tc_envelope_t *envelope, tc_envelope_typing_t *out);
+void tc_envelope_typing_free(tc_envelope_typing_t *typing);
+
+#endif
