@@ -2,6 +2,7 @@
 #
 #   make              build the module                 make install      install it with apxs
 #   make run          the demo in the foreground       make token USER=ann
+#   make run STACK=full [PEER=1]                       on PostgreSQL and Redis; PEER: a second server on them
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
 #   make test         all tests                        make test-unit    the pure layers, sanitized
 #   make test-tsan    engine and domain under TSan     make bench        build bench/tcload.c
@@ -19,7 +20,7 @@ CFLAGS   ?= $(OPTIMIZE) -fstack-protector-strong
 PURE_CFLAGS = -std=gnu11 $(WARNINGS) -Isrc $(shell apr-1-config --cppflags --includes) \
               $(shell apu-1-config --includes)
 HTTPD_CFLAGS = -I$(shell $(APXS) -q INCLUDEDIR)
-LIBS     := -ljson-c -ljwt -lssl -lcrypto
+LIBS     := -ljson-c -ljwt -lhiredis -lssl -lcrypto
 
 # The layers, lowest first; t/00-unit/layers.t holds their includes to this order.
 PURE     := base codec domain engine
@@ -57,8 +58,9 @@ clean:
 	rm -rf $(BUILD)
 
 run: deps
+	@$(if $(filter full,$(STACK)),conf/demo/install-packages full)
 	@$(MAKE) --no-print-directory $(MODULE)
-	@PORT='$(PORT)' WORLD='$(WORLD)' STACK='$(STACK)' conf/demo/run "$(CURDIR)/$(MODULE)"
+	@exec env PORT='$(PORT)' WORLD='$(WORLD)' STACK='$(STACK)' PEER='$(PEER)' conf/demo/run "$(CURDIR)/$(MODULE)"
 
 # USER is everybody's own name in the environment: only the command line counts.
 ifneq ($(origin USER),command line)
@@ -74,8 +76,8 @@ grant revoke:
 
 # ---- tests ----
 
-# What the unit tests link: the layers without httpd and database, and two adapters that need neither.
-UNIT_SRC   := $(PURE_SRC) src/adapters/jwt.c src/adapters/sql_query.c t/00-unit/unit.c
+# What the unit tests link: the layers without httpd and database, and the adapters that need neither.
+UNIT_SRC   := $(PURE_SRC) $(addprefix src/adapters/,jwt.c redis_url.c sql_query.c) t/00-unit/unit.c
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
 TSAN_TESTS := $(filter mailbox loop hub_threads,$(UNIT_TESTS))
 UNIT_CFLAGS = $(PURE_CFLAGS) -It/00-unit -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS
@@ -104,7 +106,7 @@ UNIT_BIN := $(UNIT_TESTS:%=$(BUILD)/unit/%.t)
 TSAN_BIN := $(TSAN_TESTS:%=$(BUILD)/tsan/%.t)
 
 test-deps:
-	@conf/demo/install-packages build run test
+	@conf/demo/install-packages build run full test
 
 # Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb.
 test: test-deps

@@ -16,6 +16,13 @@ die() {
     exit 1
 }
 
+# Where root starts them, httpd's children, PostgreSQL and Redis run as this user: the options of setpriv.
+if [ "$(id -u)" -eq 0 ]; then
+    drop='--reuid=www-data --regid=www-data --clear-groups'
+else
+    drop=
+fi
+
 # user_id NAME: the id of ann, bob, carol, dave or u0 … u999
 user_id() {
     case $1 in
@@ -42,14 +49,63 @@ make_run() {
         fi
     fi
     mkdir -p "$run/logs"
-    if [ ! -s "$run/secret" ]; then
-        (umask 077 && openssl rand -hex 32 >"$run/secret.new" && mv "$run/secret.new" "$run/secret")
-    fi
+    make_secret "$run/secret"
+}
+
+# make_secret FILE: 32 random bytes in hex, for its owner's eyes, unless the file is there
+make_secret() {
+    [ -s "$1" ] || (umask 077 && openssl rand -hex 32 >"$1.new" && mv "$1.new" "$1")
 }
 
 # may_pass FOLDER: may the user that httpd runs as go through it?
 may_pass() {
-    setpriv --reuid=www-data --regid=www-data --clear-groups test -x "$1/." 2>/dev/null
+    # shellcheck disable=SC2086 # words
+    setpriv $drop -- test -x "$1/." 2>/dev/null
+}
+
+# own PATH…: gives it to the user of $drop
+own() {
+    [ -z "$drop" ] || chown -R www-data:www-data "$@"
+}
+
+# runs PID WORDS: is there a process PID with WORDS on its command line? A number that an old file holds
+# may be somebody else's by now.
+runs() {
+    2>/dev/null tr '\0' ' ' <"/proc/$1/cmdline" | grep -qF -- "$2 "
+}
+
+pidfile_runs() {
+    [ -s "$1" ] && runs "$(head -n 1 "$1")" "$2"
+}
+
+# stop_process PID WORDS SIGNAL: ends it and waits; after half a minute, by force
+stop_process() {
+    tries=300
+    kill -s "$3" "$1" 2>/dev/null || true
+    while runs "$1" "$2"; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || kill -s KILL "$1" 2>/dev/null || true
+        sleep 0.1
+    done
+}
+
+# stop_leftover PIDFILE WORDS SIGNAL: ends the process that the file names. Where that is somebody else's
+# the file goes instead: PostgreSQL would take him for its own.
+stop_leftover() {
+    if pidfile_runs "$1" "$2"; then
+        pid=$(head -n 1 "$1")
+        echo "Stopping what an earlier run left behind: ${2#"$run/"} (pid $pid)."
+        stop_process "$pid" "$2" "$3"
+    elif [ -s "$1" ] && kill -0 "$(head -n 1 "$1")" 2>/dev/null; then
+        rm "$1"
+    fi
+}
+
+# not_started NAME LOG
+not_started() {
+    echo "$1 did not start. $2 says:" >&2
+    tail -n 5 "$2" >&2
+    exit 1
 }
 
 base64url() {

@@ -1,0 +1,127 @@
+# Shell functions of the demo's full stack: a private PostgreSQL and a private Redis under run/, both on
+# 127.0.0.1 alone and each with a password. Sourced after lib.sh, never run.
+# shellcheck shell=sh disable=SC2154 # lib.sh sets $run and $drop
+
+# They would overrule what is said below.
+unset PGPASSWORD PGSERVICE PGOPTIONS
+
+pg=$(find /usr/lib/postgresql/*/bin -name initdb 2>/dev/null | sort -V | tail -n 1)
+pg=${pg%/initdb}
+postgres_pid=
+redis_pid=
+
+# conninfo USER DATABASE: how libpq reaches the database; the password stays in its file
+conninfo() {
+    echo "host=127.0.0.1 port=$(cat "$run/postgres/port") dbname=$2 user=$1" \
+        "passfile='$run/postgres/pgpass'"
+}
+
+# sql …: psql in the chat's database; the standard input is SQL where no argument is
+sql() {
+    "$pg/psql" -X -q -v ON_ERROR_STOP=1 -d "$(conninfo tripchat tripchat)" "$@"
+}
+
+# full_stack_runs: has "make run STACK=full" come up, and is it still there?
+full_stack_runs() {
+    [ "$(cat "$run/stack" 2>/dev/null)" = full ] && pidfile_runs "$run/httpd.pid" "$run/httpd.conf"
+}
+
+# keep_port FILE FIRST: writes a free port into FILE, the one it holds already if that is free. They lie
+# below the ports of outgoing connections: who tries again and again to reach one of those on which nobody
+# listens is connected to himself in the end.
+keep_port() {
+    free=$(perl -MIO::Socket::INET -e '
+        for my $port (grep { $_ } @ARGV, $ARGV[-1] + 1 .. $ARGV[-1] + 999) {
+            IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => $port, ReuseAddr => 1)
+                or next;
+            print $port;
+            last;
+        }' "$(cat "$1" 2>/dev/null)" "$2")
+    [ -n "$free" ] || die "There is no free port from $2 on."
+    echo "$free" >"$1"
+}
+
+# prepare_services: passwords, ports and settings
+prepare_services() {
+    [ -n "$pg" ] || die "There is no PostgreSQL: install postgresql."
+    command -v redis-server >/dev/null || die "There is no Redis: install redis-server."
+    (
+        umask 077
+        mkdir -p "$run/postgres" "$run/redis"
+        keep_port "$run/postgres/port" 15432
+        keep_port "$run/redis/port" 16379
+        make_secret "$run/postgres/password"
+        make_secret "$run/redis/password"
+        echo "127.0.0.1:*:*:*:$(cat "$run/postgres/password")" >"$run/postgres/pgpass"
+        # A later run knows it by its command line, so it may not change that.
+        cat >"$run/redis/redis.conf" <<CONF
+bind 127.0.0.1
+port $(cat "$run/redis/port")
+requirepass $(cat "$run/redis/password")
+dir "$run/redis"
+pidfile "$run/redis/pid"
+save ""
+appendonly no
+set-proc-title no
+CONF
+    )
+}
+
+# start_services: in sessions of their own, where Ctrl-C does not reach them before httpd has ended. The
+# signal of --pdeathsig comes when this shell is killed outright.
+start_services() {
+    make_cluster
+    # No socket: its path might be too long. 200 connections: two servers of four children, and some.
+    # shellcheck disable=SC2086 # words
+    setsid setpriv $drop --pdeathsig INT -- "$pg/postgres" -D "$run/postgres/data" -h 127.0.0.1 \
+        -p "$(cat "$run/postgres/port")" -k '' -N 200 >>"$run/logs/postgres.log" 2>&1 9>&- &
+    postgres_pid=$!
+    # shellcheck disable=SC2086 # words
+    setsid setpriv $drop --pdeathsig TERM -- redis-server "$run/redis/redis.conf" \
+        >>"$run/logs/redis.log" 2>&1 9>&- &
+    redis_pid=$!
+
+    until "$pg/pg_isready" -q -h 127.0.0.1 -p "$(cat "$run/postgres/port")"; do
+        kill -0 "$postgres_pid" 2>/dev/null || not_started PostgreSQL "$run/logs/postgres.log"
+        sleep 0.1
+    done
+    until REDISCLI_AUTH=$(cat "$run/redis/password") redis-cli -h 127.0.0.1 -p "$(cat "$run/redis/port")" \
+        ping 2>/dev/null | grep -q PONG; do
+        kill -0 "$redis_pid" 2>/dev/null || not_started Redis "$run/logs/redis.log"
+        sleep 0.1
+    done
+    make_database
+}
+
+# make_cluster: PostgreSQL's files, under another name until they are whole
+make_cluster() {
+    [ ! -d "$run/postgres/data" ] || return 0
+    rm -rf "$run/postgres/data.new"
+    # shellcheck disable=SC2086 # words
+    setpriv $drop -- "$pg/initdb" -D "$run/postgres/data.new" -U postgres -A scram-sha-256 \
+        --pwfile "$run/postgres/password" --encoding UTF8 --no-locale >>"$run/logs/postgres.log" 2>&1 ||
+        not_started initdb "$run/logs/postgres.log"
+    mv "$run/postgres/data.new" "$run/postgres/data"
+}
+
+# make_database: the chat's own, of a user who is nothing more than its owner
+make_database() {
+    "$pg/psql" -X -q -v ON_ERROR_STOP=1 -d "$(conninfo postgres postgres)" <<SQL
+SELECT 'CREATE ROLE tripchat LOGIN PASSWORD ''$(cat "$run/postgres/password")'''
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tripchat') \gexec
+SELECT 'CREATE DATABASE tripchat OWNER tripchat'
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'tripchat') \gexec
+SQL
+}
+
+stop_services() {
+    [ -z "$redis_pid" ] || stop_process "$redis_pid" "$run/redis/redis.conf" TERM
+    [ -z "$postgres_pid" ] || stop_process "$postgres_pid" "$run/postgres/data" INT
+}
+
+# stop_leftovers: ends what is still there of a run that was killed outright
+stop_leftovers() {
+    stop_leftover "$run/httpd.pid" "$run/httpd.conf" TERM
+    stop_leftover "$run/redis/pid" "$run/redis/redis.conf" TERM
+    stop_leftover "$run/postgres/data/postmaster.pid" "$run/postgres/data" INT
+}
