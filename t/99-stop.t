@@ -9,12 +9,12 @@ use lib "$FindBin::Bin/lib";
 use Test::More tests => 3;
 
 use TripChat::Log qw(unexpected_lines);
-use TripChat::Server;
+use TripChat::Process;
 use TripChat::Shared qw(site server_pid);
 use TripChat::Wait qw(until_true);
 
 my $pid      = server_pid();
-my @children = TripChat::Server::pids_of_session($pid);
+my @children = TripChat::Process::pids_of_session($pid);
 
 ok(kill('TERM', $pid), 'the server has lived to the end');
 until_true('the server to stop', sub { !kill 0, $pid });

@@ -51,6 +51,11 @@ my %NO_VALUE = (
     SIZE   => ['abc', '-1', '12x', '1.5m', '12 k', '99999999999999999999', '999999999999999g', '""'],
     TIME   => ['abc', '-1', '10lightyears', '1.5s', '10 s', '99999999999999999999', '999999999999999h', '""'],
     CHOICE => ['pigeon', 'LOCAL!', 'close http', '""'],
+    BUS    => [
+        'pigeon', 'redis:', 'redis://', 'redis://:6379', 'redis://host:port', 'redis://host:0', 'redis://host:65536',
+        'redis://host/first', 'redis://user:password@host', 'rediss://host', 'unix:', 'unix:relative',
+        'unix:/path?db=first', 'unix:/path?base=1', 'local redis://host', '""',
+    ],
     TEXT   => ['""', 'two words'],
     PATH   => ['""', 'two words'],
     WORDS  => ['', '""'],
@@ -59,6 +64,8 @@ my %NO_VALUE = (
 # Directive => what only the start notices, because it looks at files or at the whole configuration
 my %REFUSED_AT_START = (
     TripChatJWTSecretFile => ['/nonexistent/secret', '/dev/null', '/'],
+    TripChatRedisPasswordFile => map({ [map { "$_\nTripChatBus redis://127.0.0.1:1" } @$_] } ['/nonexistent/file', '/dev/null', '/']),
+    TripChatRedisUser         => ["chat\nTripChatBus redis://127.0.0.1:1"],
     TripChatAccessQuery   => [
         '"SELECT 1"',
         '"SELECT 1 FROM t WHERE a = %{trip}"',
@@ -138,6 +145,7 @@ subtest 'each form of a value is accepted, and each bound' => sub {
         (map { "TripChatPingInterval $_" } qw(25 25s 25S 500ms 2min 1h)),
         (map { "TripChatMaxMessageSize $_" } qw(65536 64k 64K 1m)),
         'TripChatReject HTTP', 'TripChatReject close', 'TripChatBus local', 'TripChatBus Local',
+        (map { "TripChatBus $_" } qw(redis://host redis://host:6380/2 redis://[::1]:6379 unix:/path unix:///path?db=3)),
         'TripChatMessageTypes text', 'TripChatMessageTypes text sticker',
         'TripChatAccessQuery "SELECT 1 FROM m WHERE t = %{trip} AND u = %{user}"',
         'TripChatAccessQuery "SELECT 1 FROM m WHERE u = %{user} AND t = %{trip} OR x LIKE \'100%\' AND y = %{user}"',

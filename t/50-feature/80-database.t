@@ -9,8 +9,6 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
-use IPC::Open3 qw(open3);
-
 use TripChat::Test;
 
 my $server = TripChat::Server->start;
@@ -26,18 +24,7 @@ sub members {
 }
 
 # Runs $code while another program holds the database's write lock.
-sub while_locked {
-    my ($code) = @_;
-    my $pid = open3(my $in, my $out, undef, 'sqlite3', '-batch', $site->database);
-    $in->autoflush(1);
-    print {$in} "BEGIN IMMEDIATE; SELECT 'locked';\n";
-    is(scalar <$out>, "locked\n", 'the database is locked');
-    my $result = eval { $code->(); 1 } ? undef : $@;
-    close $in;
-    waitpid $pid, 0;
-    die $result if defined $result;
-    return;
-}
+sub while_locked { return $site->database->while_locked(@_) }
 
 subtest 'a message that cannot be stored is an error to its sender alone' => sub {
     my ($trip, $ann, $bob) = members();
@@ -109,7 +96,7 @@ subtest 'a membership that is given or taken counts for the next connection' => 
 
 subtest 'a trip that is deleted closes its room with 4003' => sub {
     my ($trip, $ann) = members();
-    $site->sql("PRAGMA foreign_keys = ON; DELETE FROM trips WHERE id = '$trip'");
+    $site->sql("DELETE FROM trips WHERE id = '$trip'");
     $ann->say('is anybody there?');
     closes_with($ann, 4003, 'for who speaks there');
     turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 4003, 'and for who comes');
@@ -121,7 +108,7 @@ subtest 'messages of a user who is deleted go, and nobody waits for their number
     $bob->said('of bob');
     $ann->next_json;
     $ann->said('of ann');
-    $site->sql(sprintf "PRAGMA foreign_keys = ON; DELETE FROM users WHERE id = '%s'", user('bob')->{id});
+    $site->sql(sprintf "DELETE FROM users WHERE id = '%s'", user('bob')->{id});
     $bob->next_json('chat_message');
     $bob->say('a ghost', client_id => 'c-1');
     error_is($bob, { code => 'internal', client_id => 'c-1' }, 'the user stores nothing more');

@@ -46,14 +46,17 @@ sub load_modules {
         _load_module('tripchat', module_file());
 }
 
-# One child: what the local bus needs. $workers are threads, or with prefork the
-# processes, where one child means one worker.
+# So many children, always: none is spare. One is what the local bus needs. $workers are a child's
+# threads; with prefork a child is one worker.
 sub mpm_settings {
-    my ($mpm, $workers) = @_;
-    return "ServerLimit 1\nStartServers 1\nMinSpareServers 1\nMaxSpareServers 1\nMaxRequestWorkers 1\n"
+    my ($mpm, $workers, $children) = @_;
+    $children //= 1;
+    my $threads = $workers * $children;
+    return "ServerLimit $children\nStartServers $children\nMinSpareServers 1\nMaxSpareServers $children\n"
+        . "MaxRequestWorkers $children\n"
         if $mpm eq 'prefork';
-    return "ServerLimit 1\nStartServers 1\nThreadsPerChild $workers\nMaxRequestWorkers $workers\n"
-        . "MinSpareThreads 1\nMaxSpareThreads $workers\n";
+    return "ServerLimit $children\nStartServers $children\nThreadsPerChild $workers\n"
+        . "MaxRequestWorkers $threads\nMinSpareThreads 1\nMaxSpareThreads $threads\n";
 }
 
 sub _load_module {

@@ -9,27 +9,31 @@ use warnings;
 
 use File::Basename qw(basename);
 use File::Path qw(make_path remove_tree);
-use IO::Socket::INET;
-use POSIX qw(WNOHANG);
 
+use TripChat::Database;
 use TripChat::File qw(read_file write_file);
-use TripChat::Httpd qw(top_dir sql_dir httpd mpm load_modules mpm_settings);
+use TripChat::Httpd qw(top_dir httpd mpm load_modules mpm_settings);
 use TripChat::Log qw(unexpected_lines);
+use TripChat::Postgres;
+use TripChat::Process qw(free_port pids_of_session);
+use TripChat::Redis;
+use TripChat::Shared qw(is_full);
 use TripChat::Site;
 use TripChat::Wait qw(until_true);
-use TripChat::World qw(create_database);
+
+our @ISA = ('TripChat::Process');
 
 use constant {
-    WORKERS     => 8,
-    START_TRIES => 5,                          # a free port may be taken before httpd binds it
-    SECRET      => 'a secret of thirty-two characters',
-    PAGE        => "a page of the site\n",
+    WORKERS => 8,
+    SECRET  => 'a secret of thirty-two characters',
+    PAGE    => "a page of the site\n",
 };
 
-my %running;                                   # pid => server, for END
 my $made = 0;
 
-# mpm         => event | worker | prefork      workers => threads of the child
+# mpm         => event | worker | prefork      workers => threads of a child
+# children    => 1                             redis => TripChat::Redis, which several children need
+# database    => TripChat::Database of all sites; by default each has one of its own
 # tls         => 1: a second site, named tls, on a second port
 # http2       => 1: HTTP/2 over TLS and plain    modules => [names of modules to load besides]
 # config      => text for the server           site_config => text for each site
@@ -37,16 +41,11 @@ my $made = 0;
 # secret      => of the tokens                 secret_file => bytes of the file, where they differ
 # descriptors => the limit of the server's processes
 # log_level   => for LogLevel
+#
+# With TC_STACK=full in the environment a site that is not told otherwise is on PostgreSQL and Redis.
 sub start {
     my ($class, %opt) = @_;
-    for my $try (1 .. START_TRIES) {
-        my $self = $class->_prepare(%opt);
-        $self->_spawn;
-        return $self if $self->_is_up;
-        die "httpd does not start:\n" . $self->output if $self->output !~ /could not bind to address/;
-        $self->_remove;
-    }
-    die "no free port in @{[START_TRIES]} tries\n";
+    return $class->start_on_free_port(qr/could not bind to address/, sub { $class->_prepare(%opt) });
 }
 
 # Runs httpd with this configuration where it should refuse to start.
@@ -54,9 +53,9 @@ sub start {
 sub refusal {
     my ($class, %opt) = @_;
     my $self = $class->_prepare(%opt);
-    $self->_spawn;
-    my $up     = $self->_is_up;
-    my $status = $up ? $self->_terminate : $self->{status};
+    $self->launch;
+    my $up     = $self->wait_until_up;
+    my $status = $up ? $self->_terminate : $self->status;
     my $said   = ($up ? "it started:\n" : '') . $self->output;
     $self->_remove;
     return ($up ? 0 : $status, $said);
@@ -66,17 +65,14 @@ sub refusal {
 sub check_config {
     my ($class, %opt) = @_;
     my $self = $class->_prepare(%opt, no_database => 1);
-    $self->_spawn('-t');
-    waitpid $self->{pid}, 0;
-    my $status = $?;
-    delete $running{ $self->{pid} };
-    my $said = $self->output;
+    $self->launch('-t');
+    my $status = $self->wait_for_end;
+    my $said   = $self->output;
     $self->_remove;
     return ($status, $said);
 }
 
 sub site { my ($self, $name) = @_; return $self->{sites}{ $name // 'plain' } }
-sub pid  { return $_[0]{pid} }
 sub dir  { return $_[0]{dir} }
 
 sub error_log  { return read_file("$_[0]{dir}/error_log") }
@@ -135,7 +131,7 @@ sub stop {
 sub _prepare {
     my ($class, %opt) = @_;
     my $self = bless {
-        mpm => mpm(), workers => WORKERS, config => '', site_config => '', secret => SECRET,
+        mpm => mpm(), workers => WORKERS, children => 1, config => '', site_config => '', secret => SECRET,
         log_level => 'info tripchat:debug',
         %opt,
         dir => sprintf('%s/t/var/servers/%s-%d-%d', top_dir(), basename($0, '.t'), $$, ++$made),
@@ -144,6 +140,7 @@ sub _prepare {
     write_file("$self->{dir}/htdocs/index.html", PAGE);
     write_file("$self->{dir}/secret",            $self->{secret_file} // $self->{secret});
     _make_certificate($self->{dir}) if $self->{tls};
+    $self->{database} //= $self->_database_of('shared') if $self->{shared};
     $self->{sites}{$_} = $self->_new_site($_) for 'plain', $self->{tls} ? 'tls' : ();
     write_file("$self->{dir}/httpd.conf", $self->_config);
     return $self;
@@ -151,24 +148,29 @@ sub _prepare {
 
 sub _new_site {
     my ($self, $name) = @_;
-    my $database = sprintf '%s/%s.db', $self->{dir}, $self->{shared} ? 'shared' : $name;
-    create_database($database, sql_dir()) if !$self->{no_database} && !-e $database;
     return TripChat::Site->new(
         host       => '127.0.0.1',
-        port       => _free_port(),
+        port       => free_port(),
         tls        => $name eq 'tls',
         secret     => $self->{secret},
-        database   => $database,
+        database   => $self->_database_of($name),
         error_log  => "$self->{dir}/error_log",
         access_log => "$self->{dir}/access_log",
     );
+}
+
+sub _database_of {
+    my ($self, $name) = @_;
+    return $self->{database} if $self->{database};
+    return TripChat::Database->sqlite("$self->{dir}/$name.db", new => !$self->{no_database}) if !is_full();
+    return TripChat::Postgres->shared->new_database;
 }
 
 sub _config {
     my ($self) = @_;
     my $modules  = load_modules($self->{mpm}, $self->{tls} ? qw(socache_shmcb ssl) : (),
         $self->{http2} ? 'http2' : (), @{ $self->{modules} || [] });
-    my $settings = mpm_settings($self->{mpm}, $self->{workers});
+    my $settings = mpm_settings(@$self{qw(mpm workers children)});
     my $protocols = $self->{http2} ? 'Protocols h2 h2c http/1.1' : '';
     my $sessions  = $self->{tls} ? qq(SSLSessionCache "shmcb:$self->{dir}/sessions(512000)") : '';
     my $shared = $self->{shared} ? $self->_chat_config($self->site) : '';
@@ -220,9 +222,12 @@ CONF
 
 sub _chat_config {
     my ($self, $site) = @_;
+    my $redis    = $self->{redis} // (is_full() ? TripChat::Redis->shared : undef);
+    my $bus      = $redis ? $redis->directives : '';
+    my $database = $site->database->directives;
     return <<"CONF";
-    DBDriver sqlite3
-    DBDParams "$site->{database}"
+    $database
+    $bus
     TripChatJWTSecretFile "$self->{dir}/secret"
     $self->{site_config}
     <Location "/ws/chat/">
@@ -231,50 +236,24 @@ sub _chat_config {
 CONF
 }
 
-sub _spawn {
+sub launch {
     my ($self, @arguments) = @_;
     @arguments = ('-D', 'FOREGROUND') if !@arguments;
-    my $pid = fork // die "fork: $!\n";
-    if (!$pid) {
-        POSIX::setsid();                       # so that all its processes can be found
-        open STDERR, '>', "$self->{dir}/stderr" or POSIX::_exit(126);
-        open STDOUT, '>&', \*STDERR             or POSIX::_exit(126);
-        my @command = (httpd(), '-f', "$self->{dir}/httpd.conf", @arguments);
-        unshift @command, 'prlimit', "--nofile=$self->{descriptors}" if $self->{descriptors};
-        exec @command or POSIX::_exit(127);
-    }
-    $self->{pid} = $pid;
-    $running{$pid} = $self;
+    $self->run_command("$self->{dir}/stderr",
+        $self->{descriptors} ? ('prlimit', "--nofile=$self->{descriptors}") : (),
+        httpd(), '-f', "$self->{dir}/httpd.conf", @arguments);
     return;
 }
 
-# Waits until the server says that it runs (true) or has exited (false).
-sub _is_up {
-    my ($self) = @_;
-    my $state = until_true(
-        'httpd to start',
-        sub {
-            return 'exited' if $self->_reaped;
-            return $self->_starts ? 'up' : undef;
-        }
-    );
-    return $state eq 'up';
-}
+# It is up when it says that it runs.
+sub is_up { my ($self) = @_; return $self->_starts > 0 }
 
-sub _reaped {
-    my ($self) = @_;
-    return 1 if !$running{ $self->{pid} };
-    return 0 if waitpid($self->{pid}, WNOHANG) != $self->{pid};
-    $self->{status} = $?;
-    delete $running{ $self->{pid} };
-    return 1;
-}
+sub end_at_exit { my ($self) = @_; return $self->_terminate }
 
 sub _terminate {
     my ($self) = @_;
     $self->ask_to_stop;
-    until_true("httpd $self->{pid} to stop", sub { $self->_reaped });
-    return $self->{status};
+    return $self->wait_for_end;
 }
 
 sub _starts {
@@ -283,23 +262,6 @@ sub _starts {
 }
 
 sub _remove { my ($self) = @_; remove_tree($self->{dir}); return }
-
-sub pids_of_session {
-    my ($session) = @_;
-    my @pids;
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        my $line = eval { read_file($stat) } or next;          # gone meanwhile
-        my ($pid, $state, $sid) = $line =~ /\A(\d+) \(.*\) (\S) \d+ \d+ (\d+) /s or next;
-        push @pids, $pid if $sid == $session && $state ne 'Z';
-    }
-    return @pids;
-}
-
-sub _free_port {
-    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', Proto => 'tcp')
-        or die "no free port: $!\n";
-    return $socket->sockport;
-}
 
 sub _make_certificate {
     my ($dir) = @_;
@@ -311,17 +273,6 @@ sub _make_certificate {
     my @said = <$out>;
     close $out or die "openssl: @said\n";
     return;
-}
-
-# A test that died or was interrupted has not stopped its servers.
-$SIG{$_} //= sub { exit 1 } for qw(INT TERM HUP);
-
-END {
-    local $?;
-    for my $pid (keys %running) {
-        kill 'TERM', $pid;
-        eval { $running{$pid}->_terminate; 1 } or kill 'KILL', $pid, pids_of_session($pid);
-    }
 }
 
 1;

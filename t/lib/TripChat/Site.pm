@@ -9,9 +9,9 @@ use warnings;
 use TripChat::Client;
 use TripChat::Token qw(make_token access_claims);
 use TripChat::WebSocket;
-use TripChat::World qw(user new_uuid sqlite);
+use TripChat::World qw(user new_uuid);
 
-# host, port, tls, secret (bytes), database (path), error_log, access_log (paths)
+# host, port, tls, secret (bytes), database (TripChat::Database), error_log, access_log (paths)
 sub new {
     my ($class, %site) = @_;
     return bless {%site}, $class;
@@ -38,11 +38,11 @@ sub new_trip {
         $sql .= sprintf "INSERT INTO trip_collaborators (trip_id, user_id) VALUES ('%s', '%s');", $id,
             user($name)->{id};
     }
-    sqlite($self->{database}, "$sql COMMIT;");
+    $self->sql("$sql COMMIT;");
     return $id;
 }
 
-sub sql { my ($self, $sql) = @_; return sqlite($self->{database}, $sql) }
+sub sql { my ($self, $sql) = @_; return $self->{database}->sql($sql) }
 
 # The path of a trip's socket; %query in the order of the names.
 sub path {

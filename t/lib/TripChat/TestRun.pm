@@ -1,7 +1,8 @@
 package TripChat::TestRun;
 
 # Apache::TestRun with this project's server: the modules of TripChat::Httpd,
-# a port, a secret and a database for each site of t/conf/extra.conf.in.
+# a port, a secret and a database for each site of t/conf/extra.conf.in. With
+# TC_STACK=full they are on the PostgreSQL and the Redis of t/with-services.
 # TripChat::Shared finds them again in the tests.
 
 use strict;
@@ -11,9 +12,9 @@ use Apache::TestRun ();
 use File::Path qw(make_path remove_tree);
 
 use TripChat::File qw(write_file);
-use TripChat::Httpd qw(top_dir sql_dir httpd apxs mpm load_modules mpm_settings);
-use TripChat::Shared qw(site_names site_dir);
-use TripChat::World qw(create_database);
+use TripChat::Httpd qw(top_dir httpd apxs mpm load_modules mpm_settings);
+use TripChat::Shared qw(site_names site_dir site_database is_full);
+use TripChat::Redis;
 
 our @ISA = ('Apache::TestRun');
 
@@ -45,6 +46,8 @@ sub new_test_config {
     for my $name (site_names()) {
         $vars->{"tc_${name}_port"} = $config->server->select_next_port;
         $vars->{"tc_${name}_dir"}  = site_dir($name);
+        $vars->{"tc_${name}_stack"} = site_database($name)->directives
+            . (is_full() ? TripChat::Redis->shared->directives(prefix => "$name:") : '');
     }
     return $config;
 }
@@ -62,7 +65,7 @@ sub _make_sites {
         remove_tree($dir);
         make_path($dir);
         write_file("$dir/secret", TripChat::Shared::secret($name));
-        create_database("$dir/chat.db", sql_dir());
+        site_database($name, new => 1);
     }
     return;
 }

@@ -1,0 +1,91 @@
+package TripChat::Database;
+
+# A database of the tests, with the project's own tables (sql/) and everybody of
+# TripChat::World in it: an SQLite file, or one of a PostgreSQL's databases.
+# What SQL says comes back as text, a line a row, columns between bars.
+
+use strict;
+use warnings;
+
+use IPC::Open3 qw(open3);
+
+use TripChat::File qw(read_file);
+use TripChat::Httpd qw(sql_dir);
+use TripChat::World qw(people_sql);
+
+# The file; new => 1: with the tables, and nothing yet but the people.
+sub sqlite {
+    my ($class, $file, %opt) = @_;
+    my $self = bless { driver => 'sqlite3', params => $file, command => ['sqlite3', '-batch', '-bail', $file] }, $class;
+    $self->create_tables if $opt{new};
+    return $self;
+}
+
+# One that exists already: how libpq reaches it, and the command that runs SQL in it.
+sub postgres {
+    my ($class, $conninfo, @command) = @_;
+    return bless { driver => 'pgsql', params => $conninfo, command => \@command }, $class;
+}
+
+sub driver  { return $_[0]{driver} }
+sub command { return @{ $_[0]{command} } }
+
+sub is_sqlite { return $_[0]{driver} eq 'sqlite3' }
+
+# The lines of a configuration that lead there.
+sub directives {
+    my ($self) = @_;
+    return "DBDriver $self->{driver}\nDBDParams \"$self->{params}\"\n"
+        . ($self->is_sqlite ? '' : "DBDKeep 2\nDBDMax 8\n");
+}
+
+# The tables of sql/ and the people. On SQLite a table may name one that comes later.
+sub create_tables {
+    my ($self) = @_;
+    my $kind = $self->is_sqlite ? 'sqlite3' : 'pgsql';
+    $self->run_file(sql_dir() . "/$_.$kind.sql") for qw(site chat);
+    $self->sql(people_sql());
+    return $self;
+}
+
+sub run_file {
+    my ($self, $file) = @_;
+    $self->sql(read_file($file));
+    return;
+}
+
+# Runs SQL; returns its lines. Dies of any error.
+sub sql {
+    my ($self, $sql) = @_;
+    my $pid = open3(my $in, my $out, undef, @{ $self->{command} });
+    print {$in} $self->_before, $sql, "\n";
+    close $in;
+    my @lines = <$out>;
+    waitpid $pid, 0;
+    die "$self->{driver}: @lines\n" if $?;
+    chomp @lines;
+    return @lines;
+}
+
+# Runs $code while another program has locked the tables against whoever writes.
+sub while_locked {
+    my ($self, $code) = @_;
+    my $pid = open3(my $in, my $out, undef, @{ $self->{command} });
+    $in->autoflush(1);
+    print {$in} $self->is_sqlite ? "BEGIN IMMEDIATE;\n"
+        : "BEGIN; LOCK TABLE chat_rooms, chat_messages IN EXCLUSIVE MODE;\n", "SELECT 'locked';\n";
+    my $said = <$out> // '';
+    my $done = $said eq "locked\n" && eval { $code->(); 1 };
+    my $error = $done ? undef : $@ || "not locked: $said\n";
+    close $in;
+    waitpid $pid, 0;
+    die $error if defined $error;
+    return;
+}
+
+sub _before {
+    my ($self) = @_;
+    return $self->is_sqlite ? ".timeout 30000\nPRAGMA foreign_keys = ON;\n" : '';
+}
+
+1;

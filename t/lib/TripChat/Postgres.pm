@@ -1,0 +1,126 @@
+package TripChat::Postgres;
+
+# A private PostgreSQL: its files in t/var, a free port of 127.0.0.1, no
+# password. shared() is the one that t/with-services has started for all test
+# files; a test that stops or freezes its own starts it with start().
+#
+# It does not flush to the disk: what a test kills is the process, not the machine.
+
+use strict;
+use warnings;
+
+use File::Path qw(make_path remove_tree);
+
+use TripChat::Database;
+use TripChat::File qw(read_file);
+use TripChat::Httpd qw(top_dir);
+use TripChat::Process qw(free_port);
+
+our @ISA = ('TripChat::Process');
+
+use constant MAX_CONNECTIONS => 300;
+
+my $made = 0;
+my $shared;
+
+# settings => { name => value }, of postgresql.conf
+sub start {
+    my ($class, %opt) = @_;
+    my $dir = sprintf '%s/t/var/postgres-%d-%d', top_dir(), $$, ++$made;
+    remove_tree($dir);
+    make_path($dir);
+    my $self = bless { dir => $dir, settings => $opt{settings} || {} }, $class;
+    $self->_make_cluster;
+    return $class->start_on_free_port(qr/could not bind|could not create any TCP/, sub { $self->{port} = free_port(); $self });
+}
+
+# The one of t/with-services; without that, one of this file's own.
+sub shared {
+    my ($class) = @_;
+    return $shared //= $ENV{TC_POSTGRES_PORT} ? bless { port => $ENV{TC_POSTGRES_PORT} }, $class : $class->start;
+}
+
+sub port { return $_[0]{port} }
+
+# A new database with the project's tables and everybody in it; with empty => 1, nothing.
+# name => of the database, which takes the place of an older one
+sub new_database {
+    my ($self, %opt) = @_;
+    my $name = $opt{name} // sprintf 'tripchat_%d_%d', $$, ++$made;
+    $self->database('postgres')->sql("DROP DATABASE IF EXISTS $name;\nCREATE DATABASE $name;");
+    my $database = $self->database($name);
+    $database->create_tables if !$opt{empty};
+    return $database;
+}
+
+# One that is there.
+sub database {
+    my ($self, $name) = @_;
+    my $conninfo = "host=127.0.0.1 port=$self->{port} dbname=$name user=postgres";
+    return TripChat::Database->postgres($conninfo,
+        _program('psql'), qw(-X -q -A -t -v ON_ERROR_STOP=1 -d), $conninfo);
+}
+
+# Stops it: INT disconnects everybody first, QUIT does not even tell them.
+sub stop {
+    my ($self, $signal) = @_;
+    kill $signal // 'INT', $self->{pid};
+    $self->wait_for_end;
+    return;
+}
+
+# Starts it again where it was, with what it had.
+sub start_again {
+    my ($self) = @_;
+    $self->launch;
+    $self->wait_until_up or die "PostgreSQL does not start again:\n" . $self->output;
+    return;
+}
+
+sub launch {
+    my ($self) = @_;
+    my %settings = (
+        listen_addresses => '127.0.0.1', port => $self->{port}, unix_socket_directories => '',
+        max_connections  => MAX_CONNECTIONS, fsync => 'off', %{ $self->{settings} },
+    );
+    $self->run_command("$self->{dir}/log", _program('postgres'), '-D', "$self->{dir}/data",
+        map { ('-c', "$_=$settings{$_}") } sort keys %settings);
+    return;
+}
+
+sub is_up {
+    my ($self) = @_;
+    return system(_program('pg_isready'), qw(-q -h 127.0.0.1 -p), $self->{port}) == 0;
+}
+
+sub output { return read_file("$_[0]{dir}/log") }
+
+sub end_at_exit {
+    my ($self) = @_;
+    $self->stop('QUIT');
+    remove_tree($self->{dir});
+    return;
+}
+
+sub _make_cluster {
+    my ($self) = @_;
+    my @command = (_program('initdb'), '-D', "$self->{dir}/data",
+        qw(-U postgres -A trust --encoding UTF8 --no-locale --no-sync));
+    open my $out, '-|', "@command 2>&1" or die "initdb: $!\n";
+    my @said = <$out>;
+    close $out or die "initdb: @said\n";
+    return;
+}
+
+# Debian keeps the servers' programs out of the way, a directory for each version: the newest.
+my $bin;
+
+sub _program {
+    my ($name) = @_;
+    $bin //= (map { $_->[1] } sort { $b->[0] <=> $a->[0] }
+            map { m{/(\d+)/bin/initdb\z} ? [$1, s{/initdb\z}{}r] : () } glob '/usr/lib/postgresql/*/bin/initdb')[0]
+        // die "there is no PostgreSQL: install postgresql\n";
+    return "$bin/$name";
+}
+
+1;

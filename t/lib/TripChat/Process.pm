@@ -1,0 +1,164 @@
+package TripChat::Process;
+
+# A server program that a test runs beside itself: a child of the test, in the
+# foreground, found and ended by its pid. Base of Server, Postgres and Redis,
+# which say how it is started (launch), when it is up (is_up), what it has said
+# (output) and how it ends with the test (end_at_exit).
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IO::Socket::INET;
+use POSIX qw(WNOHANG);
+
+use TripChat::File qw(read_file);
+use TripChat::Wait qw(until_true);
+
+our @EXPORT_OK = qw(free_port pids_of_session freeze_pids is_alive);
+
+use constant START_TRIES => 5;    # a free port may be taken before the program binds it
+
+my %running;                      # pid => process, for END
+my $started = 0;
+
+# Calls $prepare for a process on a free port until it is up. What it said of a
+# port that was taken meanwhile matches $taken.
+sub start_on_free_port {
+    my ($class, $taken, $prepare) = @_;
+    for my $try (1 .. START_TRIES) {
+        my $self = $prepare->();
+        $self->launch;
+        return $self if $self->wait_until_up;
+        die "$class does not start:\n" . $self->output if $self->output !~ $taken;
+    }
+    die "$class: no free port in @{[START_TRIES]} tries\n";
+}
+
+# Runs the command in a session of its own, with its output in $file.
+sub run_command {
+    my ($self, $file, @command) = @_;
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        POSIX::setsid();                       # so that all its processes can be found
+        open STDIN,  '<',  '/dev/null' or POSIX::_exit(126);
+        open STDERR, '>>', $file       or POSIX::_exit(126);
+        open STDOUT, '>&', \*STDERR    or POSIX::_exit(126);
+        exec @command or POSIX::_exit(127);
+    }
+    $self->{pid}     = $pid;
+    $self->{started} = ++$started;
+    $running{$pid}   = $self;
+    return;
+}
+
+sub pid { return $_[0]{pid} }
+
+# The wait status of one that has ended.
+sub status { return $_[0]{status} }
+
+# Waits until is_up() says so (true) or the program has ended (false).
+sub wait_until_up {
+    my ($self) = @_;
+    my $state = until_true(
+        ref($self) . ' to start',
+        sub { $self->has_ended ? 'ended' : $self->is_up ? 'up' : undef }
+    );
+    return $state eq 'up';
+}
+
+sub has_ended {
+    my ($self) = @_;
+    return 1 if !$self->{pid} || !$running{ $self->{pid} };
+    return 0 if waitpid($self->{pid}, WNOHANG) != $self->{pid};
+    $self->{status} = $?;
+    delete $running{ $self->{pid} };
+    return 1;
+}
+
+sub wait_for_end {
+    my ($self) = @_;
+    until_true(ref($self) . " $self->{pid} to end", sub { $self->has_ended });
+    return $self->{status};
+}
+
+# All its processes, itself first. A program's children may lead sessions of their own, as PostgreSQL's do.
+sub pids {
+    my ($self) = @_;
+    my $pid = $self->{pid};
+    return ($pid, grep { $_ != $pid } _pids_where(sub { my ($parent, $session) = @_; $parent == $pid || $session == $pid }));
+}
+
+# Stops all its processes where they are, and lets them go on.
+sub freeze {
+    my ($self) = @_;
+    freeze_pids($self->pids);
+    return;
+}
+
+sub thaw { my ($self) = @_; kill 'CONT', $self->pids; return }
+
+sub freeze_pids {
+    my (@pids) = @_;
+    kill 'STOP', @pids;
+    until_true('processes to stand still', sub { !grep { (_stat($_))[0] !~ /[TZ]/ } @pids });
+    return;
+}
+
+# Ends all its processes without a warning, and returns when they are gone.
+sub kill9 {
+    my ($self) = @_;
+    my @pids = $self->pids;
+    kill 'KILL', @pids;
+    $self->wait_for_end;
+    until_true('killed processes to go', sub { !grep { is_alive($_) } @pids });
+    return;
+}
+
+sub is_alive { my ($pid) = @_; return (_stat($pid))[0] !~ /[ZX-]/ }
+
+sub pids_of_session {
+    my ($wanted) = @_;
+    return _pids_where(sub { my (undef, $session) = @_; return $session == $wanted });
+}
+
+sub _pids_where {
+    my ($is_wanted) = @_;
+    my @pids;
+    for my $pid (map { m{/(\d+)\z} } glob '/proc/[0-9]*') {
+        my ($state, $parent, $session) = _stat($pid);
+        push @pids, $pid if $state !~ /[ZX-]/ && $is_wanted->($parent, $session);
+    }
+    return @pids;
+}
+
+# (state, parent, session); the state is '-' where the process is gone.
+sub _stat {
+    my ($pid) = @_;
+    my $line = eval { read_file("/proc/$pid/stat") } // '';
+    return $line =~ /\A\d+ \(.*\) (\S) (\d+) \d+ (\d+) /s ? ($1, $2, $3) : ('-', 0, 0);
+}
+
+sub free_port {
+    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', Proto => 'tcp')
+        or die "no free port: $!\n";
+    return $socket->sockport;
+}
+
+# A test that died or was interrupted has not stopped what it started: the latest first,
+# since a server depends on those before it.
+$SIG{$_} //= sub { exit 1 } for qw(INT TERM HUP);
+
+my $owner = $$;
+
+END {
+    if ($$ == $owner) {
+        local ($?, $@);
+        for my $process (sort { $b->{started} <=> $a->{started} } values %running) {
+            $process->thaw;
+            eval { $process->end_at_exit; 1 } or eval { $process->kill9 };
+        }
+    }
+}
+
+1;

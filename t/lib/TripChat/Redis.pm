@@ -1,0 +1,118 @@
+package TripChat::Redis;
+
+# A private Redis on a free port of 127.0.0.1, with a password, that keeps
+# nothing on the disk. shared() is the one that t/with-services has started for
+# all test files; a test that stops or freezes its own starts it with start().
+
+use strict;
+use warnings;
+
+use File::Path qw(make_path remove_tree);
+use IPC::Open3 qw(open3);
+
+use TripChat::File qw(read_file write_file);
+use TripChat::Httpd qw(top_dir);
+use TripChat::Process qw(free_port);
+
+our @ISA = ('TripChat::Process');
+
+use constant PASSWORD => 'a password of Redis for tests only';
+
+my $made = 0;
+my $shared;
+
+# config => more lines of redis.conf     socket => 1: on a Unix socket besides
+sub start {
+    my ($class, %opt) = @_;
+    my $dir = sprintf '%s/t/var/redis-%d-%d', top_dir(), $$, ++$made;
+    remove_tree($dir);
+    make_path($dir);
+    write_file("$dir/password", PASSWORD);
+    my $self = bless { dir => $dir, password_file => "$dir/password", config => $opt{config} // '' }, $class;
+    $self->{config} .= "\nunixsocket $dir/s\n" if $opt{socket};
+    return $class->start_on_free_port(qr/Could not create server TCP/, sub { $self->{port} = free_port(); $self });
+}
+
+# The one of t/with-services; without that, one of this file's own.
+sub shared {
+    my ($class) = @_;
+    return $shared //= $ENV{TC_REDIS_PORT}
+        ? bless { port => $ENV{TC_REDIS_PORT}, password_file => $ENV{TC_REDIS_PASSWORD_FILE} }, $class
+        : $class->start;
+}
+
+sub port          { return $_[0]{port} }
+sub password_file { return $_[0]{password_file} }
+sub socket_path   { return "$_[0]{dir}/s" }
+
+# The lines of a configuration that lead there; %opt: url, prefix.
+sub directives {
+    my ($self, %opt) = @_;
+    my $url = $opt{url} // "redis://127.0.0.1:$self->{port}";
+    return qq(TripChatBus "$url"\nTripChatRedisPasswordFile "$self->{password_file}"\n)
+        . ($opt{prefix} ? "TripChatRedisPrefix $opt{prefix}\n" : '');
+}
+
+sub stop {
+    my ($self) = @_;
+    kill 'TERM', $self->{pid};
+    $self->wait_for_end;
+    return;
+}
+
+# Starts it again on the same port.
+sub start_again {
+    my ($self) = @_;
+    $self->launch;
+    $self->wait_until_up or die "Redis does not start again:\n" . $self->output;
+    return;
+}
+
+# Runs a command; returns its answer's lines.
+sub command {
+    my ($self, @words) = @_;
+    local $ENV{REDISCLI_AUTH} = PASSWORD;
+    my $pid = open3(undef, my $out, undef, 'redis-cli', qw(-h 127.0.0.1 -p), $self->{port}, @words);
+    chomp(my @lines = <$out>);
+    waitpid $pid, 0;
+    return @lines;
+}
+
+# How many connections listen to a channel whose name matches.
+sub listeners {
+    my ($self, $pattern) = @_;
+    my @channels = $self->command('PUBSUB', 'CHANNELS', $pattern) or return 0;
+    my %count = $self->command('PUBSUB', 'NUMSUB', @channels);
+    my $sum = 0;
+    $sum += $_ for values %count;
+    return $sum;
+}
+
+sub launch {
+    my ($self) = @_;
+    write_file("$self->{dir}/redis.conf", <<"CONF");
+bind 127.0.0.1
+port $self->{port}
+requirepass "@{[PASSWORD]}"
+dir "$self->{dir}"
+save ""
+appendonly no
+set-proc-title no
+$self->{config}
+CONF
+    $self->run_command("$self->{dir}/log", 'redis-server', "$self->{dir}/redis.conf");
+    return;
+}
+
+sub is_up { my ($self) = @_; return (($self->command('PING'))[0] // '') eq 'PONG' }
+
+sub output { return read_file("$_[0]{dir}/log") }
+
+sub end_at_exit {
+    my ($self) = @_;
+    $self->stop;
+    remove_tree($self->{dir});
+    return;
+}
+
+1;
