@@ -84,7 +84,7 @@ void tc_worker_thread_ask_to_stop(tc_worker_thread_t *thread)
     sem_post(&thread->wakeups);
 }
 
-bool tc_worker_thread_join(tc_worker_thread_t *thread, int64_t timeout_us)
+bool tc_worker_thread_await(tc_worker_thread_t *thread, int64_t timeout_us)
 {
     struct timespec until;
     apr_status_t result;
@@ -107,6 +107,20 @@ bool tc_worker_thread_join(tc_worker_thread_t *thread, int64_t timeout_us)
         return false;
     }
     (void)apr_thread_join(&result, thread->thread);
-    apr_pool_destroy(thread->pool);
     return true;
+}
+
+void tc_worker_thread_free(tc_worker_thread_t *thread)
+{
+    apr_pool_destroy(thread->pool);
+}
+
+bool tc_worker_thread_join(tc_worker_thread_t *thread, int64_t timeout_us)
+{
+    bool ended = tc_worker_thread_await(thread, timeout_us);
+
+    if (ended) {
+        tc_worker_thread_free(thread);
+    }
+    return ended;
 }

@@ -42,7 +42,11 @@ bool tc_worker_thread_wait(tc_worker_thread_t *thread);
 void tc_worker_thread_wake(tc_worker_thread_t *thread);
 void tc_worker_thread_ask_to_stop(tc_worker_thread_t *thread);
 
-/* Waits for its end and frees what it had; false when that took longer than `timeout_us`. */
+/* Waits for its end; false when that took longer than `timeout_us`. Then its pool may be freed, once. */
+bool tc_worker_thread_await(tc_worker_thread_t *thread, int64_t timeout_us);
+void tc_worker_thread_free(tc_worker_thread_t *thread);
+
+/* Both, where nobody else uses what is on its pool. */
 bool tc_worker_thread_join(tc_worker_thread_t *thread, int64_t timeout_us);
 
 #endif
