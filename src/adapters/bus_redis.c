@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #define ROOM "room:"
+#define DATABASE_CHARS 12
 
 struct tc_bus_redis_t {
     tc_worker_thread_t thread;
@@ -100,9 +101,14 @@ static void publish(tc_bus_t *bus, const tc_room_t *room, const tc_event_t *even
     bool is_message = event->kind == TC_EVENT_MESSAGE;
     tc_buf_t envelope = TC_BUF_INIT;
 
-    tc_envelope_encode_event(&envelope, is_message ? TC_ENVELOPE_MESSAGE : TC_ENVELOPE_EDIT,
-                             child_of(bus), event->seq, event->wire->data + event->object_at,
-                             event->object_len);
+    if (event->object_len > TC_BUS_ENVELOPE_BYTES / 2) { /* too long for the bus: the others read it */
+        tc_envelope_encode(&envelope, TC_ENVELOPE_HEAD, child_of(bus), event->seq);
+    }
+    else {
+        tc_envelope_encode_event(&envelope, is_message ? TC_ENVELOPE_MESSAGE : TC_ENVELOPE_EDIT,
+                                 child_of(bus), event->seq, event->wire->data + event->object_at,
+                                 event->object_len);
+    }
     post_envelope(bus, room, &envelope);
 }
 
@@ -231,14 +237,15 @@ typedef struct {
     char name[];
 } channel_t;
 
+/* The database's number is part of it: a subscription of Redis' hears all of them. */
 static char *channel_name(const tc_redis_door_t *door, const tc_uuid_t *room_id)
 {
     char id[TC_UUID_CHARS + 1];
-    size_t size = strlen(door->prefix) + sizeof(ROOM) + TC_UUID_CHARS;
+    size_t size = strlen(door->prefix) + sizeof(ROOM) + DATABASE_CHARS + TC_UUID_CHARS;
     char *name = tc_alloc(size);
 
     tc_uuid_format(room_id, id);
-    apr_snprintf(name, size, "%s" ROOM "%s", door->prefix, id);
+    apr_snprintf(name, size, "%s%d:" ROOM "%s", door->prefix, door->address.database, id);
     return name;
 }
 
@@ -361,6 +368,9 @@ static void on_subscribed(tc_redis_link_t *link, const char *name)
     channel_t *channel = find_channel(redis, link, name);
     listener_t *listener;
 
+    if (!link->up) {
+        return; /* when it is, the loop looks at all rooms anyway */
+    }
     for (listener = channel ? channel->listeners : NULL; listener != NULL;
          listener = listener->next) {
         post_news(redis, make_news(NEWS_JOINED, listener->door, &channel->room_id, NULL));

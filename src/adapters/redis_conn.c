@@ -105,7 +105,10 @@ static void take_reply(tc_redis_conn_t *conn, const redisReply *reply)
         conn->events->on_reply(conn, reply);
     }
     else if (reply->type == REDIS_REPLY_ERROR) {
-        conn->events->on_broken(conn, reply->str);
+        /* One that does not know AUTH says the password back. */
+        bool unknown = strstr(reply->str, "unknown command") != NULL;
+
+        conn->events->on_broken(conn, unknown ? "it does not know AUTH or SELECT" : reply->str);
     }
     else {
         conn->greetings--;

@@ -14,7 +14,8 @@
 #define BEAT_US (500 * TC_US_PER_MS)
 #define RETRY_FIRST_US (100 * TC_US_PER_MS)
 #define RETRY_LAST_US (5 * TC_US_PER_S)
-#define PATIENCES 4 /* time-outs without a heartbeat after which the connections are given up */
+#define PATIENCES 4 /* time-outs of silence after which the connections are given up */
+#define STABLE_US (10 * TC_US_PER_S) /* a link that lasts so long starts over with its tries */
 
 static void open_link(tc_redis_link_t *link);
 
@@ -27,12 +28,11 @@ static void set_timer(tc_redis_link_t *link, int64_t in_us)
 
 static void set_up(tc_redis_link_t *link)
 {
-    link->echo_us = tc_loop_now_us(link->loop);
     if (link->up) {
         return;
     }
     link->up = true;
-    link->tries = 0;
+    link->up_since_us = tc_loop_now_us(link->loop);
     if (link->complained) {
         tc_log(TC_LOG_WARNING, 0, "TC0071: Redis at %s is there again", link->address->name);
         link->complained = false;
@@ -96,13 +96,17 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
         open_link(link);
         return;
     }
-    silence_us = now_us - (link->echo_us > link->opened_us ? link->echo_us : link->opened_us);
+    silence_us = now_us - (link->sub_heard_us < link->pub_heard_us ? link->sub_heard_us
+                                                                   : link->pub_heard_us);
     if (silence_us > PATIENCES * link->address->timeout_us) {
         give_up(link, "no answer");
         return;
     }
     if (silence_us > link->address->timeout_us + BEAT_US) {
         set_down(link, "silent");
+    }
+    if (link->up && now_us - link->up_since_us >= STABLE_US) {
+        link->tries = 0;
     }
     send_beat(link);
     set_timer(link, BEAT_US);
@@ -140,7 +144,7 @@ static void on_message(tc_redis_link_t *link, const redisReply *channel, const r
     }
 }
 
-/* The heartbeat's own subscription is asked for first: a beat that follows it is sure to come back. */
+/* The heartbeat's own subscription is asked for last: when a beat comes back, the rooms are subscribed. */
 static void on_subscribed(tc_redis_link_t *link, const redisReply *channel)
 {
     if (strcmp(channel->str, link->beat_channel) == 0) {
@@ -155,6 +159,7 @@ static void on_sub_reply(tc_redis_conn_t *conn, const redisReply *reply)
 {
     tc_redis_link_t *link = link_of_sub(conn);
 
+    link->sub_heard_us = tc_loop_now_us(link->loop);
     if (reply->type == REDIS_REPLY_ERROR) {
         give_up(link, reply->str);
         return;
@@ -176,6 +181,7 @@ static void on_sub_reply(tc_redis_conn_t *conn, const redisReply *reply)
 /* Replies to PUBLISH. One that is refused (no permission, a read-only copy, no memory) is as good as lost. */
 static void on_pub_reply(tc_redis_conn_t *conn, const redisReply *reply)
 {
+    link_of_pub(conn)->pub_heard_us = tc_loop_now_us(link_of_pub(conn)->loop);
     if (reply->type == REDIS_REPLY_ERROR) {
         give_up(link_of_pub(conn), reply->str);
     }
@@ -195,7 +201,7 @@ static void open_link(tc_redis_link_t *link)
 {
     apr_hash_index_t *at;
 
-    link->opened_us = tc_loop_now_us(link->loop);
+    link->sub_heard_us = link->pub_heard_us = tc_loop_now_us(link->loop);
     set_timer(link, BEAT_US);
     tc_redis_conn_open(&link->sub, link->address);
     if (link->sub.context != NULL) {
@@ -204,10 +210,10 @@ static void open_link(tc_redis_link_t *link)
     if (link->pub.context == NULL) {
         return; /* on_broken() has closed both and set the timer */
     }
-    say(link, "SUBSCRIBE", link->beat_channel);
     for (at = apr_hash_first(NULL, link->channels); at != NULL; at = apr_hash_next(at)) {
         say(link, "SUBSCRIBE", apr_hash_this_key(at));
     }
+    say(link, "SUBSCRIBE", link->beat_channel);
 }
 
 /* ---- the owner's side ---- */

@@ -17,7 +17,7 @@ struct tc_redis_link_t;
 typedef struct {
     /* The link has come up or gone down. */
     void (*on_state)(struct tc_redis_link_t *link, bool up);
-    /* Redis has confirmed a subscription, each time anew after the link was down. */
+    /* Redis has confirmed a subscription; after the link was down anew, before it is up again. */
     void (*on_subscribed)(struct tc_redis_link_t *link, const char *channel);
     void (*on_message)(struct tc_redis_link_t *link, const char *channel, const char *data,
                        size_t len);
@@ -36,9 +36,10 @@ typedef struct tc_redis_link_t {
     tc_timer_t timer;         /* the next beat, or the next try */
     bool up;
     bool complained;          /* why it is down has been said */
-    unsigned tries;           /* in vain, since it was up */
-    int64_t opened_us;
-    int64_t echo_us;          /* the last heartbeat that came back */
+    unsigned tries;           /* since it was up for a while */
+    int64_t up_since_us;      /* meaningful while it is up */
+    int64_t sub_heard_us;     /* when each connection was opened, or said something last */
+    int64_t pub_heard_us;
     int64_t beats;
 } tc_redis_link_t;
 

@@ -3,6 +3,8 @@
 
 #include <apr_strings.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define DEFAULT_PORT 6379
 #define PORT_MAX 65535
@@ -24,6 +26,29 @@ static bool read_number(const char *text, int greatest, int *out)
     return *end == '\0' && number <= greatest;
 }
 
+/*
+ * Ends the host at *text and returns its port's text, or NULL when it has none. [An IPv6 address] loses its
+ * brackets; what is no host becomes an empty one.
+ */
+static char *split_host(char **text)
+{
+    char *address = **text == '[' ? *text + 1 : NULL;
+    char *end = address ? strchr(address, ']') : *text + strcspn(*text, ":");
+    char *rest = end != NULL && address ? end + 1 : end;
+
+    if (rest == NULL || (*rest != '\0' && *rest != ':')) {
+        **text = '\0';
+        return NULL;
+    }
+    rest = *rest == ':' ? rest + 1 : NULL;
+    *end = '\0';
+    *text = address ? address : *text;
+    if (strpbrk(*text, "[]?#") != NULL) {
+        **text = '\0';
+    }
+    return rest;
+}
+
 /* host[:port][/database]; the host may be [an IPv6 address]. */
 static const char *parse_host(const char *rest, tc_redis_address_t *out, apr_pool_t *pool)
 {
@@ -40,17 +65,9 @@ static const char *parse_host(const char *rest, tc_redis_address_t *out, apr_poo
             return apr_pstrcat(pool, "the database is no number; ", how, NULL);
         }
     }
-    port = *text == '[' ? strchr(text, ']') : text;
-    port = port ? strchr(port, ':') : NULL;
-    if (port != NULL) {
-        *port++ = '\0';
-        if (!read_number(port, PORT_MAX, &out->port) || out->port == 0) {
-            return apr_pstrcat(pool, "the port is none; ", how, NULL);
-        }
-    }
-    if (*text == '[' && text[strlen(text) - 1] == ']') {
-        text[strlen(text) - 1] = '\0';
-        text++;
+    port = split_host(&text);
+    if (port != NULL && (!read_number(port, PORT_MAX, &out->port) || out->port == 0)) {
+        return apr_pstrcat(pool, "the port is none; ", how, NULL);
     }
     if (*text == '\0') {
         return apr_pstrcat(pool, "there is no host; ", how, NULL);
@@ -64,6 +81,9 @@ static const char *parse_socket(const char *rest, tc_redis_address_t *out, apr_p
 {
     char *path = apr_pstrdup(pool, rest), *query = strchr(path, '?');
 
+    if (strncmp(path, "//", 2) == 0) {
+        return apr_pstrcat(pool, "a socket has no host and no user; ", how, NULL);
+    }
     if (query != NULL) {
         *query++ = '\0';
         if (strncmp(query, "db=", 3) != 0 || !read_number(query + 3, DATABASE_MAX, &out->database)) {
@@ -72,6 +92,10 @@ static const char *parse_socket(const char *rest, tc_redis_address_t *out, apr_p
     }
     if (*path != '/') {
         return apr_pstrcat(pool, "the socket's path does not begin with /; ", how, NULL);
+    }
+    if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+        return apr_psprintf(pool, "the socket's path is longer than the %d bytes that a socket's may have",
+                            (int)sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
     }
     out->socket = path;
     out->name = apr_psprintf(pool, "%s?db=%d", path, out->database);

@@ -158,6 +158,13 @@ static bool has_type(json_object *doc, const char *key, json_type type)
     return json_object_object_get_ex(doc, key, &value) && json_object_is_type(value, type);
 }
 
+static bool has_value(json_object *doc, const char *key)
+{
+    json_object *value;
+
+    return json_object_object_get_ex(doc, key, &value) && value != NULL;
+}
+
 static bool has_object_or_null(json_object *doc, const char *key)
 {
     json_object *value;
@@ -210,6 +217,9 @@ bool tc_envelope_decode_typing(const tc_envelope_t *envelope, tc_envelope_typing
     }
     out->user_id = get_text(out->doc, "user_id");
     out->user_email = get_text(out->doc, "user_email");
+    if (out->user_email == NULL && has_value(out->doc, "user_email")) {
+        return false;
+    }
     out->is_typing = json_object_object_get_ex(out->doc, "is_typing", &value)
                      && json_object_get_boolean(value);
     return out->user_id != NULL;
