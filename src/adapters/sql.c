@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 static atomic_llong last_logged_us;
 static atomic_uint left_out;
@@ -23,7 +24,9 @@ void tc_sql_log_failure(const char *what, const char *why)
         return;
     }
     skipped = atomic_exchange(&left_out, 0);
-    tc_log(TC_LOG_ERR, 0, "TC0012: %s: %s (%u more errors since the last line)", what, why, skipped);
+    /* The first line alone: behind it PostgreSQL shows whole rows, with what people wrote. */
+    tc_log(TC_LOG_ERR, 0, "TC0012: %s: %.*s (%u more errors since the last line)", what,
+           (int)strcspn(why, "\r\n"), why, skipped);
 }
 
 void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error)
@@ -54,9 +57,12 @@ static apr_dbd_prepared_t *prepare(tc_sql_t *sql, const char *statement, const c
     return prepared;
 }
 
+/* A server's driver has prepared nothing; and what was prepared stays on the connection's pool. */
 void tc_sql_forget(tc_sql_t *sql)
 {
-    apr_hash_clear(sql->prepared);
+    if (sql->handle != NULL && !sql->dialect->remote) {
+        apr_hash_clear(sql->prepared);
+    }
 }
 
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,

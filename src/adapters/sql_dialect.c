@@ -66,19 +66,24 @@ static const tc_sql_dialect_t sqlite3_dialect = {
 /* Rows of a table out of JSON: the columns have the table's own types, whatever keys the site uses. */
 #define PGSQL_ROWS(table) "json_populate_recordset(NULL::" table ", %s::json) x"
 
+#define PGSQL_LOCK_ROOMS                                                                           \
+    "SELECT r.id, r.last_seq FROM chat_rooms r JOIN " PGSQL_ROWS("chat_rooms")                     \
+    " ON x.id = r.id ORDER BY r.id FOR NO KEY UPDATE OF r"
+
 static const char *const pgsql_setup[] = {NULL};
 
 /*
  * Isolation is stated because a server's default may be another. A lock that somebody else holds must
- * not hold up a room for ever; rooms are locked less strictly than FOR UPDATE, which would have messages'
- * foreign keys wait.
+ * not hold up a room for ever, nor one of ours others when this machine is gone in mid-transaction; rooms
+ * are locked less strictly than FOR UPDATE, which would have messages' foreign keys wait.
  */
 static const tc_sql_dialect_t pgsql_dialect = {
     .driver = "pgsql",
     .one_writer = false,
     .remote = true,
-    .begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'",
-    .lock_timeout_us = 5 * TC_US_PER_S,
+    .begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s';"
+             " SET LOCAL idle_in_transaction_session_timeout = '10s'",
+    .lock_timeout_us = 2 * TC_US_PER_S,
     .setup = pgsql_setup,
     .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"
                    " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",
@@ -93,8 +98,8 @@ static const tc_sql_dialect_t pgsql_dialect = {
               "SELECT seq, 1, message_id FROM chat_edits WHERE room_id = %s AND seq > %s"
               " ORDER BY seq LIMIT %s) e"
               " JOIN chat_messages m ON m.id = e.message_id" JOIN_REPLY " ORDER BY e.seq",
-    .lock_rooms = "SELECT r.id, r.last_seq FROM chat_rooms r JOIN " PGSQL_ROWS("chat_rooms")
-                  " ON x.id = r.id ORDER BY r.id FOR NO KEY UPDATE OF r",
+    .lock_rooms = PGSQL_LOCK_ROOMS,
+    .lock_free_rooms = PGSQL_LOCK_ROOMS " SKIP LOCKED",
     .find_sent = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM " PGSQL_ROWS("chat_messages")
                  " JOIN chat_messages m ON m.sender_id = x.sender_id AND m.room_id = x.room_id"
                  " AND m.client_id = x.client_id" JOIN_REPLY,

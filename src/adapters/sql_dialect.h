@@ -42,6 +42,7 @@ typedef struct {
      * [{"column": "text", …}, …] in their only argument. Columns have the names of the tables'.
      */
     const char *lock_rooms;    /* room -> room, last_seq */
+    const char *lock_free_rooms; /* the same, but for what somebody else has locked; NULL: not told apart */
     const char *find_sent;     /* sender, room, client_id -> messages */
     const char *find_messages; /* id -> messages */
     const char *insert;        /* id, room, seq, sender, client_id, content, type, reply, at, at */

@@ -6,6 +6,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 
+#define SHUT_US (500 * TC_US_PER_MS)
+#define STUCK_US (3 * TC_US_PER_S) /* longer than any lock holds up a statement */
+#define STUCK_MANY_US (500 * TC_US_PER_MS)
 #define SETUP_DONE "tripchat setup" /* in a connection's table of prepared statements: no SQL */
 
 static apr_status_t submit(tc_store_t *store, tc_job_t *job)
@@ -17,6 +20,9 @@ void tc_store_dbd_init(tc_store_dbd_t *store)
 {
     store->store.submit = submit;
     atomic_init(&store->dialect, NULL);
+    atomic_init(&store->shut_until_us, 0);
+    atomic_init(&store->asking, 0);
+    atomic_init(&store->answered_us, 0);
 }
 
 static bool set_up(tc_sql_t *sql)
@@ -39,9 +45,45 @@ static bool set_up(tc_sql_t *sql)
     return true;
 }
 
+bool tc_store_dbd_answers(tc_store_dbd_t *store, unsigned many)
+{
+    const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
+    unsigned asking = atomic_load(&store->asking);
+    int64_t idle_us = tc_clock_monotonic_us() - atomic_load(&store->answered_us);
+
+    return dialect == NULL || !dialect->remote || asking == 0 || idle_us < STUCK_MANY_US
+           || (idle_us < STUCK_US && (many == 0 || asking < many));
+}
+
+void tc_store_dbd_note_answer(tc_store_dbd_t *store)
+{
+    atomic_store(&store->answered_us, tc_clock_monotonic_us());
+}
+
+static void begin_asking(tc_store_dbd_t *store)
+{
+    if (atomic_fetch_add(&store->asking, 1) == 0) {
+        tc_store_dbd_note_answer(store);
+    }
+}
+
+static void end_asking(tc_store_dbd_t *store)
+{
+    tc_store_dbd_note_answer(store);
+    atomic_fetch_sub(&store->asking, 1);
+}
+
+/* A database that is gone is not asked for by everybody at once, which mod_dbd would log each time. */
 bool tc_store_dbd_open(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
+    sql->handle = NULL;
+    if (tc_clock_monotonic_us() < atomic_load(&store->shut_until_us)) {
+        return false;
+    }
+    begin_asking(store);
     if (!store->gate->open(store->server, pool, sql)) {
+        end_asking(store);
+        atomic_store(&store->shut_until_us, tc_clock_monotonic_us() + SHUT_US);
         return false;
     }
     sql->in_transaction = false;
@@ -63,6 +105,7 @@ void tc_store_dbd_close(tc_store_dbd_t *store, tc_sql_t *sql)
     if (sql->handle != NULL) {
         store->gate->close(store->server, sql);
         sql->handle = NULL;
+        end_asking(store);
     }
 }
 
@@ -74,6 +117,12 @@ bool tc_store_dbd_reopen(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     }
     tc_store_dbd_close(store, sql);
     return tc_store_dbd_open(store, sql, pool);
+}
+
+/* Does the database say that no column of its type could hold this value? There is no code to ask for. */
+static bool is_no_value(const char *why)
+{
+    return strstr(why, "invalid input syntax") != NULL || strstr(why, "out of range") != NULL;
 }
 
 /*
@@ -88,7 +137,8 @@ static apr_status_t ask_for_one(tc_store_dbd_t *store, tc_sql_t *sql, const char
     apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, why, pool);
     int tries;
 
-    for (tries = 1; rv != APR_SUCCESS && tries < TC_STORE_TRIES && !sql->in_transaction; tries++) {
+    for (tries = 1; rv != APR_SUCCESS && tries < TC_STORE_TRIES && !sql->in_transaction
+                    && !is_no_value(*why); tries++) {
         if (!tc_store_dbd_reopen(store, sql, pool)) {
             return APR_EGENERAL;
         }
@@ -112,17 +162,12 @@ static apr_status_t select_one(tc_store_dbd_t *store, tc_sql_t *sql, const char 
     return rv;
 }
 
-/*
- * Runs one of the site's own queries. An id of which the database says that no column of this type could
- * hold it is nobody's, which is no failure; that it is the id's fault shows when the query goes well
- * without one.
- */
+/* Runs one of the site's own queries. An id that no column could hold is nobody's, which is no failure. */
 static apr_status_t ask_site(tc_store_dbd_t *store, tc_sql_t *sql, const tc_sql_query_t *query,
                              const char *trip, const char *user, tc_sql_rows_t *rows,
                              tc_sql_row_t **row, apr_pool_t *pool)
 {
-    const char *args[TC_SQL_QUERY_PLACES], *nothing[TC_SQL_QUERY_PLACES] = {NULL};
-    const char *why = "no connection", *also = NULL;
+    const char *args[TC_SQL_QUERY_PLACES], *why = "no connection";
     apr_status_t rv;
 
     tc_sql_query_bind(query, trip, user, args);
@@ -130,10 +175,8 @@ static apr_status_t ask_site(tc_store_dbd_t *store, tc_sql_t *sql, const tc_sql_
     if (rv == APR_SUCCESS) {
         return rv;
     }
-    if (sql->handle != NULL && !sql->in_transaction
-        && tc_sql_ask(sql, query->text, nothing, query->count, rows, &also, pool) == APR_SUCCESS) {
-        tc_log(TC_LOG_INFO, 0, "TC0013: an id that the database cannot read is taken for nobody's: %s",
-               why);
+    if (is_no_value(why)) {
+        tc_log(TC_LOG_INFO, 0, "TC0013: an id that no column could hold is nobody's");
         return APR_SUCCESS;
     }
     tc_sql_log_failure("query failed", why);

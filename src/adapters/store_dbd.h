@@ -29,10 +29,23 @@ typedef struct tc_store_dbd_t {
     const tc_sql_query_t *user_query;   /* user -> id, email, username, full_name */
     _Atomic(const tc_sql_dialect_t *) dialect; /* NULL until a connection said what it is */
     struct tc_db_threads_t *threads;    /* the child's; const after its start */
+    atomic_llong shut_until_us;         /* there was no connection: none is asked for till then */
+    atomic_uint asking;                 /* workers and db threads that have a connection, or want one */
+    atomic_llong answered_us;           /* when one of them was done last, or the first began */
 } tc_store_dbd_t;
 
 /* Fills in the store's door for jobs; the other fields are the caller's to set. */
 void tc_store_dbd_init(tc_store_dbd_t *store);
+
+/*
+ * False when others have been asking for seconds and none of them was answered: the database is there and
+ * stands still, and whoever asks it stands still, too. `many` is the number of others of which half a
+ * second of that is enough; 0: none. Worker.
+ */
+bool tc_store_dbd_answers(tc_store_dbd_t *store, unsigned many);
+
+/* The database has answered somebody. Any thread. */
+void tc_store_dbd_note_answer(tc_store_dbd_t *store);
 
 /*
  * Opens a connection and makes it ready for the chat; false when that fails (logged). Worker or db

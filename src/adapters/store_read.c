@@ -202,7 +202,10 @@ void tc_store_read(tc_work_t *work, tc_job_t *job)
     int tries;
 
     for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
-        if (read_once(work, job) == APR_SUCCESS) {
+        apr_status_t rv = read_once(work, job);
+
+        tc_store_dbd_note_answer(work->store);
+        if (rv == APR_SUCCESS) {
             if (job->status == TC_JOB_PENDING) {
                 job->status = TC_JOB_DONE;
             }

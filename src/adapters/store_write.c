@@ -38,6 +38,7 @@ typedef struct {
     batch_item_t *items;
     int count;
     bool in_doubt;       /* an earlier try may have been committed */
+    bool free_rooms;     /* leave out the rooms that somebody else has locked */
     apr_hash_t *rooms;   /* id to batch_room_t */
     apr_hash_t *sent;    /* sent_key to tc_stored_t: stored before, or earlier in this batch */
     apr_hash_t *targets; /* id to tc_stored_t */
@@ -74,8 +75,7 @@ static void init_item(batch_t *batch, batch_item_t *item, tc_job_t *job)
     }
 }
 
-static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, int count,
-                       bool in_doubt)
+static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, int count)
 {
     char *now = apr_palloc(work->pool, TC_CLOCK_RFC3339_BYTES);
     int i;
@@ -85,7 +85,6 @@ static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, i
     batch->pool = work->pool;
     batch->items = apr_palloc(work->pool, (size_t)count * sizeof(batch_item_t));
     batch->count = count;
-    batch->in_doubt = in_doubt;
     batch->rooms = apr_hash_make(work->pool);
     batch->sent = apr_hash_make(work->pool);
     batch->targets = apr_hash_make(work->pool);
@@ -143,7 +142,8 @@ static apr_status_t lock_rooms(batch_t *batch)
             tc_sql_table_add(&table, &ids[i]);
         }
     }
-    return run(batch, batch->work->sql.dialect->lock_rooms, &table, keep_room);
+    return run(batch, batch->free_rooms ? batch->work->sql.dialect->lock_free_rooms
+                                        : batch->work->sql.dialect->lock_rooms, &table, keep_room);
 }
 
 static tc_stored_t *read_stored(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
@@ -312,7 +312,7 @@ static void decide(batch_t *batch)
         batch_room_t *room = apr_hash_get(batch->rooms, item->room_id, APR_HASH_KEY_STRING);
 
         if (room == NULL) {
-            item->status = TC_JOB_GONE;
+            item->status = batch->free_rooms ? TC_JOB_UNAVAILABLE : TC_JOB_GONE;
         }
         else if (item->job->kind == TC_JOB_POST) {
             decide_post(batch, item, room);
@@ -504,13 +504,16 @@ static try_e give_up(tc_work_t *work, int64_t since_us)
     return dialect->lock_timeout_us > 0 && took_us >= dialect->lock_timeout_us ? TRY_BUSY : TRY_FAILED;
 }
 
-static try_e try_batch(tc_work_t *work, tc_job_t *const *jobs, int count, bool in_doubt)
+static try_e try_batch(tc_work_t *work, tc_job_t *const *jobs, int count, bool in_doubt,
+                       bool free_rooms)
 {
     int64_t since_us = tc_clock_monotonic_us();
     bool remote = work->sql.dialect->remote;
     batch_t batch;
 
-    init_batch(&batch, work, jobs, count, in_doubt);
+    init_batch(&batch, work, jobs, count);
+    batch.in_doubt = in_doubt;
+    batch.free_rooms = free_rooms;
     if (tc_sql_begin(&work->sql) != APR_SUCCESS) {
         return remote ? TRY_LOST : TRY_BUSY;
     }
@@ -558,14 +561,15 @@ static void drop_edits(tc_job_t **jobs, int *count)
 
 /* Stores a batch, with another connection where one is lost. What TRY_IN_DOUBT cannot be repeated leaves
  * the batch. */
-static try_e store_batch(tc_work_t *work, tc_job_t **jobs, int *count)
+static try_e store_batch(tc_work_t *work, tc_job_t **jobs, int *count, bool free_rooms)
 {
     try_e outcome = TRY_LOST;
     bool in_doubt = false;
     int tries;
 
     for (tries = 0; tries < TC_STORE_TRIES; tries++) {
-        outcome = try_batch(work, jobs, *count, in_doubt);
+        outcome = try_batch(work, jobs, *count, in_doubt, free_rooms);
+        tc_store_dbd_note_answer(work->store);
         if (outcome != TRY_LOST && outcome != TRY_IN_DOUBT) {
             return outcome;
         }
@@ -581,39 +585,36 @@ static try_e store_batch(tc_work_t *work, tc_job_t **jobs, int *count)
 }
 
 /*
- * One bad job must not take the others along: each gets a transaction of its own, while time lasts. So
- * what failed by bad luck (a deadlock with the site's own programs, say) is tried once more, too.
+ * One bad job must not take the others along: a batch that fails is stored in halves, and they in halves,
+ * while time lasts. What is left alone is tried once more: a deadlock with the site's own programs is bad
+ * luck. Nor must a room take the others along that somebody has locked.
  */
-static void store_one_by_one(tc_work_t *work, tc_job_t **jobs, int count)
+static void store_parts(tc_work_t *work, tc_job_t **jobs, int count, int64_t until_us)
 {
-    int64_t until_us = tc_clock_monotonic_us() + TC_STORE_ALONE_S * TC_US_PER_S;
-    int i;
+    try_e outcome = TRY_LOST;
 
-    for (i = 0; i < count; i++) {
-        int one = 1;
-        try_e outcome = TRY_LOST;
-
-        if (work->sql.handle != NULL && tc_clock_monotonic_us() < until_us) {
-            outcome = store_batch(work, &jobs[i], &one);
-        }
-        if (outcome != TRY_DONE) {
-            settle_failed(&jobs[i], one,
-                          outcome == TRY_FAILED ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE);
-        }
+    if (work->sql.handle != NULL && tc_clock_monotonic_us() < until_us) {
+        outcome = store_batch(work, jobs, &count, false);
+    }
+    if (outcome == TRY_FAILED && count == 1) {
+        outcome = store_batch(work, jobs, &count, false); /* by bad luck, perhaps */
+    }
+    if (outcome == TRY_BUSY && work->sql.dialect->lock_free_rooms != NULL) {
+        outcome = store_batch(work, jobs, &count, true);
+    }
+    if (outcome == TRY_FAILED && count > 1) {
+        store_parts(work, jobs, count / 2, until_us);
+        store_parts(work, jobs + count / 2, count - count / 2, until_us);
+    }
+    else if (outcome != TRY_DONE) {
+        settle_failed(jobs, count, outcome == TRY_FAILED ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE);
     }
 }
 
 void tc_store_write(tc_work_t *work, tc_job_t *const *all, int count)
 {
     tc_job_t *jobs[TC_STORE_BATCH_JOBS];
-    try_e outcome;
 
     memcpy(jobs, all, (size_t)count * sizeof(*jobs));
-    outcome = store_batch(work, jobs, &count);
-    if (outcome == TRY_FAILED) {
-        store_one_by_one(work, jobs, count);
-    }
-    else if (outcome != TRY_DONE) {
-        settle_failed(jobs, count, TC_JOB_UNAVAILABLE);
-    }
+    store_parts(work, jobs, count, tc_clock_monotonic_us() + TC_STORE_PARTS_S * TC_US_PER_S);
 }

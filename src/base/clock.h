@@ -4,11 +4,10 @@
 #ifndef TC_BASE_CLOCK_H
 #define TC_BASE_CLOCK_H
 
+#include "base/units.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#define TC_US_PER_S 1000000LL
-#define TC_US_PER_MS 1000LL
 
 #define TC_CLOCK_RFC3339_BYTES 28 /* "2024-01-15T10:30:00.123456Z" and its NUL */
 

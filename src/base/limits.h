@@ -19,7 +19,8 @@
 #define TC_STORE_BATCH_JOBS        256  /* jobs stored in one transaction */
 #define TC_STORE_QUEUE_JOBS      65536  /* jobs that wait for a child's db threads */
 #define TC_STORE_TRIES               3  /* of what fails and may be asked again */
-#define TC_STORE_ALONE_S            10  /* seconds for the jobs of a failed batch, each by itself */
+#define TC_STORE_PARTS_S            10  /* seconds for a batch that fails, and its parts */
+#define TC_STORE_OVERDUE_S           5  /* seconds after which who waits for the store is told so */
 #define TC_STORE_HEADS            1024  /* rooms that are asked for news in one job */
 #define TC_STORE_USERS            4096  /* user records that a db thread remembers */
 #define TC_STORE_USER_TTL_S         60  /* seconds until it asks again */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "codec/close.h"
 
+#include <ap_mpm.h>
 #include <apr_strings.h>
 #include <http_log.h>
 
@@ -74,6 +75,16 @@ static void ask_database(request_rec *r, tc_vhost_t *vhost, const char *user_id,
     }
 }
 
+/* A database that stands still must leave some workers to the rest of the site; 0 where there are few. */
+static unsigned half_of_the_workers(void)
+{
+    int threads = 0;
+
+    return ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS && threads >= 4
+               ? (unsigned)threads / 2
+               : 0;
+}
+
 void tc_authorize(request_rec *r, tc_vhost_t *vhost, const char *token, apr_size_t token_len,
                   tc_adoption_t *adoption)
 {
@@ -91,7 +102,8 @@ void tc_authorize(request_rec *r, tc_vhost_t *vhost, const char *token, apr_size
     }
     adoption->store = &vhost->store.store;
     adoption->bus = vhost->bus;
-    if (!tc_store_dbd_open(&vhost->store, &sql, r->pool)) {
+    if (!tc_store_dbd_answers(&vhost->store, half_of_the_workers())
+        || !tc_store_dbd_open(&vhost->store, &sql, r->pool)) {
         reject_for_now(r, adoption);
         return;
     }
