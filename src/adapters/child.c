@@ -13,6 +13,7 @@
 
 #define TICK_US TC_US_PER_S
 #define WATCH_US (10 * TC_US_PER_S) /* longer than a stopping child has */
+#define GAP_US (50 * TC_US_PER_MS)
 #define LEAVING_US (20 * TC_US_PER_MS)
 #define JOIN_LOOP_US ((TC_STOP_GRACE_MS + 2000) * TC_US_PER_MS)
 #define JOIN_DB_US (3 * TC_US_PER_S)
@@ -98,6 +99,23 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
     tc_timer_set(tc_loop_timers(child->loop), timer, now_us + TICK_US);
 }
 
+/* What one child stores and another announces crosses on the way: most gaps close by themselves. */
+static void on_gap(void *context)
+{
+    tc_child_t *child = context;
+
+    if (child->gaps.link == NULL) {
+        tc_timer_set(tc_loop_timers(child->loop), &child->gaps,
+                     tc_loop_now_us(child->loop) + GAP_US);
+    }
+}
+
+static void on_gaps_due(tc_timer_t *timer, int64_t now_us)
+{
+    (void)now_us;
+    tc_hub_fill_gaps(((tc_child_t *)((char *)timer - offsetof(tc_child_t, gaps)))->hub);
+}
+
 static void loop_main(void *context)
 {
     tc_child_t *child = context;
@@ -165,6 +183,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     child->write_interval_us = config->write_interval_us;
     child->tick.fire = on_tick;
     child->leaving.fire = on_leaving;
+    child->gaps.fire = on_gaps_due;
     child->farewell_mail.deliver = deliver_farewell;
     child->quit_mail.deliver = deliver_quit;
     rv = tc_loop_create(&child->loop, config->write_interval_us,
@@ -174,6 +193,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     }
     child->hub = tc_hub_create(tc_loop_now_us(child->loop) + WATCH_US,
                                tc_worker_thread_pool(&child->thread));
+    tc_hub_watch_gaps(child->hub, on_gap, child);
     rv = start_threads(child, config, pool);
     if (rv == APR_SUCCESS) {
         *out = child;
@@ -219,7 +239,7 @@ bool tc_child_stop(tc_child_t *child)
 
     (void)atomic_compare_exchange_strong(&child->farewell, &none, TC_CLOSE_GOING_AWAY);
     (void)tc_loop_post(child->loop, &child->quit_mail);
-    if (!tc_worker_thread_join(&child->thread, JOIN_LOOP_US)) {
+    if (!tc_worker_thread_await(&child->thread, JOIN_LOOP_US)) {
         tc_log(TC_LOG_ERR, 0, "TC0002: the loop did not end in time");
         return false;
     }
@@ -231,5 +251,6 @@ bool tc_child_stop(tc_child_t *child)
         tc_log(TC_LOG_ERR, 0, "TC0004: the bus did not end in time");
         return false;
     }
+    tc_worker_thread_free(&child->thread); /* the others had mail for the loop up to now */
     return true;
 }

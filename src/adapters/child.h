@@ -31,6 +31,7 @@ typedef struct tc_child_t {
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
     tc_worker_thread_t thread;     /* the loop's */
     tc_timer_t tick;               /* loop; the hub's, once a second */
+    tc_timer_t gaps;               /* loop; set while a room lacks something */
     tc_timer_t leaving;            /* loop; looks whether all have gone */
     int64_t leave_by_us;           /* loop; then they are let go of anyway */
     tc_mail_t farewell_mail;

@@ -2,9 +2,12 @@
 #include "domain/event.h"
 
 #include "base/alloc.h"
+#include "codec/json.h"
 #include "codec/wire.h"
 
 #include <stdlib.h>
+
+#define CONTENT_KEY "\"content\":"
 
 static void encode_message(tc_event_t *event, const char *object, size_t object_len)
 {
@@ -76,6 +79,22 @@ void tc_event_set_own(tc_event_t *event, const char *client_id)
     tc_chat_encode_end(&buf, client_id);
     event->own = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
     tc_buf_free(&buf);
+}
+
+/* The first "content": of an object is the message's: inside a text its quotes would be escaped. */
+bool tc_event_has_content(const tc_event_t *event, const char *content)
+{
+    const unsigned char *object = event->wire->data + event->object_at;
+    const unsigned char *end = object + event->object_len, *at;
+    tc_buf_t text = TC_BUF_INIT;
+    bool same;
+
+    tc_json_append_str(&text, content);
+    at = memmem(object, event->object_len, CONTENT_KEY, sizeof(CONTENT_KEY) - 1);
+    at = at ? at + sizeof(CONTENT_KEY) - 1 : end;
+    same = (size_t)(end - at) >= text.len && memcmp(at, text.data, text.len) == 0;
+    tc_buf_free(&text);
+    return same;
 }
 
 void tc_event_unref(tc_event_t *event)

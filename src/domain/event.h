@@ -42,6 +42,9 @@ tc_event_t *tc_event_wrap(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *me
 /* Adds the origin's copy: the frame for everybody, and the client_id. */
 void tc_event_set_own(tc_event_t *event, const char *client_id);
 
+/* Is this what the message reads, by the event's object? */
+bool tc_event_has_content(const tc_event_t *event, const char *content);
+
 static inline tc_event_t *tc_event_ref(tc_event_t *event)
 {
     event->refs++;

@@ -2,9 +2,9 @@
 #include "domain/hub.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/limits.h"
 #include "base/thread.h"
+#include "base/units.h"
 #include "codec/close.h"
 #include "codec/wire.h"
 #include "domain/typing.h"
@@ -32,6 +32,8 @@ struct tc_hub_t {
     tc_room_t *first;  /* all of them, for the sweep */
     hub_site_t *sites;
     int64_t watch_until_us;
+    void (*on_gap)(void *context);
+    void *gap_context;
 };
 
 tc_hub_t *tc_hub_create(int64_t watch_until_us, apr_pool_t *pool)
@@ -43,6 +45,42 @@ tc_hub_t *tc_hub_create(int64_t watch_until_us, apr_pool_t *pool)
     hub->rooms = apr_hash_make(pool);
     hub->by_id = apr_hash_make(pool);
     return hub;
+}
+
+void tc_hub_watch_gaps(tc_hub_t *hub, void (*on_gap)(void *context), void *context)
+{
+    hub->on_gap = on_gap;
+    hub->gap_context = context;
+}
+
+static void check_site(tc_hub_t *hub, hub_site_t *site, bool probes_alone);
+
+void tc_hub_fill_gaps(tc_hub_t *hub)
+{
+    hub_site_t *site;
+    tc_room_t *room;
+
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    for (room = hub->first; room != NULL; room = room->next) {
+        tc_room_retry(room);
+    }
+    for (site = hub->sites; site != NULL; site = site->next) {
+        check_site(hub, site, true);
+    }
+}
+
+/* After something that may have left a hole in the room: what belongs there is most likely on its way. */
+static void mind_the_gap(tc_hub_t *hub, tc_room_t *room)
+{
+    if (!tc_room_is_behind(room) && !(room->probe && room->loaded)) {
+        return;
+    }
+    if (hub->on_gap == NULL) {
+        tc_hub_fill_gaps(hub);
+    }
+    else {
+        hub->on_gap(hub->gap_context);
+    }
 }
 
 static void forget_room(tc_hub_t *hub, tc_room_t *room)
@@ -211,42 +249,32 @@ static void publish(tc_room_t *room, const tc_event_t *event)
     }
 }
 
-/*
- * What was stored goes to the room, unless a fetch has brought it there already; what had been stored
- * before, and seen, to its sender alone.
- */
-static void on_stored(tc_room_t *room, tc_job_t *job)
+/* What was stored before was published before, or its sender was told that nobody knows. */
+static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 {
-    tc_event_t *event = job->events;
-    tc_member_t *member = job->member;
-
-    if (!job->repeated) {
-        publish(room, event);
+    if (!job->repeated || job->events->seq > room->timeline.last_seq) {
+        publish(room, job->events);
     }
-    else if (room->loaded && event->seq <= room->timeline.last_seq) {
-        if (member->room == room) {
-            member->sink->send(member, event->own ? event->own : event->wire, true);
-        }
-        return;
-    }
-    tc_room_ingest(room, event);
+    tc_room_confirm(room, job);
+    tc_room_ingest(room, job->events);
+    mind_the_gap(hub, room);
 }
 
-static void on_written(tc_room_t *room, tc_job_t *job)
+static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 {
     tc_member_t *member = job->member;
     tc_chat_error_e error = job->error;
 
     if (job->status == TC_JOB_DONE) {
-        on_stored(room, job);
+        on_stored(hub, room, job);
         return;
     }
-    if (member->room != room) {
-        return;
-    }
-    if (job->status == TC_JOB_GONE) {
+    if (member->room == room && job->status == TC_JOB_GONE) {
         member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
         return;
+    }
+    if (member->room != room || job->told || job->claimed) {
+        return; /* it has gone, knows, or has its own copy: the commit was made and nobody could tell us */
     }
     if (job->status == TC_JOB_UNAVAILABLE) {
         error = TC_CHAT_UNAVAILABLE;
@@ -270,6 +298,7 @@ static void on_heads(tc_hub_t *hub, const tc_job_t *job)
 
         if (room != NULL) {
             tc_room_hear(room, job->heads[i].last_seq);
+            mind_the_gap(hub, room);
         }
     }
 }
@@ -290,8 +319,8 @@ static void submit_heads(hub_site_t *site, tc_head_t *heads, int count)
     }
 }
 
-/* Asks the store which rooms of a site have news. */
-static void check_site(tc_hub_t *hub, hub_site_t *site, int64_t now_us)
+/* Asks the store which rooms of a site have news, or which of those that may have missed some. */
+static void check_site(tc_hub_t *hub, hub_site_t *site, bool probes_alone)
 {
     tc_head_t *heads = NULL;
     tc_room_t *room;
@@ -300,11 +329,11 @@ static void check_site(tc_hub_t *hub, hub_site_t *site, int64_t now_us)
     if (site->checks > 0) {
         return;
     }
-    site->checked_us = now_us;
     for (room = hub->first; room != NULL; room = room->next) {
-        if (room->store != site->store || !room->loaded) {
+        if (room->store != site->store || !room->loaded || (probes_alone && !room->probe)) {
             continue;
         }
+        room->probe = false;
         if (count == 0) {
             heads = tc_alloc(TC_STORE_HEADS * sizeof(*heads));
         }
@@ -340,6 +369,7 @@ void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *
 
     if (room != NULL) {
         tc_room_ingest(room, event);
+        mind_the_gap(hub, room);
     }
 }
 
@@ -350,6 +380,7 @@ void tc_hub_on_bus_head(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *r
 
     if (room != NULL) {
         tc_room_hear(room, seq);
+        mind_the_gap(hub, room);
     }
 }
 
@@ -369,7 +400,7 @@ void tc_hub_on_bus_joined(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t 
 
     if (room != NULL) {
         room->probe = true; /* what was committed since the room was loaded may have passed by */
-        tc_room_retry(room);
+        mind_the_gap(hub, room);
     }
 }
 
@@ -383,6 +414,16 @@ static void tell_heads(tc_hub_t *hub, tc_bus_t *bus)
             room->untold = false;
             bus->publish_head(bus, room);
         }
+    }
+}
+
+/* What was committed between a load under way and the subscription may have passed by. */
+static void probe_loading(tc_hub_t *hub, const tc_bus_t *bus)
+{
+    tc_room_t *room;
+
+    for (room = hub->first; room != NULL; room = room->next) {
+        room->probe = room->probe || (room->bus == bus && !room->loaded);
     }
 }
 
@@ -406,20 +447,22 @@ void tc_hub_on_bus_state(tc_hub_t *hub, tc_bus_t *bus, tc_bus_state_e state, int
     bus->state = state;
     if (state == TC_BUS_UP) {
         tell_heads(hub, bus);
+        probe_loading(hub, bus);
     }
     else {
         note_untold(hub, bus);
     }
     for (site = hub->sites; site != NULL; site = site->next) {
         if (site->bus == bus) {
-            check_site(hub, site, now_us);
+            site->checked_us = now_us;
+            check_site(hub, site, false);
         }
     }
 }
 
 /* ---- jobs and time ---- */
 
-static void on_room_job(tc_job_t *job, int64_t now_us)
+static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
 {
     tc_room_t *room = job->room;
     tc_member_t *member = job->member;
@@ -428,13 +471,17 @@ static void on_room_job(tc_job_t *job, int64_t now_us)
     case TC_JOB_POST:
     case TC_JOB_EDIT:
         tc_room_remove_write(room, job);
-        on_written(room, job);
+        on_written(hub, room, job);
         break;
     case TC_JOB_LOAD:
         tc_room_on_load(room, job);
+        mind_the_gap(hub, room);
         break;
     case TC_JOB_EVENTS:
         tc_room_on_events(room, job);
+        if (job->status == TC_JOB_DONE) { /* else with the next tick: it would be asked in a circle */
+            mind_the_gap(hub, room);
+        }
         break;
     case TC_JOB_HEADS:
         break;
@@ -457,7 +504,35 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         tc_job_destroy(job);
     }
     else {
-        on_room_job(job, now_us);
+        on_room_job(hub, job, now_us);
+    }
+}
+
+/* A store that does not answer (a frozen database) must not leave anybody without an answer. */
+static void tell_overdue(tc_room_t *room, int64_t now_us)
+{
+    const int64_t patience_us = TC_STORE_OVERDUE_S * TC_US_PER_S;
+    tc_job_t *job;
+
+    for (job = room->writes; job != NULL; job = job->next_write) {
+        if (job->seen_us == 0) {
+            job->seen_us = now_us;
+        }
+        if (!job->told && now_us - job->seen_us >= patience_us) {
+            job->told = true;
+            if (job->member->room == room && !job->claimed) {
+                tell_error(job->member, TC_CHAT_UNAVAILABLE, job->client_id, NULL);
+            }
+        }
+    }
+    if (!room->loading && !room->resuming) {
+        room->waiting_us = 0;
+    }
+    else if (room->waiting_us == 0) {
+        room->waiting_us = now_us;
+    }
+    else if (now_us - room->waiting_us >= patience_us) {
+        tc_room_give_up_waiting(room);
     }
 }
 
@@ -477,11 +552,13 @@ void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
             continue;
         }
         tc_room_retry(room);
+        tell_overdue(room, now_us);
         at = &room->next;
     }
     for (site = hub->sites; site != NULL; site = site->next) {
         if (is_check_due(hub, site, now_us)) {
-            check_site(hub, site, now_us);
+            site->checked_us = now_us;
+            check_site(hub, site, false);
         }
     }
 }

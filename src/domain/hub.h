@@ -14,13 +14,20 @@ typedef struct tc_hub_t tc_hub_t;
 
 /*
  * Makes a hub that lives as long as `pool`, which must be the loop's own. Until `watch_until_us` every
- * tick asks the store for news of all rooms, even with a bus that is alone: the child that this one
- * follows may still be storing.
+ * tick asks the store for news of all rooms where the bus is alone, too: the child that this one follows
+ * may still be storing.
  */
 tc_hub_t *tc_hub_create(int64_t watch_until_us, apr_pool_t *pool);
 
 /* Frees all rooms; no member and no job is left. */
 void tc_hub_destroy(tc_hub_t *hub);
+
+/*
+ * Has `on_gap(context)` called when a room lacks something that may be on its way over the bus; a moment
+ * later tc_hub_fill_gaps() fetches what has not come. Without it the store is asked at once.
+ */
+void tc_hub_watch_gaps(tc_hub_t *hub, void (*on_gap)(void *context), void *context);
+void tc_hub_fill_gaps(tc_hub_t *hub);
 
 /*
  * Puts a member into the room of a trip; `after` is the seq it resumes from, -1 for a newcomer. A

@@ -128,12 +128,49 @@ static void start_fetch(tc_room_t *room, tc_member_t *member)
     }
 }
 
-static void hand_over(tc_member_t *member, tc_event_t *event)
+/* Whom the event answers gets its copy in the event's place, and at once. */
+static void hand_over(tc_room_t *room, tc_member_t *member, tc_event_t *event)
 {
-    bool own = event->origin == member->id;
+    tc_confirm_t *confirm =
+        room->confirms != NULL ? tc_confirms_take(&room->confirms, event->seq, member) : NULL;
 
     member->cursor = event->seq;
-    member->sink->send(member, own && event->own ? event->own : event->wire, own);
+    if (confirm == NULL) {
+        member->sink->send(member, event->wire, false);
+        return;
+    }
+    member->sink->send(member, confirm->frame ? confirm->frame : event->wire, true);
+    tc_confirm_destroy(confirm);
+}
+
+void tc_room_confirm(tc_room_t *room, const tc_job_t *job)
+{
+    const tc_event_t *event = job->events;
+    tc_member_t *member = job->member;
+
+    if (member->room != room || job->claimed) {
+        return;
+    }
+    if (event->seq > member->cursor) {
+        tc_confirms_add(&room->confirms, event->seq, member, event->own);
+    }
+    else {
+        member->sink->send(member, event->own ? event->own : event->wire, true);
+    }
+}
+
+/* Events that a member will not be shown any more, deleted ones, are no answers; but what was stored is
+ * confirmed. */
+static void confirm_until(tc_room_t *room, tc_member_t *member, int64_t seq)
+{
+    tc_confirm_t *confirm;
+
+    while ((confirm = tc_confirms_take_until(&room->confirms, seq, member)) != NULL) {
+        if (confirm->frame != NULL) {
+            member->sink->send(member, confirm->frame, true);
+        }
+        tc_confirm_destroy(confirm);
+    }
 }
 
 /* Brings a member that has its history up to the room's present. */
@@ -146,7 +183,7 @@ static void advance(tc_room_t *room, tc_member_t *member)
             start_fetch(room, member);
             return;
         }
-        hand_over(member, event);
+        hand_over(room, member, event);
     }
 }
 
@@ -223,12 +260,16 @@ void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
 void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us)
 {
     tc_member_t *last = room->members[--room->count];
+    tc_confirm_t *confirm;
 
     room->members[member->index] = last;
     last->index = member->index;
     member->room = NULL;
     member->waiting = false;
     member->resuming = false;
+    while ((confirm = tc_confirms_take_until(&room->confirms, INT64_MAX, member)) != NULL) {
+        tc_confirm_destroy(confirm);
+    }
     if (room->count == 0) {
         room->empty_since_us = now_us;
     }
@@ -270,7 +311,7 @@ static void deliver(tc_room_t *room, tc_event_t *event)
     tc_timeline_append(&room->timeline, event);
     for (i = 0; i < room->count; i++) {
         if (room->members[i]->cursor == event->seq - 1) {
-            hand_over(room->members[i], event);
+            hand_over(room, room->members[i], event);
         }
     }
 }
@@ -288,15 +329,17 @@ static void release_held(tc_room_t *room)
     }
 }
 
+bool tc_room_is_behind(const tc_room_t *room)
+{
+    return room->loaded && !room->fetching && room->heard_seq > room->timeline.last_seq;
+}
+
 void tc_room_retry(tc_room_t *room)
 {
-    bool behind = room->probe || room->heard_seq > room->timeline.last_seq;
-
-    if (room->loaded && behind && !room->fetching) {
+    if (tc_room_is_behind(room)) {
         room->asked_seq = room->heard_seq;
         room->fetching = submit_read(room, NULL, TC_JOB_EVENTS, room->timeline.last_seq,
                                      TC_ROOM_LOG_EVENTS, false);
-        room->probe = room->probe && !room->fetching;
     }
 }
 
@@ -305,7 +348,6 @@ void tc_room_hear(tc_room_t *room, int64_t seq)
     if (seq > room->heard_seq) {
         room->heard_seq = seq;
     }
-    tc_room_retry(room);
 }
 
 void tc_room_ingest(tc_room_t *room, tc_event_t *event)
@@ -327,7 +369,6 @@ void tc_room_ingest(tc_room_t *room, tc_event_t *event)
     else {
         hold_event(room, event);
     }
-    tc_room_retry(room);
 }
 
 /*
@@ -353,6 +394,17 @@ static void dismiss_waiting(tc_room_t *room, tc_job_status_e status)
     for (i = 0; i < room->count; i++) {
         if (room->members[i]->waiting) {
             dismiss(room->members[i], status);
+        }
+    }
+}
+
+void tc_room_give_up_waiting(tc_room_t *room)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->waiting || room->members[i]->resuming) {
+            dismiss(room->members[i], TC_JOB_UNAVAILABLE);
         }
     }
 }
@@ -394,6 +446,8 @@ void tc_room_remove_write(tc_room_t *room, tc_job_t *job)
     }
 }
 
+/* The write in flight that an event answers. Edits of one message may come from elsewhere, too: the text
+ * tells them apart. */
 static tc_job_t *find_write(const tc_room_t *room, const tc_event_t *event)
 {
     tc_job_kind_e kind = event->kind == TC_EVENT_MESSAGE ? TC_JOB_POST : TC_JOB_EDIT;
@@ -401,30 +455,32 @@ static tc_job_t *find_write(const tc_room_t *room, const tc_event_t *event)
 
     for (job = room->writes; job != NULL; job = job->next_write) {
         if (job->kind == kind && !job->claimed
-            && tc_uuid_equal(&event->message_id, &job->message_id)) {
+            && tc_uuid_equal(&event->message_id, &job->message_id)
+            && (kind == TC_JOB_POST || tc_event_has_content(event, job->content))) {
             return job;
         }
     }
     return NULL;
 }
 
-/* Gives fetched events that answer a write in flight the origin and the copy that the write asked for. */
-static void claim_own(const tc_room_t *room, tc_event_t *events)
+/* Fetched events that answer writes in flight: their senders get what the store's answer would have brought. */
+static void claim_own(tc_room_t *room, tc_event_t *events)
 {
     for (; events != NULL && room->writes != NULL; events = events->next) {
-        tc_job_t *job = events->own == NULL ? find_write(room, events) : NULL;
+        tc_job_t *job = find_write(room, events);
 
-        if (job != NULL) {
-            job->claimed = true;
-            events->origin = job->origin;
-            if (job->client_id != NULL) {
-                tc_event_set_own(events, job->client_id);
-            }
+        if (job == NULL || job->member->room != room || events->seq <= job->member->cursor) {
+            continue;
         }
+        job->claimed = true;
+        if (job->client_id != NULL) {
+            tc_event_set_own(events, job->client_id);
+        }
+        tc_confirms_add(&room->confirms, events->seq, job->member, events->own);
     }
 }
 
-/* What the room has of a fetched event already, which may hold its sender's own copy. */
+/* The room's copy of a fetched event, where it has one: one is enough to keep. */
 static tc_event_t *known_copy(const tc_room_t *room, tc_event_t *event)
 {
     tc_event_t *known = tc_timeline_get(&room->timeline, event->seq);
@@ -446,6 +502,7 @@ static void skip_to(tc_room_t *room, int64_t seq)
 
         if (member->cursor >= room->timeline.last_seq && member->cursor < seq) {
             member->cursor = seq;
+            confirm_until(room, member, seq);
         }
     }
     tc_timeline_skip(&room->timeline, seq);
@@ -484,8 +541,9 @@ static void disbelieve(tc_room_t *room)
 {
     tc_event_t **at = &room->held;
 
-    if (room->heard_seq <= room->asked_seq) {
+    if (room->heard_seq > room->timeline.last_seq && room->heard_seq <= room->asked_seq) {
         room->heard_seq = room->timeline.last_seq;
+        room->probe = true; /* something true may have been heard of meanwhile */
     }
     while (*at != NULL && (*at)->seq <= room->asked_seq) {
         tc_event_unref(unhold(room, at));
@@ -496,10 +554,7 @@ static void disbelieve(tc_room_t *room)
 static void on_fetched(tc_room_t *room, const tc_job_t *job)
 {
     room->fetching = false;
-    if (job->status != TC_JOB_DONE) {
-        room->probe = true; /* to be asked again with the next tick */
-    }
-    else if (job->complete) {
+    if (job->status == TC_JOB_DONE && job->complete) {
         disbelieve(room);
     }
 }
@@ -511,11 +566,12 @@ static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
 
     for (event = job->events; event != NULL; event = event->next) {
         if (event->seq > member->cursor) {
-            hand_over(member, known_copy(room, (tc_event_t *)event));
+            hand_over(room, member, known_copy(room, (tc_event_t *)event));
         }
     }
     if (job->complete && job->last_seq > member->cursor) {
         member->cursor = job->last_seq;
+        confirm_until(room, member, member->cursor);
     }
     advance(room, member);
 }
@@ -601,7 +657,7 @@ void tc_room_on_events(tc_room_t *room, tc_job_t *job)
         on_fetched(room, job);
     }
     start_resume(room);
-    if (job->status == TC_JOB_DONE) { /* else with the next tick: the database would be asked in a circle */
+    if (job->status == TC_JOB_DONE && !job->complete) {
         tc_room_retry(room);
     }
 }

@@ -7,6 +7,7 @@
 #define TC_DOMAIN_ROOM_H
 
 #include "domain/bus.h"
+#include "domain/confirm.h"
 #include "domain/member.h"
 #include "domain/store.h"
 #include "domain/timeline.h"
@@ -31,7 +32,7 @@ typedef struct tc_room_t {
     tc_timeline_t timeline;
     bool loaded;
     bool loading;            /* a LOAD is in flight */
-    bool probe;              /* ask the store for news, whether there is a sign of any or not */
+    bool probe;              /* it may have missed news: ask the store how far it has come */
     int64_t heard_seq;       /* the greatest seq heard of: beyond last_seq something is missing */
     bool fetching;           /* the room's own EVENTS job is in flight */
     int64_t asked_seq;       /* heard_seq when it was sent: the store knows of it, or there is no such event */
@@ -39,8 +40,10 @@ typedef struct tc_room_t {
     tc_event_t *held;        /* early events, ascending */
     unsigned held_count;
     size_t held_bytes;
+    tc_confirm_t *confirms;  /* owed for events that have not reached their senders */
     tc_job_t *writes;        /* POSTs and EDITs in flight, the oldest first */
     tc_job_t **writes_end;
+    int64_t waiting_us;      /* when the hub's tick found members waiting for the store; 0: none wait */
     unsigned jobs;           /* in flight; the room stays in memory until they are back */
     int64_t empty_since_us;  /* monotonic; meaningful while count is 0 */
     struct tc_room_t *next;  /* the hub's sweep */
@@ -67,14 +70,26 @@ void tc_room_ingest(tc_room_t *room, tc_event_t *event);
 void tc_room_add_write(tc_room_t *room, tc_job_t *job);
 void tc_room_remove_write(tc_room_t *room, tc_job_t *job);
 
+/*
+ * A POST or EDIT was stored: its sender gets its own copy when the event reaches it, or now where it has
+ * been shown the event before. Once: what a fetch has brought for it counts.
+ */
+void tc_room_confirm(tc_room_t *room, const tc_job_t *job);
+
 /* Takes back a LOAD or EVENTS job of this room; the caller destroys it. */
 void tc_room_on_load(tc_room_t *room, tc_job_t *job);
 void tc_room_on_events(tc_room_t *room, tc_job_t *job);
 
+/* The store does not answer: turns those away who wait for their history. */
+void tc_room_give_up_waiting(tc_room_t *room);
+
 /* Asks the store again for what is missing, if something is and nothing is under way. */
 void tc_room_retry(tc_room_t *room);
 
-/* The room is said to have come as far as `seq`: fetches what it has not seen. */
+/* True when something is missing and nothing is under way that brings it. */
+bool tc_room_is_behind(const tc_room_t *room);
+
+/* The room is said to have come as far as `seq`. */
 void tc_room_hear(tc_room_t *room, int64_t seq);
 
 /* Sends a frame to every member whose user is another and who has its history. */

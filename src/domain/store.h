@@ -57,6 +57,8 @@ typedef struct tc_job_t {
     tc_uuid_t message_id;       /* EDIT: which; POST: the new one's */
     struct tc_job_t *next_write; /* loop; the room's list of writes in flight */
     bool claimed;               /* loop; a fetch has brought its event */
+    bool told;                  /* loop; its sender was told that it takes too long */
+    int64_t seen_us;            /* loop; when the hub's tick found it under way first; 0: not yet */
     /* LOAD and EVENTS */
     int64_t after;
     int limit;
