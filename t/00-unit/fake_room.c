@@ -1,6 +1,8 @@
 /* A chat without a network or a database. Included by the tests of the domain. See fake_room.h. */
 #include "fake_room.h"
 
+#include "fake_bus.c"
+
 #include "base/limits.h"
 #include "base/thread.h"
 
@@ -73,7 +75,7 @@ int64_t fake_write(fake_store_t *store, tc_user_t *sender, const char *content,
     tc_uuid_t id;
 
     tc_uuid_make_v7(&id);
-    return write_message(store, &id, sender, content, client_id);
+    return write_message(store->rows_of, &id, sender, content, client_id);
 }
 
 static int64_t edit_message(fake_store_t *store, int number, const char *content)
@@ -88,16 +90,19 @@ static int64_t edit_message(fake_store_t *store, int number, const char *content
 
 int64_t fake_edit(fake_store_t *store, int64_t message_seq, const char *content)
 {
+    store = store->rows_of;
     return edit_message(store, store->rows[message_seq - 1].message, content);
 }
 
 void fake_delete(fake_store_t *store, int64_t message_seq)
 {
+    store = store->rows_of;
     store->messages[store->rows[message_seq - 1].message].deleted = true;
 }
 
 bool fake_has(const fake_store_t *store, int64_t seq)
 {
+    store = store->rows_of;
     return seq >= 1 && seq <= store->last_seq
            && !store->messages[store->rows[seq - 1].message].deleted;
 }
@@ -117,8 +122,9 @@ static void describe(const fake_message_t *message, char *id, tc_chat_message_t 
 
 tc_event_t *fake_event(const fake_store_t *store, int64_t seq)
 {
-    const fake_row_t *row = &store->rows[seq - 1];
-    const fake_message_t *message = &store->messages[row->message];
+    const fake_store_t *from = store->rows_of;
+    const fake_row_t *row = &from->rows[seq - 1];
+    const fake_message_t *message = &from->messages[row->message];
     char id[TC_UUID_CHARS + 1];
     tc_chat_message_t shown;
 
@@ -270,8 +276,23 @@ static void work_on_events(const fake_store_t *store, tc_job_t *job)
     job->status = TC_JOB_DONE;
 }
 
+/* Each room has come as far as the rows go: there is one room's worth of them. */
+static void work_on_heads(const fake_store_t *store, tc_job_t *job)
+{
+    int i;
+
+    for (i = 0; i < job->head_count; i++) {
+        ck_assert(i == 0 || tc_head_compare(&job->heads[i - 1], &job->heads[i]) < 0);
+        if (store->last_seq > job->heads[i].last_seq) {
+            job->heads[i].last_seq = store->last_seq;
+        }
+    }
+    job->status = TC_JOB_DONE;
+}
+
 static void work_on(fake_store_t *store, tc_job_t *job)
 {
+    store = store->rows_of;
     switch (job->kind) {
     case TC_JOB_POST:
         work_on_post(store, job);
@@ -284,6 +305,9 @@ static void work_on(fake_store_t *store, tc_job_t *job)
         break;
     case TC_JOB_EVENTS:
         work_on_events(store, job);
+        break;
+    case TC_JOB_HEADS:
+        work_on_heads(store, job);
         break;
     }
 }
@@ -320,7 +344,7 @@ void fake_work_batch(fake_store_t *store)
     for (reads = 0; reads < 2; reads++) {
         for (mail = store->queued.first; mail != NULL; mail = mail->next) {
             tc_job_t *job = (tc_job_t *)mail;
-            bool is_read = job->kind == TC_JOB_LOAD || job->kind == TC_JOB_EVENTS;
+            bool is_read = job->kind != TC_JOB_POST && job->kind != TC_JOB_EDIT;
 
             if (is_read == (reads == 1)) {
                 work_or_fail(store, job);
@@ -339,7 +363,7 @@ tc_job_t *fake_take(fake_store_t *store)
 
 const char *fake_jobs(const fake_store_t *store)
 {
-    static const char *const names[] = {"POST", "EDIT", "LOAD", "EVENTS"};
+    static const char *const names[] = {"POST", "EDIT", "LOAD", "EVENTS", "HEADS"};
     static char text[512];
     const tc_mail_t *mail;
     size_t len = 0;
@@ -351,6 +375,9 @@ const char *fake_jobs(const fake_store_t *store)
         len += (size_t)sprintf(text + len, "%s%s", len ? " " : "", names[job->kind]);
         if (job->kind == TC_JOB_EVENTS) {
             len += (size_t)sprintf(text + len, ">%lld", (long long)job->after);
+        }
+        if (job->kind == TC_JOB_HEADS) {
+            len += (size_t)sprintf(text + len, ":%d", job->head_count);
         }
     }
     return text;
@@ -369,13 +396,15 @@ static apr_status_t submit(tc_store_t *base, tc_job_t *job)
     return APR_SUCCESS;
 }
 
-void fake_store_open(fake_store_t *store)
+void fake_store_open(fake_store_t *store, tc_bus_t *bus)
 {
     static const char *const types[] = {"text", "image", NULL};
 
     memset(store, 0, sizeof(*store));
     list_init(&store->queued);
     list_init(&store->worked);
+    store->rows_of = store;
+    store->bus = bus;
     store->max_queued = 1000;
     store->store.site = &store->site;
     store->store.submit = submit;
@@ -390,6 +419,12 @@ void fake_store_open(fake_store_t *store)
         .typing_interval_us = FAKE_SECOND,
         .typing_max_room = 200,
     };
+}
+
+void fake_store_share(fake_store_t *store, fake_store_t *rows_of)
+{
+    store->site = rows_of->site;
+    store->rows_of = rows_of;
 }
 
 void fake_store_close(fake_store_t *store)
@@ -640,33 +675,6 @@ void fake_forget(fake_member_t *member)
 
 /* ---- the world ---- */
 
-static void bus_room_opened(tc_bus_t *bus, const tc_room_t *room)
-{
-    fake_world_t *world = (fake_world_t *)bus;
-
-    world->room = (tc_room_t *)room;
-    world->opened++;
-}
-
-static void bus_room_closed(tc_bus_t *bus, const tc_room_t *room)
-{
-    fake_world_t *world = (fake_world_t *)bus;
-
-    if (world->room == room) {
-        world->room = NULL;
-    }
-    world->closed++;
-}
-
-static void bus_publish(tc_bus_t *bus, const tc_room_t *room, const tc_event_t *event)
-{
-    fake_world_t *world = (fake_world_t *)bus;
-
-    ck_assert_ptr_nonnull(room);
-    world->published++;
-    world->published_seq = event->seq;
-}
-
 static tc_uuid_t uuid_of(const char *text)
 {
     tc_uuid_t uuid;
@@ -675,16 +683,30 @@ static tc_uuid_t uuid_of(const char *text)
     return uuid;
 }
 
-fake_world_t *fake_open(void)
+fake_world_t *fake_open_bus(tc_bus_state_e state)
 {
     fake_world_t *world = calloc(1, sizeof(*world));
 
     tc_thread_set_role(TC_THREAD_LOOP);
-    world->bus = (tc_bus_t){bus_room_opened, bus_room_closed, bus_publish};
     world->pool = unit_pool();
-    world->hub = tc_hub_create(&world->bus, 0, world->pool);
+    world->hub = tc_hub_create(0, world->pool);
     world->now_us = 1000 * FAKE_SECOND;
-    fake_store_open(&world->store);
+    fake_bus_open(&world->bus, state);
+    fake_store_open(&world->store, &world->bus.bus);
+    return world;
+}
+
+fake_world_t *fake_open(void)
+{
+    return fake_open_bus(TC_BUS_ALONE);
+}
+
+fake_world_t *fake_open_sibling(fake_world_t *elder)
+{
+    fake_world_t *world = fake_open_bus(elder->bus.bus.state);
+
+    fake_store_share(&world->store, &elder->store);
+    world->now_us = elder->now_us;
     return world;
 }
 
@@ -700,17 +722,26 @@ fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const ch
     self->member.id = ++world->last_member_id;
     self->member.user = tc_user_create(user, email, user, NULL);
     self->world = world;
-    self->store = store;
+    self->store = store->rows_of;
     self->seen = -1;
     self->next = world->members;
     world->members = self;
-    tc_hub_join(world->hub, &self->member, &store->store, &trip, &room, after);
+    tc_hub_join(world->hub, &self->member, &store->store, store->bus, &trip, &room, after);
     return self;
 }
 
 fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after)
 {
     return fake_join_room(world, &world->store, user, after, FAKE_TRIP, FAKE_ROOM);
+}
+
+fake_member_t *fake_join_number(fake_world_t *world, const char *user, int number)
+{
+    char trip[TC_UUID_CHARS + 1], room[TC_UUID_CHARS + 1];
+
+    snprintf(trip, sizeof(trip), "550e8400-e29b-41d4-a716-44665555%04d", number);
+    snprintf(room, sizeof(room), "018d0000-0000-7000-8000-00000001%04d", number);
+    return fake_join_room(world, &world->store, user, -1, trip, room);
 }
 
 void fake_leave(fake_world_t *world, fake_member_t *member)
@@ -751,26 +782,83 @@ void fake_type(fake_member_t *member, bool is_typing)
                                 : "{\"type\":\"typing\",\"is_typing\":false}");
 }
 
+tc_room_t *fake_room(const fake_world_t *world)
+{
+    ck_assert_uint_gt(world->bus.room_count, 0);
+    return (tc_room_t *)world->bus.rooms[world->bus.room_count - 1];
+}
+
 void fake_bring(fake_world_t *world, int64_t seq)
 {
     tc_event_t *event = fake_event(&world->store, seq);
+    tc_uuid_t room_id = uuid_of(FAKE_ROOM);
 
     if (event != NULL) {
-        tc_room_ingest(world->room, event);
+        tc_hub_on_bus_event(world->hub, &world->store.site, &room_id, event);
         tc_event_unref(event);
     }
 }
 
-int64_t fake_elsewhere(fake_world_t *world, const char *content)
+void fake_hear_head(fake_world_t *world, int64_t seq)
+{
+    tc_uuid_t room_id = uuid_of(FAKE_ROOM);
+
+    tc_hub_on_bus_head(world->hub, &world->store.site, &room_id, seq);
+}
+
+void fake_bus_becomes(fake_world_t *world, tc_bus_state_e state)
+{
+    tc_hub_on_bus_state(world->hub, &world->bus.bus, state, world->now_us);
+}
+
+void fake_bus_joins(fake_world_t *world)
+{
+    tc_uuid_t room_id = uuid_of(FAKE_ROOM);
+
+    tc_hub_on_bus_joined(world->hub, &world->store.site, &room_id);
+}
+
+int64_t fake_lose(fake_world_t *world, const char *content)
 {
     tc_user_t *zoe = tc_user_create("zoe", NULL, NULL, NULL);
     int64_t seq = fake_write(&world->store, zoe, content, NULL);
 
     tc_user_unref(zoe);
-    if (world->room != NULL) {
-        fake_bring(world, seq);
-    }
     return seq;
+}
+
+int64_t fake_elsewhere(fake_world_t *world, const char *content)
+{
+    int64_t seq = fake_lose(world, content);
+
+    fake_bring(world, seq);
+    return seq;
+}
+
+fake_member_t *fake_settle_in(fake_world_t *world, const char *user)
+{
+    fake_member_t *member = fake_join(world, user, -1);
+
+    fake_settle(world);
+    fake_forget(member);
+    return member;
+}
+
+fake_member_t *fake_ann_after(fake_world_t *world, int count)
+{
+    fake_member_t *ann;
+    char content[16];
+    int i;
+
+    for (i = 1; i <= count; i++) {
+        snprintf(content, sizeof(content), "m%d", i);
+        fake_elsewhere(world, content);
+    }
+    ann = fake_join(world, "ann", -1);
+    fake_settle(world);
+    ck_assert_int_eq(ann->seen, count);
+    fake_forget(ann);
+    return ann;
 }
 
 bool fake_answer(fake_world_t *world, fake_store_t *store)
@@ -808,7 +896,7 @@ void fake_close(fake_world_t *world)
     }
     fake_settle(world);
     tc_hub_destroy(world->hub);
-    ck_assert_uint_eq(world->opened, world->closed);
+    fake_bus_close(&world->bus);
     for (self = world->members; self != NULL; self = next) {
         next = self->next;
         ck_assert_uint_eq(self->member.jobs, 0);

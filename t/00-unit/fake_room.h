@@ -15,6 +15,7 @@
 #ifndef FAKE_ROOM_H
 #define FAKE_ROOM_H
 
+#include "fake_bus.h"
 #include "unit.h"
 
 #include "domain/hub.h"
@@ -48,9 +49,11 @@ typedef struct {
     unsigned count;
 } fake_list_t;
 
-typedef struct {
+typedef struct fake_store_t {
     tc_store_t store; /* stands first */
     tc_site_t site;
+    struct fake_store_t *rows_of; /* whose rows it reads and writes: its own, or another child's */
+    tc_bus_t *bus;                /* that it comes with */
     fake_message_t *messages;
     int message_count;
     fake_row_t *rows;
@@ -79,24 +82,20 @@ typedef struct fake_member_t {
     bool quiet;         /* keeps no transcript */
 } fake_member_t;
 
+/* A child. */
 typedef struct fake_world_t {
-    tc_bus_t bus; /* stands first */
     apr_pool_t *pool;
     tc_hub_t *hub;
     fake_store_t store;
-    tc_room_t *room; /* the one opened last */
-    tc_uuid_t trip_id;
-    tc_uuid_t room_id;
+    fake_bus_t bus;
     fake_member_t *members;
     uint64_t last_member_id;
     int64_t now_us;
-    unsigned opened, closed, published;
-    int64_t published_seq;
 } fake_world_t;
 
 /* ---- the store ---- */
 
-void fake_store_open(fake_store_t *store);
+void fake_store_open(fake_store_t *store, tc_bus_t *bus);
 void fake_store_close(fake_store_t *store);
 
 /* What another child commits; returns the event's seq. */
@@ -114,25 +113,33 @@ tc_event_t *fake_event(const fake_store_t *store, int64_t seq);
 /* Does the work of the oldest queued job; false when there is none. */
 bool fake_work(fake_store_t *store);
 
+/* Another store of the same rows, before anything is done with it. */
+void fake_store_share(fake_store_t *store, fake_store_t *rows_of);
+
 /* Does the work of all queued jobs, the writes before the reads; they are answered in their order. */
 void fake_work_batch(fake_store_t *store);
 
 /* Takes the oldest job that was worked on; NULL when there is none. */
 tc_job_t *fake_take(fake_store_t *store);
 
-/* The kinds of the queued jobs, in order: "LOAD EVENTS>3 POST". */
+/* The kinds of the queued jobs, in order: "LOAD EVENTS>3 POST HEADS:2", the latter with its rooms. */
 const char *fake_jobs(const fake_store_t *store);
 
 /* ---- the world ---- */
 
+/* A child that is alone; one whose bus is as it is told; and another child on the rows of that one. */
 fake_world_t *fake_open(void);
+fake_world_t *fake_open_bus(tc_bus_state_e state);
+fake_world_t *fake_open_sibling(fake_world_t *elder);
 
-/* Lets everybody leave, every job come back and every room go; frees all of it. */
+/* Lets everybody leave, every job come back and every room go; frees all of it. Siblings go first. */
 void fake_close(fake_world_t *world);
 
 fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after);
 fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const char *user,
                               int64_t after, const char *trip_id, const char *room_id);
+/* A newcomer in one of 10,000 rooms, each of a trip of its own. */
+fake_member_t *fake_join_number(fake_world_t *world, const char *user, int number);
 void fake_leave(fake_world_t *world, fake_member_t *member);
 
 /* A member sends a chat_message (client_id may be NULL), an edit, a typing, or anything. */
@@ -141,11 +148,32 @@ void fake_say_edit(fake_member_t *member, int64_t message_seq, const char *conte
 void fake_type(fake_member_t *member, bool is_typing);
 void fake_send(fake_member_t *member, const char *json);
 
+/* The room that was opened last and is open still. */
+tc_room_t *fake_room(const fake_world_t *world);
+
 /* An event that was committed elsewhere comes over the bus. */
 void fake_bring(fake_world_t *world, int64_t seq);
 
+/* The bus says how far a room has come elsewhere. */
+void fake_hear_head(fake_world_t *world, int64_t seq);
+
+/* The bus comes up, goes down or says its state once more. */
+void fake_bus_becomes(fake_world_t *world, tc_bus_state_e state);
+
+/* The bus has taken up a room: from now on nothing of it passes by. */
+void fake_bus_joins(fake_world_t *world);
+
 /* Another child commits a message of zoe's, and the bus brings it. */
 int64_t fake_elsewhere(fake_world_t *world, const char *content);
+
+/* The same, and the bus does not bring it. */
+int64_t fake_lose(fake_world_t *world, const char *content);
+
+/* A newcomer that has its history, and nothing in its transcript. */
+fake_member_t *fake_settle_in(fake_world_t *world, const char *user);
+
+/* A room with ann in it, who has seen messages 1 to `count`: "m1", "m2" … */
+fake_member_t *fake_ann_after(fake_world_t *world, int count);
 
 /* Answers the oldest worked job; false when there is none. */
 bool fake_answer(fake_world_t *world, fake_store_t *store);
@@ -163,6 +191,12 @@ void fake_tick(fake_world_t *world);
         ck_assert_str_eq(fake_transcript(whose), (expected));                                      \
         fake_forget(whose);                                                                        \
     } while (0)
+
+/* Compares the jobs that are queued, and what the bus was told since the last time. */
+#define fake_expect_jobs(world, expected)                                                          \
+    ck_assert_str_eq(fake_jobs(&(world)->store), (expected))
+#define fake_expect_told(world, expected)                                                          \
+    ck_assert_str_eq(fake_told(&(world)->bus), (expected))
 
 const char *fake_transcript(fake_member_t *member);
 void fake_forget(fake_member_t *member);

@@ -164,6 +164,100 @@ START_TEST(a_frame_of_any_length_has_its_object_where_the_event_says)
 }
 END_TEST
 
+/* The event of an object that is encoded already, as it comes over a bus: no more than it needs. */
+static tc_event_t *wrap(const tc_event_t *event, const char *content)
+{
+    unsigned char *object = unit_copy(event->wire->data + event->object_at, event->object_len);
+    char id[TC_UUID_CHARS + 1];
+    tc_chat_message_t message = {.id = id, .content = content, .updated_at = "T2"};
+    tc_event_t *wrapped;
+
+    tc_uuid_format(&event->message_id, id);
+    if (event->kind == TC_EVENT_MESSAGE) {
+        memset(&message, 0, sizeof(message));
+    }
+    wrapped = tc_event_wrap(event->kind, event->seq, &event->message_id, (char *)object,
+                            event->object_len, &message);
+    free(object); /* it keeps a copy */
+    return wrapped;
+}
+
+static void expect_same(const tc_event_t *event, const tc_event_t *wrapped)
+{
+    ck_assert_uint_eq(wrapped->refs, 1);
+    ck_assert_int_eq(wrapped->kind, event->kind);
+    ck_assert_int_eq(wrapped->seq, event->seq);
+    ck_assert(tc_uuid_equal(&wrapped->message_id, &event->message_id));
+    ck_assert_uint_eq(wrapped->origin, 0);
+    ck_assert_ptr_null(wrapped->own);
+    ck_assert_uint_eq(wrapped->object_at, event->object_at);
+    ck_assert_uint_eq(wrapped->object_len, event->object_len);
+    ck_assert_uint_eq(wrapped->wire->len, event->wire->len);
+    ck_assert_uint_eq(wrapped->wire->size, event->wire->size);
+    ck_assert_mem_eq(wrapped->wire->data, event->wire->data, event->wire->size);
+    ck_assert_uint_eq(tc_event_size(wrapped), tc_event_size(event));
+}
+
+START_TEST(an_object_that_is_encoded_already_gives_the_same_bytes)
+{
+    static const size_t lengths[] = {0, 1, 100, 126, 1000, 65000, 66000};
+    static const int64_t seqs[] = {1, 9, 10, 1234567890123};
+    size_t i;
+
+    for (i = 0; i < 2 * UNIT_COUNT(lengths) * UNIT_COUNT(seqs); i++) {
+        tc_event_kind_e kind = i % 2 ? TC_EVENT_EDIT : TC_EVENT_MESSAGE;
+        size_t len = lengths[i / 2 % UNIT_COUNT(lengths)];
+        char *content = calloc(1, len + 1);
+        tc_event_t *event, *wrapped;
+
+        memset(content, '"', len);
+        event = event_of(kind, seqs[i / 2 / UNIT_COUNT(lengths)], 1, content);
+        wrapped = wrap(event, content);
+        expect_same(event, wrapped);
+        tc_event_unref(event);
+        tc_event_unref(wrapped);
+        free(content);
+    }
+}
+END_TEST
+
+/* The own copy of an event, byte by byte: the payload for everybody, with the client_id at its end. */
+static void expect_own(const tc_event_t *event, const char *end)
+{
+    size_t wire_head = tc_frame_header_len(event->wire->data);
+    size_t own_head = tc_frame_header_len(event->own->data);
+    size_t kept = event->wire->len - wire_head - 1;
+
+    json_object_put(parse_frame(event->own));
+    ck_assert_uint_eq(event->own->len - own_head, kept + strlen(end));
+    ck_assert_mem_eq(event->own->data + own_head, event->wire->data + wire_head, kept);
+    ck_assert_mem_eq(event->own->data + own_head + kept, end, strlen(end));
+}
+
+START_TEST(the_own_copy_adds_the_client_id_and_leaves_the_others_copy_alone)
+{
+    static const size_t lengths[] = {0, 1, 100, 1000, 65000, 65250, 65300, 65350, 66000};
+    size_t i;
+
+    for (i = 0; i < 2 * UNIT_COUNT(lengths); i++) {
+        tc_event_kind_e kind = i % 2 ? TC_EVENT_EDIT : TC_EVENT_MESSAGE;
+        char *content = calloc(1, lengths[i / 2] + 1);
+        tc_event_t *event, *wrapped;
+
+        memset(content, 'x', lengths[i / 2]);
+        event = event_of(kind, 3, 1, content);
+        wrapped = wrap(event, content);
+        tc_event_set_own(wrapped, "a \"b\" \xc3\xa9");
+        expect_own(wrapped, ",\"client_id\":\"a \\\"b\\\" \xc3\xa9\"}");
+        ck_assert_mem_eq(wrapped->wire->data, event->wire->data, event->wire->size);
+        ck_assert_uint_eq(wrapped->object_at, event->object_at);
+        tc_event_unref(event);
+        tc_event_unref(wrapped);
+        free(content);
+    }
+}
+END_TEST
+
 /* ---- histories ---- */
 
 /* 1:a 2:b 3:edit of 1 4:d */
@@ -437,6 +531,8 @@ UNIT_MAIN("event", a_message_is_encoded_once_with_its_object_inside,
           an_edit_carries_the_whole_object_behind_its_frame,
           the_own_copy_is_the_same_with_a_client_id,
           a_frame_of_any_length_has_its_object_where_the_event_says,
+          an_object_that_is_encoded_already_gives_the_same_bytes,
+          the_own_copy_adds_the_client_id_and_leaves_the_others_copy_alone,
           a_history_of_a_list_has_the_newest_messages_or_all_events,
           a_timeline_is_loaded_and_goes_on, an_edit_changes_the_text_and_not_the_place,
           frames_are_composed_once_and_anew_after_an_event,

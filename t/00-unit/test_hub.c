@@ -1,6 +1,8 @@
 /* The hub: rooms found by site and trip, kept a while when empty, and what the bus is told. */
 #include "fake_room.c"
 
+#include "base/limits.h"
+
 #define OTHER_TRIP "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 #define OTHER_ROOM "018d0000-0000-7000-8000-000000000002"
 
@@ -33,7 +35,7 @@ START_TEST(a_trip_of_the_same_id_on_another_site_is_another_room)
     fake_member_t *ann = fake_join(world, "ann", -1), *bob;
     fake_store_t other;
 
-    fake_store_open(&other);
+    fake_store_open(&other, &world->bus.bus);
     other.site.index = 2;
     bob = fake_join_room(world, &other, "bob", -1, FAKE_TRIP, FAKE_ROOM);
     ck_assert_uint_eq(tc_hub_room_count(world->hub), 2);
@@ -73,7 +75,7 @@ START_TEST(an_empty_room_is_kept_for_a_while)
         fake_tick(world);
     }
     ck_assert_uint_eq(tc_hub_room_count(world->hub), 0);
-    ck_assert_uint_eq(world->closed, 1);
+    ck_assert_uint_eq(world->bus.closed, 1);
     ann = fake_join(world, "ann", -1);
     fake_settle(world);
     fake_expect(ann, "fresh(1:m1 last 1)");
@@ -109,13 +111,10 @@ START_TEST(one_room_of_many_goes_without_the_others)
 {
     fake_world_t *world = fake_open();
     fake_member_t *members[9];
-    char trip[TC_UUID_CHARS + 1];
     int i;
 
     for (i = 0; i < 9; i++) {
-        strcpy(trip, FAKE_TRIP);
-        trip[TC_UUID_CHARS - 1] = (char)('0' + i);
-        members[i] = fake_join_room(world, &world->store, "ann", -1, trip, FAKE_ROOM);
+        members[i] = fake_join_number(world, "ann", i);
     }
     fake_settle(world);
     for (i = 0; i < 9; i++) {
@@ -126,7 +125,7 @@ START_TEST(one_room_of_many_goes_without_the_others)
     world->now_us += 40 * FAKE_SECOND;
     fake_tick(world);
     ck_assert_uint_eq(tc_hub_room_count(world->hub), 3);
-    ck_assert_uint_eq(world->closed, 6);
+    ck_assert_uint_eq(world->bus.closed, 6);
     fake_close(world);
 }
 END_TEST
@@ -153,21 +152,21 @@ START_TEST(the_bus_is_told_of_what_this_child_stored_and_of_nothing_else)
     fake_member_t *ann = fake_join(world, "ann", -1);
 
     fake_settle(world);
-    ck_assert_uint_eq(world->opened, 1);
+    ck_assert_uint_eq(world->bus.opened, 1);
     fake_elsewhere(world, "m1");
-    ck_assert_uint_eq(world->published, 0);
+    ck_assert_uint_eq(world->bus.published, 0);
     fake_say(ann, "hi", "c1");
-    ck_assert_uint_eq(world->published, 0);
+    ck_assert_uint_eq(world->bus.published, 0);
     fake_settle(world);
-    ck_assert_uint_eq(world->published, 1);
-    ck_assert_int_eq(world->published_seq, 2);
+    ck_assert_uint_eq(world->bus.published, 1);
+    ck_assert_int_eq(world->bus.published_seq, 2);
     fake_say(ann, "hi", "c1");
     fake_settle(world);
-    ck_assert_uint_eq(world->published, 1);
+    ck_assert_uint_eq(world->bus.published, 1);
     fake_say_edit(ann, 2, "ho");
     fake_settle(world);
-    ck_assert_uint_eq(world->published, 2);
-    ck_assert_int_eq(world->published_seq, 3);
+    ck_assert_uint_eq(world->bus.published, 2);
+    ck_assert_int_eq(world->bus.published_seq, 3);
     fake_close(world);
 }
 END_TEST
@@ -189,8 +188,8 @@ START_TEST(a_job_carries_what_the_store_needs)
     ck_assert(job->has_reply);
     ck_assert_ptr_eq(job->user, ann->member.user);
     ck_assert_uint_eq(job->origin, ann->member.id);
-    ck_assert(tc_uuid_equal(&job->room_id, &world->room->room_id));
-    ck_assert_ptr_eq(job->room, world->room);
+    ck_assert(tc_uuid_equal(&job->room_id, &fake_room(world)->room_id));
+    ck_assert_ptr_eq(job->room, fake_room(world));
     fake_close(world);
 }
 END_TEST
@@ -222,15 +221,11 @@ START_TEST(a_new_hub_asks_for_news_with_every_tick_for_a_while)
 {
     fake_world_t *world = fake_open();
     fake_member_t *ann;
-    tc_room_t *room;
 
-    world->hub = tc_hub_create(&world->bus, world->now_us + 5 * FAKE_SECOND, world->pool);
+    world->hub = tc_hub_create(world->now_us + 5 * FAKE_SECOND, world->pool);
     ann = fake_join(world, "ann", -1);
     fake_settle(world);
-    room = world->room;
-    world->room = NULL;
-    fake_elsewhere(world, "m1");
-    world->room = room;
+    fake_lose(world, "m1");
     fake_expect(ann, "fresh(last 0)");
     fake_tick(world);
     fake_settle(world);
@@ -242,6 +237,91 @@ START_TEST(a_new_hub_asks_for_news_with_every_tick_for_a_while)
 }
 END_TEST
 
+/* ---- a store that does not answer ---- */
+
+static void wait_out_the_store(fake_world_t *world)
+{
+    int i;
+
+    for (i = 0; i <= TC_STORE_OVERDUE_S; i++) {
+        fake_tick(world);
+    }
+}
+
+START_TEST(who_says_something_that_the_store_does_not_take_is_told_so_once)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_ann_after(world, 1);
+
+    fake_say(ann, "hi", "c1");
+    fake_tick(world);
+    fake_tick(world);
+    fake_expect(ann, "");
+    wait_out_the_store(world);
+    fake_expect(ann, "error(unavailable c1 2s)");
+    wait_out_the_store(world);
+    fake_expect(ann, "");
+    world->store.fail_with = TC_JOB_UNAVAILABLE;
+    fake_settle(world);
+    fake_expect(ann, "");
+    ck_assert_uint_eq(ann->member.jobs, 0);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(what_is_stored_late_is_shown_late)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_ann_after(world, 1), *bob = fake_join(world, "bob", 1);
+
+    fake_forget(bob);
+    fake_say(ann, "hi", "c1");
+    wait_out_the_store(world);
+    fake_settle(world);
+    fake_expect(ann, "error(unavailable c1 2s) msg(2:hi own c1)");
+    fake_expect(bob, "msg(2:hi)");
+    ck_assert_uint_eq(world->bus.published, 1);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(who_waits_too_long_for_a_history_is_turned_away_and_who_comes_later_is_not)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_join(world, "ann", -1), *bob = fake_join(world, "bob", 0), *carol;
+
+    fake_tick(world);
+    fake_expect(ann, "");
+    wait_out_the_store(world);
+    fake_expect(ann, "CLOSE1013");
+    fake_expect(bob, "CLOSE1013");
+    fake_leave(world, ann);
+    fake_leave(world, bob);
+    carol = fake_join(world, "carol", -1);
+    fake_settle(world);
+    fake_expect(carol, "fresh(last 0)");
+    wait_out_the_store(world);
+    fake_expect(carol, "");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(who_waits_too_long_for_a_resume_is_turned_away)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_ann_after(world, 1), *bob = fake_join(world, "bob", 99);
+
+    wait_out_the_store(world);
+    fake_expect(bob, "CLOSE1013");
+    fake_expect(ann, "");
+    fake_leave(world, bob);
+    fake_settle(world);
+    fake_elsewhere(world, "m2");
+    fake_expect(ann, "msg(2:m2)");
+    fake_close(world);
+}
+END_TEST
+
 UNIT_MAIN("hub", members_of_a_trip_share_a_room_and_those_of_another_have_another,
           a_trip_of_the_same_id_on_another_site_is_another_room,
           an_empty_room_is_kept_for_a_while, a_room_with_jobs_in_flight_is_not_forgotten,
@@ -249,4 +329,8 @@ UNIT_MAIN("hub", members_of_a_trip_share_a_room_and_those_of_another_have_anothe
           a_room_made_anew_for_a_trip_does_not_meet_the_old_one,
           the_bus_is_told_of_what_this_child_stored_and_of_nothing_else,
           a_job_carries_what_the_store_needs, every_job_that_comes_back_is_settled,
-          a_new_hub_asks_for_news_with_every_tick_for_a_while)
+          a_new_hub_asks_for_news_with_every_tick_for_a_while,
+          who_says_something_that_the_store_does_not_take_is_told_so_once,
+          what_is_stored_late_is_shown_late,
+          who_waits_too_long_for_a_history_is_turned_away_and_who_comes_later_is_not,
+          who_waits_too_long_for_a_resume_is_turned_away)

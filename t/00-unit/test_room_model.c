@@ -1,20 +1,32 @@
 /*
  * A room under everything at once, in an order that a seed decides: members come, go, speak, repeat and
  * edit, other children commit, events come twice, late, early or never, messages are deleted, the store
- * is slow, full, unavailable, or reads after it has written. The fake members check each step (promise
- * 3); at the end everybody who is still there has seen everything. UNIT_SEED=n runs that one seed, UNIT_SEEDS=n the first n.
+ * is slow, full, unavailable, or reads after it has written. Once with a child that is alone, once with
+ * several on the same rows, whose bus goes and comes, too. The fake members check each step (promise 3);
+ * at the end everybody who is still there has seen everything, and has an answer to all that it said.
+ * UNIT_SEED=n runs that one seed, UNIT_SEEDS=n the first n.
  */
 #include "fake_room.c"
 
-enum { SEEDS = 100, STEPS = 400, MEMBERS = 6, WAYS = 64 };
+enum { SEEDS = 100, STEPS = 400, MEMBERS = 6, WAYS = 64, CHILDREN = 3, CLIENT_IDS = 1000 };
+
+/* What the bus has not brought yet: a child's letter, or an event that none of ours committed. */
+typedef struct {
+    int to;
+    int from; /* -1: nobody */
+    int64_t number;
+} way_t;
 
 typedef struct {
-    fake_world_t *world;
+    fake_world_t *children[CHILDREN];
+    int count;
     unit_random_t random;
-    fake_member_t *members[MEMBERS]; /* NULL: nobody */
+    fake_member_t *members[MEMBERS]; /* NULL: nobody; the child is the place's remainder */
     int64_t left_at[MEMBERS];        /* seq of the last one that stood here, for its resume */
-    int64_t on_the_way[WAYS];        /* events that the bus has not brought yet */
+    bool said[MEMBERS][CLIENT_IDS];  /* by the one that stands here, and by none of its user's since */
+    way_t on_the_way[WAYS];
     int on_the_way_count;
+    int sent[CHILDREN]; /* letters of the child that are lost or on their way */
     int client_ids;
     uint64_t seed;
 } model_t;
@@ -22,6 +34,22 @@ typedef struct {
 static unsigned below(model_t *model, unsigned bound)
 {
     return unit_random_below(&model->random, bound);
+}
+
+static fake_world_t *child_of(const model_t *model, unsigned place)
+{
+    return model->children[place % (unsigned)model->count];
+}
+
+static fake_world_t *any_child(model_t *model)
+{
+    return child_of(model, model->count > 1 ? below(model, CHILDREN) : 0);
+}
+
+/* Its rows are everybody's. */
+static fake_store_t *rows_of(const model_t *model)
+{
+    return &model->children[0]->store;
 }
 
 static const char *user_of(unsigned place)
@@ -33,21 +61,22 @@ static const char *user_of(unsigned place)
 
 static int64_t somewhere(model_t *model)
 {
-    return (int64_t)below(model, (unsigned)model->world->store.last_seq + 4);
+    return (int64_t)below(model, (unsigned)rows_of(model)->last_seq + 4);
 }
 
 static void come(model_t *model, unsigned place)
 {
     int64_t after[] = {-1, model->left_at[place], somewhere(model), 0};
 
-    model->members[place] = fake_join(model->world, user_of(place), after[below(model, 4)]);
-    model->members[place]->quiet = true;
+    model->members[place] = fake_join(child_of(model, place), user_of(place),
+                                      after[below(model, 4)]);
+    memset(model->said[place], 0, sizeof(model->said[place]));
 }
 
 static void go(model_t *model, unsigned place)
 {
     model->left_at[place] = model->members[place]->seen;
-    fake_leave(model->world, model->members[place]);
+    fake_leave(child_of(model, place), model->members[place]);
     model->members[place] = NULL;
 }
 
@@ -57,7 +86,19 @@ static bool may_speak(const fake_member_t *member)
     return member->member.cursor >= 0 && !member->closed;
 }
 
-static void speak(model_t *model, fake_member_t *member)
+/* A client_id is one client's: whoever says it last is the one that waits for the answer. */
+static void note_said(model_t *model, unsigned place, int number)
+{
+    unsigned other;
+
+    for (other = 0; other < MEMBERS; other++) {
+        if (strcmp(user_of(other), user_of(place)) == 0) {
+            model->said[other][number] = other == place;
+        }
+    }
+}
+
+static void speak(model_t *model, unsigned place)
 {
     char client_id[16];
     int number = model->client_ids;
@@ -69,32 +110,89 @@ static void speak(model_t *model, fake_member_t *member)
         model->client_ids++;
     }
     snprintf(client_id, sizeof(client_id), "c%d", number);
-    fake_say(member, "said", below(model, 3) ? client_id : NULL);
+    if (below(model, 3) != 0) {
+        note_said(model, place, number);
+        fake_say(model->members[place], "said", client_id);
+    }
+    else {
+        fake_say(model->members[place], "said", NULL);
+    }
 }
 
 static void edit(model_t *model, fake_member_t *member)
 {
     int64_t seq = somewhere(model);
 
-    if (fake_has(&model->world->store, seq)) {
+    if (fake_has(rows_of(model), seq)) {
         fake_say_edit(member, seq, "edited");
     }
 }
 
-static void send_on_its_way(model_t *model, int64_t seq)
+static void send_on_its_way(model_t *model, int to, int from, int64_t number)
 {
     if (model->on_the_way_count < WAYS && below(model, 8) != 0) {
-        model->on_the_way[model->on_the_way_count++] = seq;
+        model->on_the_way[model->on_the_way_count++] = (way_t){to, from, number};
     }
 }
 
 static void commit_elsewhere(model_t *model)
 {
-    tc_room_t *room = model->world->room;
+    int64_t seq = fake_lose(model->children[0], "elsewhere");
+    int to;
 
-    model->world->room = NULL;
-    send_on_its_way(model, fake_elsewhere(model->world, "elsewhere"));
-    model->world->room = room;
+    for (to = 0; to < model->count; to++) {
+        send_on_its_way(model, to, -1, seq);
+    }
+}
+
+/* What the children have told their bus goes to the others, some of it twice. */
+static void send_letters(model_t *model)
+{
+    int from, to;
+
+    for (from = 0; from < model->count; from++) {
+        int number = model->sent[from];
+
+        if (number == model->children[from]->bus.letter_count) {
+            continue;
+        }
+        model->sent[from]++;
+        for (to = 0; to < model->count; to++) {
+            if (to != from && model->children[to]->bus.bus.state == TC_BUS_UP) {
+                send_on_its_way(model, to, from, number);
+                if (below(model, 8) == 0) {
+                    send_on_its_way(model, to, from, number);
+                }
+            }
+        }
+    }
+}
+
+static void deliver_way(model_t *model, const way_t *way)
+{
+    fake_world_t *to = model->children[way->to];
+
+    if (way->from < 0) {
+        fake_bring(to, way->number);
+    }
+    else {
+        fake_carry(&model->children[way->from]->bus.letters[way->number], to->hub,
+                   &to->store.site);
+    }
+}
+
+/* What a child committed itself the bus never brings it before the store's answer does. */
+static void bring_again(model_t *model)
+{
+    fake_world_t *child = any_child(model);
+    const fake_store_t *rows = rows_of(model);
+    int64_t seq = somewhere(model);
+
+    if (fake_has(rows, seq)
+        && (seq <= child->bus.published_seq
+            || strcmp(rows->messages[rows->rows[seq - 1].message].sender->id, "zoe") == 0)) {
+        fake_bring(child, seq);
+    }
 }
 
 /* Mostly in order, sometimes any, sometimes one that came before. */
@@ -103,32 +201,44 @@ static void bring(model_t *model)
     int count = model->on_the_way_count, at = below(model, 3) ? 0 : (int)below(model, WAYS) % (count + 1);
 
     if (below(model, 10) == 0) {
-        int64_t seq = somewhere(model);
-
-        if (fake_has(&model->world->store, seq)) {
-            fake_bring(model->world, seq);
-        }
+        bring_again(model);
     }
     else if (at < count) {
-        fake_bring(model->world, model->on_the_way[at]);
+        deliver_way(model, &model->on_the_way[at]);
         memmove(model->on_the_way + at, model->on_the_way + at + 1,
                 (size_t)(count - at - 1) * sizeof(model->on_the_way[0]));
         model->on_the_way_count--;
     }
 }
 
+/* A child loses its bus, or gets it back and then its room taken up; a child alone has none. */
+static void turn_bus(model_t *model)
+{
+    fake_world_t *child = any_child(model);
+
+    if (model->count == 1) {
+        return;
+    }
+    if (below(model, 3) == 0) {
+        fake_bus_becomes(child, TC_BUS_DOWN);
+        return;
+    }
+    fake_bus_becomes(child, TC_BUS_UP);
+    fake_bus_joins(child);
+}
+
 static void delete_one(model_t *model)
 {
     int64_t seq = somewhere(model);
 
-    if (below(model, 4) == 0 && fake_has(&model->world->store, seq)) {
-        fake_delete(&model->world->store, seq);
+    if (below(model, 4) == 0 && fake_has(rows_of(model), seq)) {
+        fake_delete(rows_of(model), seq);
     }
 }
 
 static void trouble(model_t *model)
 {
-    fake_store_t *store = &model->world->store;
+    fake_store_t *store = &any_child(model)->store;
 
     store->fail_with = below(model, 3) ? TC_JOB_PENDING : TC_JOB_UNAVAILABLE;
     store->fail_after_commit = below(model, 2);
@@ -147,7 +257,7 @@ static void act_on_member(model_t *model, unsigned place)
         go(model, place);
     }
     else if (may_speak(member) && what < 8) {
-        speak(model, member);
+        speak(model, place);
     }
     else if (may_speak(member)) {
         edit(model, member);
@@ -156,25 +266,25 @@ static void act_on_member(model_t *model, unsigned place)
 
 static void step(model_t *model)
 {
-    fake_world_t *world = model->world;
-    unsigned what = below(model, 40);
+    fake_world_t *child = any_child(model);
+    unsigned what = below(model, 41);
 
     if (what < 12) {
         act_on_member(model, below(model, MEMBERS));
     }
     else if (what < 17) {
-        fake_work(&world->store);
+        fake_work(&child->store);
     }
     else if (what < 20) {
-        fake_work_batch(&world->store);
+        fake_work_batch(&child->store);
     }
     else if (what < 28) {
-        fake_answer(world, &world->store);
+        fake_answer(child, &child->store);
     }
     else if (what < 32) {
         commit_elsewhere(model);
     }
-    else if (what < 36 && world->room != NULL) {
+    else if (what < 36) {
         bring(model);
     }
     else if (what == 36) {
@@ -184,37 +294,112 @@ static void step(model_t *model)
         trouble(model);
     }
     else if (what == 38) {
-        fake_tick(world);
+        fake_tick(child);
+    }
+    else if (what == 39) {
+        turn_bus(model);
+    }
+    send_letters(model);
+}
+
+/* What was deleted before it was shown needs no answer. */
+static bool was_deleted(const model_t *model, const fake_member_t *member, const char *client_id)
+{
+    const fake_store_t *rows = rows_of(model);
+    int i;
+
+    for (i = 0; i < rows->message_count; i++) {
+        const fake_message_t *message = &rows->messages[i];
+
+        if (message->deleted && message->client_id != NULL
+            && strcmp(message->client_id, client_id) == 0
+            && strcmp(message->sender->id, member->member.user->id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Promise 2: whoever says something gets it back, with its client_id, or is told why not. */
+static void check_answers(model_t *model, int place)
+{
+    static const char *const answers[][2] = {
+        {" own ", ")"}, {"error(overloaded ", " 2s)"}, {"error(unavailable ", " 2s)"}};
+    fake_member_t *member = model->members[place];
+    const char *transcript = fake_transcript(member);
+    char client_id[16], answer[64];
+    int number;
+    size_t i;
+
+    for (number = 0; number < model->client_ids; number++) {
+        bool found = !model->said[place][number];
+
+        snprintf(client_id, sizeof(client_id), "c%d", number);
+        for (i = 0; i < UNIT_COUNT(answers) && !found; i++) {
+            snprintf(answer, sizeof(answer), "%s%s%s", answers[i][0], client_id, answers[i][1]);
+            found = strstr(transcript, answer) != NULL;
+        }
+        ck_assert_msg(found || was_deleted(model, member, client_id),
+                      "seed %llu, %d children: no answer to %s for member %llu: %s",
+                      (unsigned long long)model->seed, model->count, client_id,
+                      (unsigned long long)member->member.id, transcript);
     }
 }
 
-/* The store is well again, the bus brings one more event: then nothing may be missing. */
-static void come_to_rest(model_t *model)
+static void check_members(model_t *model)
 {
-    fake_world_t *world = model->world;
+    int64_t newest = rows_of(model)->last_seq;
     int place;
 
-    world->store.fail_with = TC_JOB_PENDING;
-    world->store.max_queued = 1000;
-    fake_settle(world);
-    fake_elsewhere(world, "the last");
-    fake_settle(world);
-    fake_tick(world);
-    fake_settle(world);
-    for (place = 0; place < MEMBERS; place++) {
-        const fake_member_t *member = model->members[place];
-
-        ck_assert_msg(member == NULL || member->closed || member->seen == world->store.last_seq,
-                      "seed %llu: member %llu has seen %lld of %lld",
-                      (unsigned long long)model->seed, (unsigned long long)member->member.id,
-                      (long long)member->seen, (long long)world->store.last_seq);
+    while (newest > 0 && !fake_has(rows_of(model), newest)) {
+        newest--;
     }
+    for (place = 0; place < MEMBERS; place++) {
+        fake_member_t *member = model->members[place];
+
+        if (member == NULL || member->closed) {
+            continue;
+        }
+        ck_assert_msg(member->seen >= newest, "seed %llu, %d children: member %llu has seen %lld of %lld",
+                      (unsigned long long)model->seed, model->count,
+                      (unsigned long long)member->member.id, (long long)member->seen,
+                      (long long)newest);
+        check_answers(model, place);
+    }
+}
+
+/*
+ * The stores are well again. A child that is alone is brought one more event; with a bus the others are
+ * brought nothing more, and three seconds go by. Then nothing may be missing.
+ */
+static void come_to_rest(model_t *model)
+{
+    int i, tick;
+
+    for (i = 0; i < model->count; i++) {
+        fake_world_t *child = model->children[i];
+
+        child->store.fail_with = TC_JOB_PENDING;
+        child->store.max_queued = 1000;
+        fake_settle(child);
+    }
+    if (model->count == 1) {
+        fake_elsewhere(model->children[0], "the last");
+    }
+    for (i = 0; i < model->count; i++) {
+        fake_settle(model->children[i]);
+        for (tick = 0; tick < 3; tick++) {
+            fake_tick(model->children[i]);
+            fake_settle(model->children[i]);
+        }
+    }
+    check_members(model);
 }
 
 /* What a room is like: usual, short of memory, forgetful, or with next to no history. */
 static void choose_site(model_t *model)
 {
-    tc_site_t *site = &model->world->store.site;
+    tc_site_t *site = &model->children[0]->store.site;
     static const size_t caches[] = {1 << 20, 1, 2000, 10000};
 
     site->room_cache_bytes = caches[below(model, 4)];
@@ -223,36 +408,54 @@ static void choose_site(model_t *model)
     site->room_linger_us = (int64_t)below(model, 3) * FAKE_SECOND;
 }
 
-static void run_seed(uint64_t seed)
+static void run_seed(uint64_t seed, int count)
 {
-    model_t model;
+    static model_t model;
     int i;
 
     memset(&model, 0, sizeof(model));
     model.seed = seed;
+    model.count = count;
     model.random = unit_random_of(seed);
-    model.world = fake_open();
+    model.children[0] = fake_open_bus(count > 1 ? TC_BUS_DOWN : TC_BUS_ALONE);
     choose_site(&model);
-    for (i = 0; i < STEPS; i++) {
+    for (i = 1; i < count; i++) {
+        model.children[i] = fake_open_sibling(model.children[0]);
+    }
+    for (i = 0; i < STEPS * count; i++) {
         step(&model);
     }
     come_to_rest(&model);
-    fake_close(model.world);
+    for (i = count; i-- > 0;) {
+        fake_close(model.children[i]);
+    }
 }
 
-START_TEST(every_member_sees_every_event_once_and_in_order_whatever_happens)
+static void run_seeds(int count)
 {
     const char *one = getenv("UNIT_SEED"), *many = getenv("UNIT_SEEDS");
     uint64_t seed, seeds = many ? strtoull(many, NULL, 10) : SEEDS;
 
     if (one != NULL) {
-        run_seed(strtoull(one, NULL, 10));
+        run_seed(strtoull(one, NULL, 10), count);
         return;
     }
     for (seed = 1; seed <= seeds; seed++) {
-        run_seed(seed);
+        run_seed(seed, count);
     }
+}
+
+START_TEST(every_member_sees_every_event_once_and_in_order_whatever_happens)
+{
+    run_seeds(1);
 }
 END_TEST
 
-UNIT_MAIN("room_model", every_member_sees_every_event_once_and_in_order_whatever_happens)
+START_TEST(so_does_every_member_of_every_child_whatever_happens_to_the_bus)
+{
+    run_seeds(CHILDREN);
+}
+END_TEST
+
+UNIT_MAIN("room_model", every_member_sees_every_event_once_and_in_order_whatever_happens,
+          so_does_every_member_of_every_child_whatever_happens_to_the_bus)

@@ -237,7 +237,7 @@ START_TEST(typing_is_stored_nowhere_and_has_no_seq)
 
     fake_type(trio.ann, true);
     ck_assert_str_eq(fake_jobs(&trio.world->store), "");
-    ck_assert_uint_eq(trio.world->published, 0);
+    ck_assert_uint_eq(trio.world->bus.published, 0);
     fake_expect(fake_join(trio.world, "carol", 0), "resumed(last 0)");
     ck_assert_uint_eq(trio.bob->urgent, 1); /* the history */
     fake_close(trio.world);
