@@ -8,6 +8,7 @@
  *   fanout   one sender a room, everybody checks everything that arrives
  *   ingest   members send as fast as their own echoes come back
  *   connect  connect, read the history, close, again
+ *   reconnect  everybody connects, everybody leaves, everybody is back at once with ?after=
  *
  * What the figures mean, and how they are got:
  *   lost, duplicated, reordered   every event's `seq` must be the connection's previous one + 1, beginning with the
@@ -79,13 +80,13 @@
 #define STAMP_BYTES     (sizeof(STAMP) - 1)
 #define CLIENT_ID_BYTES 31              /* tc<run 8>-<connection 6>-<slot 4>-<number 8>, hex */
 
-enum mode { MODE_IDLE, MODE_FANOUT, MODE_INGEST, MODE_CONNECT };
+enum mode { MODE_IDLE, MODE_FANOUT, MODE_INGEST, MODE_CONNECT, MODE_RECONNECT };
 enum token_in { TOKEN_SUBPROTOCOL, TOKEN_QUERY, TOKEN_HEADER };
 enum state { ST_NEW, ST_CONNECT, ST_TLS, ST_HTTP, ST_HISTORY, ST_LIVE, ST_CLOSING, ST_DONE, ST_FAILED };
 enum { IO_EOF = 0, IO_AGAIN = -1, IO_ERROR = -2 };
 enum { OP_CONT = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
 
-static const char *const mode_names[] = { "idle", "fanout", "ingest", "connect" };
+static const char *const mode_names[] = { "idle", "fanout", "ingest", "connect", "reconnect" };
 static const char *const state_names[] = { "new", "connecting", "in the TLS handshake", "awaiting the 101",
                                            "awaiting the history", "live", "closing", "done", "failed" };
 
@@ -178,6 +179,7 @@ typedef struct {
     uint32_t *reopen;           /* connect mode: places to use again */
     uint32_t n_reopen;
     uint64_t n_attempts;
+    bool resuming;              /* reconnect: ask for what came after last_seq */
     bool churn;                 /* connect mode, window open */
     paused_t *paused;
     uint32_t n_paused;
@@ -1034,7 +1036,11 @@ static void conn_request(bench_t *b, conn_t *c)
     int n;
 
     trip_name(b, c->room, trip, sizeof(trip));
-    n = snprintf(head, sizeof(head), "GET %s%s/%s", b->path, trip, in == TOKEN_QUERY ? "?token=" : "");
+    n = snprintf(head, sizeof(head), "GET %s%s/", b->path, trip);
+    if (b->resuming)
+        n += snprintf(head + n, sizeof(head) - (size_t)n, "?after=%" PRIu64, c->last_seq);
+    if (in == TOKEN_QUERY)
+        n += snprintf(head + n, sizeof(head) - (size_t)n, "%ctoken=", b->resuming ? '&' : '?');
     buf_append(&c->out, head, (size_t)n);
     if (in == TOKEN_QUERY)
         buf_append(&c->out, token, strlen(token));
@@ -1288,11 +1294,10 @@ static void on_history(bench_t *b, conn_t *c, const char *p, size_t n)
     b->n_connects++;
     if (c->last_seq > b->room_max[c->room])
         b->room_max[c->room] = c->last_seq;
-    if (b->opt.mode == MODE_CONNECT) {
-        if (b->measuring)
-            hist_add(&b->latency, now_ns() - c->since_ns);
+    if (b->measuring && (b->opt.mode == MODE_CONNECT || b->opt.mode == MODE_RECONNECT))
+        hist_add(&b->latency, now_ns() - c->since_ns);
+    if (b->opt.mode == MODE_CONNECT)
         conn_close(b, c);
-    }
 }
 
 /* Counted by code; the message it names is no longer outstanding, and its sender waits a moment before the next. */
@@ -1895,6 +1900,27 @@ static void run_connect(bench_t *b)
     b->trouble = b->trouble || n <= 0;
 }
 
+/* How long it takes until all are there, twice: first as newcomers, then where each was. */
+static void run_reconnect(bench_t *b)
+{
+    static snapshot_t from, to;
+
+    for (unsigned round = 0; round < 2 && !b->trouble; round++) {
+        b->next_open = 0;
+        b->resuming = b->measuring = round > 0;
+        snapshot_take(b, &from);
+        b->trouble = !open_to(b, b->n_conns);
+        snapshot_take(b, &to);
+        fig_num(b, round ? "reconnect_s" : "connect_s", (double)(to.at_ns - from.at_ns) / 1e9,
+                "s until all have their history");
+        if (round == 0)
+            close_all(b);
+    }
+    fig_count(b, "connections", b->n_conns, "");
+    fig_latency(b, "reconnect_latency");
+    fig_cpu(b, &from, &to, b->n_conns, "connect");
+}
+
 /* ---- set-up ---- */
 
 static void usage(FILE *to)
@@ -1910,6 +1936,8 @@ static void usage(FILE *to)
 "           stored messages/s, latency of the own copy, errors by code\n"
 "  connect  -c N --seconds S [--rooms R]\n"
 "           connect, history, close, with N at once; connects/s\n"
+"  reconnect -c N [--rooms R]\n"
+"           N connect, leave, and all come back at once with ?after=; seconds until the last has its history\n"
 "\n"
 "  --url URL            ws:// or wss:// and a loopback address [ws://127.0.0.1:8080/ws/chat/]\n"
 "  --tls                wss, whatever the URL says\n"
@@ -1918,7 +1946,7 @@ static void usage(FILE *to)
 "  --trip-format F      a room's trip id [00000000-0000-4000-8000-%012d]\n"
 "  --first-room N       number of the first room [0]\n"
 "  -P, --pids WHAT      the server's processes: pid[,pid...] or pidfile:PATH (parent and its children)\n"
-"  -c, --connections N  idle [1000], connect [50]\n"
+"  -c, --connections N  idle and reconnect [1000], connect [50]\n"
 "  --rooms R            [1; ingest 10; idle and connect 100]\n"
 "  --members M          a room [100; ingest 10; idle: from -c; connect 10]\n"
 "  --senders all|one    ingest: who sends [all]\n"
@@ -1932,7 +1960,7 @@ static void usage(FILE *to)
 "  --warm N             idle: connections opened before the first weighing [10]\n"
 "  --settle S           quiet time before weighing or sending [idle 2, else 0.2]\n"
 "  --hold S             idle: keep them open for S seconds more [0]\n"
-"  --handshakes N       at most so many under way at once [200]\n"
+"  --handshakes N       at most so many under way at once [200; reconnect: all]\n"
 "  --sources N          addresses 127.0.0.1.. to connect from [1 for each 20000 connections]\n"
 "  --nap US             sleep so long between reads: less CPU here, coarser latency [0]\n"
 "  --timeout S          longest time of each phase [60]\n"
@@ -2050,12 +2078,14 @@ static void options_complete(options_t *o, bool has_seconds)
     if (o->settle_s < 0)
         o->settle_s = o->mode == MODE_IDLE ? 2 : 0.2;
     if (!o->n_conns)
-        o->n_conns = o->mode == MODE_IDLE ? 1000 : 50;
+        o->n_conns = o->mode == MODE_CONNECT ? 50 : 1000;
     if (!o->n_rooms)
-        o->n_rooms = o->mode == MODE_FANOUT ? 1 : o->mode == MODE_INGEST ? 10 : 100;
+        o->n_rooms = o->mode == MODE_FANOUT || o->mode == MODE_RECONNECT ? 1 : o->mode == MODE_INGEST ? 10 : 100;
+    if (!o->n_handshakes)
+        o->n_handshakes = o->mode == MODE_RECONNECT ? o->n_conns : 200;
     if (o->mode == MODE_IDLE && o->n_rooms > o->n_conns)
         o->n_rooms = o->n_conns;
-    if (o->mode == MODE_IDLE)
+    if (o->mode == MODE_IDLE || o->mode == MODE_RECONNECT)
         o->n_members = (o->n_conns + o->n_rooms - 1) / o->n_rooms;
     if (!o->n_members)
         o->n_members = o->mode == MODE_FANOUT ? 100 : 10;
@@ -2082,7 +2112,7 @@ static void options_read(options_t *o, int argc, char **argv)
 
     *o = (options_t){
         .url = "ws://127.0.0.1:8080", .tokens_file = "run/tokens",
-        .trip_format = "00000000-0000-4000-8000-%012d", .n_warm = 10, .n_handshakes = 200, .sample = 8,
+        .trip_format = "00000000-0000-4000-8000-%012d", .n_warm = 10, .sample = 8,
         .payload_bytes = 100, .seconds = 5, .warmup_s = 1, .settle_s = -1, .timeout_s = 60, .all_senders = true
     };
     while ((key = getopt_long(argc, argv, "c:P:h", long_options, NULL)) != -1) {
@@ -2325,6 +2355,9 @@ int main(int argc, char **argv)
         break;
     case MODE_CONNECT:
         run_connect(b);
+        break;
+    case MODE_RECONNECT:
+        run_reconnect(b);
         break;
     }
     return bench_finish(b);

@@ -13,7 +13,7 @@ redis_pid=
 # conninfo USER DATABASE: how libpq reaches the database; the password stays in its file
 conninfo() {
     echo "host=127.0.0.1 port=$(cat "$run/postgres/port") dbname=$2 user=$1" \
-        "passfile='$run/postgres/pgpass'"
+        "passfile='$run/postgres/pgpass' connect_timeout=3 tcp_user_timeout=10000"
 }
 
 # sql …: psql in the chat's database; the standard input is SQL where no argument is

@@ -15,7 +15,7 @@ use TripChat::File qw(read_file write_file);
 use TripChat::Httpd qw(top_dir httpd mpm load_modules mpm_settings);
 use TripChat::Log qw(unexpected_lines);
 use TripChat::Postgres;
-use TripChat::Process qw(free_port pids_of_session);
+use TripChat::Process qw(free_port pids_of_session is_alive);
 use TripChat::Redis;
 use TripChat::Shared qw(is_full);
 use TripChat::Site;
@@ -35,6 +35,8 @@ my $made = 0;
 # children    => 1                             redis => TripChat::Redis, which several children need
 # database    => TripChat::Database of all sites; by default each has one of its own
 # tls         => 1: a second site, named tls, on a second port
+# sites       => { name => { database, redis, secret, site_config } }: further sites, on ports of their own;
+#                what one does not say is as for the others
 # http2       => 1: HTTP/2 over TLS and plain    modules => [names of modules to load besides]
 # config      => text for the server           site_config => text for each site
 # shared      => 1: the chat is configured once, for all sites; no_chat => 1: nowhere
@@ -84,10 +86,11 @@ sub output {
     return join '', map { -e $_ ? read_file($_) : () } "$self->{dir}/stderr", "$self->{dir}/error_log";
 }
 
-# The processes of this server but the parent: the parent leads a session.
+# The processes of this server but the parent.
 sub child_pids {
     my ($self) = @_;
-    return grep { $_ != $self->{pid} } pids_of_session($self->{pid});
+    my $children = eval { read_file("/proc/$self->{pid}/task/$self->{pid}/children") } // '';
+    return grep { is_alive($_) } split ' ', $children;
 }
 
 # Asks for a graceful restart and returns when the parent has done its part.
@@ -117,6 +120,7 @@ sub _is_running {
 }
 
 # Stops the server. Returns what is wrong with how it went: lines of text, none if all is well.
+# allow => [patterns of lines that the log may hold]; keep => 1: its files stay
 sub stop {
     my ($self, %opt) = @_;
     my $status   = $self->_terminate;
@@ -124,7 +128,7 @@ sub stop {
     my @leftover = pids_of_session($self->{pid});
     push @wrong, "exit status $status"           if $status;
     push @wrong, "processes are left: @leftover" if @leftover;
-    $self->_remove if !@wrong;
+    $self->_remove if !@wrong && !$opt{keep};
     return @wrong;
 }
 
@@ -141,7 +145,8 @@ sub _prepare {
     write_file("$self->{dir}/secret",            $self->{secret_file} // $self->{secret});
     _make_certificate($self->{dir}) if $self->{tls};
     $self->{database} //= $self->_database_of('shared') if $self->{shared};
-    $self->{sites}{$_} = $self->_new_site($_) for 'plain', $self->{tls} ? 'tls' : ();
+    $self->{more} = delete $self->{sites} || {};
+    $self->{sites}{$_} = $self->_new_site($_) for 'plain', $self->{tls} ? 'tls' : (), sort keys %{ $self->{more} };
     write_file("$self->{dir}/httpd.conf", $self->_config);
     return $self;
 }
@@ -152,8 +157,8 @@ sub _new_site {
         host       => '127.0.0.1',
         port       => free_port(),
         tls        => $name eq 'tls',
-        secret     => $self->{secret},
-        database   => $self->_database_of($name),
+        secret     => $self->{more}{$name}{secret} // $self->{secret},
+        database   => $self->{more}{$name}{database} // $self->_database_of($name),
         error_log  => "$self->{dir}/error_log",
         access_log => "$self->{dir}/access_log",
     );
@@ -209,7 +214,7 @@ sub _site_config {
     my $tls  = $name eq 'tls'
         ? qq(SSLEngine on\nSSLCertificateFile "$self->{dir}/cert.pem"\nSSLCertificateKeyFile "$self->{dir}/key.pem")
         : '';
-    my $chat = $self->{shared} || $self->{no_chat} ? '' : $self->_chat_config($site);
+    my $chat = $self->{shared} || $self->{no_chat} ? '' : $self->_chat_config($site, %{ $self->{more}{$name} || {} });
     return <<"CONF";
 Listen 127.0.0.1:$site->{port}
 <VirtualHost 127.0.0.1:$site->{port}>
@@ -221,15 +226,18 @@ CONF
 }
 
 sub _chat_config {
-    my ($self, $site) = @_;
-    my $redis    = $self->{redis} // (is_full() ? TripChat::Redis->shared : undef);
-    my $bus      = $redis ? $redis->directives : '';
+    my ($self, $site, %own) = @_;
+    my $redis    = $own{redis} // $self->{redis} // (is_full() ? TripChat::Redis->shared : undef);
+    my $bus      = $redis ? $redis->directives($site->{tls} ? (prefix => 'tripchat-tls:') : ()) : '';
     my $database = $site->database->directives;
+    my $config   = $own{site_config} // $self->{site_config};
+    my $secret   = "$self->{dir}/secret" . (defined $own{secret} ? "-$site->{port}" : '');
+    write_file($secret, $own{secret}) if defined $own{secret};
     return <<"CONF";
     $database
     $bus
-    TripChatJWTSecretFile "$self->{dir}/secret"
-    $self->{site_config}
+    TripChatJWTSecretFile "$secret"
+    $config
     <Location "/ws/chat/">
         SetHandler tripchat-websocket
     </Location>
