@@ -1,0 +1,241 @@
+/* How members of a room come by their history. See room.h. */
+#include "domain/room_parts.h"
+
+#include "base/limits.h"
+#include "codec/close.h"
+
+/* Nobody knows what the member asked for. */
+void tc_room_dismiss(tc_member_t *member, tc_job_status_e status)
+{
+    member->waiting = member->resuming = false;
+    if (status == TC_JOB_GONE) {
+        member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
+    }
+    else {
+        member->sink->close(member, TC_CLOSE_TRY_LATER, "history unavailable, try again later");
+    }
+}
+
+static void start_load(tc_room_t *room, tc_member_t *member)
+{
+    member->waiting = true;
+    if (room->loading) {
+        return;
+    }
+    room->loading = tc_room_submit_read(room, NULL, TC_JOB_LOAD, 0, room->site->history_msgs, false);
+    if (!room->loading) {
+        member->waiting = false;
+        tc_room_dismiss(member, TC_JOB_UNAVAILABLE);
+    }
+}
+
+/*
+ * Asks the store for what members lack that resume from further back than the log reaches. One question
+ * for all of them, from a little before the one that lacks the most: whoever comes while it is under way
+ * most likely finds his answer in it, too.
+ */
+void tc_room_start_resume(tc_room_t *room)
+{
+    int64_t after = INT64_MAX;
+    unsigned i;
+
+    for (i = 0; i < room->count && !room->resuming; i++) {
+        if (room->members[i]->resuming && room->members[i]->after < after) {
+            after = room->members[i]->after;
+        }
+    }
+    if (after == INT64_MAX) {
+        return;
+    }
+    after -= after % TC_ROOM_LOG_EVENTS;
+    room->resuming = tc_room_submit_read(room, NULL, TC_JOB_EVENTS, after,
+                                         room->site->resume_events + TC_ROOM_LOG_EVENTS + 1, true);
+    for (i = 0; i < room->count && !room->resuming; i++) {
+        if (room->members[i]->resuming) {
+            tc_room_dismiss(room->members[i], TC_JOB_UNAVAILABLE);
+        }
+    }
+}
+
+/* Brings a member that has its history up to the room's present. */
+void tc_room_advance(tc_room_t *room, tc_member_t *member)
+{
+    while (member->cursor < room->timeline.last_seq) {
+        tc_event_t *event = tc_timeline_get(&room->timeline, member->cursor + 1);
+
+        if (event == NULL) {
+            tc_room_fetch_for(room, member);
+            return;
+        }
+        tc_room_hand_over(room, member, event);
+    }
+}
+
+static void give_history(tc_room_t *room, tc_member_t *member, tc_blob_t *frame, int64_t last_seq)
+{
+    member->cursor = last_seq;
+    member->sink->send(member, frame, true);
+    tc_room_advance(room, member);
+}
+
+/*
+ * The newest messages, out of the timeline or, in a room too big to be kept, out of the answer of the
+ * LOAD at hand; without either the store is asked.
+ */
+static void serve_fresh(tc_room_t *room, tc_member_t *member, tc_job_t *load)
+{
+    tc_history_kind_e kind = member->after < 0 ? TC_HISTORY_FRESH : TC_HISTORY_NOT_RECOVERED;
+    tc_blob_t *frame = tc_timeline_history(&room->timeline, kind);
+
+    if (frame != NULL) {
+        give_history(room, member, frame, room->timeline.last_seq);
+        return;
+    }
+    if (load == NULL) {
+        start_load(room, member);
+        return;
+    }
+    if (load->history[kind] == NULL) {
+        load->history[kind] = tc_history_of_list(load->events, room->timeline.max_recent, kind,
+                                                 load->last_seq);
+    }
+    give_history(room, member, load->history[kind], load->last_seq);
+}
+
+/* A resume from beyond the room's present is settled by the store: another child may be ahead. */
+void tc_room_serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
+{
+    int64_t last_seq = room->timeline.last_seq;
+    tc_blob_t *frame;
+
+    if (!room->loaded) {
+        start_load(room, member);
+        return;
+    }
+    if (member->after < 0 || member->lost
+        || last_seq - member->after > room->site->resume_events) {
+        serve_fresh(room, member, load);
+        return;
+    }
+    frame = tc_timeline_resume(&room->timeline, member->after);
+    if (frame != NULL) {
+        give_history(room, member, frame, last_seq);
+        return;
+    }
+    member->resuming = true;
+    tc_room_start_resume(room);
+}
+
+/*
+ * Serving a member may close it or start a fetch, but takes none out of the list: members leave from
+ * the session's reaper alone.
+ */
+static void serve_waiting(tc_room_t *room, tc_job_t *load)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->waiting) {
+            room->members[i]->waiting = false;
+            tc_room_serve(room, room->members[i], load);
+        }
+    }
+}
+
+static void dismiss_waiting(tc_room_t *room, tc_job_status_e status)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->waiting) {
+            tc_room_dismiss(room->members[i], status);
+        }
+    }
+}
+
+void tc_room_give_up_waiting(tc_room_t *room)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->waiting || room->members[i]->resuming) {
+            tc_room_dismiss(room->members[i], TC_JOB_UNAVAILABLE);
+        }
+    }
+}
+
+void tc_room_on_load(tc_room_t *room, tc_job_t *job)
+{
+    room->loading = false;
+    if (job->status != TC_JOB_DONE) {
+        dismiss_waiting(room, job->status);
+        return;
+    }
+    if (!room->loaded) {
+        room->loaded = true;
+        tc_timeline_load(&room->timeline, job->events, job->last_seq);
+    }
+    serve_waiting(room, job);
+    tc_room_release_held(room);
+    tc_room_retry(room);
+}
+
+/* The answer as a resuming member's history. */
+static tc_blob_t *compose_resume(const tc_job_t *job, int64_t after)
+{
+    const tc_event_t *event = job->events;
+
+    while (event != NULL && event->seq <= after) {
+        event = event->next;
+    }
+    return tc_history_of_list(event, 0, TC_HISTORY_RECOVERED, job->last_seq);
+}
+
+/* Gives those who resume what the store has of it; whom the answer does not reach asks once more. Most of
+ * them come from the same place: the frame of the last is kept for the next. */
+static void serve_resuming(tc_room_t *room, tc_job_t *job)
+{
+    tc_blob_t *frame = NULL;
+    int64_t frame_after = -1;
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        tc_member_t *member = room->members[i];
+
+        if (!member->resuming || member->after < job->after) {
+            continue;
+        }
+        if (member->after > job->last_seq
+            || job->last_seq - member->after > room->site->resume_events) {
+            member->resuming = false;
+            member->lost = true;
+            serve_fresh(room, member, NULL);
+        }
+        else if (job->complete) {
+            member->resuming = false;
+            if (frame_after != member->after) {
+                tc_blob_unref(frame);
+                frame = compose_resume(job, member->after);
+                frame_after = member->after;
+            }
+            give_history(room, member, frame, job->last_seq);
+        }
+    }
+    tc_blob_unref(frame);
+}
+
+void tc_room_on_resume(tc_room_t *room, tc_job_t *job)
+{
+    unsigned i;
+
+    room->resuming = false;
+    if (job->status == TC_JOB_DONE) {
+        serve_resuming(room, job);
+        return;
+    }
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->resuming) {
+            tc_room_dismiss(room->members[i], job->status);
+        }
+    }
+}
