@@ -27,7 +27,7 @@ use constant {
 };
 
 my $postgres       = TripChat::Postgres->shared;
-my $redis          = TripChat::Redis->shared;
+my $redis          = TripChat::Redis->start;
 my $other_postgres = TripChat::Postgres->start;
 my $other_redis    = TripChat::Redis->start;
 
