@@ -1,5 +1,5 @@
 /*
- * What one httpd child runs for the chat: the loop with its hub and sessions, the db threads, the bus, and
+ * What one httpd child runs for the chat: the loop with its hub and peers, the db threads, the bus, and
  * the orders in which they start and stop. Knows nothing of httpd; the glue starts it with the child's first
  * connection and stops it with the child.
  */
@@ -15,18 +15,18 @@
 
 #include <openssl/ssl.h>
 
-struct tc_session_t;
+struct tc_peer_t;
 
 typedef struct tc_child_t {
     tc_loop_t *loop;
     tc_hub_t *hub;                 /* loop */
-    struct tc_session_t *sessions; /* loop; all of them */
-    uint64_t last_session_id;      /* loop */
+    struct tc_peer_t *peers;       /* loop; all of them */
+    uint64_t last_peer_id;         /* loop */
     atomic_uint connections;       /* held, or on their way to the loop */
     unsigned max_connections;      /* const */
     int64_t write_interval_us;     /* const; between two writes of what is in no hurry */
     atomic_uint farewell;          /* the close code of a child that stops, set once; 0 before */
-    unsigned farewell_code;        /* loop; 0, or what sessions are closed with from now on */
+    unsigned farewell_code;        /* loop; 0, or what peers are closed with from now on */
     tc_db_threads_t *db_threads;   /* const */
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
     tc_worker_thread_t thread;     /* the loop's */
@@ -76,7 +76,7 @@ apr_status_t tc_child_start(tc_child_t **child, const tc_child_config_t *config,
 
 /*
  * Counts one more connection in; false when there are as many as allowed. A connection leaves the count
- * when its session ends or its adoption is dropped. Any thread.
+ * when its peer ends or its adoption is dropped. Any thread.
  */
 bool tc_child_reserve(tc_child_t *child);
 void tc_child_release(tc_child_t *child);
