@@ -3,6 +3,7 @@
 
 #include "adapters/peer.h"
 #include "adapters/session.h"
+#include "adapters/stream.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -43,7 +44,14 @@ void tc_child_release(tc_child_t *child)
 
 static void deliver_adoption(tc_mail_t *mail, void *context)
 {
-    tc_session_create(context, (tc_adoption_t *)mail);
+    tc_adoption_t *adoption = (tc_adoption_t *)mail;
+
+    if (adoption->stream != NULL) {
+        tc_stream_create(context, adoption);
+    }
+    else {
+        tc_session_create(context, adoption);
+    }
 }
 
 static void deliver_job(tc_mail_t *mail, void *context)
@@ -212,6 +220,7 @@ void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption)
     }
     tc_user_unref(adoption->user);
     free(adoption->input);
+    free(adoption->stream);
     free(adoption);
 }
 

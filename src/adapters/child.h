@@ -46,6 +46,16 @@ typedef struct {
     tc_redis_door_t *doors; /* of the sites whose bus is a Redis */
 } tc_child_config_t;
 
+/* What a client without WebSocket wants of its connection. */
+typedef struct {
+    bool is_poll;         /* one answer when there is news; else server-sent events without an end */
+    unsigned limit;       /* poll: events in the answer */
+    int64_t wait_us;      /* poll: until it is given anyway */
+    const char *headers;  /* poll: lines with CRLF that the answer shall have; in text[] */
+    const char *url;      /* poll: of the list, ready for the next parameter; in text[] */
+    char text[];
+} tc_stream_request_t;
+
 /*
  * A connection that httpd has let go of. Owns everything in it. `reject_code` not 0: say so and close;
  * then there is no user and no store.
@@ -63,6 +73,7 @@ typedef struct {
     int64_t after;           /* -1: a newcomer */
     unsigned reject_code;
     const char *reject_reason; /* a literal */
+    tc_stream_request_t *stream; /* malloc'ed; NULL: a WebSocket */
     bool counted;            /* in tc_child_t.connections */
     size_t input_len;        /* what the client sent behind its handshake */
     unsigned char *input;    /* malloc'ed, NULL when there is none */

@@ -85,7 +85,9 @@ static void on_member_settled(tc_member_t *member)
     tc_peer_ask_to_settle((tc_peer_t *)member);
 }
 
-static const tc_sink_t sink = {on_member_send, on_member_close, on_member_wake, on_member_settled};
+static const tc_sink_t sink = {
+    on_member_send, on_member_close, on_member_wake, on_member_settled, NULL, NULL,
+};
 
 /* ---- receiving ---- */
 
