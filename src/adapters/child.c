@@ -152,27 +152,40 @@ static bool take_jobs(void *context, tc_mail_t *jobs)
     return tc_loop_post(child->loop, jobs);
 }
 
+apr_status_t tc_child_serve_store(tc_child_t *child, tc_store_dbd_t *store)
+{
+    apr_status_t rv = tc_db_threads_start(&store->threads, child->db_threads, take_jobs, child,
+                                          tc_worker_thread_pool(&child->thread));
+
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    if (rv != APR_SUCCESS) {
+        if (!store->complained) {
+            tc_log(TC_LOG_ERR, rv, "TC0005: cannot start the database threads of %s",
+                   store->store.site->name);
+        }
+        store->complained = true;
+        return rv;
+    }
+    store->complained = false;
+    store->next_served = child->stores;
+    child->stores = store;
+    return APR_SUCCESS;
+}
+
 /* The loop comes last: it speaks to the others. */
 static apr_status_t start_threads(tc_child_t *child, const tc_child_config_t *config,
                                   apr_pool_t *pool)
 {
-    apr_status_t rv =
-        tc_db_threads_start(&child->db_threads, config->db_threads, take_jobs, child, pool);
+    apr_status_t rv = APR_SUCCESS;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
     if (config->doors != NULL) {
         rv = tc_bus_redis_start(&child->redis, config->doors, child->loop, child->hub, pool);
     }
     if (rv == APR_SUCCESS) {
         rv = tc_worker_thread_start(&child->thread, loop_main, child, pool);
     }
-    if (rv != APR_SUCCESS) {
-        if (child->redis != NULL) {
-            (void)tc_bus_redis_stop(child->redis, JOIN_BUS_US);
-        }
-        (void)tc_db_threads_stop(child->db_threads, JOIN_DB_US);
+    if (rv != APR_SUCCESS && child->redis != NULL) {
+        (void)tc_bus_redis_stop(child->redis, JOIN_BUS_US);
     }
     return rv;
 }
@@ -189,6 +202,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     atomic_init(&child->farewell, 0);
     child->max_connections = config->max_connections;
     child->write_interval_us = config->write_interval_us;
+    child->db_threads = config->db_threads;
     child->tick.fire = on_tick;
     child->leaving.fire = on_leaving;
     child->gaps.fire = on_gaps_due;
@@ -242,6 +256,28 @@ void tc_child_farewell(tc_child_t *child, unsigned code)
     }
 }
 
+/* All of them at once: each may have to be waited for. */
+static bool stop_stores(tc_child_t *child)
+{
+    int64_t until_us = tc_clock_monotonic_us() + JOIN_DB_US;
+    tc_store_dbd_t *store;
+    bool ended = true;
+
+    for (store = child->stores; store != NULL; store = store->next_served) {
+        tc_db_threads_ask_to_stop(store->threads);
+    }
+    for (store = child->stores; store != NULL; store = store->next_served) {
+        int64_t left_us = until_us - tc_clock_monotonic_us();
+
+        if (!tc_db_threads_stop(store->threads, left_us > 0 ? left_us : 0)) {
+            tc_log(TC_LOG_ERR, 0, "TC0003: a db thread of %s did not end in time",
+                   store->store.site->name);
+            ended = false;
+        }
+    }
+    return ended;
+}
+
 bool tc_child_stop(tc_child_t *child)
 {
     unsigned none = 0;
@@ -252,8 +288,7 @@ bool tc_child_stop(tc_child_t *child)
         tc_log(TC_LOG_ERR, 0, "TC0002: the loop did not end in time");
         return false;
     }
-    if (!tc_db_threads_stop(child->db_threads, JOIN_DB_US)) {
-        tc_log(TC_LOG_ERR, 0, "TC0003: a db thread did not end in time");
+    if (!stop_stores(child)) {
         return false;
     }
     if (child->redis != NULL && !tc_bus_redis_stop(child->redis, JOIN_BUS_US)) {

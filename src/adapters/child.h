@@ -27,7 +27,8 @@ typedef struct tc_child_t {
     int64_t write_interval_us;     /* const; between two writes of what is in no hurry */
     atomic_uint farewell;          /* the close code of a child that stops, set once; 0 before */
     unsigned farewell_code;        /* loop; 0, or what peers are closed with from now on */
-    tc_db_threads_t *db_threads;   /* const */
+    unsigned db_threads;           /* const; of a store */
+    tc_store_dbd_t *stores;        /* loop; those that have threads */
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
     tc_worker_thread_t thread;     /* the loop's */
     tc_timer_t tick;               /* loop; the hub's, once a second */
@@ -42,7 +43,7 @@ typedef struct tc_child_t {
 typedef struct {
     unsigned max_connections;
     int64_t write_interval_us;
-    unsigned db_threads;
+    unsigned db_threads;    /* of a store */
     tc_redis_door_t *doors; /* of the sites whose bus is a Redis */
 } tc_child_config_t;
 
@@ -91,6 +92,9 @@ apr_status_t tc_child_start(tc_child_t **child, const tc_child_config_t *config,
  */
 bool tc_child_reserve(tc_child_t *child);
 void tc_child_release(tc_child_t *child);
+
+/* Starts the threads of a store that has none yet. Loop. */
+apr_status_t tc_child_serve_store(tc_child_t *child, tc_store_dbd_t *store);
 
 /* Hands a connection to the loop, or drops it when the loop has ended. Any thread. */
 void tc_child_adopt(tc_child_t *child, tc_adoption_t *adoption);

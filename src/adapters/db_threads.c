@@ -24,7 +24,7 @@ struct tc_db_threads_t {
     db_thread_t threads[];
 };
 
-/* A batch of one site, taken from a mailbox in order. */
+/* Jobs taken from a mailbox in order. */
 typedef struct {
     tc_job_t *jobs[TC_STORE_BATCH_JOBS];
     int count;
@@ -63,8 +63,8 @@ static void work_on(tc_work_t *work, batch_t *writes, tc_job_t *const *reads, in
 }
 
 /*
- * Runs jobs of one site: writes first, then the reads, which so are the fresher. A site whose database
- * gives no connection has all of them unavailable.
+ * Runs jobs: writes first, then the reads, which so are the fresher. Where the database gives no connection
+ * all of them are unavailable.
  */
 static void run_batch(db_thread_t *self, tc_store_dbd_t *store, batch_t *batch)
 {
@@ -89,22 +89,12 @@ static void run_batch(db_thread_t *self, tc_store_dbd_t *store, batch_t *batch)
     }
 }
 
-/* Takes the jobs of the first one's site out of the list, in order, as many as a batch holds. */
+/* Takes as many jobs out of the list as a batch holds, in order. */
 static void take_batch(tc_mail_t **list, batch_t *batch)
 {
-    tc_store_t *store = ((tc_job_t *)*list)->store;
-
-    batch->count = 0;
-    while (*list != NULL && batch->count < TC_STORE_BATCH_JOBS) {
-        tc_job_t *job = (tc_job_t *)*list;
-
-        if (job->store == store) {
-            *list = job->mail.next;
-            batch->jobs[batch->count++] = job;
-        }
-        else {
-            list = &job->mail.next;
-        }
+    for (batch->count = 0; *list != NULL && batch->count < TC_STORE_BATCH_JOBS; batch->count++) {
+        batch->jobs[batch->count] = (tc_job_t *)*list;
+        *list = (*list)->next;
     }
 }
 
@@ -212,14 +202,21 @@ apr_status_t tc_db_threads_submit(tc_db_threads_t *all, tc_job_t *job)
     return APR_SUCCESS;
 }
 
-bool tc_db_threads_stop(tc_db_threads_t *all, int64_t timeout_us)
+void tc_db_threads_ask_to_stop(tc_db_threads_t *all)
 {
-    bool ended = true;
     unsigned i;
 
     for (i = 0; i < all->count; i++) {
         tc_worker_thread_ask_to_stop(&all->threads[i].thread);
     }
+}
+
+bool tc_db_threads_stop(tc_db_threads_t *all, int64_t timeout_us)
+{
+    bool ended = true;
+    unsigned i;
+
+    tc_db_threads_ask_to_stop(all);
     for (i = 0; i < all->count; i++) {
         ended = tc_worker_thread_join(&all->threads[i].thread, timeout_us) && ended;
     }

@@ -1,7 +1,7 @@
 /* The store over apr_dbd. See store_dbd.h. */
 #include "adapters/store_dbd.h"
 
-#include "adapters/db_threads.h"
+#include "adapters/child.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -11,9 +11,14 @@
 #define STUCK_MANY_US (500 * TC_US_PER_MS)
 #define SETUP_DONE "tripchat setup" /* in a connection's table of prepared statements: no SQL */
 
-static apr_status_t submit(tc_store_t *store, tc_job_t *job)
+static apr_status_t submit(tc_store_t *door, tc_job_t *job)
 {
-    return tc_db_threads_submit(((tc_store_dbd_t *)store)->threads, job);
+    tc_store_dbd_t *store = (tc_store_dbd_t *)door;
+
+    if (store->threads == NULL && tc_child_serve_store(store->child, store) != APR_SUCCESS) {
+        return APR_EAGAIN;
+    }
+    return tc_db_threads_submit(store->threads, job);
 }
 
 void tc_store_dbd_init(tc_store_dbd_t *store)

@@ -1,6 +1,7 @@
 /*
- * The store over apr_dbd: one a site, served by the child's db threads, which take whatever jobs wait
- * and store them in one transaction (group commit). The site's own tables, users and access, are asked
+ * The store over apr_dbd: one a site, served by db threads of its own (a database that stands still must
+ * not hold up another site's), which take whatever jobs wait and store them in one transaction (group
+ * commit). The site's own tables, users and access, are asked
  * here too, by the worker that authorizes a connection.
  */
 #ifndef TC_ADAPTERS_STORE_DBD_H
@@ -12,6 +13,7 @@
 
 #include <stdatomic.h>
 
+struct tc_child_t;
 struct tc_db_threads_t;
 
 /* How a thread comes by a connection to a site's database: the glue's, over mod_dbd. */
@@ -28,7 +30,10 @@ typedef struct tc_store_dbd_t {
     const tc_sql_query_t *access_query; /* trip, user -> a row when the user may enter */
     const tc_sql_query_t *user_query;   /* user -> id, email, username, full_name */
     _Atomic(const tc_sql_dialect_t *) dialect; /* NULL until a connection said what it is */
-    struct tc_db_threads_t *threads;    /* the child's; const after its start */
+    struct tc_child_t *child;           /* const after its start */
+    struct tc_db_threads_t *threads;    /* loop; NULL until the site's first job */
+    bool complained;                    /* loop; that they could not be started */
+    struct tc_store_dbd_t *next_served; /* loop; those of the child that have threads */
     atomic_llong shut_until_us;         /* there was no connection: none is asked for till then */
     atomic_uint asking;                 /* workers and db threads that have a connection, or want one */
     atomic_llong answered_us;           /* when one of them was done last, or the first began */

@@ -276,7 +276,7 @@ static tc_child_t *start_child(void)
         return NULL;
     }
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
-        vhost->store.threads = started->db_threads;
+        vhost->store.child = started;
     }
     return started;
 }

@@ -48,8 +48,10 @@ sub create_tables {
     return $self;
 }
 
+# Variables are psql's.
 sub run_file {
-    my ($self, $file) = @_;
+    my ($self, $file, %variables) = @_;
+    local $self->{command} = [@{ $self->{command} }, map { ('-v', "$_=$variables{$_}") } sort keys %variables];
     $self->sql(read_file($file));
     return;
 }
@@ -67,13 +69,15 @@ sub sql {
     return @lines;
 }
 
-# Runs $code while another program has locked the tables against whoever writes.
+# Runs $code while another program has locked the tables against whoever writes. PostgreSQL alone: with
+# $statements, it holds what those have locked instead.
 sub while_locked {
-    my ($self, $code) = @_;
+    my ($self, $code, $statements) = @_;
+    $statements //= 'LOCK TABLE chat_rooms, chat_messages IN EXCLUSIVE MODE;';
     my $pid = open3(my $in, my $out, undef, @{ $self->{command} });
     $in->autoflush(1);
     print {$in} $self->is_sqlite ? "BEGIN IMMEDIATE;\n"
-        : "BEGIN; LOCK TABLE chat_rooms, chat_messages IN EXCLUSIVE MODE;\n", "SELECT 'locked';\n";
+        : "BEGIN; $statements\n", "SELECT 'locked';\n";
     my $said = <$out> // '';
     my $done = $said eq "locked\n" && eval { $code->(); 1 };
     my $error = $done ? undef : $@ || "not locked: $said\n";

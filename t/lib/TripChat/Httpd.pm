@@ -52,7 +52,7 @@ sub mpm_settings {
     my ($mpm, $workers, $children) = @_;
     $children //= 1;
     my $threads = $workers * $children;
-    return "ServerLimit $children\nStartServers $children\nMinSpareServers 1\nMaxSpareServers $children\n"
+    return "ServerLimit $children\nStartServers $children\nMinSpareServers $children\nMaxSpareServers $children\n"
         . "MaxRequestWorkers $children\n"
         if $mpm eq 'prefork';
     return "ServerLimit $children\nStartServers $children\nThreadsPerChild $workers\n"

@@ -43,13 +43,15 @@ sub shared {
 sub port { return $_[0]{port} }
 
 # A new database with the project's tables and everybody in it; with empty => 1, nothing.
-# name => of the database, which takes the place of an older one
+# name    => of the database, which takes the place of an older one
+# copy_of => another database, to which nobody is connected
 sub new_database {
     my ($self, %opt) = @_;
     my $name = $opt{name} // sprintf 'tripchat_%d_%d', $$, ++$made;
-    $self->database('postgres')->sql("DROP DATABASE IF EXISTS $name;\nCREATE DATABASE $name;");
+    my $template = $opt{copy_of} ? ($opt{copy_of}->sql('SELECT current_database()'))[0] : 'template1';
+    $self->database('postgres')->sql("DROP DATABASE IF EXISTS $name;\nCREATE DATABASE $name TEMPLATE $template;");
     my $database = $self->database($name);
-    $database->create_tables if !$opt{empty};
+    $database->create_tables if !$opt{empty} && !$opt{copy_of};
     return $database;
 }
 
@@ -59,6 +61,16 @@ sub database {
     my $conninfo = "host=127.0.0.1 port=$self->{port} dbname=$name user=postgres";
     return TripChat::Database->postgres($conninfo,
         _program('psql'), qw(-X -q -A -t -v ON_ERROR_STOP=1 -d), $conninfo);
+}
+
+# What pg_dump says of a database, with these options.
+sub dump {    ## no critic
+    my ($self, $database, @options) = @_;
+    open my $out, '-|', _program('pg_dump'), '-d', $database->{params}, @options or die "pg_dump: $!\n";
+    local $/ = undef;
+    my $said = <$out>;
+    close $out or die "pg_dump fails\n";
+    return $said;
 }
 
 # Stops it: INT disconnects everybody first, QUIT does not even tell them.

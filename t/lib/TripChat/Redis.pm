@@ -13,6 +13,7 @@ use IPC::Open3 qw(open3);
 use TripChat::File qw(read_file write_file);
 use TripChat::Httpd qw(top_dir);
 use TripChat::Process qw(free_port);
+use TripChat::Resp;
 
 our @ISA = ('TripChat::Process');
 
@@ -45,12 +46,29 @@ sub port          { return $_[0]{port} }
 sub password_file { return $_[0]{password_file} }
 sub socket_path   { return "$_[0]{dir}/s" }
 
-# The lines of a configuration that lead there; %opt: url, prefix.
+# The lines of a configuration that lead there; %opt: url, prefix, user, password_file, timeout.
 sub directives {
     my ($self, %opt) = @_;
-    my $url = $opt{url} // "redis://127.0.0.1:$self->{port}";
-    return qq(TripChatBus "$url"\nTripChatRedisPasswordFile "$self->{password_file}"\n)
-        . ($opt{prefix} ? "TripChatRedisPrefix $opt{prefix}\n" : '');
+    my $url  = $opt{url} // "redis://127.0.0.1:$self->{port}";
+    my $file = $opt{password_file} // $self->{password_file};
+    return qq(TripChatBus "$url"\nTripChatRedisPasswordFile "$file"\n)
+        . ($opt{user}    ? "TripChatRedisUser $opt{user}\n"       : '')
+        . ($opt{timeout} ? "TripChatRedisTimeout $opt{timeout}\n" : '')
+        . ($opt{prefix}  ? "TripChatRedisPrefix $opt{prefix}\n"   : '');
+}
+
+# A door to this Redis with directives of its own, for a server's redis option.
+sub with {
+    my ($self, %opt) = @_;
+    return bless { redis => $self, opt => \%opt }, 'TripChat::Redis::Door';
+}
+
+# A connection that says and hears any bytes.
+sub wire {
+    my ($self) = @_;
+    my $wire = TripChat::Resp->connect(host => '127.0.0.1', port => $self->{port});
+    $wire->command('AUTH', PASSWORD);
+    return $wire;
 }
 
 sub stop {
@@ -114,5 +132,9 @@ sub end_at_exit {
     remove_tree($self->{dir});
     return;
 }
+
+package TripChat::Redis::Door;
+
+sub directives { my ($self, %opt) = @_; return $self->{redis}->directives(%opt, %{ $self->{opt} }) }
 
 1;

@@ -93,6 +93,9 @@ sub child_pids {
     return grep { is_alive($_) } split ' ', $children;
 }
 
+# One child accepts at a time, who has the mutex: the older MPMs' way with several ports.
+sub accepts_by_turns { my ($self) = @_; return $self->{mpm} ne 'event' && keys %{ $self->{sites} } > 1 }
+
 # Asks for a graceful restart and returns when the parent has done its part.
 sub graceful {
     my ($self) = @_;
