@@ -49,7 +49,8 @@ static const char *read_query(request_rec *r, query_t *query)
     if (query->before >= 0 && query->after >= 0) {
         return "before";
     }
-    query->is_stream = accept != NULL && ap_strcasestr(accept, "text/event-stream") != NULL;
+    query->is_stream = accept != NULL && !r->header_only
+                       && ap_strcasestr(accept, "text/event-stream") != NULL;
     return query->wait_s >= 0 && query->after < 0 && !query->is_stream ? "wait" : NULL;
 }
 
@@ -221,7 +222,7 @@ static int reply_stream(tc_visit_t *visit, query_t *query)
     if (!read_last_event_id(visit->r, &query->after)) {
         return tc_reply_error(visit->r, TC_CHAT_INVALID_FIELD, "Last-Event-ID");
     }
-    if (visit->r->header_only || tc_takeover_refusal(visit->r) != NULL) {
+    if (tc_takeover_refusal(visit->r) != NULL) {
         return tc_reply_error(visit->r, TC_CHAT_NOT_SUPPORTED, NULL);
     }
     return hold_connection(visit, query);
