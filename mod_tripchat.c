@@ -5,6 +5,7 @@
 #include "httpd/config.h"
 #include "httpd/credentials.h"
 #include "httpd/handler.h"
+#include "httpd/rest.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
 
@@ -24,6 +25,7 @@ static void register_hooks(apr_pool_t *pool)
     tc_takeover_register_ssl_hook();
     ap_hook_fixups(tc_credentials_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(tc_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(tc_rest_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 __attribute__((visibility("default"))) AP_DECLARE_MODULE(tripchat) = {

@@ -1,7 +1,9 @@
 /* What one httpd child runs for the chat. See child.h. */
 #include "adapters/child.h"
 
+#include "adapters/peer.h"
 #include "adapters/session.h"
+#include "adapters/stream.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -42,7 +44,14 @@ void tc_child_release(tc_child_t *child)
 
 static void deliver_adoption(tc_mail_t *mail, void *context)
 {
-    tc_session_create(context, (tc_adoption_t *)mail);
+    tc_adoption_t *adoption = (tc_adoption_t *)mail;
+
+    if (adoption->stream != NULL) {
+        tc_stream_create(context, adoption);
+    }
+    else {
+        tc_session_create(context, adoption);
+    }
 }
 
 static void deliver_job(tc_mail_t *mail, void *context)
@@ -54,12 +63,11 @@ static void deliver_job(tc_mail_t *mail, void *context)
 
 static void say_farewell(tc_child_t *child)
 {
-    tc_session_t *session = child->sessions, *next;
+    tc_peer_t *peer;
 
     child->farewell_code = atomic_load(&child->farewell);
-    for (; session != NULL; session = next) {
-        next = tc_session_next(session);
-        tc_session_close(session, child->farewell_code, "server stops, reconnect");
+    for (peer = child->peers; peer != NULL; peer = peer->next) { /* none of them is freed at once */
+        peer->kind->close(peer, child->farewell_code, "server stops, reconnect");
     }
 }
 
@@ -74,7 +82,7 @@ static void on_leaving(tc_timer_t *timer, int64_t now_us)
 {
     tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, leaving));
 
-    if (child->sessions == NULL || now_us >= child->leave_by_us) {
+    if (child->peers == NULL || now_us >= child->leave_by_us) {
         tc_loop_quit(child->loop);
         return;
     }
@@ -124,8 +132,8 @@ static void loop_main(void *context)
     on_tick(&child->tick, tc_loop_now_us(child->loop));
     tc_loop_run(child->loop, child);
     tc_loop_close(child->loop, child);
-    while (child->sessions != NULL) {
-        tc_session_destroy(child->sessions);
+    while (child->peers != NULL) {
+        tc_peer_destroy(child->peers);
     }
     tc_hub_destroy(child->hub);
 }
@@ -226,6 +234,7 @@ void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption)
     }
     tc_user_unref(adoption->user);
     free(adoption->input);
+    free(adoption->stream);
     free(adoption);
 }
 

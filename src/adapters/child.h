@@ -1,5 +1,5 @@
 /*
- * What one httpd child runs for the chat: the loop with its hub and sessions, the db threads, the bus, and
+ * What one httpd child runs for the chat: the loop with its hub and peers, the db threads, the bus, and
  * the orders in which they start and stop. Knows nothing of httpd; the glue starts it with the child's first
  * connection and stops it with the child.
  */
@@ -15,18 +15,18 @@
 
 #include <openssl/ssl.h>
 
-struct tc_session_t;
+struct tc_peer_t;
 
 typedef struct tc_child_t {
     tc_loop_t *loop;
     tc_hub_t *hub;                 /* loop */
-    struct tc_session_t *sessions; /* loop; all of them */
-    uint64_t last_session_id;      /* loop */
+    struct tc_peer_t *peers;       /* loop; all of them */
+    uint64_t last_peer_id;         /* loop */
     atomic_uint connections;       /* held, or on their way to the loop */
     unsigned max_connections;      /* const */
     int64_t write_interval_us;     /* const; between two writes of what is in no hurry */
     atomic_uint farewell;          /* the close code of a child that stops, set once; 0 before */
-    unsigned farewell_code;        /* loop; 0, or what sessions are closed with from now on */
+    unsigned farewell_code;        /* loop; 0, or what peers are closed with from now on */
     unsigned db_threads;           /* const; of a store */
     tc_store_dbd_t *stores;        /* loop; those that have threads */
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
@@ -47,6 +47,16 @@ typedef struct {
     tc_redis_door_t *doors; /* of the sites whose bus is a Redis */
 } tc_child_config_t;
 
+/* What a client without WebSocket wants of its connection. */
+typedef struct {
+    bool is_poll;         /* one answer when there is news; else server-sent events without an end */
+    unsigned limit;       /* poll: events in the answer */
+    int64_t wait_us;      /* poll: until it is given anyway */
+    const char *headers;  /* poll: lines with CRLF that the answer shall have; in text[] */
+    const char *url;      /* poll: of the list, ready for the next parameter; in text[] */
+    char text[];
+} tc_stream_request_t;
+
 /*
  * A connection that httpd has let go of. Owns everything in it. `reject_code` not 0: say so and close;
  * then there is no user and no store.
@@ -64,6 +74,7 @@ typedef struct {
     int64_t after;           /* -1: a newcomer */
     unsigned reject_code;
     const char *reject_reason; /* a literal */
+    tc_stream_request_t *stream; /* malloc'ed; NULL: a WebSocket */
     bool counted;            /* in tc_child_t.connections */
     size_t input_len;        /* what the client sent behind its handshake */
     unsigned char *input;    /* malloc'ed, NULL when there is none */
@@ -77,7 +88,7 @@ apr_status_t tc_child_start(tc_child_t **child, const tc_child_config_t *config,
 
 /*
  * Counts one more connection in; false when there are as many as allowed. A connection leaves the count
- * when its session ends or its adoption is dropped. Any thread.
+ * when its peer ends or its adoption is dropped. Any thread.
  */
 bool tc_child_reserve(tc_child_t *child);
 void tc_child_release(tc_child_t *child);

@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#define ROOM_TRIP "SELECT trip_id FROM chat_rooms WHERE id = %s"
+#define MESSAGE_TRIP                                                                               \
+    "SELECT r.trip_id FROM chat_messages m JOIN chat_rooms r ON r.id = m.room_id WHERE m.id = %s"
 #define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id"
 
 /* The two columns of the seq, then tc_sql_message_column_e from TC_COL_ID on; sqlite3 keeps texts. */
@@ -28,6 +31,8 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"
                    " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",
     .room_find = "SELECT id FROM chat_rooms WHERE trip_id = %s",
+    .room_trip = ROOM_TRIP,
+    .message_trip = MESSAGE_TRIP,
     .head = "SELECT last_seq FROM chat_rooms WHERE id = %s",
     .before = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
               " WHERE m.room_id = %s AND m.seq < CAST(%s AS INTEGER)"
@@ -88,6 +93,8 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"
                    " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",
     .room_find = "SELECT id FROM chat_rooms WHERE trip_id = %s",
+    .room_trip = ROOM_TRIP,
+    .message_trip = MESSAGE_TRIP,
     .head = "SELECT last_seq FROM chat_rooms WHERE id = %s",
     .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" JOIN_REPLY
               " WHERE m.room_id = %s AND m.seq < %s ORDER BY m.seq DESC LIMIT %s",

@@ -34,6 +34,8 @@ typedef struct {
     const char *const *setup;  /* run once a connection, NULL-terminated */
     const char *room_create;   /* id, trip, created_at; does nothing when the trip has one */
     const char *room_find;     /* trip -> id */
+    const char *room_trip;     /* room -> trip */
+    const char *message_trip;  /* message -> trip of its room */
     const char *head;          /* room -> last_seq */
     const char *before;        /* room, seq, limit -> messages before seq, newest first */
     const char *events;        /* room, after, room, after, limit -> events, oldest first */

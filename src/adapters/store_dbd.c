@@ -221,20 +221,54 @@ apr_status_t tc_store_dbd_check_access(tc_store_dbd_t *store, tc_sql_t *sql,
     return rv;
 }
 
-static apr_status_t find_room(tc_store_dbd_t *store, tc_sql_t *sql, const char *trip,
-                              tc_uuid_t *room_id, bool *found, apr_pool_t *pool)
+/* A statement that gives the UUID that belongs to another one, or none. */
+static apr_status_t find_uuid(tc_store_dbd_t *store, tc_sql_t *sql, const char *statement,
+                              const char *of, tc_uuid_t *uuid, bool *found, apr_pool_t *pool)
 {
-    const char *args[] = {trip}, *text;
+    const char *args[] = {of}, *text;
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
-    apr_status_t rv = select_one(store, sql, sql->dialect->room_find, args, 1, &rows, &row,
-                                 pool);
+    apr_status_t rv = select_one(store, sql, statement, args, 1, &rows, &row, pool);
 
     *found = false;
     if (rv == APR_SUCCESS && row != NULL) {
         text = tc_sql_text(&rows, row, 0);
-        *found = tc_uuid_parse(text, strlen(text), room_id);
+        *found = tc_uuid_parse(text, strlen(text), uuid);
         rv = *found ? APR_SUCCESS : APR_EGENERAL;
+    }
+    return rv;
+}
+
+static apr_status_t find_room(tc_store_dbd_t *store, tc_sql_t *sql, const char *trip,
+                              tc_uuid_t *room_id, bool *found, apr_pool_t *pool)
+{
+    return find_uuid(store, sql, sql->dialect->room_find, trip, room_id, found, pool);
+}
+
+apr_status_t tc_store_dbd_find_trip(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
+                                    bool of_message, tc_uuid_t *trip_id, bool *found,
+                                    apr_pool_t *pool)
+{
+    char text[TC_UUID_CHARS + 1];
+
+    tc_uuid_format(id, text);
+    return find_uuid(store, sql, of_message ? sql->dialect->message_trip : sql->dialect->room_trip,
+                     text, trip_id, found, pool);
+}
+
+apr_status_t tc_store_dbd_find_head(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
+                                    int64_t *last_seq, apr_pool_t *pool)
+{
+    char room[TC_UUID_CHARS + 1];
+    const char *args[] = {room};
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    apr_status_t rv;
+
+    tc_uuid_format(room_id, room);
+    rv = select_one(store, sql, sql->dialect->head, args, 1, &rows, &row, pool);
+    if (rv == APR_SUCCESS) {
+        *last_seq = row ? tc_sql_int(&rows, row, 0) : -1;
     }
     return rv;
 }

@@ -74,6 +74,15 @@ apr_status_t tc_store_dbd_check_access(tc_store_dbd_t *store, tc_sql_t *sql,
                                        const tc_uuid_t *trip_id, const char *user_id,
                                        bool *allowed, apr_pool_t *pool);
 
+/* The trip of a room or, if `of_message`, of a message. */
+apr_status_t tc_store_dbd_find_trip(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
+                                    bool of_message, tc_uuid_t *trip_id, bool *found,
+                                    apr_pool_t *pool);
+
+/* How far a room has come; -1 when it is no more. */
+apr_status_t tc_store_dbd_find_head(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
+                                    int64_t *last_seq, apr_pool_t *pool);
+
 /* Finds the trip's room or makes it. */
 apr_status_t tc_store_dbd_open_room(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
                                     tc_uuid_t *room_id, apr_pool_t *pool);

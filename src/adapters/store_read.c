@@ -147,6 +147,26 @@ static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
     return rv;
 }
 
+apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64_t from,
+                                bool forward, int limit, tc_event_t **events, int *count)
+{
+    char room[TC_UUID_CHARS + 1];
+    event_list_t list;
+    apr_status_t rv;
+
+    list_init(&list);
+    tc_uuid_format(room_id, room);
+    rv = forward ? read_events(work, room, from, limit, &list)
+                 : read_before(work, room, from, limit, &list);
+    if (rv != APR_SUCCESS) {
+        tc_event_unref_list(list.first);
+        return rv;
+    }
+    *events = list.first;
+    *count = list.count;
+    return APR_SUCCESS;
+}
+
 static void keep_head(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
     tc_job_t *job = context;

@@ -9,6 +9,7 @@ tc_blob_t *tc_blob_create(size_t size)
 {
     tc_blob_t *blob = tc_alloc(sizeof(*blob) + size);
 
+    blob->other = NULL;
     blob->refs = 1;
     blob->droppable = false;
     blob->len = blob->size = size;
@@ -18,6 +19,7 @@ tc_blob_t *tc_blob_create(size_t size)
 void tc_blob_unref(tc_blob_t *blob)
 {
     if (blob != NULL && --blob->refs == 0) {
+        tc_blob_unref(blob->other);
         free(blob);
     }
 }

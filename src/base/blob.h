@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 typedef struct tc_blob_t {
+    struct tc_blob_t *other; /* owner's thread; the same in another form, a reference; NULL: none yet */
     uint32_t refs;      /* owner's thread */
     bool droppable;     /* ephemeral: may be left out under pressure */
     size_t len;         /* bytes that go on the wire */

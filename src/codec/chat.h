@@ -27,7 +27,15 @@
     X(NOT_SENDER, "not_sender", "Only the sender can edit a message.")                             \
     X(UNAVAILABLE, "unavailable", "The message could not be stored. Try again.")                   \
     X(OVERLOADED, "overloaded", "The server has too much to do. Try again.")                       \
-    X(INTERNAL, "internal", "The message could not be stored.")
+    X(INTERNAL, "internal", "The message could not be stored.")                                    \
+    X(UNAUTHORIZED, "unauthorized", "A valid token is needed.")                                    \
+    X(FORBIDDEN, "forbidden", "You are not on this trip.")                                         \
+    X(ORIGIN_NOT_ALLOWED, "origin_not_allowed", "Pages of this origin may not use the chat.")      \
+    X(NOT_FOUND, "not_found", "There is nothing here.")                                            \
+    X(METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done here.")                       \
+    X(TOO_LARGE, "too_large", "The body is too large.")                                            \
+    X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send application/json.")                  \
+    X(NOT_SUPPORTED, "not_supported", "This connection cannot be held open; read with after= instead.")
 
 typedef enum {
     TC_CHAT_OK,
@@ -44,7 +52,7 @@ typedef struct {
     const char *const *message_types; /* NULL-terminated; the first one that fits is stored */
 } tc_chat_rules_t;
 
-/* A client's message; strings belong to `doc`. */
+/* A client's message, or the body of a request; strings belong to `doc`. */
 typedef struct {
     tc_chat_in_e kind;
     const char *client_id;    /* NULL when there is none; set as soon as it is known, errors included */
@@ -55,6 +63,7 @@ typedef struct {
     bool has_reply;
     tc_uuid_t reply_to;
     tc_uuid_t message_id;     /* edit */
+    tc_uuid_t chat_room;      /* posted message: of a room or of a trip */
     bool is_typing;
     json_object *doc;
 } tc_chat_in_t;
@@ -66,6 +75,15 @@ typedef struct {
 tc_chat_error_e tc_chat_decode(const char *text, size_t len, const tc_chat_rules_t *rules,
                                tc_chat_in_t *out);
 void tc_chat_in_free(tc_chat_in_t *in);
+
+/*
+ * The same for the body of a request (bytes of any kind): a message to be posted, which names its room, and
+ * what a message, which the request has named, is to read.
+ */
+tc_chat_error_e tc_chat_decode_post(const char *text, size_t len, const tc_chat_rules_t *rules,
+                                    tc_chat_in_t *out);
+tc_chat_error_e tc_chat_decode_patch(const char *text, size_t len, const tc_chat_rules_t *rules,
+                                     tc_chat_in_t *out);
 
 /* A message as clients see it. Strings are NUL-terminated; ids and times in their text form. */
 typedef struct {

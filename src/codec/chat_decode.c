@@ -121,9 +121,11 @@ static tc_chat_error_e read_typing(const tc_chat_rules_t *rules, tc_chat_in_t *o
     return TC_CHAT_OK;
 }
 
+typedef tc_chat_error_e reader_fn(const tc_chat_rules_t *rules, tc_chat_in_t *out);
+
 static const struct {
     const char *type;
-    tc_chat_error_e (*read)(const tc_chat_rules_t *rules, tc_chat_in_t *out);
+    reader_fn *read;
 } readers[] = {
     {"chat_message", read_message},
     {"edit_message", read_edit},
@@ -148,13 +150,36 @@ static tc_chat_error_e read_object(const tc_chat_rules_t *rules, tc_chat_in_t *o
     return TC_CHAT_UNKNOWN_TYPE;
 }
 
-tc_chat_error_e tc_chat_decode(const char *text, size_t len, const tc_chat_rules_t *rules,
-                               tc_chat_in_t *out)
+static tc_chat_error_e read_post(const tc_chat_rules_t *rules, tc_chat_in_t *out)
+{
+    bool present;
+    tc_chat_error_e error = read_client_id(out);
+
+    if (error == TC_CHAT_OK) {
+        error = read_uuid(out, "chat_room", &out->chat_room, &present);
+    }
+    if (error == TC_CHAT_OK && !present) {
+        error = bad_field(out, "chat_room");
+    }
+    return error == TC_CHAT_OK ? read_message(rules, out) : error;
+}
+
+static tc_chat_error_e read_patch(const tc_chat_rules_t *rules, tc_chat_in_t *out)
+{
+    tc_chat_error_e error = read_client_id(out);
+
+    out->kind = TC_CHAT_IN_EDIT;
+    return error == TC_CHAT_OK ? read_content(rules, out) : error;
+}
+
+/* Parses `text` and has `read` look at it. */
+static tc_chat_error_e decode(const char *text, size_t len, const tc_chat_rules_t *rules,
+                              reader_fn *read, tc_chat_in_t *out)
 {
     memset(out, 0, sizeof(*out));
     switch (tc_json_parse_object(text, len, TC_JSON_MAX_DEPTH, &out->doc)) {
     case TC_JSON_OK:
-        return read_object(rules, out);
+        return read(rules, out);
     case TC_JSON_TOO_DEEP:
         return TC_CHAT_TOO_DEEP;
     case TC_JSON_NOT_OBJECT:
@@ -164,6 +189,37 @@ tc_chat_error_e tc_chat_decode(const char *text, size_t len, const tc_chat_rules
         break;
     }
     return TC_CHAT_INVALID_JSON;
+}
+
+tc_chat_error_e tc_chat_decode(const char *text, size_t len, const tc_chat_rules_t *rules,
+                               tc_chat_in_t *out)
+{
+    return decode(text, len, rules, read_object, out);
+}
+
+/* A request may hold any bytes; a WebSocket's text was looked at as it came. */
+static tc_chat_error_e decode_body(const char *text, size_t len, const tc_chat_rules_t *rules,
+                                   reader_fn *read, tc_chat_in_t *out)
+{
+    tc_utf8_t utf8 = {0};
+
+    if (!tc_utf8_feed(&utf8, (const unsigned char *)text, len) || !tc_utf8_is_complete(&utf8)) {
+        memset(out, 0, sizeof(*out));
+        return TC_CHAT_INVALID_JSON;
+    }
+    return decode(text, len, rules, read, out);
+}
+
+tc_chat_error_e tc_chat_decode_post(const char *text, size_t len, const tc_chat_rules_t *rules,
+                                    tc_chat_in_t *out)
+{
+    return decode_body(text, len, rules, read_post, out);
+}
+
+tc_chat_error_e tc_chat_decode_patch(const char *text, size_t len, const tc_chat_rules_t *rules,
+                                     tc_chat_in_t *out)
+{
+    return decode_body(text, len, rules, read_patch, out);
 }
 
 void tc_chat_in_free(tc_chat_in_t *in)

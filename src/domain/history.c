@@ -9,6 +9,23 @@ void tc_history_begin(tc_history_t *history)
     TC_BUF_LIT(&history->buf, "{\"type\":\"message_history\",\"messages\":[");
 }
 
+void tc_history_begin_array(tc_history_t *history)
+{
+    memset(history, 0, sizeof(*history));
+    TC_BUF_LIT(&history->buf, "[");
+}
+
+tc_blob_t *tc_history_end_array(tc_history_t *history)
+{
+    tc_blob_t *array;
+
+    TC_BUF_LIT(&history->buf, "]");
+    array = tc_blob_create(history->buf.len);
+    memcpy(array->data, history->buf.data, history->buf.len);
+    tc_buf_free(&history->buf);
+    return array;
+}
+
 void tc_history_add(tc_history_t *history, const tc_event_t *event, int64_t seq)
 {
     if (history->any) {

@@ -19,10 +19,14 @@ typedef struct {
 } tc_history_t;
 
 void tc_history_begin(tc_history_t *history);
+void tc_history_begin_array(tc_history_t *history);
 void tc_history_add(tc_history_t *history, const tc_event_t *event, int64_t seq);
 
 /* The finished frame, one reference, the caller's. The composer is empty again. */
 tc_blob_t *tc_history_end(tc_history_t *history, tc_history_kind_e kind, int64_t last_seq);
+
+/* The events' objects as a JSON array, one reference, the caller's. The composer is empty again. */
+tc_blob_t *tc_history_end_array(tc_history_t *history);
 
 /*
  * The frame of a store's answer: the newest `max_messages` messages of `events` for newcomers, all of

@@ -144,20 +144,28 @@ static tc_room_t *open_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
     return room;
 }
 
-void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after)
+/* The trip's room; NULL when it was deleted and made again: whoever is in the old one has nothing to say. */
+static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
+                             const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
 {
     tc_room_key_t key = {store->site->index, *trip_id};
     tc_room_t *room = apr_hash_get(hub->rooms, &key, sizeof(key));
 
+    if (room == NULL) {
+        return open_room(hub, store, bus, trip_id, room_id);
+    }
+    return tc_uuid_equal(&room->room_id, room_id) ? room : NULL;
+}
+
+void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
+                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after)
+{
+    tc_room_t *room = enter_room(hub, store, bus, trip_id, room_id);
+
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    if (room != NULL && !tc_uuid_equal(&room->room_id, room_id)) {
-        /* The trip's room was deleted and made again: whoever is in the old one has nothing to say. */
+    if (room == NULL) {
         member->sink->close(member, TC_CLOSE_RESTART, "room was replaced, reconnect");
         return;
-    }
-    if (room == NULL) {
-        room = open_room(hub, store, bus, trip_id, room_id);
     }
     tc_room_join(room, member, after);
 }
@@ -180,6 +188,10 @@ static void tell_error(tc_member_t *member, tc_chat_error_e error, const char *c
     tc_buf_t buf = TC_BUF_INIT;
     tc_blob_t *frame;
 
+    if (member->sink->refused != NULL) {
+        member->sink->refused(member, error);
+        return;
+    }
     tc_chat_encode_error(&buf, error, client_id, field, retry ? TC_RETRY_AFTER_S : 0);
     frame = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
     member->sink->send(member, frame, true);
@@ -235,6 +247,18 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
     tc_chat_in_free(&in);
 }
 
+void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
+                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in)
+{
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    member->room = enter_room(hub, store, bus, trip_id, room_id);
+    if (member->room == NULL) {
+        member->sink->refused(member, TC_CHAT_UNAVAILABLE);
+        return;
+    }
+    submit_write(member, in);
+}
+
 /* ---- what the store answers ---- */
 
 /* A bus that is down will be told how far the room has come when it is up again. */
@@ -255,7 +279,12 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     if (!job->repeated || job->events->seq > room->timeline.last_seq) {
         publish(room, job->events);
     }
-    tc_room_confirm(room, job);
+    if (job->member->sink->stored == NULL) {
+        tc_room_confirm(room, job);
+    }
+    else if (!job->told) {
+        job->member->sink->stored(job->member, job);
+    }
     tc_room_ingest(room, job->events);
     mind_the_gap(hub, room);
 }
@@ -269,7 +298,7 @@ static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
         on_stored(hub, room, job);
         return;
     }
-    if (member->room == room && job->status == TC_JOB_GONE) {
+    if (member->room == room && job->status == TC_JOB_GONE && member->sink->close != NULL) {
         member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
         return;
     }
@@ -278,6 +307,9 @@ static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     }
     if (job->status == TC_JOB_UNAVAILABLE) {
         error = TC_CHAT_UNAVAILABLE;
+    }
+    else if (job->status == TC_JOB_GONE) {
+        error = TC_CHAT_FORBIDDEN;
     }
     tell_error(member, error, job->client_id, NULL);
 }

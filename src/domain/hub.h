@@ -41,6 +41,14 @@ void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us);
 void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t len,
                     int64_t now_us);
 
+/*
+ * Stores a message or an edit of one who is not in the room, which is told of it like of any other.
+ * `member` has a sink with stored() and refused(), of which one is called, once; until then it stays in
+ * memory. `in` is a POST or an EDIT, and the caller's.
+ */
+void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
+                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in);
+
 /* A store's job has come back; destroys it. */
 void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us);
 

@@ -6,11 +6,13 @@
 #define TC_DOMAIN_MEMBER_H
 
 #include "base/blob.h"
+#include "codec/chat.h"
 #include "domain/user.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct tc_job_t;
 struct tc_room_t;
 struct tc_member_t;
 
@@ -27,6 +29,12 @@ typedef struct {
     void (*wake)(struct tc_member_t *member, int64_t due_us);
     /* A job of the member's has come back; `jobs` says how many are left. */
     void (*settled)(struct tc_member_t *member);
+    /*
+     * What became of a write, for one that sends no more than that (tc_hub_write()) and is in no room's
+     * list: stored, as the job says, or not. NULL for others, who are sent frames.
+     */
+    void (*stored)(struct tc_member_t *member, const struct tc_job_t *job);
+    void (*refused)(struct tc_member_t *member, tc_chat_error_e error);
 } tc_sink_t;
 
 typedef struct tc_member_t {

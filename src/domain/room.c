@@ -165,7 +165,9 @@ void tc_room_ingest(tc_room_t *room, tc_event_t *event)
         room->heard_seq = event->seq;
     }
     if (!room->loaded) {
-        hold_event(room, event);
+        if (room->loading) { /* else the store will be asked, and knows it */
+            hold_event(room, event);
+        }
         return;
     }
     if (event->seq <= room->timeline.last_seq) {

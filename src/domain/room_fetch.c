@@ -72,7 +72,8 @@ static void claim_own(tc_room_t *room, tc_event_t *events)
     for (; events != NULL && room->writes != NULL; events = events->next) {
         tc_job_t *job = find_write(room, events);
 
-        if (job == NULL || job->member->room != room || events->seq <= job->member->cursor) {
+        if (job == NULL || job->member->room != room || job->member->sink->stored != NULL
+            || events->seq <= job->member->cursor) {
             continue;
         }
         job->claimed = true;

@@ -25,7 +25,8 @@ static void release(tc_timeline_t *timeline, tc_event_t *event)
 
 static void forget_frames(tc_timeline_t *timeline)
 {
-    tc_blob_t **frames[] = {&timeline->history[0], &timeline->history[1], &timeline->resume};
+    tc_blob_t **frames[] = {&timeline->history[0], &timeline->history[1], &timeline->resume,
+                            &timeline->page};
     size_t i;
 
     for (i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
@@ -249,4 +250,27 @@ tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after)
     timeline->resume = tc_history_end(&history, TC_HISTORY_RECOVERED, timeline->last_seq);
     timeline->resume_after = after;
     return timeline->resume;
+}
+
+tc_blob_t *tc_timeline_page(tc_timeline_t *timeline, int64_t after, unsigned limit, int64_t *last)
+{
+    tc_history_t history;
+    int64_t seq;
+
+    if (timeline->page == NULL || timeline->page_after != after || timeline->page_limit != limit) {
+        if (tc_timeline_get(timeline, after + 1) == NULL) {
+            return NULL;
+        }
+        tc_history_begin_array(&history);
+        for (seq = after + 1; seq <= timeline->last_seq && seq <= after + limit; seq++) {
+            tc_history_add(&history, tc_timeline_get(timeline, seq), seq);
+        }
+        tc_blob_unref(timeline->page);
+        timeline->page = tc_history_end_array(&history);
+        timeline->page_after = after;
+        timeline->page_limit = limit;
+        timeline->page_last = seq - 1;
+    }
+    *last = timeline->page_last;
+    return timeline->page;
 }

@@ -33,6 +33,10 @@ typedef struct {
     tc_blob_t *history[2]; /* FRESH, NOT_RECOVERED; NULL until composed */
     tc_blob_t *resume;    /* RECOVERED for resume_after; NULL until composed */
     int64_t resume_after;
+    tc_blob_t *page;      /* an array, no frame, for page_after and page_limit; NULL until composed */
+    int64_t page_after;
+    int64_t page_last;    /* the seq of its newest event */
+    unsigned page_limit;
 } tc_timeline_t;
 
 void tc_timeline_init(tc_timeline_t *timeline, unsigned max_recent, size_t max_bytes);
@@ -55,6 +59,12 @@ tc_blob_t *tc_timeline_history(tc_timeline_t *timeline, tc_history_kind_e kind);
 
 /* Events after `after` as one frame, owned here; NULL when the log does not reach back that far. */
 tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after);
+
+/*
+ * At most `limit` events after `after` as a JSON array, owned here, with the seq of the newest in *last;
+ * NULL when the log does not reach back that far, or when there are none.
+ */
+tc_blob_t *tc_timeline_page(tc_timeline_t *timeline, int64_t after, unsigned limit, int64_t *last);
 
 /* The event with this seq, or NULL when the log does not hold it. */
 tc_event_t *tc_timeline_get(const tc_timeline_t *timeline, int64_t seq);

@@ -2,77 +2,22 @@
 #include "httpd/authorize.h"
 
 #include "base/clock.h"
-#include "codec/close.h"
 
 #include <ap_mpm.h>
-#include <apr_strings.h>
 #include <http_log.h>
 
 APLOG_USE_MODULE(tripchat);
 
-static void reject(request_rec *r, tc_adoption_t *adoption, unsigned code, const char *reason,
-                   const char *why)
+static tc_chat_error_e turn_away(const tc_visit_t *visit, tc_chat_error_e error, const char *why)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "TC0060: rejected with %u: %s", code, why);
-    adoption->reject_code = code;
-    adoption->reject_reason = reason;
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, visit->r, "TC0060: turned away (%s): %s",
+                  tc_chat_error_code(error), why);
+    return error;
 }
 
-static void reject_stranger(request_rec *r, tc_adoption_t *adoption, const char *why)
+static tc_chat_error_e no_answer(const tc_visit_t *visit)
 {
-    /* One reason for all: whether a trip exists is nobody's business who is not on it. */
-    reject(r, adoption, TC_CLOSE_FORBIDDEN, "Forbidden", why);
-}
-
-static void reject_for_now(request_rec *r, tc_adoption_t *adoption)
-{
-    reject(r, adoption, TC_CLOSE_TRY_LATER, "unavailable, try again later",
-           "the database does not answer");
-}
-
-/* The trip is the last part of the path, with or without a slash behind it. */
-static bool read_trip(request_rec *r, tc_uuid_t *trip_id)
-{
-    apr_size_t len = strlen(r->uri), start;
-
-    if (len > 0 && r->uri[len - 1] == '/') {
-        len--;
-    }
-    for (start = len; start > 0 && r->uri[start - 1] != '/'; start--) {
-    }
-    return tc_uuid_parse(r->uri + start, len - start, trip_id);
-}
-
-/* User, then membership, then room: each only for whoever passed the one before. */
-static void ask_database(request_rec *r, tc_vhost_t *vhost, const char *user_id, tc_sql_t *sql,
-                         tc_adoption_t *adoption)
-{
-    bool allowed = false;
-    apr_status_t rv = tc_store_dbd_find_user(&vhost->store, sql, user_id, &adoption->user, r->pool);
-
-    if (rv == APR_SUCCESS && adoption->user == NULL) {
-        reject(r, adoption, TC_CLOSE_UNAUTHORIZED, "Unauthorized", "the user does not exist");
-        return;
-    }
-    if (rv == APR_SUCCESS && !read_trip(r, &adoption->trip_id)) {
-        reject_stranger(r, adoption, "the trip's id is no UUID");
-        return;
-    }
-    if (rv == APR_SUCCESS) {
-        rv = tc_store_dbd_check_access(&vhost->store, sql, &adoption->trip_id, user_id, &allowed,
-                                       r->pool);
-    }
-    if (rv == APR_SUCCESS && !allowed) {
-        reject_stranger(r, adoption, "the user is not on the trip, or there is none");
-        return;
-    }
-    if (rv == APR_SUCCESS) {
-        rv = tc_store_dbd_open_room(&vhost->store, sql, &adoption->trip_id, &adoption->room_id,
-                                    r->pool);
-    }
-    if (rv != APR_SUCCESS) {
-        reject_for_now(r, adoption);
-    }
+    return turn_away(visit, TC_CHAT_UNAVAILABLE, "the database does not answer");
 }
 
 /* A database that stands still must leave some workers to the rest of the site; 0 where there are few. */
@@ -85,28 +30,84 @@ static unsigned half_of_the_workers(void)
                : 0;
 }
 
-void tc_authorize(request_rec *r, tc_vhost_t *vhost, const char *token, apr_size_t token_len,
-                  tc_adoption_t *adoption)
+tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
+                               const char *token, apr_size_t token_len)
 {
     tc_jwt_identity_t identity;
-    tc_sql_t sql;
     const char *why = "no token";
 
+    memset(visit, 0, sizeof(*visit));
+    visit->r = r;
+    visit->vhost = vhost;
     if (token != NULL) {
         why = tc_jwt_verify(token, token_len, &vhost->jwt, tc_clock_wall_us() / TC_US_PER_S,
                             &identity, r->pool);
     }
     if (why != NULL) {
-        reject(r, adoption, TC_CLOSE_UNAUTHORIZED, "Unauthorized", why);
-        return;
+        return turn_away(visit, TC_CHAT_UNAUTHORIZED, why);
     }
-    adoption->store = &vhost->store.store;
-    adoption->bus = vhost->bus;
+    visit->user_id = identity.user_id;
     if (!tc_store_dbd_answers(&vhost->store, half_of_the_workers())
-        || !tc_store_dbd_open(&vhost->store, &sql, r->pool)) {
-        reject_for_now(r, adoption);
-        return;
+        || !tc_store_dbd_open(&vhost->store, &visit->sql, r->pool)
+        || tc_store_dbd_find_user(&vhost->store, &visit->sql, visit->user_id, &visit->user, r->pool)
+               != APR_SUCCESS) {
+        return no_answer(visit);
     }
-    ask_database(r, vhost, identity.user_id, &sql, adoption);
-    tc_store_dbd_close(&vhost->store, &sql);
+    return visit->user ? TC_CHAT_OK
+                       : turn_away(visit, TC_CHAT_UNAUTHORIZED, "the user does not exist");
+}
+
+tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_uuid_t *trip_id)
+{
+    tc_store_dbd_t *store = &visit->vhost->store;
+    apr_pool_t *pool = visit->r->pool;
+    bool allowed;
+
+    visit->trip_id = *trip_id;
+    if (tc_store_dbd_check_access(store, &visit->sql, trip_id, visit->user_id, &allowed, pool)
+        != APR_SUCCESS) {
+        return no_answer(visit);
+    }
+    if (!allowed) {
+        return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or there is none");
+    }
+    return tc_store_dbd_open_room(store, &visit->sql, trip_id, &visit->room_id, pool) == APR_SUCCESS
+               ? TC_CHAT_OK
+               : no_answer(visit);
+}
+
+tc_chat_error_e tc_visit_room_or_trip(tc_visit_t *visit, const tc_uuid_t *id)
+{
+    tc_uuid_t trip_id;
+    bool found;
+
+    if (tc_store_dbd_find_trip(&visit->vhost->store, &visit->sql, id, false, &trip_id, &found,
+                               visit->r->pool) != APR_SUCCESS) {
+        return no_answer(visit);
+    }
+    return tc_visit_trip(visit, found ? &trip_id : id);
+}
+
+tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id)
+{
+    tc_uuid_t trip_id;
+    bool found;
+
+    if (tc_store_dbd_find_trip(&visit->vhost->store, &visit->sql, message_id, true, &trip_id,
+                               &found, visit->r->pool) != APR_SUCCESS) {
+        return no_answer(visit);
+    }
+    return found ? tc_visit_trip(visit, &trip_id) : TC_CHAT_FORBIDDEN;
+}
+
+void tc_visit_close(tc_visit_t *visit)
+{
+    tc_store_dbd_close(&visit->vhost->store, &visit->sql);
+}
+
+void tc_visit_end(tc_visit_t *visit)
+{
+    tc_visit_close(visit);
+    tc_user_unref(visit->user);
+    visit->user = NULL;
 }

@@ -2,12 +2,13 @@
 #include "httpd/config.h"
 
 #include "adapters/redis_url.h"
+#include "codec/origin.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 
-typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS } kind_e;
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
 
 typedef struct {
@@ -32,6 +33,7 @@ static const struct {
     const char *words[4];
 } choices[] = {
     {TC_D_REJECT, {"close", "http"}},
+    {TC_D_MISSING_ORIGIN, {"allow", "refuse"}},
 };
 
 static tc_config_value_t defaults[TC_DIRECTIVE_COUNT]; /* const after tc_config_init_defaults() */
@@ -160,6 +162,19 @@ static void add_word(tc_config_value_t *value, const char *word, apr_pool_t *poo
     value->words = words;
 }
 
+static const char *set_origin(tc_directive_e id, const char *text, tc_config_value_t *value,
+                              apr_pool_t *pool)
+{
+    const char *wrong = tc_origin_check_pattern(text);
+
+    if (wrong != NULL) {
+        return apr_psprintf(pool, "%s: \"%s\" %s; write https://example.org, example.org:8443, "
+                            "*.example.org or *", directives[id].name, text, wrong);
+    }
+    add_word(value, text, pool);
+    return NULL;
+}
+
 static const char *set_value(tc_directive_e id, const char *text, tc_config_value_t *value,
                              apr_pool_t *pool)
 {
@@ -177,6 +192,9 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
         break;
     case WORDS:
         add_word(value, text, pool);
+        break;
+    case ORIGINS:
+        wrong = set_origin(id, text, value, pool);
         break;
     case TEXT:
         value->text = apr_pstrdup(pool, text);
@@ -209,6 +227,7 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_PATH AP_INIT_TAKE1
 #define COMMAND_WORDS AP_INIT_ITERATE
 #define COMMAND_BUS AP_INIT_TAKE1
+#define COMMAND_ORIGINS AP_INIT_ITERATE
 #define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help)                          \
     COMMAND_##kind(name, set_directive, (void *)&directives[TC_D_##id], RSRC_CONF, help),
 #include "httpd/directives.def"

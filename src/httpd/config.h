@@ -16,12 +16,13 @@ typedef enum {
 } tc_directive_e;
 
 typedef enum { TC_REJECT_CLOSE, TC_REJECT_HTTP } tc_reject_e;
+typedef enum { TC_ORIGIN_ALLOW, TC_ORIGIN_REFUSE } tc_missing_origin_e;
 
 typedef struct {
     int is_set;
     apr_int64_t number;          /* COUNT; SIZE in bytes; TIME in microseconds; CHOICE its index */
     const char *text;            /* TEXT, PATH, BUS */
-    const char *const *words;    /* WORDS, NULL-terminated */
+    const char *const *words;    /* WORDS and ORIGINS, NULL-terminated */
 } tc_config_value_t;
 
 struct tc_vhost_t;

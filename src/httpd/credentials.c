@@ -1,7 +1,9 @@
 /* What a request brings along. See credentials.h. */
 #include "httpd/credentials.h"
 
+#include "codec/origin.h"
 #include "httpd/handler.h"
+#include "httpd/rest.h"
 
 #include <apr_strings.h>
 #include <http_config.h>
@@ -11,6 +13,7 @@ extern module AP_MODULE_DECLARE_DATA tripchat_module;
 
 #define TOKEN "token"
 #define MASK "***"
+#define NUMBER_DIGITS 15
 
 /* Where the value of a parameter begins in a query, and how long it is; NULL when it has none. */
 static const char *find_value(const char *query, const char *name, apr_size_t *len)
@@ -40,6 +43,33 @@ const char *tc_credentials_parameter(request_rec *r, const char *name)
     }
     decoded = apr_pstrmemdup(r->pool, value, len);
     return ap_unescape_urlencoded(decoded) == OK ? decoded : NULL;
+}
+
+bool tc_credentials_number(request_rec *r, const char *name, int64_t *number)
+{
+    const char *text = tc_credentials_parameter(r, name);
+    apr_size_t len = text ? strlen(text) : 0;
+
+    *number = -1;
+    if (text == NULL) {
+        apr_size_t ignored;
+
+        return find_value(r->args, name, &ignored) == NULL;
+    }
+    if (len == 0 || len > NUMBER_DIGITS || strspn(text, "0123456789") != len) {
+        return false;
+    }
+    *number = apr_atoi64(text);
+    return true;
+}
+
+bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost)
+{
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+
+    return origin ? tc_origin_is_allowed(origin, apr_table_get(r->headers_in, "Host"),
+                                         vhost->allowed_origins)
+                  : vhost->missing_origin == TC_ORIGIN_ALLOW;
 }
 
 const char *tc_credentials_bearer(request_rec *r)
@@ -77,7 +107,7 @@ int tc_credentials_scrub(request_rec *r)
 {
     const char *token;
 
-    if (!tc_handler_is_ours(r)) {
+    if (!tc_handler_is_ours(r) && !tc_rest_is_ours(r)) {
         return DECLINED;
     }
     token = tc_credentials_parameter(r, TOKEN);

@@ -1,9 +1,11 @@
 /*
- * What a request brings along: token and resume point. A token in the query is taken out of everything
+ * What a request brings along: token, origin, resume point. A token in the query is taken out of everything
  * that httpd will log or show.
  */
 #ifndef TC_HTTPD_CREDENTIALS_H
 #define TC_HTTPD_CREDENTIALS_H
+
+#include "httpd/vhost.h"
 
 #include <httpd.h>
 
@@ -13,11 +15,17 @@
  */
 const char *tc_credentials_parameter(request_rec *r, const char *name);
 
+/* A parameter that is a whole number of up to 15 digits; -1 without one. False when it is something else. */
+bool tc_credentials_number(request_rec *r, const char *name, int64_t *number);
+
+/* May pages of the request's Origin use the chat? */
+bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost);
+
 /* The token of "Authorization: Bearer", or NULL. */
 const char *tc_credentials_bearer(request_rec *r);
 
 /*
- * Hook (fixups, first): for the chat's requests, keeps the token of the query aside and puts *** in its
+ * Hook (fixups, first): for the requests of the chat's handlers, keeps the token of the query aside and puts *** in its
  * place in the request line, the URI and server-status.
  */
 int tc_credentials_scrub(request_rec *r);

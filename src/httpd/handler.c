@@ -17,7 +17,6 @@
 APLOG_USE_MODULE(tripchat);
 
 #define HANDLER_NAME "tripchat-websocket"
-#define SEQ_DIGITS 15
 
 int tc_handler_is_ours(const request_rec *r)
 {
@@ -62,29 +61,27 @@ static void check_handshake(request_rec *r, tc_handshake_out_t *out)
     tc_handshake_check(&in, out);
 }
 
-/* The seq to resume from, -1 without one; false when it is no number. */
-static bool read_after(request_rec *r, int64_t *after)
+/* The trip is the last part of the path, with or without a slash behind it. */
+static bool read_trip(request_rec *r, tc_uuid_t *trip_id)
 {
-    const char *text = tc_credentials_parameter(r, "after");
-    apr_size_t len = text ? strlen(text) : 0;
+    apr_size_t len = strlen(r->uri), start;
 
-    *after = -1;
-    if (text == NULL) {
-        return true;
+    if (len > 0 && r->uri[len - 1] == '/') {
+        len--;
     }
-    if (len == 0 || len > SEQ_DIGITS || strspn(text, "0123456789") != len) {
-        return false;
+    for (start = len; start > 0 && r->uri[start - 1] != '/'; start--) {
     }
-    *after = apr_atoi64(text);
-    return true;
+    return tc_uuid_parse(r->uri + start, len - start, trip_id);
 }
 
 /* A subprotocol is the browser's way, a field the program's, the query everybody's. */
-static void authorize(request_rec *r, tc_vhost_t *vhost, const tc_handshake_out_t *handshake,
-                      tc_adoption_t *adoption)
+static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
+                                 const tc_handshake_out_t *handshake)
 {
     const char *token = handshake->bearer;
     apr_size_t len = handshake->bearer_len;
+    tc_chat_error_e error;
+    tc_uuid_t trip_id;
 
     if (token == NULL) {
         token = tc_credentials_bearer(r);
@@ -93,7 +90,60 @@ static void authorize(request_rec *r, tc_vhost_t *vhost, const tc_handshake_out_
         }
         len = token ? strlen(token) : 0;
     }
-    tc_authorize(r, vhost, token, len, adoption);
+    error = tc_visit_begin(visit, r, vhost, token, len);
+    if (error != TC_CHAT_OK) {
+        return error;
+    }
+    return read_trip(r, &trip_id) ? tc_visit_trip(visit, &trip_id) : TC_CHAT_FORBIDDEN;
+}
+
+/* Whether a trip exists is nobody's business who is not on it: one reason for all. */
+static void reject(tc_adoption_t *adoption, tc_chat_error_e error)
+{
+    switch (error) {
+    case TC_CHAT_UNAUTHORIZED:
+        adoption->reject_code = TC_CLOSE_UNAUTHORIZED;
+        adoption->reject_reason = "Unauthorized";
+        break;
+    case TC_CHAT_FORBIDDEN:
+        adoption->reject_code = TC_CLOSE_FORBIDDEN;
+        adoption->reject_reason = "Forbidden";
+        break;
+    case TC_CHAT_ORIGIN_NOT_ALLOWED:
+        adoption->reject_code = TC_CLOSE_FORBIDDEN;
+        adoption->reject_reason = "Origin not allowed";
+        break;
+    default:
+        adoption->reject_code = TC_CLOSE_TRY_LATER;
+        adoption->reject_reason = "unavailable, try again later";
+        break;
+    }
+}
+
+/* The origin first, before anything is asked. */
+static void admit(request_rec *r, tc_vhost_t *vhost, const tc_handshake_out_t *handshake,
+                  tc_adoption_t *adoption)
+{
+    tc_visit_t visit;
+    tc_chat_error_e error;
+
+    if (!tc_credentials_origin_is_allowed(r, vhost)) {
+        reject(adoption, TC_CHAT_ORIGIN_NOT_ALLOWED);
+        return;
+    }
+    error = authorize(&visit, r, vhost, handshake);
+    if (error == TC_CHAT_OK) {
+        adoption->store = &vhost->store.store;
+        adoption->bus = vhost->bus;
+        adoption->user = visit.user;
+        visit.user = NULL;
+        adoption->trip_id = visit.trip_id;
+        adoption->room_id = visit.room_id;
+    }
+    else {
+        reject(adoption, error);
+    }
+    tc_visit_end(&visit);
 }
 
 /* `TripChatReject http`. */
@@ -114,14 +164,15 @@ static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
 static int take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
                      const tc_handshake_out_t *handshake)
 {
-    const char *headers = apr_pstrcat(r->pool,
-                                      "Upgrade: websocket" CRLF "Connection: Upgrade" CRLF
-                                      "Sec-WebSocket-Accept: ", handshake->accept, CRLF,
-                                      handshake->subprotocol ? "Sec-WebSocket-Protocol: "
-                                                               TC_HANDSHAKE_SUBPROTOCOL CRLF
-                                                             : "",
-                                      NULL);
-    int rc = tc_takeover(r, child, adoption, headers);
+    const char *head = apr_pstrcat(r->pool,
+                                   "HTTP/1.1 101 Switching Protocols" CRLF
+                                   "Upgrade: websocket" CRLF "Connection: Upgrade" CRLF
+                                   "Sec-WebSocket-Accept: ", handshake->accept, CRLF,
+                                   handshake->subprotocol ? "Sec-WebSocket-Protocol: "
+                                                            TC_HANDSHAKE_SUBPROTOCOL CRLF
+                                                          : "",
+                                   CRLF, NULL);
+    int rc = tc_takeover(r, child, adoption, HTTP_SWITCHING_PROTOCOLS, head);
 
     return rc == OK ? OK : answer(r, rc, "The server has no room for another connection.");
 }
@@ -136,7 +187,7 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
     adoption->after = after;
     adoption->counted = tc_child_reserve(child);
     if (adoption->counted) {
-        authorize(r, vhost, handshake, adoption);
+        admit(r, vhost, handshake, adoption);
     }
     else {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "TC0061: the child holds all of its %u "
@@ -176,7 +227,7 @@ int tc_handler(request_rec *r)
     if (handshake.status != HTTP_SWITCHING_PROTOCOLS) {
         return refuse_handshake(r, &handshake);
     }
-    if (!read_after(r, &after)) {
+    if (!tc_credentials_number(r, "after", &after)) {
         return answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event.");
     }
     refusal = tc_takeover_refusal(r);

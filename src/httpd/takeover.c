@@ -202,12 +202,10 @@ static int duplicate_socket(conn_rec *c)
     return fd;
 }
 
-static apr_status_t send_switching(request_rec *r, const char *headers)
+static apr_status_t send_head(request_rec *r, const char *head)
 {
     conn_rec *c = r->connection;
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
-    const char *head = apr_pstrcat(r->pool, "HTTP/1.1 101 Switching Protocols" CRLF, headers, CRLF,
-                                   NULL);
     apr_status_t rv;
 
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(head, strlen(head), r->pool,
@@ -264,22 +262,23 @@ static apr_status_t drain_input(request_rec *r, tc_adoption_t *adoption)
 }
 
 /* Nothing that httpd does from here on may reach the socket. */
-static void detach(request_rec *r)
+static void detach(request_rec *r, int status)
 {
     conn_rec *c = r->connection;
 
-    r->status = HTTP_SWITCHING_PROTOCOLS;
-    r->status_line = "101 Switching Protocols";
+    r->status = status;
+    r->status_line = ap_get_status_line(status);
     r->output_filters = r->proto_output_filters = c->output_filters;
     r->input_filters = r->proto_input_filters = c->input_filters;
     c->keepalive = AP_CONN_CLOSE;
     c->aborted = 1;
 }
 
-int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, const char *headers)
+int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int status,
+                const char *head)
 {
     connection_t *connection = connection_of(r->connection);
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
 
     adoption->fd = duplicate_socket(r->connection);
     if (adoption->fd < 0) {
@@ -287,11 +286,13 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, cons
         tc_child_drop(child, adoption);
         return HTTP_SERVICE_UNAVAILABLE;
     }
-    rv = send_switching(r, headers);
+    if (head != NULL) {
+        rv = send_head(r, head);
+    }
     if (rv == APR_SUCCESS) {
         rv = drain_input(r, adoption);
     }
-    detach(r);
+    detach(r, status);
     if (rv != APR_SUCCESS || set_nonblocking(adoption->fd) != 0) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "TC0053: the client left in mid-handshake");
         tc_child_drop(child, adoption);

@@ -21,10 +21,12 @@ void tc_takeover_register_ssl_hook(void);
 const char *tc_takeover_refusal(request_rec *r);
 
 /*
- * Answers 101 with `headers` (lines with CRLF) and leaves the connection to the loop, together with
- * `adoption`, whose descriptor, SSL and input it fills in. Owns the adoption from now on. Returns what
- * the handler returns: OK, or 503 when no descriptor could be had, with nothing sent.
+ * Sends `head` (the answer's status line and fields, with their CRLFs and the empty line; NULL: nothing) and
+ * leaves the connection to the loop, together with `adoption`, whose descriptor, SSL and input it fills in.
+ * Owns the adoption from now on. `status` goes into httpd's log. Returns what the handler returns: OK, or
+ * 503 when no descriptor could be had, with nothing sent.
  */
-int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, const char *headers);
+int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int status,
+                const char *head);
 
 #endif

@@ -154,6 +154,9 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->jwt.key = &vhost->key;
     vhost->jwt.user_claim = tc_config_text(config, TC_D_JWT_USER_CLAIM);
     vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
+    vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
+    vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);
+    vhost->max_wait_us = tc_config_number(config, TC_D_MAX_WAIT);
     tc_store_dbd_init(&vhost->store);
     vhost->store.store.site = &vhost->site;
     vhost->store.server = server;

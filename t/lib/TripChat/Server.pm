@@ -244,6 +244,9 @@ sub _chat_config {
     <Location "/ws/chat/">
         SetHandler tripchat-websocket
     </Location>
+    <Location "/api/v1/chat/">
+        SetHandler tripchat-rest
+    </Location>
 CONF
 }
 

@@ -1,0 +1,398 @@
+/* Sockets that the loop holds. See peer.h. */
+#include "adapters/peer.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/thread.h"
+
+#include <stdlib.h>
+
+#define READS_A_TURN 4 /* of TC_READ_BUFFER_BYTES, then others have theirs */
+
+static const char *const state_names[] = {"open", "closing", "draining", "ending", "dead"};
+
+int64_t tc_peer_now_us(const tc_peer_t *peer)
+{
+    return tc_loop_now_us(peer->child->loop);
+}
+
+void tc_peer_ask_to_settle(tc_peer_t *peer)
+{
+    tc_loop_defer(peer->child->loop, &peer->settle);
+}
+
+/* ---- time ---- */
+
+/* The timer runs late rather than often: it is set anew when it fires, and here only for what comes
+ * sooner than it would. */
+void tc_peer_arm(tc_peer_t *peer)
+{
+    int64_t due_us = peer->state == TC_PEER_OPEN ? peer->kind->next_deadline(peer)
+                                                 : peer->closing_us + peer->site->close_timeout_us;
+
+    if (peer->timer.link == NULL || due_us < peer->timer.due_us) {
+        tc_timer_set(tc_loop_timers(peer->child->loop), &peer->timer, due_us);
+    }
+}
+
+static void on_timer(tc_timer_t *timer, int64_t now_us)
+{
+    tc_peer_t *peer = (tc_peer_t *)((char *)timer - offsetof(tc_peer_t, timer));
+
+    if (peer->state == TC_PEER_OPEN) {
+        peer->kind->on_timer(peer, now_us);
+    }
+    else if (peer->state != TC_PEER_DEAD
+             && now_us - peer->closing_us >= peer->site->close_timeout_us) {
+        tc_peer_enter(peer, TC_PEER_DEAD);
+    }
+    if (peer->state != TC_PEER_DEAD) {
+        tc_peer_arm(peer);
+    }
+}
+
+void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
+{
+    tc_log(TC_LOG_DEBUG, 0, "TC0020: connection %llu: %s -> %s",
+           (unsigned long long)peer->member.id, state_names[peer->state], state_names[state]);
+    if (state == TC_PEER_CLOSING || state == TC_PEER_DRAINING) {
+        peer->closing_us = tc_peer_now_us(peer);
+    }
+    peer->state = state;
+    tc_peer_ask_to_settle(peer);
+    if (state == TC_PEER_CLOSING || state == TC_PEER_DRAINING) {
+        tc_peer_arm(peer);
+    }
+}
+
+/* ---- sending ---- */
+
+/* Writes until the queue is empty or the socket full. */
+static apr_status_t write_queue(tc_peer_t *peer)
+{
+    unsigned char *scratch = tc_loop_write_buffer(peer->child->loop);
+    struct iovec iov[TC_WRITE_BATCH_FRAMES];
+    apr_status_t rv = APR_SUCCESS;
+    size_t len, tried;
+
+    while (rv == APR_SUCCESS && !tc_outq_is_empty(&peer->queue)) {
+        int count = tc_outq_peek(&peer->queue, iov, TC_WRITE_BATCH_FRAMES);
+
+        rv = tc_transport_write(&peer->transport, iov, count, scratch, &len, &tried);
+        if (rv == APR_SUCCESS) {
+            tc_outq_consume(&peer->queue, len);
+            peer->wrote_us = tc_clock_monotonic_us(); /* an iteration may take longer than a beat */
+        }
+        else if (tried > 0) {
+            tc_outq_pin(&peer->queue, tried);
+        }
+    }
+    peer->write_blocked = rv == APR_EAGAIN;
+    peer->urgent = false;
+    return rv == APR_EAGAIN ? APR_SUCCESS : rv;
+}
+
+static apr_status_t push(tc_peer_t *peer, tc_blob_t *blob)
+{
+    return tc_outq_push(&peer->queue, blob, peer->site->send_queue_msgs,
+                        peer->site->send_queue_bytes);
+}
+
+/* One iteration may bring more than a queue holds: the socket is tried before it is too much. */
+apr_status_t tc_peer_push(tc_peer_t *peer, tc_blob_t *blob, bool urgent)
+{
+    apr_status_t rv = push(peer, blob);
+
+    if (rv != APR_SUCCESS && !peer->write_blocked && write_queue(peer) == APR_SUCCESS) {
+        rv = push(peer, blob);
+    }
+    if (rv == APR_SUCCESS) {
+        peer->urgent = peer->urgent || urgent;
+        tc_peer_ask_to_settle(peer);
+    }
+    return rv;
+}
+
+void tc_peer_push_always(tc_peer_t *peer, tc_blob_t *blob)
+{
+    tc_outq_push_always(&peer->queue, blob);
+    peer->urgent = true;
+    tc_peer_ask_to_settle(peer);
+}
+
+/*
+ * A connection that was written to a moment ago waits for the loop's beat, unless its client waits for
+ * something: a busy room's events leave several to a system call, a quiet one's at once.
+ */
+static apr_status_t write_or_wait(tc_peer_t *peer)
+{
+    bool recent = tc_peer_now_us(peer) - peer->wrote_us < peer->child->write_interval_us;
+
+    if (!recent || peer->urgent || peer->state != TC_PEER_OPEN
+        || peer->queue.count >= TC_WRITE_BATCH_FRAMES) {
+        return write_queue(peer);
+    }
+    if (!tc_outq_is_empty(&peer->queue)) {
+        tc_loop_pace(peer->child->loop, &peer->paced);
+    }
+    return APR_SUCCESS;
+}
+
+static void on_paced(tc_task_t *task)
+{
+    tc_peer_t *peer = (tc_peer_t *)((char *)task - offsetof(tc_peer_t, paced));
+
+    peer->urgent = true;
+    tc_peer_ask_to_settle(peer);
+}
+
+/* ---- receiving ---- */
+
+/* Hands bytes to the kind and keeps what it has not looked at. */
+static void give_input(tc_peer_t *peer, unsigned char *data, size_t len)
+{
+    size_t taken = peer->kind->take_input(peer, data, len);
+
+    if (taken < len) {
+        peer->input_len = len - taken;
+        peer->input = memcpy(tc_alloc(peer->input_len), data + taken, peer->input_len);
+    }
+}
+
+/* What came behind the request, or before a pause. */
+static void give_early_input(tc_peer_t *peer)
+{
+    unsigned char *input = peer->input;
+
+    if (input != NULL) {
+        peer->input = NULL;
+        give_input(peer, input, peer->input_len);
+        free(input);
+    }
+}
+
+static void on_end(tc_peer_t *peer, apr_status_t rv)
+{
+    tc_log(TC_LOG_DEBUG, rv == APR_EOF ? 0 : rv, "TC0024: connection %llu: the peer is gone",
+           (unsigned long long)peer->member.id);
+    tc_peer_enter(peer, TC_PEER_DEAD);
+}
+
+static void read_socket(tc_peer_t *peer)
+{
+    unsigned char *buffer = tc_loop_read_buffer(peer->child->loop);
+    apr_status_t rv = APR_SUCCESS;
+    int turns;
+
+    if (!peer->kind->is_paused(peer)) {
+        give_early_input(peer);
+    }
+    for (turns = 0; turns < READS_A_TURN; turns++) {
+        size_t len;
+
+        if (peer->state == TC_PEER_DEAD || peer->kind->is_paused(peer)) {
+            return;
+        }
+        rv = tc_transport_read(&peer->transport, buffer, TC_READ_BUFFER_BYTES, &len);
+        if (rv != APR_SUCCESS) {
+            break;
+        }
+        peer->heard_us = tc_peer_now_us(peer);
+        give_input(peer, buffer, len);
+        if (len < TC_READ_BUFFER_BYTES && !tc_transport_has_pending(&peer->transport)) {
+            return; /* most likely all there was; poll tells of more */
+        }
+    }
+    if (rv == APR_SUCCESS) {
+        tc_loop_again(peer->child->loop, &peer->read_more);
+    }
+    else if (rv != APR_EAGAIN) {
+        on_end(peer, rv);
+    }
+}
+
+static void on_ready(tc_io_t *io, unsigned events)
+{
+    tc_peer_t *peer = (tc_peer_t *)((char *)io - offsetof(tc_peer_t, io));
+
+    if ((events & TC_POLL_HANGUP) && peer->kind->is_paused(peer)) {
+        on_end(peer, APR_EOF); /* nothing else would take the event away */
+        return;
+    }
+    if ((events & TC_POLL_OUT) || peer->transport.write_wants_read) {
+        peer->write_blocked = false;
+        tc_peer_ask_to_settle(peer);
+    }
+    if ((events & ~(unsigned)TC_POLL_OUT) || peer->transport.read_wants_write) {
+        read_socket(peer);
+        tc_peer_ask_to_settle(peer);
+    }
+}
+
+static void on_read_more(tc_task_t *task)
+{
+    tc_peer_t *peer = (tc_peer_t *)((char *)task - offsetof(tc_peer_t, read_more));
+
+    read_socket(peer);
+    tc_peer_ask_to_settle(peer);
+}
+
+/* ---- the end of an iteration ---- */
+
+static unsigned wanted_events(const tc_peer_t *peer)
+{
+    const tc_transport_t *transport = &peer->transport;
+    unsigned events = 0;
+
+    if (!peer->kind->is_paused(peer) || transport->write_wants_read) {
+        events |= TC_POLL_IN;
+    }
+    if ((peer->write_blocked && !transport->write_wants_read) || transport->read_wants_write) {
+        events |= TC_POLL_OUT;
+    }
+    return events;
+}
+
+static void watch(tc_peer_t *peer)
+{
+    apr_status_t rv = tc_loop_watch(peer->child->loop, &peer->io, wanted_events(peer));
+
+    if (rv != APR_SUCCESS) {
+        tc_log(TC_LOG_ERR, rv, "TC0025: connection %llu: cannot be watched",
+               (unsigned long long)peer->member.id);
+        tc_peer_enter(peer, TC_PEER_DEAD);
+    }
+}
+
+static void leave_room(tc_peer_t *peer)
+{
+    tc_hub_leave(peer->child->hub, &peer->member, tc_peer_now_us(peer));
+}
+
+static void hang_up(tc_peer_t *peer)
+{
+    (void)tc_loop_watch(peer->child->loop, &peer->io, 0);
+    tc_timer_clear(tc_loop_timers(peer->child->loop), &peer->timer);
+    tc_transport_close(&peer->transport);
+    if (peer->counted) {
+        tc_child_release(peer->child);
+        peer->counted = false;
+    }
+}
+
+static void free_peer(tc_peer_t *peer)
+{
+    *peer->link = peer->next;
+    if (peer->next != NULL) {
+        peer->next->link = peer->link;
+    }
+    peer->kind->release(peer);
+    free(peer->input);
+    tc_outq_free(&peer->queue);
+    tc_user_unref(peer->member.user);
+    free(peer);
+}
+
+/* The socket goes at once; the memory when no job points at it and no task is queued. */
+static void settle_dead(tc_peer_t *peer)
+{
+    hang_up(peer);
+    if (peer->settle.queued) {
+        return; /* it died of this very run and comes by once more */
+    }
+    if (peer->read_more.queued || peer->paced.queued) {
+        tc_loop_pace(peer->child->loop, &peer->settle);
+    }
+    else if (peer->member.jobs == 0) {
+        free_peer(peer);
+    }
+}
+
+static void settle(tc_peer_t *peer)
+{
+    bool was_paused = peer->watched && !(peer->io.events & TC_POLL_IN);
+    apr_status_t rv = APR_SUCCESS;
+
+    if (peer->state == TC_PEER_OPEN && peer->kind->before_write != NULL) {
+        peer->kind->before_write(peer);
+    }
+    if (peer->state != TC_PEER_DEAD && !peer->write_blocked) {
+        rv = write_or_wait(peer);
+    }
+    if (rv != APR_SUCCESS) {
+        on_end(peer, rv);
+    }
+    if (peer->state != TC_PEER_OPEN) {
+        leave_room(peer);
+    }
+    if (peer->state == TC_PEER_DRAINING && tc_outq_is_empty(&peer->queue)) {
+        tc_transport_finish(&peer->transport);
+        tc_peer_enter(peer, TC_PEER_ENDING);
+    }
+    if (peer->state == TC_PEER_DEAD) {
+        settle_dead(peer);
+        return;
+    }
+    watch(peer);
+    peer->watched = true;
+    if (was_paused && !peer->kind->is_paused(peer)) {
+        tc_loop_again(peer->child->loop, &peer->read_more);
+    }
+}
+
+static void on_settle(tc_task_t *task)
+{
+    settle((tc_peer_t *)((char *)task - offsetof(tc_peer_t, settle)));
+}
+
+/* ---- life ---- */
+
+void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *sink,
+                  tc_child_t *child, tc_adoption_t *adoption)
+{
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    peer->kind = kind;
+    peer->member.sink = sink;
+    peer->member.id = ++child->last_peer_id;
+    peer->member.user = adoption->user;
+    peer->member.cursor = -1;
+    peer->child = child;
+    peer->site = adoption->site;
+    peer->counted = adoption->counted;
+    peer->io.on_ready = on_ready;
+    peer->timer.fire = on_timer;
+    peer->settle.run = on_settle;
+    peer->read_more.run = on_read_more;
+    peer->paced.run = on_paced;
+    peer->io.fd = adoption->fd;
+    peer->input = adoption->input;
+    peer->input_len = adoption->input_len;
+    peer->heard_us = tc_peer_now_us(peer);
+    tc_transport_init(&peer->transport, adoption->fd, adoption->ssl);
+    tc_outq_init(&peer->queue);
+    peer->next = child->peers;
+    peer->link = &child->peers;
+    if (peer->next != NULL) {
+        peer->next->link = &peer->next;
+    }
+    child->peers = peer;
+    tc_log(TC_LOG_INFO, 0, "TC0026: connection %llu: taken over for %s",
+           (unsigned long long)peer->member.id, adoption->site->name);
+}
+
+/* Bytes may lie with us or in the SSL already. */
+void tc_peer_start(tc_peer_t *peer)
+{
+    tc_peer_arm(peer);
+    tc_loop_again(peer->child->loop, &peer->read_more);
+    tc_peer_ask_to_settle(peer);
+}
+
+void tc_peer_destroy(tc_peer_t *peer)
+{
+    leave_room(peer);
+    hang_up(peer);
+    free_peer(peer);
+}

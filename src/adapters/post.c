@@ -1,0 +1,138 @@
+/* Messages that come in requests. See post.h. */
+#include "adapters/post.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct tc_post_t {
+    tc_mail_t mail;     /* stands first */
+    tc_member_t member; /* loop */
+    atomic_uint refs;
+    sem_t answered;
+    tc_child_t *child;
+    tc_store_t *store;
+    tc_bus_t *bus;
+    tc_uuid_t trip_id;
+    tc_uuid_t room_id;
+    tc_chat_in_t in;
+    tc_post_result_t result; /* the loop's until `answered`, then the worker's */
+    char *object;
+};
+
+void tc_post_unref(tc_post_t *post)
+{
+    if (atomic_fetch_sub(&post->refs, 1) != 1) {
+        return;
+    }
+    tc_chat_in_free(&post->in);
+    tc_user_unref(post->member.user);
+    sem_destroy(&post->answered);
+    free(post->object);
+    free(post);
+}
+
+/* ---- loop ---- */
+
+static tc_post_t *post_of(tc_member_t *member)
+{
+    return (tc_post_t *)((char *)member - offsetof(tc_post_t, member));
+}
+
+static void on_stored(tc_member_t *member, const tc_job_t *job)
+{
+    tc_post_t *post = post_of(member);
+    const tc_event_t *event = job->events;
+    tc_buf_t object = TC_BUF_INIT;
+
+    tc_buf_append(&object, event->wire->data + event->object_at, event->object_len);
+    tc_chat_encode_object_end(&object, event->seq);
+    post->object = (char *)object.data;
+    post->result.error = TC_CHAT_OK;
+    post->result.repeated = job->repeated;
+    post->result.message_id = event->message_id;
+    post->result.object = post->object;
+    post->result.object_len = object.len;
+    sem_post(&post->answered);
+}
+
+static void on_refused(tc_member_t *member, tc_chat_error_e error)
+{
+    post_of(member)->result.error = error;
+    sem_post(&post_of(member)->answered);
+}
+
+static void let_go(tc_post_t *post)
+{
+    post->member.room = NULL;
+    tc_post_unref(post);
+}
+
+static void on_settled(tc_member_t *member)
+{
+    if (member->jobs == 0) {
+        let_go(post_of(member));
+    }
+}
+
+static const tc_sink_t sink = {NULL, NULL, NULL, on_settled, on_stored, on_refused};
+
+static void deliver(tc_mail_t *mail, void *context)
+{
+    tc_post_t *post = (tc_post_t *)mail;
+    tc_child_t *child = context;
+
+    tc_hub_write(child->hub, &post->member, post->store, post->bus, &post->trip_id, &post->room_id,
+                 &post->in);
+    if (post->member.jobs == 0) {
+        let_go(post); /* it was refused at once */
+    }
+}
+
+/* ---- worker ---- */
+
+tc_post_t *tc_post_create(tc_child_t *child, tc_store_t *store, tc_bus_t *bus, tc_user_t *user,
+                          const tc_uuid_t *trip_id, const tc_uuid_t *room_id, tc_chat_in_t *in)
+{
+    tc_post_t *post = tc_alloc_zero(sizeof(*post));
+
+    atomic_init(&post->refs, 1);
+    sem_init(&post->answered, 0, 0);
+    post->mail.deliver = deliver;
+    post->member.sink = &sink;
+    post->member.user = tc_user_ref(user);
+    post->child = child;
+    post->store = store;
+    post->bus = bus;
+    post->trip_id = *trip_id;
+    post->room_id = *room_id;
+    post->in = *in;
+    in->doc = NULL;
+    return post;
+}
+
+bool tc_post_wait(tc_post_t *post, int64_t timeout_us, tc_post_result_t *result)
+{
+    struct timespec until;
+    int64_t until_us = tc_clock_wall_us() + timeout_us;
+    int rc;
+
+    until.tv_sec = (time_t)(until_us / TC_US_PER_S);
+    until.tv_nsec = (long)(until_us % TC_US_PER_S * 1000);
+    atomic_fetch_add(&post->refs, 1); /* the loop's */
+    if (!tc_loop_post(post->child->loop, &post->mail)) {
+        tc_post_unref(post);
+        return false;
+    }
+    do {
+        rc = sem_timedwait(&post->answered, &until);
+    } while (rc != 0 && errno == EINTR);
+    if (rc == 0) {
+        *result = post->result;
+    }
+    return rc == 0;
+}

@@ -1,0 +1,306 @@
+/* Streams of events and long polls. See stream.h. */
+#include "adapters/stream.h"
+
+#include "adapters/peer.h"
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "codec/close.h"
+#include "codec/page.h"
+#include "codec/wire.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+typedef struct {
+    tc_peer_t peer; /* stands first */
+    tc_stream_request_t *request;
+    int64_t since_us; /* when it was taken over */
+    bool ready;       /* poll: there is something to answer */
+} stream_t;
+
+static bool is_poll(const tc_peer_t *peer)
+{
+    return ((const stream_t *)peer)->request->is_poll;
+}
+
+static tc_blob_t *to_blob(tc_buf_t *buf)
+{
+    tc_blob_t *blob = tc_blob_create(buf->len);
+
+    memcpy(blob->data, buf->data, buf->len);
+    tc_buf_free(buf);
+    return blob;
+}
+
+static void finish(tc_peer_t *peer, tc_blob_t *last)
+{
+    tc_peer_push_always(peer, last);
+    tc_blob_unref(last);
+    tc_peer_enter(peer, TC_PEER_DRAINING);
+}
+
+/* ---- server-sent events ---- */
+
+/*
+ * A frame as an event, made once for all who get it. Its id is the seq that it brings a reader to; what is
+ * ephemeral has none.
+ */
+static tc_blob_t *as_event(tc_blob_t *frame, int64_t seq)
+{
+    size_t header = tc_wire_frame_header_len(frame);
+    tc_buf_t buf = TC_BUF_INIT;
+
+    if (frame->other != NULL) {
+        return frame->other;
+    }
+    if (!frame->droppable) {
+        TC_BUF_LIT(&buf, "id: ");
+        tc_buf_append_int(&buf, seq);
+        TC_BUF_LIT(&buf, "\n");
+    }
+    TC_BUF_LIT(&buf, "data: ");
+    tc_buf_append(&buf, frame->data + header, frame->len - header); /* JSON: it has no line ends */
+    TC_BUF_LIT(&buf, "\n\n");
+    frame->other = to_blob(&buf);
+    frame->other->droppable = frame->droppable;
+    return frame->other;
+}
+
+static void send_alive(tc_peer_t *peer)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+    tc_blob_t *blob;
+
+    TC_BUF_LIT(&buf, ":\n\n");
+    blob = to_blob(&buf);
+    tc_peer_push_always(peer, blob);
+    tc_blob_unref(blob);
+}
+
+static void close_events(tc_peer_t *peer, unsigned code, const char *reason)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+
+    TC_BUF_LIT(&buf, "event: close\ndata: {\"code\":");
+    tc_buf_append_int(&buf, code);
+    TC_BUF_LIT(&buf, ",\"reason\":\"");
+    tc_buf_append_str(&buf, reason);
+    TC_BUF_LIT(&buf, "\"}\n\n");
+    finish(peer, to_blob(&buf));
+}
+
+/* ---- long poll ---- */
+
+static void append_head(tc_buf_t *buf, const stream_t *stream, const char *status, size_t body_len)
+{
+    TC_BUF_LIT(buf, "HTTP/1.1 ");
+    tc_buf_append_str(buf, status);
+    TC_BUF_LIT(buf, "\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+                    "Connection: close\r\n");
+    tc_buf_append_str(buf, stream->request->headers);
+    TC_BUF_LIT(buf, "Content-Length: ");
+    tc_buf_append_int(buf, (int64_t)body_len);
+    TC_BUF_LIT(buf, "\r\n\r\n");
+}
+
+static void answer(stream_t *stream, const char *status, tc_buf_t *body)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+
+    append_head(&buf, stream, status, body->len);
+    tc_buf_append(&buf, body->data, body->len);
+    tc_buf_free(body);
+    finish(&stream->peer, to_blob(&buf));
+}
+
+/* What has come since, or an empty list: the database, which is asked next, has what the room has not. */
+static void answer_page(stream_t *stream)
+{
+    tc_member_t *member = &stream->peer.member;
+    const tc_stream_request_t *request = stream->request;
+    tc_page_t page = TC_PAGE_INIT;
+    tc_buf_t body = TC_BUF_INIT;
+    tc_blob_t *results = NULL;
+
+    page.url = request->url;
+    page.last_seq = member->after;
+    if (member->room != NULL && member->room->loaded) {
+        page.last_seq = member->room->timeline.last_seq;
+        results = tc_timeline_page(&member->room->timeline, member->after, request->limit,
+                                   &page.next_after);
+    }
+    if (results == NULL || page.next_after >= page.last_seq) {
+        page.next_after = TC_PAGE_NONE;
+    }
+    tc_page_encode(&body, &page, results ? (const char *)results->data : "[]",
+                   results ? results->len : 2);
+    answer(stream, "200 OK", &body);
+}
+
+static void answer_error(stream_t *stream, const char *status, tc_chat_error_e error)
+{
+    tc_buf_t body = TC_BUF_INIT;
+
+    tc_chat_encode_error(&body, error, NULL, NULL,
+                         error == TC_CHAT_UNAVAILABLE ? TC_RETRY_AFTER_S : 0);
+    answer(stream, status, &body);
+}
+
+static void close_poll(stream_t *stream, unsigned code)
+{
+    if (code == TC_CLOSE_FORBIDDEN) {
+        answer_error(stream, "403 Forbidden", TC_CHAT_FORBIDDEN);
+    }
+    else if (code == TC_CLOSE_TRY_LATER) {
+        answer_error(stream, "503 Service Unavailable", TC_CHAT_UNAVAILABLE);
+    }
+    else {
+        answer_page(stream); /* the child stops: the client asks another */
+    }
+}
+
+/* ---- as a member ---- */
+
+static void close_stream(tc_peer_t *peer, unsigned code, const char *reason)
+{
+    if (peer->state != TC_PEER_OPEN) {
+        return;
+    }
+    tc_log(TC_LOG_INFO, 0, "TC0021: connection %llu: closed with %u (%s)",
+           (unsigned long long)peer->member.id, code, reason);
+    if (is_poll(peer)) {
+        close_poll((stream_t *)peer, code);
+    }
+    else {
+        close_events(peer, code, reason);
+    }
+}
+
+static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
+{
+    tc_peer_t *peer = (tc_peer_t *)member;
+    stream_t *stream = (stream_t *)peer;
+
+    if (peer->state != TC_PEER_OPEN) {
+        return;
+    }
+    if (is_poll(peer)) {
+        /* Its first frame is a history, which may say that nothing has happened. */
+        stream->ready = stream->ready || (!frame->droppable && member->cursor != member->after);
+        tc_peer_ask_to_settle(peer);
+    }
+    else if (tc_peer_push(peer, as_event(frame, member->cursor), urgent) != APR_SUCCESS) {
+        tc_outq_drop_unsent(&peer->queue);
+        close_stream(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
+    }
+}
+
+static void on_member_close(tc_member_t *member, unsigned code, const char *reason)
+{
+    close_stream((tc_peer_t *)member, code, reason);
+}
+
+static void on_member_wake(tc_member_t *member, int64_t due_us)
+{
+    (void)member;
+    (void)due_us; /* it does not type */
+}
+
+static void on_member_settled(tc_member_t *member)
+{
+    tc_peer_ask_to_settle((tc_peer_t *)member);
+}
+
+static const tc_sink_t sink = {
+    on_member_send, on_member_close, on_member_wake, on_member_settled, NULL, NULL,
+};
+
+/* ---- as a peer ---- */
+
+/* It has nothing more to say; only its end is of interest. */
+static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
+{
+    (void)peer;
+    (void)data;
+    return len;
+}
+
+static bool is_paused(const tc_peer_t *peer)
+{
+    (void)peer;
+    return false;
+}
+
+static int64_t next_deadline(const tc_peer_t *peer)
+{
+    const stream_t *stream = (const stream_t *)peer;
+    int64_t last_us = peer->wrote_us > stream->since_us ? peer->wrote_us : stream->since_us;
+
+    return is_poll(peer) ? stream->since_us + stream->request->wait_us
+                         : last_us + peer->site->ping_interval_us;
+}
+
+static void on_timer(tc_peer_t *peer, int64_t now_us)
+{
+    if (now_us < next_deadline(peer)) {
+        return;
+    }
+    if (is_poll(peer)) {
+        answer_page((stream_t *)peer);
+    }
+    else {
+        send_alive(peer);
+    }
+}
+
+static void before_write(tc_peer_t *peer)
+{
+    if (((stream_t *)peer)->ready) {
+        answer_page((stream_t *)peer);
+    }
+}
+
+static void release(tc_peer_t *peer)
+{
+    free(((stream_t *)peer)->request);
+}
+
+static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, before_write,
+                                    close_stream, release};
+
+/* ---- life ---- */
+
+/* There is no pong here: the kernel finds out whether what was sent has arrived. */
+static void watch_for_loss(const tc_peer_t *peer)
+{
+    unsigned timeout_ms =
+        (unsigned)((peer->site->ping_interval_us + peer->site->pong_timeout_us) / TC_US_PER_MS);
+
+    (void)setsockopt(peer->io.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}
+
+void tc_stream_create(tc_child_t *child, tc_adoption_t *adoption)
+{
+    stream_t *stream = tc_alloc_zero(sizeof(*stream));
+    tc_peer_t *peer = &stream->peer;
+
+    stream->request = adoption->stream;
+    tc_peer_init(peer, &kind, &sink, child, adoption);
+    stream->since_us = tc_peer_now_us(peer);
+    watch_for_loss(peer);
+    peer->member.after = adoption->after; /* a poll is answered by it even if it gets into no room */
+    if (child->farewell_code != 0) {
+        close_stream(peer, child->farewell_code, "server stops, reconnect");
+    }
+    else {
+        tc_hub_join(child->hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
+                    &adoption->room_id, adoption->after);
+    }
+    free(adoption);
+    tc_peer_start(peer);
+}

@@ -1,0 +1,207 @@
+/* `SetHandler tripchat-rest`. See rest.h. */
+#include "httpd/rest.h"
+
+#include "httpd/credentials.h"
+#include "httpd/rest_parts.h"
+
+#include <apr_strings.h>
+#include <http_log.h>
+#include <http_protocol.h>
+
+APLOG_USE_MODULE(tripchat);
+
+#define HANDLER_NAME "tripchat-rest"
+#define MAX_PARTS 3 /* of a path's end: rooms/{id}/messages */
+
+typedef enum { PATH_UNKNOWN, PATH_ROOM, PATH_LIST, PATH_MESSAGES, PATH_MESSAGE } path_e;
+
+/* A path and the id in it, "" where it has none. */
+typedef struct {
+    path_e path;
+    const char *id;
+} route_t;
+
+int tc_rest_is_ours(const request_rec *r)
+{
+    return r->handler != NULL && strcmp(r->handler, HANDLER_NAME) == 0;
+}
+
+/* ---- where to ---- */
+
+/* The last parts of the path, the very last first; a slash at its end does not count. */
+static void split_path(request_rec *r, const char **parts)
+{
+    char *path = apr_pstrdup(r->pool, r->uri), *slash;
+    apr_size_t len = strlen(path);
+    int i;
+
+    if (len > 0 && path[len - 1] == '/') {
+        path[len - 1] = '\0';
+    }
+    for (i = 0; i < MAX_PARTS; i++) {
+        slash = strrchr(path, '/');
+        parts[i] = slash ? slash + 1 : "";
+        if (slash != NULL) {
+            *slash = '\0';
+        }
+    }
+}
+
+static route_t find_route(request_rec *r)
+{
+    const char *parts[MAX_PARTS];
+    route_t route = {PATH_UNKNOWN, ""};
+
+    split_path(r, parts);
+    if (strcmp(parts[0], "messages") == 0 && strcmp(parts[2], "rooms") == 0) {
+        route = (route_t){PATH_LIST, parts[1]};
+    }
+    else if (strcmp(parts[0], "messages") == 0) {
+        route.path = PATH_MESSAGES;
+    }
+    else if (strcmp(parts[1], "messages") == 0) {
+        route = (route_t){PATH_MESSAGE, parts[0]};
+    }
+    else if (strcmp(parts[1], "rooms") == 0) {
+        route = (route_t){PATH_ROOM, parts[0]};
+    }
+    return route;
+}
+
+/* ---- what may be done ---- */
+
+static const char *methods_of(path_e path)
+{
+    switch (path) {
+    case PATH_ROOM:
+    case PATH_LIST:
+        return "GET, HEAD, OPTIONS";
+    case PATH_MESSAGES:
+        return "POST, OPTIONS";
+    case PATH_MESSAGE:
+        return "PATCH, OPTIONS";
+    case PATH_UNKNOWN:
+        break;
+    }
+    return "OPTIONS";
+}
+
+static bool is_method_allowed(const request_rec *r, path_e path)
+{
+    switch (path) {
+    case PATH_ROOM:
+    case PATH_LIST:
+        return r->method_number == M_GET;
+    case PATH_MESSAGES:
+        return r->method_number == M_POST;
+    case PATH_MESSAGE:
+        return r->method_number == M_PATCH;
+    case PATH_UNKNOWN:
+        break;
+    }
+    return false;
+}
+
+/* Fetch standard, 3.2: what the page of another origin may know. err_headers_out goes with every answer. */
+static void set_cors(request_rec *r)
+{
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+
+    apr_table_mergen(r->err_headers_out, "Vary", "Origin");
+    if (origin != NULL) {
+        apr_table_setn(r->err_headers_out, "Access-Control-Allow-Origin", origin);
+        apr_table_setn(r->err_headers_out, "Access-Control-Allow-Credentials", "true");
+        apr_table_setn(r->err_headers_out, "Access-Control-Expose-Headers",
+                       "ETag, Location, Retry-After");
+    }
+}
+
+static int answer_options(request_rec *r, path_e path)
+{
+    apr_table_setn(r->headers_out, "Allow", methods_of(path));
+    if (apr_table_get(r->headers_in, "Origin") != NULL) {
+        apr_table_setn(r->headers_out, "Access-Control-Allow-Methods", methods_of(path));
+        apr_table_setn(r->headers_out, "Access-Control-Allow-Headers",
+                       "Authorization, Content-Type, If-None-Match, Last-Event-ID");
+        apr_table_setn(r->headers_out, "Access-Control-Max-Age", "86400");
+    }
+    r->status = HTTP_NO_CONTENT;
+    return OK;
+}
+
+/* ---- in order ---- */
+
+static int with_id(tc_visit_t *visit, const route_t *route)
+{
+    tc_chat_error_e error = TC_CHAT_FORBIDDEN;
+    tc_uuid_t id;
+
+    if (route->path == PATH_MESSAGE) {
+        return tc_uuid_parse(route->id, strlen(route->id), &id)
+                   ? tc_rest_patch(visit, &id)
+                   : tc_reply_error(visit->r, TC_CHAT_MESSAGE_NOT_FOUND, NULL);
+    }
+    if (tc_uuid_parse(route->id, strlen(route->id), &id)) {
+        error = tc_visit_room_or_trip(visit, &id);
+    }
+    if (error != TC_CHAT_OK) {
+        return tc_reply_error(visit->r, error, NULL);
+    }
+    return route->path == PATH_ROOM ? tc_rest_room(visit) : tc_rest_messages(visit);
+}
+
+static int serve(request_rec *r, tc_vhost_t *vhost, const route_t *route)
+{
+    const char *token = tc_credentials_bearer(r);
+    tc_visit_t visit;
+    tc_chat_error_e error;
+    int rc;
+
+    if (token == NULL) {
+        token = tc_credentials_scrubbed(r);
+    }
+    error = tc_visit_begin(&visit, r, vhost, token, token ? strlen(token) : 0);
+    if (error != TC_CHAT_OK) {
+        rc = tc_reply_error(r, error, NULL);
+    }
+    else if (route->path == PATH_MESSAGES) {
+        rc = tc_rest_post(&visit);
+    }
+    else {
+        rc = with_id(&visit, route);
+    }
+    tc_visit_end(&visit);
+    return rc;
+}
+
+int tc_rest_handler(request_rec *r)
+{
+    tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
+    route_t route;
+
+    if (!tc_rest_is_ours(r)) {
+        return DECLINED;
+    }
+    if (vhost == NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "TC0063: this server has no chat: TripChatJWTSecretFile is not set");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (!tc_credentials_origin_is_allowed(r, vhost)) {
+        apr_table_mergen(r->err_headers_out, "Vary", "Origin");
+        return tc_reply_error(r, TC_CHAT_ORIGIN_NOT_ALLOWED, NULL);
+    }
+    set_cors(r);
+    route = find_route(r);
+    if (route.path == PATH_UNKNOWN) {
+        return tc_reply_error(r, TC_CHAT_NOT_FOUND, NULL);
+    }
+    if (r->method_number == M_OPTIONS) {
+        return answer_options(r, route.path);
+    }
+    if (!is_method_allowed(r, route.path)) {
+        apr_table_setn(r->headers_out, "Allow", methods_of(route.path));
+        return tc_reply_error(r, TC_CHAT_METHOD_NOT_ALLOWED, NULL);
+    }
+    return serve(r, vhost, &route);
+}

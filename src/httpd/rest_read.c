@@ -1,0 +1,280 @@
+/* GET of a room and of its messages. See rest_parts.h. */
+#include "httpd/rest_parts.h"
+
+#include "adapters/store_jobs.h"
+#include "base/alloc.h"
+#include "base/units.h"
+#include "codec/page.h"
+#include "domain/history.h"
+#include "httpd/credentials.h"
+#include "httpd/runtime.h"
+#include "httpd/takeover.h"
+
+#include <apr_strings.h>
+#include <http_protocol.h>
+
+#define LIMIT_DEFAULT 50
+#define LIMIT_MAX 100
+#define NEWEST INT64_MAX
+
+/* What a request wants to read. */
+typedef struct {
+    int64_t after, before; /* -1: not said */
+    int64_t limit;
+    int64_t wait_s;        /* -1: not said */
+    bool is_stream;        /* as server-sent events */
+} query_t;
+
+/* ---- the query ---- */
+
+/* Fills *query; returns the name of a parameter that is wrong, or NULL. */
+static const char *read_query(request_rec *r, query_t *query)
+{
+    static const char *const names[] = {"after", "before", "limit", "wait"};
+    int64_t *const numbers[] = {&query->after, &query->before, &query->limit, &query->wait_s};
+    const char *accept = apr_table_get(r->headers_in, "Accept");
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!tc_credentials_number(r, names[i], numbers[i])) {
+            return names[i];
+        }
+    }
+    if (query->limit == -1) {
+        query->limit = LIMIT_DEFAULT;
+    }
+    if (query->limit < 1 || query->limit > LIMIT_MAX) {
+        return "limit";
+    }
+    if (query->before >= 0 && query->after >= 0) {
+        return "before";
+    }
+    query->is_stream = accept != NULL && !r->header_only
+                       && ap_strcasestr(accept, "text/event-stream") != NULL;
+    return query->wait_s >= 0 && query->after < 0 && !query->is_stream ? "wait" : NULL;
+}
+
+/* Where a stream resumes: what a browser says by itself counts before what the page said when it began. */
+static bool read_last_event_id(request_rec *r, int64_t *after)
+{
+    const char *id = apr_table_get(r->headers_in, "Last-Event-ID");
+
+    if (id == NULL || *id == '\0') {
+        return true;
+    }
+    if (strlen(id) > 15 || strspn(id, "0123456789") != strlen(id)) {
+        return false;
+    }
+    *after = apr_atoi64(id);
+    return true;
+}
+
+/* ---- a page ---- */
+
+static const char *list_url(request_rec *r, const query_t *query)
+{
+    return apr_psprintf(r->pool, "%s?limit=%d&", r->parsed_uri.path, (int)query->limit);
+}
+
+static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, tc_buf_t *body)
+{
+    request_rec *r = visit->r;
+    int rc;
+
+    apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
+    apr_table_setn(r->headers_out, "ETag",
+                   apr_psprintf(r->pool, "W/\"%" APR_INT64_T_FMT "\"", last_seq));
+    rc = ap_meets_conditions(r);
+    if (rc != OK) {
+        tc_buf_free(body);
+        return rc;
+    }
+    return tc_reply_json(r, HTTP_OK, body);
+}
+
+static tc_blob_t *encode_results(const tc_event_t *events)
+{
+    tc_history_t results;
+
+    tc_history_begin_array(&results);
+    for (; events != NULL; events = events->next) {
+        tc_history_add(&results, events, events->seq);
+    }
+    return tc_history_end_array(&results);
+}
+
+/* Links to what lies around a page that is not empty. A page that is full may be followed by another. */
+static void find_links(const query_t *query, const tc_event_t *events, int count, tc_page_t *page)
+{
+    const tc_event_t *last = events;
+    bool full = count == query->limit;
+
+    while (last->next != NULL) {
+        last = last->next;
+    }
+    if (query->after >= 0) {
+        page->next_after = full && last->seq < page->last_seq ? last->seq : TC_PAGE_NONE;
+        page->previous_before = events->seq > 1 ? events->seq : TC_PAGE_NONE;
+    }
+    else {
+        page->next_before = full && events->seq > 1 ? events->seq : TC_PAGE_NONE;
+        page->previous_after = query->before >= 0 ? last->seq : TC_PAGE_NONE;
+    }
+}
+
+static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_t **events, int *count)
+{
+    bool forward = query->after >= 0;
+    int64_t from = forward ? query->after : query->before >= 0 ? query->before : NEWEST;
+    tc_work_t work = {&visit->vhost->store, visit->sql, tc_people_create(visit->r->pool),
+                      visit->r->pool};
+    apr_status_t rv = tc_store_read_page(&work, &visit->room_id, from, forward, (int)query->limit,
+                                         events, count);
+
+    visit->sql = work.sql;
+    tc_people_destroy(work.people);
+    return rv;
+}
+
+static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, tc_event_t *events,
+                      int count)
+{
+    tc_page_t page = TC_PAGE_INIT;
+    tc_buf_t body = TC_BUF_INIT;
+    tc_blob_t *results = encode_results(events);
+
+    page.url = list_url(visit->r, query);
+    page.last_seq = last_seq;
+    if (count > 0) {
+        find_links(query, events, count, &page);
+    }
+    tc_page_encode(&body, &page, (const char *)results->data, results->len);
+    tc_blob_unref(results);
+    return reply_with_etag(visit, last_seq, &body);
+}
+
+/* ---- a connection that is held ---- */
+
+static tc_stream_request_t *make_request(request_rec *r, const tc_vhost_t *vhost,
+                                         const query_t *query)
+{
+    const char *headers = tc_reply_cors_lines(r), *url = list_url(r, query);
+    size_t headers_size = strlen(headers) + 1, url_size = strlen(url) + 1;
+    tc_stream_request_t *request = tc_alloc_zero(sizeof(*request) + headers_size + url_size);
+
+    request->is_poll = !query->is_stream;
+    request->limit = (unsigned)query->limit;
+    request->wait_us = query->wait_s * TC_US_PER_S;
+    if (request->wait_us > vhost->max_wait_us) {
+        request->wait_us = vhost->max_wait_us;
+    }
+    request->headers = memcpy(request->text, headers, headers_size);
+    request->url = memcpy(request->text + headers_size, url, url_size);
+    return request;
+}
+
+static tc_adoption_t *make_adoption(tc_visit_t *visit, const query_t *query)
+{
+    tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
+
+    adoption->fd = -1;
+    adoption->site = &visit->vhost->site;
+    adoption->store = &visit->vhost->store.store;
+    adoption->bus = visit->vhost->bus;
+    adoption->user = visit->user;
+    visit->user = NULL;
+    adoption->trip_id = visit->trip_id;
+    adoption->room_id = visit->room_id;
+    adoption->after = query->after;
+    adoption->counted = true;
+    adoption->stream = make_request(visit->r, visit->vhost, query);
+    return adoption;
+}
+
+/* Leaves the connection to the loop; of a stream's answer the head goes out here. */
+static int hold_connection(tc_visit_t *visit, const query_t *query)
+{
+    request_rec *r = visit->r;
+    tc_child_t *child = tc_runtime_start();
+    const char *head = NULL;
+    int rc;
+
+    tc_visit_close(visit);
+    if (child == NULL) {
+        return tc_reply_error(r, TC_CHAT_UNAVAILABLE, NULL);
+    }
+    if (!tc_child_reserve(child)) {
+        return tc_reply_error(r, TC_CHAT_OVERLOADED, NULL);
+    }
+    if (query->is_stream) {
+        head = apr_pstrcat(r->pool, "HTTP/1.1 200 OK" CRLF "Content-Type: text/event-stream" CRLF
+                           "Cache-Control: no-store" CRLF "X-Accel-Buffering: no" CRLF
+                           "Connection: close" CRLF, tc_reply_cors_lines(r), CRLF, NULL);
+    }
+    rc = tc_takeover(r, child, make_adoption(visit, query), HTTP_OK, head);
+    return rc == OK ? OK : tc_reply_error(r, TC_CHAT_OVERLOADED, NULL);
+}
+
+/* ---- methods ---- */
+
+static int reply_stream(tc_visit_t *visit, query_t *query)
+{
+    if (!read_last_event_id(visit->r, &query->after)) {
+        return tc_reply_error(visit->r, TC_CHAT_INVALID_FIELD, "Last-Event-ID");
+    }
+    if (tc_takeover_refusal(visit->r) != NULL) {
+        return tc_reply_error(visit->r, TC_CHAT_NOT_SUPPORTED, NULL);
+    }
+    return hold_connection(visit, query);
+}
+
+static int reply_list(tc_visit_t *visit, const query_t *query)
+{
+    tc_event_t *events = NULL;
+    int64_t last_seq;
+    int count = 0, rc;
+
+    if (tc_store_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
+                               visit->r->pool) != APR_SUCCESS
+        || read_page(visit, query, &events, &count) != APR_SUCCESS) {
+        return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
+    }
+    if (last_seq < 0) {
+        return tc_reply_error(visit->r, TC_CHAT_FORBIDDEN, NULL);
+    }
+    if (count == 0 && query->wait_s > 0 && query->after == last_seq && !visit->r->header_only
+        && tc_takeover_refusal(visit->r) == NULL) {
+        return hold_connection(visit, query);
+    }
+    rc = reply_page(visit, query, last_seq, events, count);
+    tc_event_unref_list(events);
+    return rc;
+}
+
+int tc_rest_messages(tc_visit_t *visit)
+{
+    query_t query;
+    const char *wrong = read_query(visit->r, &query);
+
+    if (wrong != NULL) {
+        return tc_reply_error(visit->r, TC_CHAT_INVALID_FIELD, wrong);
+    }
+    return query.is_stream ? reply_stream(visit, &query) : reply_list(visit, &query);
+}
+
+int tc_rest_room(tc_visit_t *visit)
+{
+    char room[TC_UUID_CHARS + 1], trip[TC_UUID_CHARS + 1];
+    tc_buf_t body = TC_BUF_INIT;
+    int64_t last_seq;
+
+    if (tc_store_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
+                               visit->r->pool) != APR_SUCCESS) {
+        return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
+    }
+    tc_uuid_format(&visit->room_id, room);
+    tc_uuid_format(&visit->trip_id, trip);
+    tc_buf_append_str(&body, apr_psprintf(visit->r->pool, "{\"id\":\"%s\",\"trip_id\":\"%s\",\"last_seq\":%"
+                                          APR_INT64_T_FMT "}", room, trip, last_seq));
+    return reply_with_etag(visit, last_seq, &body);
+}

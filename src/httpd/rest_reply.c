@@ -1,0 +1,88 @@
+/* Answers in JSON. See rest_parts.h. */
+#include "httpd/rest_parts.h"
+
+#include "base/limits.h"
+
+#include <apr_strings.h>
+#include <http_protocol.h>
+
+int tc_reply_json(request_rec *r, int status, tc_buf_t *body)
+{
+    r->status = status;
+    ap_set_content_type(r, "application/json");
+    ap_set_content_length(r, (apr_off_t)body->len);
+    if (!r->header_only) {
+        ap_rwrite(body->data, (int)body->len, r);
+    }
+    tc_buf_free(body);
+    return OK;
+}
+
+/* The status that an error has, and the field that it is about. */
+static int status_of(tc_chat_error_e error, const char **field)
+{
+    switch (error) {
+    case TC_CHAT_EMPTY_CONTENT:
+    case TC_CHAT_CONTENT_TOO_LONG:
+        *field = "content";
+        return HTTP_BAD_REQUEST;
+    case TC_CHAT_INVALID_MESSAGE_TYPE:
+        *field = "message_type";
+        return HTTP_BAD_REQUEST;
+    case TC_CHAT_REPLY_NOT_FOUND:
+        *field = "reply_to";
+        return HTTP_BAD_REQUEST;
+    case TC_CHAT_UNAUTHORIZED:
+        return HTTP_UNAUTHORIZED;
+    case TC_CHAT_FORBIDDEN:
+    case TC_CHAT_NOT_SENDER:
+    case TC_CHAT_ORIGIN_NOT_ALLOWED:
+        return HTTP_FORBIDDEN;
+    case TC_CHAT_NOT_FOUND:
+    case TC_CHAT_MESSAGE_NOT_FOUND:
+        return HTTP_NOT_FOUND;
+    case TC_CHAT_METHOD_NOT_ALLOWED:
+        return HTTP_METHOD_NOT_ALLOWED;
+    case TC_CHAT_TOO_LARGE:
+        return HTTP_REQUEST_ENTITY_TOO_LARGE;
+    case TC_CHAT_UNSUPPORTED_MEDIA_TYPE:
+        return HTTP_UNSUPPORTED_MEDIA_TYPE;
+    case TC_CHAT_NOT_SUPPORTED:
+        return HTTP_NOT_IMPLEMENTED;
+    case TC_CHAT_UNAVAILABLE:
+    case TC_CHAT_OVERLOADED:
+        return HTTP_SERVICE_UNAVAILABLE;
+    case TC_CHAT_INTERNAL:
+        return HTTP_INTERNAL_SERVER_ERROR;
+    default:
+        return HTTP_BAD_REQUEST;
+    }
+}
+
+int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field)
+{
+    tc_buf_t body = TC_BUF_INIT;
+    int status = status_of(error, &field), retry_after_s = 0;
+
+    if (status == HTTP_SERVICE_UNAVAILABLE) {
+        retry_after_s = TC_RETRY_AFTER_S;
+        apr_table_setn(r->headers_out, "Retry-After", APR_STRINGIFY(TC_RETRY_AFTER_S));
+    }
+    if (status == HTTP_UNAUTHORIZED) {
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate", "Bearer");
+    }
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    tc_chat_encode_error(&body, error, NULL, field, retry_after_s);
+    return tc_reply_json(r, status, &body);
+}
+
+const char *tc_reply_cors_lines(request_rec *r)
+{
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+
+    return origin ? apr_pstrcat(r->pool, "Vary: Origin" CRLF "Access-Control-Allow-Origin: ", origin,
+                                CRLF "Access-Control-Allow-Credentials: true" CRLF
+                                "Access-Control-Expose-Headers: ETag, Location, Retry-After" CRLF,
+                                NULL)
+                  : "";
+}

@@ -1,0 +1,158 @@
+/* POST and PATCH. See rest_parts.h. */
+#include "httpd/rest_parts.h"
+
+#include "adapters/post.h"
+#include "base/units.h"
+#include "httpd/runtime.h"
+
+#include <apr_strings.h>
+#include <http_protocol.h>
+
+#define READ_BYTES 8192
+#define PATIENCE_US (10 * TC_US_PER_S) /* longer than the hub has with a store that does not answer */
+
+static bool is_json(request_rec *r)
+{
+    const char *type = apr_table_get(r->headers_in, "Content-Type");
+    apr_size_t len = type ? strcspn(type, "; \t") : 0;
+
+    return len == sizeof("application/json") - 1
+           && strncasecmp(type, "application/json", len) == 0;
+}
+
+/* Reads the body as far as it is as long as allowed. OK, or the status to answer with. */
+static int read_body(request_rec *r, apr_size_t max_bytes, tc_buf_t *body)
+{
+    int rc = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
+    long got;
+
+    if (rc != OK) {
+        return rc;
+    }
+    if (!ap_should_client_block(r)) {
+        return OK;
+    }
+    if (r->remaining > (apr_off_t)max_bytes) {
+        return HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+    do {
+        got = ap_get_client_block(r, (char *)tc_buf_reserve(body, READ_BYTES), READ_BYTES);
+        if (got > 0) {
+            body->len += (size_t)got;
+        }
+    } while (got > 0 && body->len <= max_bytes);
+    if (got < 0) {
+        return HTTP_BAD_REQUEST;
+    }
+    return body->len > max_bytes ? HTTP_REQUEST_ENTITY_TOO_LARGE : OK;
+}
+
+typedef tc_chat_error_e decode_fn(const char *text, size_t len, const tc_chat_rules_t *rules,
+                                  tc_chat_in_t *out);
+
+/* Reads and validates the body; OK with *in, or the answer was given: DONE. */
+static int read_json(tc_visit_t *visit, decode_fn *decode, tc_chat_in_t *in)
+{
+    const tc_site_t *site = &visit->vhost->site;
+    tc_buf_t body = TC_BUF_INIT;
+    tc_chat_error_e error;
+    int rc;
+
+    memset(in, 0, sizeof(*in));
+    if (!is_json(visit->r)) {
+        (void)tc_reply_error(visit->r, TC_CHAT_UNSUPPORTED_MEDIA_TYPE, NULL);
+        return DONE;
+    }
+    rc = read_body(visit->r, site->max_message_bytes, &body);
+    if (rc == HTTP_REQUEST_ENTITY_TOO_LARGE) {
+        visit->r->connection->keepalive = AP_CONN_CLOSE; /* the rest of it stays unread */
+        (void)tc_reply_error(visit->r, TC_CHAT_TOO_LARGE, NULL);
+    }
+    if (rc == OK) {
+        error = decode((const char *)body.data, body.len, &site->rules, in);
+        if (error != TC_CHAT_OK) {
+            (void)tc_reply_error(visit->r, error, in->bad_field);
+            rc = DONE;
+        }
+    }
+    tc_buf_free(&body);
+    return rc == HTTP_REQUEST_ENTITY_TOO_LARGE ? DONE : rc;
+}
+
+static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int status)
+{
+    request_rec *r = visit->r;
+    char id[TC_UUID_CHARS + 1];
+    tc_buf_t body = TC_BUF_INIT;
+
+    tc_buf_append(&body, result->object, result->object_len);
+    if (status == HTTP_CREATED) {
+        tc_uuid_format(&result->message_id, id);
+        apr_table_setn(r->headers_out, "Location",
+                       apr_pstrcat(r->pool, r->uri, r->uri[strlen(r->uri) - 1] == '/' ? "" : "/", id,
+                                   "/", NULL));
+    }
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    return tc_reply_json(r, status, &body);
+}
+
+/* Has it stored by the loop; this worker holds no connection to the database meanwhile. */
+static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
+{
+    tc_child_t *child = tc_runtime_start();
+    tc_post_result_t result;
+    tc_post_t *post;
+    bool is_new = in->kind == TC_CHAT_IN_MESSAGE;
+    int rc;
+
+    tc_visit_close(visit);
+    if (child == NULL) {
+        return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
+    }
+    post = tc_post_create(child, &visit->vhost->store.store, visit->vhost->bus, visit->user,
+                          &visit->trip_id, &visit->room_id, in);
+    if (!tc_post_wait(post, PATIENCE_US, &result)) {
+        rc = tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
+    }
+    else if (result.error != TC_CHAT_OK) {
+        rc = tc_reply_error(visit->r, result.error, NULL);
+    }
+    else {
+        rc = answer_stored(visit, &result, is_new && !result.repeated ? HTTP_CREATED : HTTP_OK);
+    }
+    tc_post_unref(post);
+    return rc;
+}
+
+int tc_rest_post(tc_visit_t *visit)
+{
+    tc_chat_in_t in;
+    tc_chat_error_e error;
+    int rc = read_json(visit, tc_chat_decode_post, &in);
+
+    if (rc == OK) {
+        error = tc_visit_room_or_trip(visit, &in.chat_room);
+        rc = error == TC_CHAT_OK ? write_message(visit, &in) : tc_reply_error(visit->r, error, NULL);
+    }
+    tc_chat_in_free(&in);
+    return rc;
+}
+
+/* A message of a room that the user may not enter is not there. */
+int tc_rest_patch(tc_visit_t *visit, const tc_uuid_t *message_id)
+{
+    tc_chat_in_t in;
+    tc_chat_error_e error;
+    int rc = read_json(visit, tc_chat_decode_patch, &in);
+
+    if (rc == OK) {
+        in.message_id = *message_id;
+        error = tc_visit_message(visit, message_id);
+        if (error == TC_CHAT_FORBIDDEN) {
+            error = TC_CHAT_MESSAGE_NOT_FOUND;
+        }
+        rc = error == TC_CHAT_OK ? write_message(visit, &in) : tc_reply_error(visit->r, error, NULL);
+    }
+    tc_chat_in_free(&in);
+    return rc;
+}
