@@ -59,6 +59,7 @@ my %NO_VALUE = (
     TEXT   => ['""', 'two words'],
     PATH   => ['""', 'two words'],
     WORDS  => ['', '""'],
+    ORIGINS => ['', '""', 'https://', 'https://a.example.org/path', 'a*.example.org', '*.*.org', 'example.org:x', 'example.org:0'],
 );
 
 # Directive => what only the start notices, because it looks at files or at the whole configuration
@@ -146,7 +147,8 @@ subtest 'each form of a value is accepted, and each bound' => sub {
         (map { "TripChatMaxMessageSize $_" } qw(65536 64k 64K 1m)),
         'TripChatReject HTTP', 'TripChatReject close', 'TripChatBus local', 'TripChatBus Local',
         (map { "TripChatBus $_" } qw(redis://host redis://host:6380/2 redis://[::1]:6379 unix:/path unix:///path?db=3)),
-        'TripChatMessageTypes text', 'TripChatMessageTypes text sticker',
+        'TripChatMessageTypes text', 'TripChatMessageTypes text sticker', 'TripChatMissingOrigin refuse',
+        'TripChatAllowedOrigins https://example.org http://example.org:8080 *.example.org https://*.example.org [::1]:80 *',
         'TripChatAccessQuery "SELECT 1 FROM m WHERE t = %{trip} AND u = %{user}"',
         'TripChatAccessQuery "SELECT 1 FROM m WHERE u = %{user} AND t = %{trip} OR x LIKE \'100%\' AND y = %{user}"',
     );
