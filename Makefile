@@ -5,8 +5,8 @@
 #   make run STACK=full [PEER=1]                       on PostgreSQL and Redis; PEER: a second server on them
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
 #   make test         all tests                        make test-unit    the pure layers, sanitized
-#   make test-tsan    engine and domain under TSan     make bench        build bench/tcload.c
-#   make clean        remove what was built
+#   make test-tsan    engine and domain under TSan     make test-browser the client, in Node and Chromium
+#   make bench        build bench/tcload.c             make clean        remove what was built
 
 APXS     ?= apxs
 BUILD    := build
@@ -29,7 +29,7 @@ PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 
-.PHONY: all deps install run token grant revoke test test-deps check test-unit test-tsan bench clean
+.PHONY: all deps install run token grant revoke test test-deps check test-unit test-tsan test-browser bench clean
 
 all: $(MODULE)
 
@@ -124,6 +124,16 @@ test-unit: test-deps $(UNIT_BIN)
 
 test-tsan: test-deps $(TSAN_BIN)
 	prove $(TSAN_BIN)
+
+# The client in Node and in a real Chromium. Node and npm may come from anywhere.
+BROWSER := $(BUILD)/browser
+
+test-browser: test-deps $(MODULE)
+	@conf/demo/install-packages browser
+	@command -v npm >/dev/null || conf/demo/install-packages node
+	@[ -d $(BROWSER)/node_modules/playwright-core ] || npm install --silent --no-audit --no-fund \
+	    --no-save --prefix $(BROWSER) playwright-core@1.60.0 ws@8.23.0
+	@t/as-user t/run t/70-browser
 
 bench: $(BUILD)/bench/tcload
 

@@ -1,231 +1,336 @@
-// The demo page: picks a person of the demo, opens a socket, shows what comes. Content only ever
-// becomes text. docs/protocol.md says what goes over the wire.
+// The demo page: picks a person of the demo and a trip, and shows what TripChat knows. Everything that
+// people wrote becomes text (textContent), never markup.
 
-const RETRY_MS = [500, 1000, 2000, 4000, 8000];
-const TYPING_MS = 3000;
+import { TripChat } from "./tripchat.js";
+
+const SAME_BREATH_MS = 5 * 60 * 1000;  // messages of one person within this stand together
+const NEAR_END_PX = 60;
 
 const $ = id => document.getElementById(id);
-const tokens = await (await fetch("tokens.json")).json();
+const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 
-let socket;
-let lastSeq = -1;              // resume point: the newest event seen, -1 before the first history
-let tries = 0;
-let retryTimer;
-let context = null;            // {reply: message} or {edit: message}
-const pending = new Map();     // client_id to what was sent and not confirmed
-const messages = new Map();    // id to message, in the order of their seq
-const typists = new Map();     // email to the timer that forgets it
+let chat;
+let context = null;                    // { kind: "reply" or "edit", message }
+let isFresh = true;                    // nothing of this room has been shown yet
+const shown = new Map();               // id to { message, item, … } in the list
+const days = new Map();                // date to its line in the list
 
-function show(state, text) {
-  $("status").className = state;
-  $("status").textContent = text;
+// ---- who and where ----
+
+function me() { return $("user").value; }
+
+// A demo may leave tokens beside the page; a site asks its own back end here.
+async function getToken() {
+  const response = await fetch("tokens.json", { cache: "no-store" });
+  return (await response.json())[me()];
 }
 
-function connect() {
-  const user = $("user").value;
-  const resume = lastSeq < 0 ? "" : `?after=${lastSeq}`;
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const url = `${scheme}//${location.host}/ws/chat/${$("trip").value}/${resume}`;
-
-  show("", "Connecting…");
-  const opened = new WebSocket(url, ["tripchat", `bearer.${tokens[user]}`]);
-  opened.onmessage = event => opened === socket && receive(JSON.parse(event.data));
-  opened.onclose = event => opened === socket && closed(event);
-  socket = opened;
-}
-
-function closed(event) {
-  if (event.code === 4001 || event.code === 4003) {
-    show("closed", event.code === 4001 ? "Not signed in" : "You are not on this trip");
-    return;
+function choose(select, value) {
+  if (!value) return;
+  if (![...select.options].some(option => option.value === value)) {
+    select.append(new Option(select === $("trip") ? `${value.slice(0, 8)}…` : value, value));
   }
-  const wait = RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)] * (0.5 + Math.random());
-  show("closed", "Disconnected. Trying again…");
-  retryTimer = setTimeout(connect, wait);
+  select.value = value;
 }
 
-function restart() {
-  clearTimeout(retryTimer);
-  const old = socket;
-  socket = null;
-  old?.close();
-  lastSeq = -1;
-  tries = 0;
-  pending.clear();
-  messages.clear();
+function start() {
+  chat?.close();
+  isFresh = true;
   setContext(null);
-  render();
-  connect();
+  hideNotice();
+  document.title = `${$("user").selectedOptions[0].text} – Trip chat`;
+  history.replaceState(null, "", `?${new URLSearchParams({ user: me(), trip: $("trip").value })}`);
+
+  chat = new TripChat({ tripId: $("trip").value, getToken });
+  globalThis.tripchat = chat;          // to play with in the console
+  chat.on("status", showStatus);
+  chat.on("messages", showMessages);
+  chat.on("pending", showPending);
+  chat.on("typing", showTypists);
+  chat.on("error", showRefusal);
+  chat.on("message", message => message.sender.username !== me() && offerNewest());
+  showMessages([]);
+  showPending([]);
+  showTypists([]);
+  chat.connect();
 }
 
-function receive(event) {
-  switch (event.type) {
-    case "message_history":
-      if (event.recovered !== true) messages.clear();
-      for (const message of event.messages) upsert(message);
-      lastSeq = event.last_seq;
-      tries = 0;
-      show("open", "Connected (Real-time)");
-      for (const sent of pending.values()) socket.send(JSON.stringify(sent));
-      break;
-    case "chat_message":
-      pending.delete(event.client_id);
-      forgetTypist(event.message.sender.email);
-      upsert(event.message);
-      lastSeq = Math.max(lastSeq, event.message.seq);
-      break;
-    case "message_edited":
-      Object.assign(messages.get(event.message.id) ?? {}, edit(event.message));
-      lastSeq = Math.max(lastSeq, event.message.seq);
-      break;
-    case "typing":
-      if (event.is_typing) rememberTypist(event.user_email);
-      else forgetTypist(event.user_email);
-      return;
-    case "error":
-      failed(event);
-      return;
-  }
-  render();
+function showStatus({ state, text }) {
+  $("status").textContent = text;
+  $("status").dataset.state = state;
+  $("again").hidden = state !== "unauthorized" && state !== "forbidden";
 }
 
-// What an edit changes of a message: not its place in the list.
-function edit({content, is_edited, updated_at}) {
-  return {content, is_edited, updated_at};
-}
-
-function upsert(message) {
-  messages.set(message.id, message);
-}
-
-function failed(error) {
-  if (error.retry_after && pending.has(error.client_id)) {
-    const sent = pending.get(error.client_id);
-    setTimeout(() => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify(sent)),
-      error.retry_after * 1000);
-    return;
-  }
-  pending.delete(error.client_id);
-  const line = document.createElement("li");
-  line.className = "error";
-  line.textContent = error.message;
-  $("messages").append(line);
-  line.scrollIntoView();
-}
-
-function rememberTypist(email) {
-  clearTimeout(typists.get(email));
-  typists.set(email, setTimeout(() => forgetTypist(email), TYPING_MS * 2));
-  renderTypists();
-}
-
-function forgetTypist(email) {
-  clearTimeout(typists.get(email));
-  typists.delete(email);
-  renderTypists();
-}
-
-function renderTypists() {
-  const names = [...typists.keys()].map(email => email.split("@")[0]);
-  $("typing").textContent = names.length ? `${names.join(", ")} typing…` : "";
-}
+// ---- messages ----
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
-  made.textContent = text;
+  if (text !== undefined) made.textContent = text;
   return made;
 }
 
-function button(text, action) {
+function button(text, label, action) {
   const made = element("button", "", text);
   made.type = "button";
-  made.onclick = action;
+  made.setAttribute("aria-label", label);
+  made.addEventListener("click", action);
   return made;
 }
 
-function line(message) {
-  const item = document.createElement("li");
-  const time = element("time", "", new Date(message.created_at).toLocaleTimeString());
+function excerpt(text, length = 80) {
+  const characters = [...text.replace(/\s+/g, " ")];
+  return characters.length > length ? `${characters.slice(0, length).join("")}…` : characters.join("");
+}
+
+function nameOf(sender) { return sender.full_name || sender.username || sender.email; }
+
+function initialsOf(name) { return name.split(/\s+/).slice(0, 2).map(word => [...word][0] ?? "").join("").toUpperCase(); }
+
+function tintOf(id) { return [...id].reduce((sum, character) => sum * 31 + character.codePointAt(0) >>> 0, 7) % 5; }
+
+function quote({ id, content, sender_email }) {
+  const original = chat.messages.find(message => message.id === id);
+  const made = element("blockquote");
+  made.append(element("b", "", original ? nameOf(original.sender) : sender_email), ` ${excerpt(original?.content ?? content, 200)}`);
+  return made;
+}
+
+function itemOf(message) {
+  const isOwn = message.sender.username === me();
+  const name = nameOf(message.sender);
+  const item = element("li", isOwn ? "message own" : "message");
+  item.dataset.id = message.id;
+  item.dataset.seq = message.seq;
+
+  const head = element("div", "head");
+  const time = element("time", "", timeFormat.format(new Date(message.created_at)));
   time.dateTime = message.created_at;
-  item.append(element("span", "who", message.sender.full_name || message.sender.username), time);
-  if (message.is_edited) item.append(element("span", "note", "edited"));
-  item.append(button("Reply", () => setContext({reply: message})));
-  if (message.sender.username === $("user").value) {
-    item.append(button("Edit", () => setContext({edit: message})));
+  time.title = new Date(message.created_at).toLocaleString();
+  head.append(element("span", "who", isOwn ? "You" : name), time);
+
+  const bubble = element("div", "bubble");
+  if (message.reply_to) bubble.append(quote(message.reply_to));
+  bubble.append(element("div", "content", message.content));
+  if (message.is_edited) bubble.append(element("span", "note edited", "edited"));
+
+  const actions = element("div", "actions");
+  actions.append(button("Reply", `Reply to ${isOwn ? "yourself" : name}: ${excerpt(message.content, 40)}`,
+    () => setContext({ kind: "reply", message })));
+  if (isOwn) {
+    actions.append(button("Edit", `Edit: ${excerpt(message.content, 40)}`, () => setContext({ kind: "edit", message })));
   }
-  if (message.reply_to) {
-    item.append(element("blockquote", "", `${message.reply_to.sender_email}: ${message.reply_to.content}`));
-  }
-  item.append(element("div", "", message.content));
+
+  const avatar = element("span", `avatar tint${tintOf(message.sender.id)}`, initialsOf(name));
+  avatar.setAttribute("aria-hidden", "true");
+  item.append(head, avatar, bubble, actions);
   return item;
 }
 
-function render() {
-  const list = $("messages");
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  list.replaceChildren(...[...messages.values()].map(line));
-  if (atEnd) list.scrollTop = list.scrollHeight;
+function dayOf(message) {
+  const date = new Date(message.created_at);
+  const key = date.toDateString();
+  if (!days.has(key)) days.set(key, element("li", "day", dayFormat.format(date)));
+  return { key, line: days.get(key) };
 }
 
-function setContext(next) {
-  context = next;
-  $("context").hidden = !next;
-  if (next) {
-    const message = next.reply ?? next.edit;
-    $("context").firstElementChild.textContent =
-      `${next.reply ? "Reply to" : "Edit"}: ${message.content.slice(0, 80)}`;
-    if (next.edit) $("content").value = message.content;
-    $("content").focus();
+function follows(message, previous) {
+  return previous !== undefined && previous.sender.id === message.sender.id
+    && new Date(message.created_at) - new Date(previous.created_at) < SAME_BREATH_MS;
+}
+
+// The items in order; those of messages that have not changed are the same as before.
+function linesFor(messages) {
+  const lines = [];
+  let lastDay;
+  let previous;
+  for (const message of messages) {
+    const day = dayOf(message);
+    if (day.key !== lastDay) {
+      lines.push(day.line);
+      previous = undefined;
+    }
+    lastDay = day.key;
+    let entry = shown.get(message.id);
+    if (entry?.message !== message) {
+      entry = { message, item: itemOf(message) };
+      shown.set(message.id, entry);
+    }
+    entry.item.classList.toggle("follows", follows(message, previous));
+    lines.push(entry.item);
+    previous = message;
   }
+  return lines;
+}
+
+// Touches only what is not in its place: a screen reader reads what is added, and nothing twice.
+function lay(list, lines) {
+  const wanted = new Set(lines);
+  for (const line of [...list.children]) if (!wanted.has(line)) line.remove();
+  lines.forEach((line, at) => {
+    if (list.children[at] !== line) list.insertBefore(line, list.children[at] ?? null);
+  });
+}
+
+function showMessages(messages) {
+  const scroller = $("scroller");
+  const wasAtEnd = isFresh || isAtEnd();
+  const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+  const firstBefore = $("messages").querySelector(".message");
+  // What was there before one came is not news.
+  $("log").setAttribute("aria-live", isFresh ? "off" : "polite");
+
+  const ids = new Set(messages.map(message => message.id));
+  for (const id of shown.keys()) if (!ids.has(id)) shown.delete(id);
+  lay($("messages"), linesFor(messages));
+
+  $("older").hidden = !chat.hasOlder;
+  $("beginning").hidden = chat.hasOlder || chat.lastSeq < 0;
+  if (wasAtEnd) scroller.scrollTop = scroller.scrollHeight;
+  else if (firstBefore !== $("messages").querySelector(".message")) scroller.scrollTop = scroller.scrollHeight - fromEnd;
+  if (chat.lastSeq >= 0) isFresh = false;
+}
+
+function showPending(pending) {
+  const wasAtEnd = isAtEnd();
+  lay($("pending"), pending.filter(({ kind }) => kind === "message").map(({ content }) => {
+    const item = element("li", "message own");
+    const bubble = element("div", "bubble");
+    bubble.append(element("div", "content", content), element("span", "note", "sending…"));
+    item.append(bubble);
+    return item;
+  }));
+  for (const { item } of shown.values()) item.querySelector(".saving")?.remove();
+  for (const { kind, message_id } of pending) {
+    if (kind === "edit") shown.get(message_id)?.item.querySelector(".bubble").append(element("span", "note saving", "saving…"));
+  }
+  if (wasAtEnd) $("scroller").scrollTop = $("scroller").scrollHeight;
+}
+
+function showTypists(typists) {
+  const names = typists.map(({ user_id, user_email }) => {
+    const message = chat.messages.findLast(({ sender }) => sender.id === user_id);
+    return message ? nameOf(message.sender) : user_email.split("@")[0];
+  });
+  $("typing").textContent = names.length === 0 ? ""
+    : names.length > 3 ? "Several people are typing…"
+    : `${new Intl.ListFormat("en").format(names)} ${names.length > 1 ? "are" : "is"} typing…`;
+}
+
+// ---- scrolling ----
+
+function isAtEnd() {
+  const { scrollHeight, scrollTop, clientHeight } = $("scroller");
+  return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+}
+
+function offerNewest() {
+  if (!isAtEnd()) $("newest").hidden = false;
+}
+
+let staysAtEnd = true;
+$("scroller").addEventListener("scroll", () => {
+  staysAtEnd = isAtEnd();
+  if (staysAtEnd) $("newest").hidden = true;
+});
+// What one writes takes room from what one reads: the end stays in sight.
+new ResizeObserver(() => {
+  if (staysAtEnd) $("scroller").scrollTop = $("scroller").scrollHeight;
+}).observe($("scroller"));
+$("newest").addEventListener("click", () => {
+  $("scroller").scrollTop = $("scroller").scrollHeight;
+  $("content").focus();
+});
+$("older").addEventListener("click", async () => {
+  $("older").disabled = true;
+  $("log").setAttribute("aria-live", "off");
+  try {
+    await chat.loadOlder();
+  } catch (error) {
+    showNotice(`The older messages could not be loaded. ${error.message}`);
+  }
+  $("older").disabled = false;
+  ($("older").hidden ? $("scroller") : $("older")).focus({ preventScroll: true });
+});
+
+// ---- writing ----
+
+function setContext(next) {
+  if (context?.kind === "edit" && next?.kind !== "edit") $("content").value = "";
+  context = next;
+  $("context").hidden = next === null;
+  $("send").textContent = next?.kind === "edit" ? "Save" : "Send";
+  if (next === null) return;
+  const [what, quoted] = $("context").querySelectorAll("strong, span");
+  what.textContent = next.kind === "edit" ? "Edit your message" : `Reply to ${nameOf(next.message.sender)}`;
+  quoted.textContent = excerpt(next.message.content);
+  if (next.kind === "edit") $("content").value = next.message.content;
+  $("content").focus();
 }
 
 function send() {
   const content = $("content").value;
-  if (!content.trim() || socket?.readyState !== WebSocket.OPEN) return;
-  if (context?.edit) {
-    socket.send(JSON.stringify({type: "edit_message", message_id: context.edit.id, content}));
-  } else {
-    const sent = {type: "chat_message", content, client_id: crypto.randomUUID?.() ?? String(Math.random())};
-    if (context?.reply) sent.reply_to = context.reply.id;
-    pending.set(sent.client_id, sent);
-    socket.send(JSON.stringify(sent));
-  }
-  $("content").value = "";
+  if (content.trim() === "") return;
+  hideNotice();
+  if (context?.kind === "edit") chat.edit(context.message.id, content);
+  else chat.send(content, { replyTo: context?.message.id });
   setContext(null);
-  stopTyping();
+  $("content").value = "";
+  $("scroller").scrollTop = $("scroller").scrollHeight;
 }
 
-let typingTimer;
-
-function stopTyping() {
-  if (!typingTimer) return;
-  clearTimeout(typingTimer);
-  typingTimer = undefined;
-  sendTyping(false);
+// A refused message goes back to where it was written, unless there is something else by now.
+function showRefusal(error, refused) {
+  showNotice(refused ? `Not sent. ${error.message}` : error.message);
+  if (refused && $("content").value === "") $("content").value = refused.content;
 }
 
-function sendTyping(is_typing) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({type: "typing", is_typing}));
+function showNotice(text) {
+  $("notice").hidden = false;
+  $("notice").firstElementChild.textContent = text;
 }
 
-$("content").oninput = () => {
-  if (!typingTimer) sendTyping(true);
-  clearTimeout(typingTimer);
-  typingTimer = setTimeout(stopTyping, TYPING_MS);
-};
-$("content").onkeydown = event => {
-  if (event.key === "Enter" && !event.shiftKey) {
+function hideNotice() {
+  $("notice").hidden = true;
+}
+
+function editLast() {
+  const last = chat.messages.findLast(({ sender }) => sender.username === me());
+  if (last) setContext({ kind: "edit", message: last });
+}
+
+// On a telephone Enter begins a new line, as everywhere there.
+const hasKeyboard = matchMedia("(hover: hover) and (pointer: fine)");
+
+$("content").addEventListener("input", () => chat.typing($("content").value !== ""));
+$("content").addEventListener("keydown", event => {
+  if (event.isComposing) return;
+  if (event.key === "Enter" && !event.shiftKey && hasKeyboard.matches) {
     event.preventDefault();
     send();
+  } else if (event.key === "Escape" && context) {
+    setContext(null);
+  } else if (event.key === "ArrowUp" && $("content").value === "") {
+    event.preventDefault();
+    editLast();
   }
-};
-$("form").onsubmit = event => {
+});
+$("form").addEventListener("submit", event => {
   event.preventDefault();
   send();
-};
-$("cancel").onclick = () => setContext(null);
-$("user").onchange = restart;
-$("trip").onchange = restart;
+  $("content").focus();
+});
+$("cancel").addEventListener("click", () => {
+  setContext(null);
+  $("content").focus();
+});
+$("notice").lastElementChild.addEventListener("click", hideNotice);
+$("again").addEventListener("click", () => chat.connect());
+$("user").addEventListener("change", start);
+$("trip").addEventListener("change", start);
 
-connect();
+const asked = new URLSearchParams(location.search);
+choose($("user"), asked.get("user"));
+choose($("trip"), asked.get("trip"));
+start();

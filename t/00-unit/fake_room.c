@@ -660,7 +660,7 @@ static void sink_settled(tc_member_t *member)
     ((fake_member_t *)member)->settled++;
 }
 
-static const tc_sink_t sink = {sink_send, sink_close, sink_wake, sink_settled};
+static const tc_sink_t sink = {sink_send, sink_close, sink_wake, sink_settled, NULL, NULL};
 
 const char *fake_transcript(fake_member_t *member)
 {

@@ -1,0 +1,1217 @@
+/*
+ * The chat of mod_tripchat, for a page or a program: keeps the room's messages, in order and each once,
+ * whatever happens to the connection. One ES module without dependencies, for browsers and Node 18 or
+ * later. docs/protocol.md says what goes over the wire, tripchat.d.ts what each option and event is.
+ *
+ * How it holds on: a *link* is a way to hear the room. The best is a socket, then a stream (server-sent
+ * events), then a long poll; each hands out the same events, beginning with the history after the seq
+ * that is known. run() opens the best link there is, stays with it while it lives, and comes back with
+ * backoff. While the link is not a socket, climb() tries sockets in the background. What the user sends
+ * waits in the outbox until the server has confirmed it, and goes over whichever link there is.
+ */
+
+const DEFAULTS = {
+  socketPath: "ws/chat/",
+  apiPath: "api/v1/chat/",
+  tokenIn: "subprotocol",
+  maxMessages: 2000,
+  maxPending: 100,
+};
+
+const TIMING_MS = {
+  connect: 8000,      // a link has to bring the history within this
+  answer: 15000,      // the server answers what is sent within this
+  silence: 40000,     // after this the link is asked for a sign of life
+  retryMin: 500,      // until the next try: at first, and at most; a random half is taken off
+  retryMax: 30000,
+  climbMin: 4000,     // the same between sockets tried while the fallback goes on
+  climbMax: 60000,
+  reload: 3000,       // a server that reloads is given a random part of this
+  steady: 10000,      // a link that lived so long ends a row of failures
+  poll: 25000,        // how long the server may hold a poll
+  pollGap: 2000,      // between polls, where the server holds none
+  typing: 4000,       // whoever has not typed for this long has stopped
+  typingGap: 1100,    // between a word that one types and the one before it
+  typist: 8000,       // a typist nothing was heard of for this long has stopped
+  renewBefore: 30000, // a token is renewed so long before it expires, or in the last fifth of its life
+};
+
+const TEXTS = {
+  idle: "Not connected",
+  connecting: "Connecting…",
+  realtime: "Connected (Real-time)",
+  fallback: "Real-time chat unavailable. Using standard messaging.",
+  offline: "Disconnected. Trying again…",
+  unauthorized: "Not signed in. Please sign in again.",
+  forbidden: "You are not on this trip.",
+  closed: "Disconnected",
+};
+
+const RESUME_LIMIT = 1000;             // events; further back than that a fresh start is cheaper
+const MAX_STREAMED_CHARS = 64 << 20;   // of one event
+const MAX_FRAME_BYTES = 128 << 10;
+const FAILURES_BEFORE_FALLBACK = 3;    // where the server says that it is busy or reloads
+const CLOSED = { tooBig: 1009, reloads: 1012, busy: 1013, unauthorized: 4001, forbidden: 4003 };
+
+/** What the server, or this client, says against something that was asked of it. */
+export class ChatError extends Error {
+  constructor({ code, message, field, retry_after, client_id }) {
+    super(message ?? code);
+    this.name = "ChatError";
+    this.code = code;
+    if (field !== undefined) this.field = field;
+    if (retry_after !== undefined) this.retryAfter = retry_after;
+    if (client_id !== undefined) this.clientId = client_id;
+  }
+}
+
+// ---- the list of messages ------------------------------------------------------------------------
+
+// Messages by their own seq, each once. An edit has a seq of its own, which says how new the content is
+// and not where the message stands.
+class MessageList {
+  #places = new Map();                 // id to { message, newest: seq of the newest event in it }
+  #sorted = [];
+  #max;
+  hasOlder = false;                    // does the room have messages before the first one here?
+
+  constructor(max) {
+    this.#max = max;
+  }
+
+  get all() { return this.#sorted.map(place => place.message); }
+  get first() { return this.#sorted[0]?.message; }
+  get isFull() { return this.#sorted.length >= this.#max; }
+
+  get(id) { return this.#places.get(id)?.message; }
+
+  startOver(messages) {
+    this.#places.clear();
+    this.#sorted = [];
+    this.hasOlder = false;
+    messages.forEach(message => this.put(message));
+    // The first event of a room is a message: whoever has that has everything.
+    this.hasOlder = (this.first?.seq ?? 1) > 1;
+  }
+
+  // A message, or an edit as the whole message. True where it is new here.
+  put(message) {
+    if (this.change(message)) return false;
+    if (this.#liesBefore(message)) return false;
+    const place = { message, newest: message.seq };
+    this.#places.set(message.id, place);
+    let at = this.#sorted.length;
+    while (at > 0 && this.#sorted[at - 1].message.seq > message.seq) at--;
+    this.#sorted.splice(at, 0, place);
+    while (this.#sorted.length > this.#max) {
+      this.#places.delete(this.#sorted.shift().message.id);
+      this.hasOlder = true;
+    }
+    return true;
+  }
+
+  // What an edit says of a message that is here. True where it is.
+  change({ id, content, is_edited, updated_at, seq }) {
+    const place = this.#places.get(id);
+    if (!place) return false;
+    if (seq >= place.newest) {
+      place.newest = seq;
+      place.message = { ...place.message, content, is_edited, updated_at };
+    }
+    return true;
+  }
+
+  putOlder(messages, hasMore) {
+    this.hasOlder = false;             // they may lie before the first
+    const room = Math.max(0, this.#max - this.#sorted.length);
+    const taken = messages.slice(Math.max(0, messages.length - room));
+    taken.forEach(message => this.put(message));
+    this.hasOlder = hasMore || taken.length < messages.length;
+  }
+
+  // Such a message would stand before others that are not here. The edit of one comes with the edit's
+  // seq, so its age tells.
+  #liesBefore(message) {
+    const first = this.first;
+    return this.hasOlder && first !== undefined
+      && (message.seq < first.seq || (message.is_edited && message.created_at < first.created_at));
+  }
+}
+
+// ---- what was sent and not confirmed -------------------------------------------------------------
+
+class Outbox {
+  #entries = new Map();                // client_id to entry, in the order of sending
+  #max;
+
+  constructor(max) {
+    this.#max = max;
+  }
+
+  get all() { return [...this.#entries.values()].map(entry => entry.shown); }
+  get isFull() { return this.#entries.size >= this.#max; }
+
+  get(clientId) { return this.#entries.get(clientId); }
+
+  // `body` is what goes over a socket; { entry, done }.
+  add(shown, body) {
+    const entry = { shown, body, sentOn: null };
+    const done = new Promise((resolve, reject) => Object.assign(entry, { resolve, reject }));
+    done.catch(() => {});              // whoever ignores the promise listens to "error"
+    this.#entries.set(shown.client_id, entry);
+    return { entry, done };
+  }
+
+  confirm(entry, message) {
+    this.#entries.delete(entry.shown.client_id);
+    entry.resolve(message);
+  }
+
+  refuse(entry, error) {
+    this.#entries.delete(entry.shown.client_id);
+    entry.reject(error);
+  }
+
+  // Those that have not gone over this link yet.
+  unsent(link) { return [...this.#entries.values()].filter(entry => entry.sentOn !== link); }
+
+  sentOn(link) { return [...this.#entries.values()].filter(entry => entry.sentOn === link); }
+
+  // An edit whose confirmation got lost shows in what a later history says.
+  editsSeenIn(message) {
+    return [...this.#entries.values()].filter(({ sentOn, shown }) => sentOn && shown.kind === "edit"
+      && shown.message_id === message.id && shown.content === message.content && message.is_edited);
+  }
+
+  refuseAll(error) {
+    for (const entry of [...this.#entries.values()]) this.refuse(entry, error);
+  }
+}
+
+// ---- links ---------------------------------------------------------------------------------------
+
+/*
+ * How a link ends, as far as it is known: { code: of the close, status: of HTTP, verdict: "unauthorized",
+ * "forbidden" or undefined, retryAfter: seconds, error: ChatError, reason }.
+ */
+class Link {
+  #settleOpened;
+  #settleEnded;
+  #timer;
+  isOpen = false;
+  hasEnded = false;
+
+  // Resolves with undefined when the history is there, or with how the link ended before.
+  opened = new Promise(resolve => { this.#settleOpened = resolve; });
+  ended = new Promise(resolve => { this.#settleEnded = resolve; });
+
+  constructor(kind, context) {
+    this.kind = kind;                  // socket, stream, poll
+    this.context = context;            // { onEvent, timing, … }
+    this.heardAt = Date.now();
+  }
+
+  // An event, or (without one) any other sign of life.
+  hear(event) {
+    if (this.hasEnded) return;
+    this.heardAt = Date.now();
+    if (event) this.context.onEvent(event, this);
+    if (event?.type === "message_history" && !this.isOpen) {
+      this.isOpen = true;
+      this.#settleOpened();
+    }
+  }
+
+  end(down) {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    clearTimeout(this.#timer);
+    this.release();
+    this.#settleOpened(down);
+    this.#settleEnded(down);
+  }
+
+  close() { this.end({ reason: "closed here" }); }
+
+  // One timer a link: what it is waited for at the moment.
+  alarm(ms, action) {
+    clearTimeout(this.#timer);
+    if (!this.hasEnded) this.#timer = setTimeout(action, ms);
+  }
+
+  release() {}
+  probe() {}
+}
+
+class SocketLink extends Link {
+  #socket;
+  #asked = [];                         // { client_id, resolve } of questions the server has to answer
+  #isAwaited = false;
+
+  // context: { WebSocket, url, protocols } besides
+  constructor(context) {
+    super("socket", context);
+    try {
+      this.#socket = new context.WebSocket(context.url, context.protocols);
+    } catch (error) {
+      this.end({ reason: error.message });
+      return;
+    }
+    this.#socket.onmessage = ({ data }) => this.#receive(data);
+    this.#socket.onclose = ({ code, reason }) => this.end({ code, reason, verdict: verdictOfClose(code) });
+    this.#socket.onerror = () => {};   // a close follows
+    this.alarm(context.timing.connect, () => this.end({ reason: "no history in time" }));
+  }
+
+  // The server answers this, be it with an error.
+  send(message) {
+    if (this.#socket.readyState !== 1) return;
+    this.#socket.send(JSON.stringify(message));
+    this.#await();
+  }
+
+  sendTyping(is_typing) {
+    if (this.#socket.readyState === 1) this.#socket.send(JSON.stringify({ type: "typing", is_typing }));
+  }
+
+  // Resolves with the answer; with undefined where the link ends before.
+  ask(question) {
+    return new Promise(resolve => {
+      const client_id = newId();
+      this.#asked.push({ client_id, resolve });
+      this.send({ ...question, client_id });
+    });
+  }
+
+  // Is anybody there? A server that does not know the question says so, and is there.
+  probe() {
+    if (this.isOpen && !this.#isAwaited) this.ask({ type: "ping" });
+  }
+
+  release() {
+    for (const { resolve } of this.#asked.splice(0)) resolve(undefined);
+    if (!this.#socket) return;
+    this.#socket.onmessage = this.#socket.onclose = null;
+    if (this.#socket.readyState < 2) this.#socket.close();
+  }
+
+  #receive(data) {
+    let event;
+    try {
+      event = JSON.parse(data);
+    } catch {
+      this.end({ reason: "not JSON" });
+      return;
+    }
+    this.#isAwaited = false;
+    if (!this.#isAnswer(event)) this.hear(event);
+    this.alarm(this.context.timing.silence, () => this.probe());
+  }
+
+  #isAnswer(event) {
+    const isAnonymous = event.client_id === undefined
+      && (event.code === "unknown_type" || event.type === "authenticated");
+    const at = isAnonymous ? 0 : this.#asked.findIndex(({ client_id }) => client_id === event.client_id);
+    const [question] = at < 0 ? [] : this.#asked.splice(at, 1);
+    question?.resolve(event);
+    return question !== undefined;
+  }
+
+  #await() {
+    if (this.#isAwaited) return;
+    this.#isAwaited = true;
+    this.alarm(this.context.timing.answer, () => this.end({ reason: "no answer in time" }));
+  }
+}
+
+// Server-sent events, read with fetch: EventSource can set no header, and the token is not for a URL.
+class StreamLink extends Link {
+  #abort = new AbortController();
+
+  // context: { rest, messagesPath, after } besides
+  constructor(context) {
+    super("stream", context);
+    this.alarm(context.timing.connect, () => this.end({ reason: "no history in time" }));
+    this.#read().then(() => this.end({ reason: "the stream ended" }), error => this.end(downOf(error)));
+  }
+
+  release() { this.#abort.abort(); }
+
+  // A stream cannot be asked: one that has been silent is opened anew.
+  probe() {
+    if (Date.now() - this.heardAt > this.context.timing.silence / 2) this.end({ reason: "silent" });
+  }
+
+  async #read() {
+    const { rest, messagesPath, after } = this.context;
+    const path = after < 0 ? messagesPath : `${messagesPath}?after=${after}`;
+    const response = await rest.fetch(path, { headers: { Accept: "text/event-stream" }, signal: this.#abort.signal });
+    const type = response.headers.get("Content-Type") ?? "";
+    if (!response.ok || !type.startsWith("text/event-stream") || !response.body) throw await refusalOf(response);
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    const parser = new EventParser(data => this.hear(JSON.parse(data)));
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || this.hasEnded) return;
+      parser.push(decoder.decode(value, { stream: true }));
+      this.hear();
+      if (this.isOpen) this.alarm(this.context.timing.silence * 2, () => this.end({ reason: "silent" }));
+    }
+  }
+}
+
+// The text/event-stream format, as far as the server uses it: data and comments.
+class EventParser {
+  #rest = "";
+  #data = [];
+  #onData;
+
+  constructor(onData) {
+    this.#onData = onData;
+  }
+
+  push(text) {
+    this.#rest += text;
+    const lines = this.#rest.split(/\r\n|\n|\r(?!$)/);
+    this.#rest = lines.pop();
+    if (this.#rest.length > MAX_STREAMED_CHARS) throw new Error("an event too long");
+    lines.forEach(line => this.#take(line));
+  }
+
+  #take(line) {
+    if (line === "") {
+      const data = this.#data.splice(0);
+      if (data.length > 0) this.#onData(data.join("\n"));
+    } else if (line.startsWith("data:")) {
+      this.#data.push(line.slice(line[5] === " " ? 6 : 5));
+    }
+  }
+}
+
+// Long poll: asks for what came after, again and again.
+class PollLink extends Link {
+  #abort = new AbortController();
+  #after;
+
+  // context: { rest, messagesPath, after } besides
+  constructor(context) {
+    super("poll", context);
+    this.#after = context.after;
+    this.alarm(context.timing.connect, () => this.end({ reason: "no history in time" }));
+    this.#read().then(undefined, error => this.end(downOf(error)));
+  }
+
+  release() { this.#abort.abort(); }
+
+  probe() {
+    if (Date.now() - this.heardAt > this.context.timing.silence / 2) this.end({ reason: "silent" });
+  }
+
+  async #read() {
+    if (this.#after >= 0) await this.#forward(0);
+    else await this.#startOver();
+    const { poll, pollGap, answer } = this.context.timing;
+    while (!this.hasEnded) {
+      const asked = Date.now();
+      this.alarm(poll + answer, () => this.end({ reason: "no answer in time" }));
+      const came = await this.#forward(Math.round(poll / 1000));
+      const isHeld = came > 0 || Date.now() - asked > pollGap / 2;
+      if (!isHeld) await new Promise(resolve => this.alarm(pollGap, resolve));
+    }
+  }
+
+  async #startOver() {
+    const page = await this.#get("");
+    this.#after = page.last_seq;
+    this.hear({ type: "message_history", messages: page.results, last_seq: page.last_seq });
+  }
+
+  // How many events came.
+  async #forward(wait_s) {
+    const page = await this.#get(`?after=${this.#after}&limit=100${wait_s > 0 ? `&wait=${wait_s}` : ""}`);
+    if (page.last_seq < this.#after || page.last_seq - this.#after > RESUME_LIMIT) {
+      await this.#startOver();
+      return 1;
+    }
+    // Not last_seq: that may be further than this page.
+    this.#after = page.results.at(-1)?.seq ?? this.#after;
+    this.hear({ type: "message_history", messages: page.results, last_seq: this.#after, recovered: true });
+    return page.results.length;
+  }
+
+  async #get(query) {
+    const { rest, messagesPath } = this.context;
+    return rest.json("GET", messagesPath + query, undefined, this.#abort.signal);
+  }
+}
+
+// ---- HTTP ----------------------------------------------------------------------------------------
+
+class Rest {
+  #base;
+  #fetch;
+  #getToken;
+
+  constructor(base, fetch, getToken) {
+    this.#base = base;
+    this.#fetch = fetch;
+    this.#getToken = getToken;
+  }
+
+  async fetch(path, { headers, ...rest }) {
+    return this.#fetch(new URL(path, this.#base).href, {
+      cache: "no-store",
+      headers: { Authorization: `Bearer ${this.#getToken()}`, ...headers },
+      ...rest,
+    });
+  }
+
+  // The answer's JSON. Throws a Refusal where the server says no.
+  async json(method, path, body, signal) {
+    const headers = { Accept: "application/json" };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const response = await this.fetch(path, { method, headers, signal, body: body && JSON.stringify(body) });
+    const type = response.headers.get("Content-Type") ?? "";
+    if (!response.ok || !type.startsWith("application/json")) throw await refusalOf(response);
+    return response.json();
+  }
+}
+
+// An HTTP answer that is not what was asked for.
+class Refusal extends Error {
+  constructor(status, body, retryAfter) {
+    super(body?.message ?? `HTTP ${status}`);
+    this.status = status;
+    this.body = body;
+    this.retryAfter = retryAfter;
+  }
+
+  get verdict() {
+    if (this.status === 401) return "unauthorized";
+    const isAboutMe = this.body?.code === "forbidden" || this.body?.code === "origin_not_allowed";
+    return this.status === 403 && isAboutMe ? "forbidden" : undefined;
+  }
+
+  // Is it of no use to send the same again?
+  get isFinal() {
+    return this.status >= 400 && this.status < 500 && this.body?.type === "error"
+      && this.retryAfter === undefined && this.verdict === undefined;
+  }
+}
+
+async function refusalOf(response) {
+  let body;
+  try {
+    body = JSON.parse(await response.text());
+  } catch {
+    body = undefined;                  // somebody in between has answered
+  }
+  const retryAfter = body?.retry_after ?? (Number(response.headers.get("Retry-After")) || undefined);
+  return new Refusal(response.status, body, retryAfter);
+}
+
+function downOf(error) {
+  if (!(error instanceof Refusal)) return { reason: error?.message ?? String(error) };
+  const { status, verdict, retryAfter, message } = error;
+  return { status, verdict, retryAfter, reason: message };
+}
+
+function verdictOfClose(code) {
+  if (code === CLOSED.unauthorized) return "unauthorized";
+  return code === CLOSED.forbidden ? "forbidden" : undefined;
+}
+
+// ---- small things --------------------------------------------------------------------------------
+
+function newId() {
+  if (globalThis.crypto?.randomUUID) return crypto.randomUUID();
+  // Pages over plain HTTP have no randomUUID.
+  const bytes = globalThis.crypto?.getRandomValues(new Uint8Array(16)) ?? Array.from({ length: 16 }, () => Math.random() * 256);
+  return Array.from(bytes, byte => Math.floor(byte).toString(16).padStart(2, "0")).join("");
+}
+
+// Milliseconds since 1970, or undefined where the token does not say.
+function expiryOf(token) {
+  try {
+    const claims = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    const { exp } = JSON.parse(atob(claims));
+    return Number.isFinite(exp) ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// Half of a surrogate pair is no character, and would make the JSON invalid.
+function wellFormed(text) {
+  return text.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, "\uFFFD");
+}
+
+function backoff(min, max, tries) {
+  return Math.min(max, min * 2 ** Math.min(tries, 20)) * (0.5 + Math.random() / 2);
+}
+
+// Resolves after a time, or earlier when the signal is aborted or somebody wakes it.
+function pause(ms, signal, sleepers) {
+  return new Promise(resolve => {
+    const timer = setTimeout(wake, ms);
+    function wake() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
+      sleepers.delete(wake);
+      resolve();
+    }
+    if (signal.aborted) wake();
+    signal.addEventListener("abort", wake);
+    sleepers.add(wake);
+  });
+}
+
+// ---- the chat ------------------------------------------------------------------------------------
+
+/** See tripchat.d.ts. */
+export class TripChat {
+  #options;
+  #timing;
+  #texts;
+  #rest;
+  #messagesPath;
+  #listeners = new Map();              // event to Set of functions
+  #changed = new Set();                // events that wait for the end of the task
+
+  #list;
+  #generation = 0;                     // of the list: counts fresh starts
+  #seq = -1;                           // everything up to this event has been seen; -1: nothing yet
+  #outbox;
+  #typists = new Map();                // user id to { user_id, user_email, timer }
+
+  #status;
+  #running = null;                     // AbortController of run()
+  #link = null;
+  #sleepers = new Set();               // wake them to try again now
+  #climber = null;                     // the climb() that goes on
+  #prefersFallback = false;            // sockets failed where the fallback went
+  #streamFailures = 0;
+  #token;
+  #refusedToken = null;
+  #refusals = 0;                       // in a row
+  #canAuthenticate = true;
+  #renewTimer;
+
+  #isPosting = false;
+  #postFailures = 0;                   // in a row
+  #heldUntil = 0;                      // the server asked not to be sent anything before
+  #heldTimer;
+  #isTyping = false;
+  #typingTold = { isTyping: false, at: 0 }; // the last the server heard of it over this link
+  #typingTimer;
+  #tellTimer;
+
+  constructor(options) {
+    this.#options = { ...DEFAULTS, ...options };
+    if (!this.#options.tripId) throw new TypeError("TripChat needs a tripId");
+    const base = this.#options.url ?? globalThis.location?.origin;
+    if (!base) throw new TypeError("TripChat needs a url where there is no page");
+    this.#options.url = base.endsWith("/") ? base : `${base}/`;
+    this.#options.WebSocket = "WebSocket" in this.#options ? this.#options.WebSocket : globalThis.WebSocket;
+    this.#timing = { ...TIMING_MS, ...options.timing };
+    this.#texts = { ...TEXTS, ...options.texts };
+    this.#token = options.token ?? null;
+    const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
+    this.#rest = new Rest(new URL(this.#options.apiPath, this.#options.url), fetch, () => this.#token);
+    this.#messagesPath = `rooms/${encodeURIComponent(this.#options.tripId)}/messages/`;
+    this.#list = new MessageList(this.#options.maxMessages);
+    this.#outbox = new Outbox(this.#options.maxPending);
+    this.#status = { state: "idle", text: this.#texts.idle, isRealtime: false, transport: null };
+  }
+
+  // ---- what the page asks ----
+
+  get status() { return this.#status; }
+  get messages() { return this.#list.all; }
+  get pending() { return this.#outbox.all; }
+  get typists() { return [...this.#typists.values()].map(({ user_id, user_email }) => ({ user_id, user_email })); }
+  get hasOlder() { return this.#list.hasOlder && !this.#list.isFull; }
+  get lastSeq() { return this.#seq; }
+
+  on(event, listener) {
+    if (!this.#listeners.has(event)) this.#listeners.set(event, new Set());
+    this.#listeners.get(event).add(listener);
+    return () => { this.#listeners.get(event).delete(listener); };
+  }
+
+  connect() {
+    if (this.#running) return this;
+    this.#running = new AbortController();
+    this.#refusals = 0;
+    this.#listenToPage(this.#running.signal);
+    this.#show("connecting");
+    this.#run(this.#running.signal);
+    return this;
+  }
+
+  // The end: no timer, connection or listener of the page's is left.
+  close() {
+    this.#halt("closed");
+    this.#outbox.refuseAll(new ChatError({ code: "closed", message: "The chat was closed." }));
+    this.#changes("pending");
+  }
+
+  setToken(token) {
+    this.#token = token;
+    this.#refusals = 0;
+    this.#planRenewal();
+    if (this.#link) this.#renewLink();
+    this.#wake();
+    return this;
+  }
+
+  send(content, { replyTo, messageType = "text" } = {}) {
+    const body = { type: "chat_message", content: wellFormed(content), message_type: messageType };
+    if (replyTo) body.reply_to = replyTo;
+    return this.#post("message", body);
+  }
+
+  edit(messageId, content) {
+    return this.#post("edit", { type: "edit_message", message_id: messageId, content: wellFormed(content) });
+  }
+
+  // To be called at every key; stops by itself.
+  typing(isTyping = true) {
+    clearTimeout(this.#typingTimer);
+    this.#isTyping = isTyping && this.#running !== null;
+    if (this.#isTyping) this.#typingTimer = setTimeout(() => this.typing(false), this.#timing.typing);
+    this.#tellTyping();
+  }
+
+  // Loads the messages before the oldest one. Resolves with whether there are more.
+  async loadOlder({ limit = 50 } = {}) {
+    const first = this.#list.first;
+    if (!this.hasOlder || !first) return false;
+    const generation = this.#generation;
+    const page = await this.#json("GET", `${this.#messagesPath}?before=${first.seq}&limit=${limit}`)
+      .catch(error => { throw new ChatError({ code: "unavailable", message: error.message, ...error.body }); });
+    // Meanwhile the list may have started over, or another call been quicker.
+    if (generation === this.#generation && this.#list.first?.id === first.id) {
+      this.#list.putOlder(page.results, page.next !== null);
+      this.#changes("messages");
+    }
+    return this.hasOlder;
+  }
+
+  // ---- connecting ----
+
+  async #run(signal) {
+    for (let tries = 0; !signal.aborted;) {
+      if (!(await this.#haveToken(signal, tries))) { tries++; continue; }
+      const startedAt = Date.now();
+      const { link, down } = await this.#openBest(signal, tries);
+      const end = link ? await this.#stay(link, signal) : down;
+      if (signal.aborted) return;
+      if (link && Date.now() - startedAt > this.#timing.steady) tries = 0;
+      if (end.verdict === "forbidden") {
+        this.#halt("forbidden", end.reason);
+      } else if (end.verdict === "unauthorized") {
+        this.#refusedToken = this.#token;
+        this.#refusals++;
+      } else {
+        this.#show("offline", end.reason);
+        await pause(this.#delay(end, tries++), signal, this.#sleepers);
+      }
+    }
+  }
+
+  #delay({ code, retryAfter }, tries) {
+    const { retryMin, retryMax, reload } = this.#timing;
+    if (code === CLOSED.reloads) return Math.random() * reload;
+    return Math.max(backoff(retryMin, retryMax, tries), (retryAfter ?? 0) * 1000 * (1 + Math.random() / 4));
+  }
+
+  // { link } that has brought the history, or { down }: how the last of them failed.
+  async #openBest(signal, tries) {
+    const { WebSocket } = this.#options;
+    let down;
+    for (const kind of this.#kindsToTry()) {
+      const link = this.#newLink(kind);
+      down = await openedUnder(link, signal);
+      if (!down) {
+        this.#prefersFallback = kind !== "socket" && WebSocket !== undefined;
+        return { link };
+      }
+      if (kind === "stream") this.#streamFailures++;
+      const isBusy = down.code === CLOSED.reloads || down.code === CLOSED.busy;
+      if (signal.aborted || down.verdict || (isBusy && tries < FAILURES_BEFORE_FALLBACK)) return { down };
+    }
+    this.#prefersFallback = false;
+    this.#streamFailures = 0;
+    return { down };
+  }
+
+  #kindsToTry() {
+    const fallback = this.#streamFailures > 2 ? ["poll", "stream"] : ["stream", "poll"];
+    if (!this.#options.WebSocket) return fallback;
+    return this.#prefersFallback ? [...fallback, "socket"] : ["socket", ...fallback];
+  }
+
+  #newLink(kind) {
+    const context = { timing: this.#timing, onEvent: (event, link) => this.#receive(event, link) };
+    if (kind === "socket") return new SocketLink({ ...context, ...this.#socketAddress() });
+    Object.assign(context, { rest: this.#rest, messagesPath: this.#messagesPath, after: this.#seq });
+    return kind === "stream" ? new StreamLink(context) : new PollLink(context);
+  }
+
+  #socketAddress() {
+    const { WebSocket, url, socketPath, tripId, tokenIn } = this.#options;
+    const address = new URL(`${socketPath}${encodeURIComponent(tripId)}/`, url);
+    address.protocol = address.protocol.replace("http", "ws");
+    if (this.#seq >= 0) address.searchParams.set("after", this.#seq);
+    if (tokenIn === "query") address.searchParams.set("token", this.#token);
+    const protocols = tokenIn === "query" ? [] : ["tripchat", `bearer.${this.#token}`];
+    return { WebSocket, url: address.href, protocols };
+  }
+
+  // Uses the link and those that take its place; resolves with how the last one ended.
+  async #stay(link, signal) {
+    this.#use(link);
+    for (;;) {
+      const current = this.#link ?? link;
+      const end = await current.ended;
+      if (signal.aborted) return end;
+      if (this.#link !== current) continue;
+      this.#unuse(end);
+      if (current.kind === "stream" && Date.now() - current.openedAt < this.#timing.steady) this.#streamFailures++;
+      return end;
+    }
+  }
+
+  #use(link) {
+    const old = this.#link;
+    this.#link = link;
+    link.openedAt = Date.now();
+    old?.close();
+    this.#refusals = 0;
+    this.#planRenewal();
+    this.#typingTold = { isTyping: false, at: 0 };
+    this.#show(link.kind === "socket" ? "realtime" : "fallback");
+    if (link.kind === "socket") this.#streamFailures = 0;
+    else if (this.#options.WebSocket && old?.kind !== "stream" && old?.kind !== "poll") this.#climb();
+    this.#flush();
+  }
+
+  #unuse(end) {
+    const link = this.#link;
+    this.#link = null;
+    this.#forgetTypists();
+    if (end.code !== CLOSED.tooBig) return;
+    // One of those that went over it was too long for the server: the longest.
+    const [longest] = this.#outbox.sentOn(link).sort((a, b) => b.shown.content.length - a.shown.content.length);
+    if (longest) this.#refuse(longest, { code: "content_too_long", message: "The message is too long." });
+  }
+
+  // Tries sockets while something else goes on.
+  async #climb() {
+    const { signal } = this.#running;
+    const { climbMin, climbMax } = this.#timing;
+    const climber = {};
+    const goesOn = () => this.#climber === climber && this.#link && this.#link.kind !== "socket";
+    this.#climber = climber;
+    for (let tries = 0; goesOn(); tries++) {
+      const over = new AbortController();
+      this.#link.ended.then(() => over.abort());
+      await pause(backoff(climbMin, climbMax, tries), over.signal, this.#sleepers);
+      if (!goesOn()) return;
+      const socket = this.#newLink("socket");
+      const down = await openedUnder(socket, signal);
+      if (!goesOn()) {
+        socket.close();
+      } else if (!down) {
+        this.#prefersFallback = false;
+        this.#use(socket);
+      } else if (down.verdict) {
+        this.#link.end(down);
+      }
+    }
+  }
+
+  #wake() {
+    for (const wake of [...this.#sleepers]) wake();
+  }
+
+  // The page, where there is one, knows when the network may be back or gone.
+  #listenToPage(signal) {
+    if (typeof globalThis.addEventListener !== "function") return;
+    const look = () => {
+      this.#link?.probe();
+      this.#wake();
+    };
+    globalThis.addEventListener("online", look, { signal });
+    globalThis.addEventListener("pageshow", event => event.persisted && look(), { signal });
+    globalThis.addEventListener("offline", () => this.#link?.probe(), { signal });
+    globalThis.document?.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") look();
+    }, { signal });
+  }
+
+  #halt(state, reason) {
+    this.#running?.abort();
+    this.#running = null;
+    this.#link?.close();
+    this.#link = null;
+    clearTimeout(this.#renewTimer);
+    clearTimeout(this.#heldTimer);
+    this.typing(false);
+    clearTimeout(this.#tellTimer);
+    this.#forgetTypists();
+    this.#show(state, reason);
+  }
+
+  #show(state, reason) {
+    const transport = this.#link?.kind ?? null;
+    const was = this.#status;
+    if (was.state === state && was.transport === transport) return;
+    if (was.state === "closed" && state === "closed") return;
+    this.#status = { state, text: this.#texts[state], isRealtime: state === "realtime", transport };
+    if (reason) this.#status.reason = reason;
+    this.#emit("status", this.#status);
+  }
+
+  // ---- tokens ----
+
+  // Is there a token to try? Says so and halts where there is none to be had.
+  async #haveToken(signal, tries) {
+    const isRefused = this.#token !== null && this.#token === this.#refusedToken;
+    const isPast = this.#token !== null && expiryOf(this.#token) < Date.now();
+    if (this.#token !== null && !isRefused && !isPast) return true;
+    if (!this.#options.getToken || this.#refusals > 1) {
+      // One that looks expired to this clock may be good for the server's.
+      if (this.#token !== null && !isRefused && this.#refusals < 2) return true;
+      this.#halt("unauthorized");
+      return false;
+    }
+    let fresh;
+    try {
+      fresh = await this.#options.getToken({ reason: isRefused ? "refused" : isPast ? "expired" : "start" });
+    } catch (error) {
+      // Not had now, which is not the same as none.
+      if (signal.aborted) return false;
+      this.#show("offline", error?.message);
+      await pause(backoff(this.#timing.retryMin, this.#timing.retryMax, tries), signal, this.#sleepers);
+      return false;
+    }
+    if (signal.aborted) return false;
+    if (fresh && fresh !== this.#refusedToken) {
+      this.#token = fresh;
+      return true;
+    }
+    if (isPast && !isRefused && fresh === this.#token) return true;
+    this.#halt("unauthorized");
+    return false;
+  }
+
+  #planRenewal() {
+    clearTimeout(this.#renewTimer);
+    const left = (this.#token ? expiryOf(this.#token) ?? Infinity : Infinity) - Date.now();
+    if (!this.#options.getToken || !this.#running || !(left > 0) || left > 2 ** 31 - 1) return;
+    const wait = left - Math.min(this.#timing.renewBefore, left / 5);
+    this.#renewTimer = setTimeout(() => this.#renew(), wait);
+  }
+
+  async #renew() {
+    const signal = this.#running?.signal;
+    let fresh;
+    try {
+      fresh = await this.#options.getToken({ reason: "expiring" });
+    } catch {
+      fresh = null;
+    }
+    if (!signal || signal.aborted) return;
+    const isNew = fresh && fresh !== this.#token;
+    if (isNew) this.#token = fresh;
+    // Without a new one the next try is in the last fifth of what is left, down to a second.
+    if (isNew || expiryOf(this.#token) - Date.now() > 1000) this.#planRenewal();
+    if (isNew && this.#link) await this.#renewLink();
+  }
+
+  // Has the link go on with the new token: told to the server, or with another link, which takes over
+  // once it is open.
+  async #renewLink() {
+    const link = this.#link;
+    const signal = this.#running.signal;
+    if (link.kind === "poll") return;  // its next request has it
+    if (link.kind === "socket" && this.#canAuthenticate) {
+      const answer = await link.ask({ type: "authenticate", token: this.#token });
+      if (!answer || answer.type !== "error") return;
+      if (answer.code === "unknown_type") this.#canAuthenticate = false;
+    }
+    if (signal.aborted || this.#link !== link) return;
+    const next = this.#newLink(link.kind);
+    const down = await openedUnder(next, signal);
+    if (signal.aborted || this.#link !== link) next.close();
+    else if (!down) this.#use(next);
+    else if (down.verdict) link.end(down);
+    // Else the old one goes on as long as the server lets it.
+  }
+
+  // ---- what comes ----
+
+  #receive(event, link) {
+    switch (event.type) {
+      case "message_history":
+        this.#takeHistory(event);
+        break;
+      case "chat_message":
+        this.#forgetTypist(event.message.sender.id);
+        this.#takeMessage(event);
+        break;
+      case "message_edited":
+        this.#list.change(event.message);
+        this.#seq = Math.max(this.#seq, event.message.seq);
+        this.#confirm(event.client_id, event.message);
+        this.#changes("messages");
+        break;
+      case "typing":
+        if (event.is_typing) this.#rememberTypist(event);
+        else this.#forgetTypist(event.user_id);
+        break;
+      case "error":
+        this.#takeError(event, link);
+        break;
+      default:                         // of a later server
+    }
+  }
+
+  #takeHistory({ messages, last_seq, recovered }) {
+    if (recovered === true && this.#seq >= 0) {
+      for (const message of messages) {
+        const isNew = this.#list.put(message);
+        if (isNew) this.#emit("message", message);
+      }
+      this.#seq = Math.max(this.#seq, last_seq);
+    } else {
+      this.#list.startOver(messages);
+      this.#generation++;
+      this.#seq = last_seq;
+    }
+    for (const message of messages) {
+      for (const entry of this.#outbox.editsSeenIn(message)) this.#confirm(entry.shown.client_id, message);
+    }
+    this.#changes("messages");
+  }
+
+  #takeMessage({ message, client_id }) {
+    const isNew = this.#list.put(message);
+    this.#seq = Math.max(this.#seq, message.seq);
+    if (isNew) this.#emit("message", message);
+    this.#confirm(client_id, message);
+    this.#changes("messages");
+  }
+
+  #takeError(error, link) {
+    const entry = this.#outbox.get(error.client_id);
+    if (entry && error.retry_after !== undefined) {
+      if (entry.sentOn === link) entry.sentOn = null;
+      this.#hold(error.retry_after * 1000);
+    } else if (entry) {
+      this.#refuse(entry, error);
+    } else {
+      this.#emit("error", new ChatError(error));
+    }
+  }
+
+  #rememberTypist({ user_id, user_email }) {
+    clearTimeout(this.#typists.get(user_id)?.timer);
+    const timer = setTimeout(() => this.#forgetTypist(user_id), this.#timing.typist);
+    this.#typists.set(user_id, { user_id, user_email, timer });
+    this.#changes("typing");
+  }
+
+  #forgetTypist(userId) {
+    const typist = this.#typists.get(userId);
+    if (!typist) return;
+    clearTimeout(typist.timer);
+    this.#typists.delete(userId);
+    this.#changes("typing");
+  }
+
+  #forgetTypists() {
+    for (const userId of [...this.#typists.keys()]) this.#forgetTypist(userId);
+  }
+
+  // ---- what goes ----
+
+  #post(kind, body) {
+    const client_id = newId();
+    Object.assign(body, { client_id });
+    const error = this.#objectionTo(body);
+    if (error) {
+      const refused = Promise.reject(new ChatError({ ...error, client_id }));
+      refused.catch(() => {});
+      return refused;
+    }
+    this.typing(false);
+    const { type, ...shown } = body;
+    const { done } = this.#outbox.add(Object.freeze({ kind, created_at: new Date().toISOString(), ...shown }), body);
+    this.#changes("pending");
+    this.#flush();
+    return done;
+  }
+
+  // The server shows one change a second, and drops what is taken back within it.
+  #tellTyping() {
+    clearTimeout(this.#tellTimer);
+    if (this.#link?.kind !== "socket") return;
+    const { isTyping, at } = this.#typingTold;
+    const since = Date.now() - at;
+    const isNews = this.#isTyping !== isTyping || (isTyping && since > this.#timing.typing * 0.7);
+    if (!isNews) return;
+    if (this.#isTyping && since < this.#timing.typingGap) {
+      this.#tellTimer = setTimeout(() => this.#tellTyping(), this.#timing.typingGap - since);
+      return;
+    }
+    this.#link.sendTyping(this.#isTyping);
+    this.#typingTold = { isTyping: this.#isTyping, at: Date.now() };
+  }
+
+  // What need not be sent to be refused, and what would cost the connection.
+  #objectionTo(body) {
+    if (this.#status.state === "closed") return { code: "closed", message: "The chat was closed." };
+    if (body.content.trim() === "") return { code: "empty_content", message: "Message content cannot be empty.", field: "content" };
+    if (new TextEncoder().encode(JSON.stringify(body)).length > MAX_FRAME_BYTES - 256) {
+      return { code: "content_too_long", message: "Message content is too long.", field: "content" };
+    }
+    return this.#outbox.isFull
+      ? { code: "too_many_pending", message: "Too many messages wait to be sent." } : undefined;
+  }
+
+  // Sends what has not been sent over this link: all at once over a socket, else one after the other.
+  #flush() {
+    const link = this.#link;
+    if (!link || this.#isPosting || Date.now() < this.#heldUntil) return;
+    if (link.kind !== "socket") {
+      this.#postAll();
+      return;
+    }
+    for (const entry of this.#outbox.unsent(link)) {
+      entry.sentOn = link;
+      link.send(entry.body);
+    }
+  }
+
+  async #postAll() {
+    this.#isPosting = true;
+    const postsTo = () => this.#link && this.#link.kind !== "socket" && Date.now() >= this.#heldUntil;
+    for (let entry; postsTo() && ([entry] = this.#outbox.unsent(undefined)) && entry;) {
+      const isAnswered = await this.#postOne(entry);
+      this.#postFailures = isAnswered ? 0 : this.#postFailures + 1;
+    }
+    this.#isPosting = false;
+    if (this.#link?.kind === "socket") this.#flush();
+  }
+
+  // True where the server has answered for it, one way or the other.
+  async #postOne(entry) {
+    const token = this.#token;
+    const { type, message_id, ...fields } = entry.body;
+    const link = this.#link;
+    entry.sentOn = link;
+    try {
+      const message = entry.shown.kind === "edit"
+        ? await this.#json("PATCH", `messages/${encodeURIComponent(message_id)}/`, { content: fields.content })
+        : await this.#json("POST", "messages/", { chat_room: this.#options.tripId, ...fields });
+      if (entry.shown.kind === "edit") this.#list.change(message);
+      else if (this.#list.put(message)) this.#emit("message", message);
+      this.#changes("messages");
+      this.#confirm(entry.shown.client_id, message);
+      return true;
+    } catch (error) {
+      entry.sentOn = null;
+      if (error.isFinal) {
+        this.#refuse(entry, error.body);
+        return true;
+      }
+      if (error.verdict) {
+        if (token === this.#token && this.#link === link) link?.end(downOf(error));
+      } else {
+        const { retryMin, retryMax } = this.#timing;
+        this.#hold(error.retryAfter ? error.retryAfter * 1000 : backoff(retryMin, retryMax, this.#postFailures));
+      }
+      return false;
+    }
+  }
+
+  // A request that ends with the chat, or when it takes too long.
+  async #json(method, path, body) {
+    const abort = new AbortController();
+    const signal = this.#running?.signal;
+    const timer = setTimeout(() => abort.abort(), this.#timing.answer);
+    const stop = () => abort.abort();
+    signal?.addEventListener("abort", stop);
+    try {
+      return await this.#rest.json(method, path, body, abort.signal);
+    } catch (error) {
+      throw error instanceof Refusal || signal?.aborted ? error
+        : new Refusal(0, { type: "error", code: "unreachable", message: "The server cannot be reached." });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  #hold(ms) {
+    this.#heldUntil = Math.max(this.#heldUntil, Date.now() + ms);
+    clearTimeout(this.#heldTimer);
+    if (this.#running) this.#heldTimer = setTimeout(() => this.#flush(), this.#heldUntil - Date.now() + 1);
+  }
+
+  #confirm(clientId, message) {
+    const entry = this.#outbox.get(clientId);
+    if (!entry) return;
+    this.#outbox.confirm(entry, this.#list.get(message.id) ?? message);
+    this.#changes("pending");
+  }
+
+  #refuse(entry, error) {
+    const refusal = new ChatError({ ...error, client_id: entry.shown.client_id });
+    this.#outbox.refuse(entry, refusal);
+    this.#changes("pending");
+    this.#emit("error", refusal, entry.shown);
+  }
+
+  // ---- events ----
+
+  // Many changes in one task are one event.
+  #changes(event) {
+    if (this.#changed.size === 0) queueMicrotask(() => this.#emitChanges());
+    this.#changed.add(event);
+  }
+
+  #emitChanges() {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    const values = { messages: () => this.messages, pending: () => this.pending, typing: () => this.typists };
+    for (const event of changed) this.#emit(event, values[event]());
+  }
+
+  // A listener that throws is the page's to hear of, and must not stop the chat.
+  #emit(event, ...values) {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
+      try {
+        listener(...values);
+      } catch (error) {
+        queueMicrotask(() => { throw error; });
+      }
+    }
+  }
+}
+
+// How the link fails to open, or undefined when it is open; closes it when the signal says so.
+async function openedUnder(link, signal) {
+  const stop = () => link.close();
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop);
+  const down = await link.opened;
+  signal.removeEventListener("abort", stop);
+  return down;
+}
+
+export { TEXTS as STATUS_TEXTS };
