@@ -350,7 +350,7 @@ class StreamLink extends Link {
     if (!response.ok || !type.startsWith("text/event-stream") || !response.body) throw await refusalOf(response);
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
-    const parser = new EventParser(data => this.hear(JSON.parse(data)));
+    const parser = new EventParser((type, data) => this.#take(type, JSON.parse(data)));
     for (;;) {
       const { done, value } = await reader.read();
       if (done || this.hasEnded) return;
@@ -359,16 +359,24 @@ class StreamLink extends Link {
       if (this.isOpen) this.alarm(this.context.timing.silence * 2, () => this.end({ reason: "silent" }));
     }
   }
+
+  // Before it ends a stream the server says why, as it does on a socket.
+  #take(type, data) {
+    if (type === "message") this.hear(data);
+    else if (type === "close") this.end({ ...data, verdict: verdictOfClose(data.code) });
+  }
 }
 
-// The text/event-stream format, as far as the server uses it: data and comments.
+// The text/event-stream format, as far as the server uses it: event, data and comments. Where a reader
+// got to it knows by the seqs.
 class EventParser {
   #rest = "";
+  #type = "message";
   #data = [];
-  #onData;
+  #onEvent;
 
-  constructor(onData) {
-    this.#onData = onData;
+  constructor(onEvent) {
+    this.#onEvent = onEvent;
   }
 
   push(text) {
@@ -382,10 +390,13 @@ class EventParser {
   #take(line) {
     if (line === "") {
       const data = this.#data.splice(0);
-      if (data.length > 0) this.#onData(data.join("\n"));
-    } else if (line.startsWith("data:")) {
-      this.#data.push(line.slice(line[5] === " " ? 6 : 5));
+      if (data.length > 0) this.#onEvent(this.#type, data.join("\n"));
+      this.#type = "message";
+      return;
     }
+    const [, field, value] = /^(\w*)(?:: ?(.*))?$/s.exec(line) ?? [];
+    if (field === "data") this.#data.push(value ?? "");
+    else if (field === "event") this.#type = value || "message";
   }
 }
 
@@ -600,7 +611,8 @@ export class TripChat {
 
   #isPosting = false;
   #postFailures = 0;                   // in a row
-  #heldUntil = 0;                      // the server asked not to be sent anything before
+  #isHeld = false;                     // nothing is sent for the moment: the server asked for it, or is away
+  #heldUntil = 0;
   #heldTimer;
   #isTyping = false;
   #typingTold = { isTyping: false, at: 0 }; // the last the server heard of it over this link
@@ -859,6 +871,7 @@ export class TripChat {
     this.#link = null;
     clearTimeout(this.#renewTimer);
     clearTimeout(this.#heldTimer);
+    this.#isHeld = false;
     this.typing(false);
     clearTimeout(this.#tellTimer);
     this.#forgetTypists();
@@ -1086,7 +1099,7 @@ export class TripChat {
   // Sends what has not been sent over this link: all at once over a socket, else one after the other.
   #flush() {
     const link = this.#link;
-    if (!link || this.#isPosting || Date.now() < this.#heldUntil) return;
+    if (!link || this.#isPosting || this.#isHeld) return;
     if (link.kind !== "socket") {
       this.#postAll();
       return;
@@ -1099,7 +1112,7 @@ export class TripChat {
 
   async #postAll() {
     this.#isPosting = true;
-    const postsTo = () => this.#link && this.#link.kind !== "socket" && Date.now() >= this.#heldUntil;
+    const postsTo = () => this.#link && this.#link.kind !== "socket" && !this.#isHeld;
     for (let entry; postsTo() && ([entry] = this.#outbox.unsent(undefined)) && entry;) {
       const isAnswered = await this.#postOne(entry);
       this.#postFailures = isAnswered ? 0 : this.#postFailures + 1;
@@ -1157,10 +1170,20 @@ export class TripChat {
     }
   }
 
+  // Sends nothing for a time, nor for the rest of a longer one. The timer alone ends it: clocks differ.
   #hold(ms) {
-    this.#heldUntil = Math.max(this.#heldUntil, Date.now() + ms);
+    const until = Date.now() + ms;
+    if (!this.#running || (this.#isHeld && until <= this.#heldUntil)) return;
     clearTimeout(this.#heldTimer);
-    if (this.#running) this.#heldTimer = setTimeout(() => this.#flush(), this.#heldUntil - Date.now() + 1);
+    this.#heldUntil = until;
+    this.#isHeld = true;
+    this.#heldTimer = setTimeout(() => this.#letGo(), ms);
+  }
+
+  #letGo() {
+    clearTimeout(this.#heldTimer);
+    this.#isHeld = false;
+    this.#flush();
   }
 
   #confirm(clientId, message) {

@@ -61,11 +61,16 @@ export function is(got, wanted, name) {
 export async function scene(name, play) {
   if (process.env.TC_SCENE && !name.includes(process.env.TC_SCENE)) return;
   place = name;
+  let timer;
+  const tooLong = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`still not over after ${2 * patience_s} s`)), 2 * patience_ms);
+  });
   try {
-    await play();
+    await Promise.race([play(), tooLong]);
   } catch (error) {
     ok(false, "goes to its end", error.stack);
   }
+  clearTimeout(timer);
   for (const end of ends.splice(0).reverse()) await end();
 }
 

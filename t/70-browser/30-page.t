@@ -8,4 +8,4 @@ use lib "$FindBin::Bin/../lib", "$FindBin::Bin/lib";
 
 use TripChat::Stage;
 
-TripChat::Stage->play('20-page.mjs');
+TripChat::Stage->play('30-page.mjs');

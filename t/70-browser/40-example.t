@@ -8,4 +8,4 @@ use lib "$FindBin::Bin/../lib", "$FindBin::Bin/lib";
 
 use TripChat::Stage;
 
-TripChat::Stage->play('30-example.mjs');
+TripChat::Stage->play('40-example.mjs');
