@@ -186,6 +186,7 @@ static void read_socket(tc_peer_t *peer)
     apr_status_t rv = APR_SUCCESS;
     int turns;
 
+    peer->cut_short = false;
     if (!peer->kind->is_paused(peer)) {
         give_early_input(peer);
     }
@@ -193,6 +194,7 @@ static void read_socket(tc_peer_t *peer)
         size_t len;
 
         if (peer->state == TC_PEER_DEAD || peer->kind->is_paused(peer)) {
+            peer->cut_short = true;
             return;
         }
         rv = tc_transport_read(&peer->transport, buffer, TC_READ_BUFFER_BYTES, &len);
@@ -337,7 +339,8 @@ static void settle(tc_peer_t *peer)
     }
     watch(peer);
     peer->watched = true;
-    if (was_paused && !peer->kind->is_paused(peer)) {
+    /* The pause may have begun and ended since the loop watched last. */
+    if ((was_paused || peer->cut_short || peer->input != NULL) && !peer->kind->is_paused(peer)) {
         tc_loop_again(peer->child->loop, &peer->read_more);
     }
 }

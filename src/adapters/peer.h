@@ -60,6 +60,7 @@ typedef struct tc_peer_t {
     tc_peer_state_e state;
     bool counted;        /* in the child's connections */
     bool watched;        /* by the loop, at least once */
+    bool cut_short;      /* reading ended at a pause: bytes may be left that no poll tells of */
     bool write_blocked;  /* the socket takes nothing now */
     bool urgent;         /* something in the queue is waited for */
     int64_t wrote_us;    /* when the queue was written last */

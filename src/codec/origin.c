@@ -74,9 +74,6 @@ static bool matches(const place_t *origin, const char *pattern)
 {
     place_t wanted;
 
-    if (strcmp(pattern, "*") == 0) {
-        return true;
-    }
     if (!split(pattern, &wanted) || !has_same_port(origin, &wanted)
         || (wanted.scheme_len > 0
             && !same(origin->scheme, origin->scheme_len, wanted.scheme, wanted.scheme_len))) {
@@ -91,13 +88,26 @@ static bool matches(const place_t *origin, const char *pattern)
     return same(origin->host, origin->host_len, wanted.host, wanted.host_len);
 }
 
+static bool lists_all(const char *const *allowed)
+{
+    for (; allowed != NULL && *allowed != NULL; allowed++) {
+        if (strcmp(*allowed, "*") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool tc_origin_is_allowed(const char *origin, const char *host, const char *const *allowed)
 {
     place_t from, own;
 
+    /* "null" (a sandboxed page, a file) is on no list but that of all. */
+    if (lists_all(allowed)) {
+        return true;
+    }
     if (!split(origin, &from) || from.scheme_len == 0) {
-        /* "null" (a sandboxed page, a file) is on no list but that of all. */
-        return allowed != NULL && *allowed != NULL && strcmp(*allowed, "*") == 0;
+        return false;
     }
     if (host != NULL && split(host, &own) && own.scheme_len == 0
         && same(from.host, from.host_len, own.host, own.host_len) && has_same_port(&from, &own)) {

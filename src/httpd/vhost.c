@@ -224,6 +224,9 @@ int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server
         tc_config_t *config = tc_config_of(server);
         int rc;
 
+        if (server != main_server && config == tc_config_of(main_server)) {
+            continue; /* httpd gives a host without a directive of ours the main server's very own */
+        }
         config->vhost = NULL;
         if (server != main_server && !config->own_set) {
             config->vhost = tc_config_of(main_server)->vhost;
