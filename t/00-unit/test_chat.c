@@ -302,6 +302,147 @@ START_TEST(a_message_cut_anywhere_is_invalid_json)
 }
 END_TEST
 
+/* ---- bodies of requests ---- */
+
+typedef tc_chat_error_e decode_fn(const char *text, size_t len, const tc_chat_rules_t *rules,
+                                  tc_chat_in_t *out);
+
+static tc_chat_error_e decode_body(decode_fn *fn, const void *bytes, size_t len, tc_chat_in_t *in)
+{
+    unsigned char *exact = unit_copy(bytes, len);
+    tc_chat_error_e error = fn((char *)exact, len, &rules, in);
+
+    free(exact);
+    return error;
+}
+
+static void expect_body_error(decode_fn *fn, const char *text, tc_chat_error_e expected,
+                              const char *field)
+{
+    tc_chat_in_t in;
+    tc_chat_error_e error = decode_body(fn, text, strlen(text), &in);
+
+    ck_assert_msg(error == expected, "%s: %s", text, tc_chat_error_code(error));
+    if (field != NULL) {
+        ck_assert_str_eq(in.bad_field, field);
+    }
+    tc_chat_in_free(&in);
+}
+
+START_TEST(a_posted_message_is_read_with_all_its_fields)
+{
+    static const char text[] = "{\"chat_room\":\"" UUID "\",\"content\":\"h\\u00e9\","
+                               "\"message_type\":\"image\",\"reply_to\":\"" UUID "\","
+                               "\"client_id\":\"c-1\",\"type\":7,\"message_id\":false}";
+    tc_chat_in_t in;
+    tc_uuid_t id;
+
+    ck_assert(tc_uuid_parse(UUID, TC_UUID_CHARS, &id));
+    ck_assert_int_eq(decode_body(tc_chat_decode_post, text, strlen(text), &in), TC_CHAT_OK);
+    ck_assert_int_eq(in.kind, TC_CHAT_IN_MESSAGE);
+    ck_assert(tc_uuid_equal(&in.chat_room, &id));
+    ck_assert_str_eq(in.content, "h\xc3\xa9");
+    ck_assert_uint_eq(in.content_len, 3);
+    ck_assert_ptr_eq(in.message_type, types[1]);
+    ck_assert(in.has_reply && tc_uuid_equal(&in.reply_to, &id));
+    ck_assert_str_eq(in.client_id, "c-1");
+    tc_chat_in_free(&in);
+}
+END_TEST
+
+START_TEST(a_patch_is_read_and_names_no_message)
+{
+    static const char text[] = "{\"content\":\"new\",\"client_id\":\"c\",\"message_id\":1}";
+    tc_chat_in_t in;
+
+    ck_assert_int_eq(decode_body(tc_chat_decode_patch, text, strlen(text), &in), TC_CHAT_OK);
+    ck_assert_int_eq(in.kind, TC_CHAT_IN_EDIT);
+    ck_assert_str_eq(in.content, "new");
+    ck_assert_str_eq(in.client_id, "c");
+    tc_chat_in_free(&in);
+}
+END_TEST
+
+START_TEST(a_bad_field_of_a_posted_message_is_named)
+{
+    static const struct {
+        const char *more;
+        tc_chat_error_e error;
+        const char *field;
+    } cases[] = {
+        {"", TC_CHAT_INVALID_FIELD, "chat_room"},
+        {",\"chat_room\":null", TC_CHAT_INVALID_FIELD, "chat_room"},
+        {",\"chat_room\":1", TC_CHAT_INVALID_FIELD, "chat_room"},
+        {",\"chat_room\":\"" UUID "0\"", TC_CHAT_INVALID_FIELD, "chat_room"},
+        {",\"chat_room\":\"" UUID "\\u0000\"", TC_CHAT_INVALID_FIELD, "chat_room"},
+        {",\"chat_room\":\"" UUID "\",\"message_type\":\"poem\"", TC_CHAT_INVALID_MESSAGE_TYPE, NULL},
+        {",\"chat_room\":\"" UUID "\",\"message_type\":1", TC_CHAT_INVALID_FIELD, "message_type"},
+        {",\"chat_room\":\"" UUID "\",\"reply_to\":\"x\"", TC_CHAT_INVALID_FIELD, "reply_to"},
+        {",\"chat_room\":\"" UUID "\",\"client_id\":\"\"", TC_CHAT_INVALID_FIELD, "client_id"},
+        {",\"chat_room\":\"" UUID "\",\"chat_room\":\"" UUID "\"", TC_CHAT_INVALID_JSON, NULL},
+    };
+    char text[200];
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        snprintf(text, sizeof(text), "{\"content\":\"a\"%s}", cases[i].more);
+        expect_body_error(tc_chat_decode_post, text, cases[i].error, cases[i].field);
+    }
+}
+END_TEST
+
+START_TEST(a_bad_content_is_the_same_in_either_body)
+{
+    static const struct {
+        const char *content;
+        tc_chat_error_e error;
+    } cases[] = {
+        {"\"other\":1", TC_CHAT_INVALID_FIELD},
+        {"\"content\":null", TC_CHAT_INVALID_FIELD},
+        {"\"content\":7", TC_CHAT_INVALID_FIELD},
+        {"\"content\":\"a\\u0000\"", TC_CHAT_INVALID_FIELD},
+        {"\"content\":\"\"", TC_CHAT_EMPTY_CONTENT},
+        {"\"content\":\" \\u3000\"", TC_CHAT_EMPTY_CONTENT},
+        {"\"content\":\"12345678901\"", TC_CHAT_CONTENT_TOO_LONG},
+    };
+    char text[200];
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        const char *field = cases[i].error == TC_CHAT_INVALID_FIELD ? "content" : NULL;
+
+        snprintf(text, sizeof(text), "{\"chat_room\":\"" UUID "\",%s}", cases[i].content);
+        expect_body_error(tc_chat_decode_post, text, cases[i].error, field);
+        expect_body_error(tc_chat_decode_patch, text, cases[i].error, field);
+    }
+}
+END_TEST
+
+START_TEST(a_body_that_is_no_message_gets_its_code)
+{
+    static const struct {
+        const char *bytes;
+        tc_chat_error_e error;
+    } cases[] = {
+        {"", TC_CHAT_INVALID_JSON},
+        {"{", TC_CHAT_INVALID_JSON},
+        {"{\"content\":\"\xff\"}", TC_CHAT_INVALID_JSON},
+        {"{\"content\":\"\xc3\"}", TC_CHAT_INVALID_JSON},
+        {"{\"content\":\"\xed\xa0\x80\"}", TC_CHAT_INVALID_JSON},
+        {"{}\xe2\x82", TC_CHAT_INVALID_JSON},
+        {"[1]", TC_CHAT_INVALID_MESSAGE},
+        {"null", TC_CHAT_INVALID_MESSAGE},
+        {"{\"a\":[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]}", TC_CHAT_TOO_DEEP},
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        expect_body_error(tc_chat_decode_post, cases[i].bytes, cases[i].error, NULL);
+        expect_body_error(tc_chat_decode_patch, cases[i].bytes, cases[i].error, NULL);
+    }
+}
+END_TEST
+
 /* ---- what the server says ---- */
 
 static const tc_chat_message_t message = {
@@ -390,13 +531,16 @@ static const char *const codes[] = {
     "empty_content", "content_too_long", "invalid_message_type",
     "reply_not_found", "message_not_found", "not_sender",
     "unavailable",  "overloaded",       "internal",
+    "unauthorized", "forbidden",        "origin_not_allowed",
+    "not_found",    "method_not_allowed", "too_large",
+    "unsupported_media_type", "not_supported",
 };
 
 START_TEST(an_error_has_its_stable_code_and_only_the_fields_it_has)
 {
     int error;
 
-    for (error = TC_CHAT_INVALID_JSON; error <= TC_CHAT_INTERNAL; error++) {
+    for (error = TC_CHAT_INVALID_JSON; error <= TC_CHAT_NOT_SUPPORTED; error++) {
         tc_buf_t buf = TC_BUF_INIT;
         json_object *object, *value;
 
@@ -428,7 +572,9 @@ UNIT_MAIN("chat", a_message_is_read_with_all_its_fields,
           a_site_without_text_refuses_a_message_without_type, content_is_measured_in_code_points,
           content_of_nothing_but_space_is_empty, a_client_id_is_measured_in_code_points,
           an_error_after_the_client_id_still_knows_it, a_message_cut_anywhere_is_invalid_json,
-          a_sender_has_null_for_a_name_the_site_does_not_know,
+          a_posted_message_is_read_with_all_its_fields, a_patch_is_read_and_names_no_message,
+          a_bad_field_of_a_posted_message_is_named, a_bad_content_is_the_same_in_either_body,
+          a_body_that_is_no_message_gets_its_code, a_sender_has_null_for_a_name_the_site_does_not_know,
           a_message_object_has_every_field_of_the_protocol, an_edit_says_what_changed,
           a_typing_names_the_typist,
           an_error_has_its_stable_code_and_only_the_fields_it_has)

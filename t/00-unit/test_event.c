@@ -527,6 +527,132 @@ START_TEST(a_timeline_too_small_for_its_messages_says_so)
 }
 END_TEST
 
+/* ---- pages ---- */
+
+/* "1:a 2:b" of an array. */
+static const char *read_array(const tc_blob_t *blob)
+{
+    static char text[20000];
+    json_tokener *tokener = json_tokener_new();
+    json_object *list = json_tokener_parse_ex(tokener, (const char *)blob->data, (int)blob->len);
+    size_t i, len = 0;
+
+    ck_assert(json_object_is_type(list, json_type_array));
+    ck_assert_uint_eq(json_tokener_get_parse_end(tokener), blob->len);
+    ck_assert_uint_eq(blob->len, blob->size);
+    text[0] = '\0';
+    for (i = 0; i < json_object_array_length(list); i++) {
+        json_object *message = json_object_array_get_idx(list, i);
+
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%d:%s", i > 0 ? " " : "",
+                                json_object_get_int(get(message, "seq")),
+                                json_object_get_string(get(message, "content")));
+    }
+    json_object_put(list);
+    json_tokener_free(tokener);
+    return text;
+}
+
+START_TEST(an_array_has_the_whole_object_of_each_event)
+{
+    tc_event_t *list = make_list();
+    const tc_event_t *event;
+    tc_history_t history;
+    tc_blob_t *array;
+
+    tc_history_begin_array(&history);
+    array = tc_history_end_array(&history);
+    ck_assert_str_eq(read_array(array), "");
+    tc_blob_unref(array);
+    tc_history_begin_array(&history);
+    for (event = list; event != NULL; event = event->next) {
+        tc_history_add(&history, event, event->seq);
+    }
+    array = tc_history_end_array(&history);
+    ck_assert_str_eq(read_array(array), "1:a 2:b 3:A 4:d");
+    tc_blob_unref(array);
+    tc_event_unref_list(list);
+}
+END_TEST
+
+static const char *page_of(tc_timeline_t *timeline, int64_t after, unsigned limit, int64_t *last)
+{
+    tc_blob_t *page = tc_timeline_page(timeline, after, limit, last);
+
+    return page ? read_array(page) : NULL;
+}
+
+START_TEST(a_page_has_what_comes_after_up_to_its_limit)
+{
+    tc_event_t *list = make_list();
+    tc_timeline_t timeline;
+    int64_t last = -1;
+
+    tc_timeline_init(&timeline, 2, LARGE);
+    tc_timeline_load(&timeline, list, 4);
+    tc_event_unref_list(list);
+    ck_assert_str_eq(page_of(&timeline, 0, 10, &last), "1:a 2:b 3:A 4:d");
+    ck_assert_int_eq(last, 4);
+    ck_assert_str_eq(page_of(&timeline, 0, 3, &last), "1:a 2:b 3:A");
+    ck_assert_int_eq(last, 3);
+    ck_assert_str_eq(page_of(&timeline, 2, 1, &last), "3:A");
+    ck_assert_int_eq(last, 3);
+    ck_assert_str_eq(page_of(&timeline, 2, 2, &last), "3:A 4:d");
+    ck_assert_int_eq(last, 4);
+    append(&timeline, message_of(5, "e"));
+    ck_assert_str_eq(page_of(&timeline, 2, 2, &last), "3:A 4:d");
+    ck_assert_str_eq(page_of(&timeline, 2, 3, &last), "3:A 4:d 5:e");
+    ck_assert_int_eq(last, 5);
+    tc_timeline_free(&timeline);
+}
+END_TEST
+
+START_TEST(a_page_that_the_log_does_not_hold_is_none)
+{
+    tc_timeline_t timeline;
+    int64_t last = 77;
+
+    tc_timeline_init(&timeline, 10, LARGE);
+    tc_timeline_load(&timeline, NULL, 3);
+    ck_assert_ptr_null(tc_timeline_page(&timeline, 3, 10, &last)); /* nothing is there */
+    append(&timeline, message_of(4, "d"));
+    ck_assert_ptr_null(tc_timeline_page(&timeline, 2, 10, &last)); /* too far back */
+    ck_assert_ptr_null(tc_timeline_page(&timeline, 4, 10, &last)); /* nothing after it */
+    ck_assert_ptr_null(tc_timeline_page(&timeline, 9, 10, &last)); /* to come */
+    ck_assert_int_eq(last, 77);
+    ck_assert_str_eq(page_of(&timeline, 3, 10, &last), "4:d");
+    tc_timeline_skip(&timeline, 6);
+    ck_assert_ptr_null(tc_timeline_page(&timeline, 3, 10, &last));
+    tc_timeline_free(&timeline);
+}
+END_TEST
+
+START_TEST(a_page_is_composed_once_and_anew_after_an_event)
+{
+    tc_timeline_t timeline;
+    tc_blob_t *first;
+    int64_t last;
+
+    tc_timeline_init(&timeline, 10, LARGE);
+    tc_timeline_load(&timeline, NULL, 0);
+    append(&timeline, message_of(1, "a"));
+    append(&timeline, message_of(2, "b"));
+    first = tc_blob_ref(tc_timeline_page(&timeline, 0, 10, &last));
+    last = -1;
+    ck_assert_ptr_eq(tc_timeline_page(&timeline, 0, 10, &last), first);
+    ck_assert_int_eq(last, 2);
+    ck_assert_str_eq(page_of(&timeline, 0, 1, &last), "1:a"); /* another limit is another page */
+    ck_assert_int_eq(last, 1);
+    ck_assert_str_eq(page_of(&timeline, 1, 1, &last), "2:b");
+    ck_assert_str_eq(page_of(&timeline, 0, 10, &last), "1:a 2:b");
+    append(&timeline, event_of(TC_EVENT_EDIT, 3, 1, "A"));
+    ck_assert_str_eq(page_of(&timeline, 0, 10, &last), "1:a 2:b 3:A");
+    ck_assert_str_eq(read_array(first), "1:a 2:b"); /* still in somebody's answer */
+    tc_blob_unref(first);
+    tc_timeline_free(&timeline);
+}
+END_TEST
+
 UNIT_MAIN("event", a_message_is_encoded_once_with_its_object_inside,
           an_edit_carries_the_whole_object_behind_its_frame,
           the_own_copy_is_the_same_with_a_client_id,
@@ -539,4 +665,8 @@ UNIT_MAIN("event", a_message_is_encoded_once_with_its_object_inside,
           the_log_gives_each_of_its_events_and_no_other,
           a_loaded_list_with_holes_gives_a_log_without, what_is_skipped_is_no_longer_in_the_log,
           bytes_are_counted_once_and_kept_within_bounds, the_log_goes_before_the_newest_messages,
-          a_timeline_too_small_for_its_messages_says_so)
+          a_timeline_too_small_for_its_messages_says_so,
+          an_array_has_the_whole_object_of_each_event,
+          a_page_has_what_comes_after_up_to_its_limit,
+          a_page_that_the_log_does_not_hold_is_none,
+          a_page_is_composed_once_and_anew_after_an_event)

@@ -1,5 +1,5 @@
 # The chat as its clients know it: each sentence of the specification's
-# WebSocket side, and each error with its code.
+# WebSocket side, and each error with its code. What is valid: 21-contract.t.
 use strict;
 use warnings;
 use utf8;
@@ -13,14 +13,11 @@ use Encode qw(encode);
 use JSON::PP ();
 use Time::Local qw(timegm);
 
+use TripChat::Contract qw(bad_texts bad_messages bad_edits);
 use TripChat::File qw(read_file);
 use TripChat::Test;
 
-use constant {
-    MAX_CONTENT => 10_000,
-    HISTORY     => 50,
-    SMILE       => "\x{1f600}",      # four bytes
-};
+use constant HISTORY => 50;
 
 my $site = site('plain');
 
@@ -44,12 +41,6 @@ sub seconds_of {
     return timegm(reverse(@rest), $month - 1, $year);
 }
 
-# A message of this many levels of lists in its content field.
-sub nested {
-    my ($levels) = @_;
-    return '{"type":"chat_message","content":' . '[' x $levels . ']' x $levels . '}';
-}
-
 subtest 'a message goes to all members, its sender included' => sub {
     my ($ann, $bob) = two_members();
     my $before = time;
@@ -65,22 +56,6 @@ subtest 'a message goes to all members, its sender included' => sub {
     is($to_ann->{message}{updated_at}, $to_ann->{message}{created_at}, 'and has not been updated');
 };
 
-subtest 'a message may leave out what has a default' => sub {
-    my ($ann, $bob) = two_members();
-    $ann->send_json({ type => 'chat_message', content => 'short' });
-    my ($event) = both_get('chat_message', $bob);
-    is($event->{message}{message_type}, 'text', 'the message_type');
-    $ann->say('null is none', reply_to => undef, client_id => undef);
-    is($bob->next_json('chat_message')->{message}{reply_to}, undef, 'and null is as good as nothing');
-};
-
-subtest 'each message_type of the specification is allowed' => sub {
-    my ($ann) = two_members();
-    for my $type (qw(text image file location)) {
-        is($ann->said("a $type", message_type => $type)->{message_type}, $type, $type);
-    }
-};
-
 subtest 'a room has one id, two rooms have two' => sub {
     my ($ann, $bob) = two_members();
     my ($other) = two_members();
@@ -89,49 +64,6 @@ subtest 'a room has one id, two rooms have two' => sub {
     $bob->next_many(2, 'chat_message');
     is($bob->said('three')->{chat_room_id}, $room, 'and for two members');
     isnt($other->said('elsewhere')->{chat_room_id}, $room, 'and another elsewhere');
-};
-
-subtest 'text comes back as it went' => sub {
-    my ($ann, $bob) = two_members();
-    my %text = (
-        'quotes and backslashes'  => q{"\\' / \\u0041},
-        'control characters'      => "tab\tnewline\nbell\a escape\e delete\x7f",
-        'markup'                  => '<script>alert("&amp;")</script>',
-        'four scripts'            => "Grüße, привет, 你好, \x{1f468}\x{200d}\x{1f469}",
-        'SQL'                     => q{'); DROP TABLE chat_messages; -- %s %d},
-        'line separators of JSON' => "one\x{2028}two\x{2029}three",
-    );
-    for my $what (sort keys %text) {
-        $ann->say($text{$what});
-        is($bob->next_json('chat_message')->{message}{content}, $text{$what}, $what);
-    }
-    $ann->send_text('{"type":"chat_message","content":"\\ud83d\\ude00\\u0041"}');
-    is($bob->next_json('chat_message')->{message}{content}, SMILE . 'A', 'escapes');
-};
-
-subtest 'half of a surrogate pair becomes no broken text' => sub {
-    my ($ann) = two_members();
-    for my $half ('\\ud83d', '\\ude00', '\\ude00\\ud83d') {
-        $ann->send_text(qq({"type":"chat_message","content":"half $half pair"}));
-        my $answer = $ann->next_json;    # dies of text that is not UTF-8
-        ok($answer->{type} eq 'error' || $answer->{message}{content} =~ /\Ahalf \x{fffd}+ pair\z/, "the text $half")
-            or diag explain $answer;
-    }
-    still_talks($ann, 'and the connection stays');
-};
-
-subtest 'a reply carries what it answers' => sub {
-    my ($ann, $bob) = two_members();
-    my $question = $ann->said('Where do we meet?');
-    $bob->next_json('chat_message');
-    my $answer = $bob->said('At the station.', reply_to => $question->{id});
-    is_deeply(
-        $answer->{reply_to},
-        { id => $question->{id}, content => 'Where do we meet?', sender_email => 'ann@example.com' },
-        'its id, its content and the email of its sender'
-    );
-    message_is($ann->next_json('chat_message')->{message}, 'bob', { id => $answer->{id}, reply_to => $answer->{reply_to} },
-        'for all members');
 };
 
 subtest 'an edit goes to all members' => sub {
@@ -259,54 +191,11 @@ subtest 'TripChatHistory and TripChatMessageTypes change that' => sub {
     error_is($ann, { code => 'invalid_message_type' }, 'a location is not');
 };
 
-subtest 'ten thousand characters are allowed, whatever their size in bytes' => sub {
-    my ($ann, $bob) = two_members();
-    my %character = ('one byte' => 'x', 'two bytes' => 'ä', 'three bytes' => '語', 'four bytes' => SMILE);
-    for my $size (sort keys %character) {
-        my $longest = $character{$size} x MAX_CONTENT;
-        $ann->say($longest);
-        ok($bob->next_json('chat_message')->{message}{content} eq $longest, "ten thousand of $size");
-        $ann->next_json('chat_message');
-        $ann->say($longest . $character{$size});
-        error_is($ann, { code => 'content_too_long' }, "not one more of $size");
-    }
-    my $escaped = '\\ud83d\\ude00' x MAX_CONTENT;
-    $ann->send_text(qq({"type":"chat_message","content":"$escaped"}));
-    ok($bob->next_json('chat_message')->{message}{content} eq SMILE x MAX_CONTENT, 'an escaped pair is one character');
-};
-
-# name => [what is sent (JSON text, or a message), the error's fields]
+# What has a meaning on a socket alone: name => [what is sent (JSON text, or a message), the error's fields].
+# The rest is the contract's.
 my %ERRORS = (
-    'no JSON' => {
-        'nothing'                 => ['',                                                    { code => 'invalid_json' }],
-        'a blank'                 => [' ',                                                   { code => 'invalid_json' }],
-        'an open brace'           => ['{',                                                   { code => 'invalid_json' }],
-        'half a message'          => ['{"type":"chat_message","content":"x',                 { code => 'invalid_json' }],
-        'a message and more'      => ['{"type":"typing","is_typing":true} x',                { code => 'invalid_json' }],
-        'two messages'            => ['{"type":"typing","is_typing":true}{}',                { code => 'invalid_json' }],
-        'a comma too many'        => ['{"type":"typing","is_typing":true,}',                 { code => 'invalid_json' }],
-        'single quotes'           => [q({'type':'typing','is_typing':true}),                 { code => 'invalid_json' }],
-        'a comment'               => ['{"type":"typing",/* now */"is_typing":true}',         { code => 'invalid_json' }],
-        'a word'                  => ['hello',                                               { code => 'invalid_json' }],
-        'NaN'                     => ['{"type":"typing","is_typing":NaN}',                   { code => 'invalid_json' }],
-        'Infinity'                => ['{"type":"typing","is_typing":-Infinity}',             { code => 'invalid_json' }],
-        'a word in capitals'      => ['{"type":"typing","is_typing":TRUE}',                  { code => 'invalid_json' }],
-        'a number with a zero before it' => ['{"type":"typing","is_typing":true,"n":01}',    { code => 'invalid_json' }],
-        'a number with a plus'    => ['{"type":"typing","is_typing":true,"n":+1}',           { code => 'invalid_json' }],
-        'a number that ends in a point' => ['{"type":"typing","is_typing":true,"n":1.}',     { code => 'invalid_json' }],
-        'an escape of no meaning' => ['{"type":"chat_message","content":"\\x41"}',           { code => 'invalid_json' }],
-        'a short escape'          => ['{"type":"chat_message","content":"\\u12"}',           { code => 'invalid_json' }],
-        'a byte order mark'       => [qq(\x{feff}{"type":"typing","is_typing":true}),        { code => 'invalid_json' }],
-        'a zero behind the end'   => [qq({"type":"typing","is_typing":true}\0),              { code => 'invalid_json' }],
-        'a tab in a key'          => [qq({"type":"typing","is_typing":true,"a\tb":1}),        { code => 'invalid_json' }],
-        'a bare newline in text'  => [qq({"type":"chat_message","content":"a\nb"}),          { code => 'invalid_json' }],
-        'a key twice'             => ['{"type":"typing","type":"chat_message"}',             { code => 'invalid_json' }],
-    },
+    'no JSON, or nothing that can be a message' => { bad_texts() },
     'no message' => {
-        'a list'                  => ['[]',                                                  { code => 'invalid_message' }],
-        'a string'                => ['"chat_message"',                                      { code => 'invalid_message' }],
-        'a number'                => ['17',                                                  { code => 'invalid_message' }],
-        'null'                    => ['null',                                                { code => 'invalid_message' }],
         'an empty object'         => ['{}',                                                  { code => 'invalid_message' }],
         'no type'                 => ['{"content":"x"}',                                     { code => 'invalid_message' }],
         'a type that is a number' => ['{"type":1}',                                          { code => 'invalid_message' }],
@@ -316,42 +205,13 @@ my %ERRORS = (
         'a type in capitals'      => ['{"type":"CHAT_MESSAGE","content":"x"}',               { code => 'unknown_type' }],
         'a type with a zero'      => ['{"type":"typing\\u0000","is_typing":true}',           { code => 'unknown_type' }],
     },
-    'too deep' => {
-        'a hundred levels'          => [nested(100),    { code => 'too_deep' }],
-        'sixty thousand levels'     => [nested(60_000), { code => 'too_deep' }],
-        'levels that are not ended' => ['[' x 60_000,   { code => 'too_deep' }],
-        'levels of objects'         => ['{"a":' x 20_000, { code => 'too_deep' }],
-    },
-    'a bad field of a message' => {
-        'no content'              => [{ type => 'chat_message' },                              _field('content')],
-        'content that is null'    => [{ type => 'chat_message', content => undef },            _field('content')],
-        'content that is a list'  => [{ type => 'chat_message', content => ['x'] },            _field('content')],
-        'content that is a number' => [{ type => 'chat_message', content => 17 },              _field('content')],
-        'a zero in the content'   => [{ type => 'chat_message', content => "a\0b" },           _field('content')],
-        'an unknown message_type' => [_message(message_type => 'poem'),       { code => 'invalid_message_type' }],
-        'an empty message_type'   => [_message(message_type => ''),           { code => 'invalid_message_type' }],
-        'a message_type in capitals' => [_message(message_type => 'TEXT'),    { code => 'invalid_message_type' }],
-        'a message_type that is a list' => [_message(message_type => ['text']), _field('message_type')],
-        'a reply to no UUID'      => [_message(reply_to => 'first'),                           _field('reply_to')],
-        'a reply to a number'     => [_message(reply_to => 1),                                 _field('reply_to')],
-        'a reply to what is not there' => [_message(reply_to => new_uuid()),  { code => 'reply_not_found' }],
-        'a client_id that is empty'  => [_message(client_id => ''),                            _field('client_id')],
-        'a client_id of 65 characters' => [_message(client_id => 'x' x 65),                    _field('client_id')],
-        'a client_id that is a number' => [_message(client_id => 1),                           _field('client_id')],
-        'a client_id with a zero' => [_message(client_id => "a\0"),                            _field('client_id')],
-    },
-    'a bad field of an edit' => {
+    'a bad field of a message' => _socket_errors('chat_message', {}, bad_messages()),
+    'a bad field of an edit'   => {
+        %{ _socket_errors('edit_message', { message_id => new_uuid() }, bad_edits()) },
         'no message_id'           => [{ type => 'edit_message', content => 'x' },              _field('message_id')],
         'a message_id of no UUID' => [{ type => 'edit_message', content => 'x', message_id => 'x' }, _field('message_id')],
         'a message that is not there' =>
             [{ type => 'edit_message', content => 'x', message_id => new_uuid() }, { code => 'message_not_found' }],
-        'no content'              => [{ type => 'edit_message', message_id => new_uuid() },    _field('content')],
-        'empty content' =>
-            [{ type => 'edit_message', content => ' ', message_id => new_uuid() }, { code => 'empty_content' }],
-        'long content' => [
-            { type => 'edit_message', content => 'x' x 10_001, message_id => new_uuid() },
-            { code => 'content_too_long' }
-        ],
     },
     'a bad field of typing' => {
         'no is_typing'            => ['{"type":"typing"}',                                     _field('is_typing')],
@@ -361,8 +221,19 @@ my %ERRORS = (
     },
 );
 
+# A table of the contract's as messages of this type; on a socket the code alone says which field is bad, unless it is the form.
+sub _socket_errors {
+    my ($type, $more, %table) = @_;
+    return {
+        map {
+            my ($fields, $error) = @{ $table{$_} };
+            my %error = $error->{code} eq 'invalid_field' ? %$error : (code => $error->{code});
+            ($_ => [{ type => $type, %$more, %{ TripChat::Contract::whole($fields) } }, \%error]);
+        } keys %table
+    };
+}
+
 sub _field   { my ($name) = @_; return { code => 'invalid_field', field => $name } }
-sub _message { my (%more) = @_; return { type => 'chat_message', content => 'x', %more } }
 
 for my $group (sort keys %ERRORS) {
     subtest "an error is told and the connection stays: $group" => sub {
@@ -380,42 +251,12 @@ for my $group (sort keys %ERRORS) {
     };
 }
 
-subtest 'content of blanks only is empty' => sub {
-    my ($ann, $bob) = two_members();
-    my @blanks = map { chr } 0x09 .. 0x0d, 0x20, 0x85, 0xa0, 0x1680, 0x2000 .. 0x200a, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000;
-    for my $content ('', @blanks, join '', @blanks) {
-        $ann->say($content);
-        error_is($ann, { code => 'empty_content' }, join ' ', 'code points', map { sprintf '%04X', ord } split //, $content);
-    }
-    is($ann->said("\x{3000}x")->{content}, "\x{3000}x", 'one letter is enough');
-};
-
 subtest 'an error carries the client_id of what it is about' => sub {
     my ($ann) = two_members();
     $ann->say('', client_id => 'mine');
     error_is($ann, { code => 'empty_content', client_id => 'mine' }, 'of an empty message');
     $ann->say('x', client_id => 'mine too', reply_to => new_uuid());
     error_is($ann, { code => 'reply_not_found', client_id => 'mine too' }, 'of a message the store refuses');
-};
-
-subtest 'only its sender edits a message' => sub {
-    my ($ann, $bob) = two_members();
-    my $message = $ann->said('mine');
-    $bob->next_json('chat_message');
-    $bob->edit($message->{id}, 'yours');
-    error_is($bob, { code => 'not_sender' }, 'another member is told so');
-    is_deeply([$ann->messages_before_marker], [], 'and nothing happens');
-};
-
-subtest 'another room does not exist for a message' => sub {
-    my ($ann)   = two_members();
-    my ($other) = two_members();
-    my $message = $ann->said('here');
-    $other->edit($message->{id}, 'there');
-    error_is($other, { code => 'message_not_found' }, 'it cannot be edited from there');
-    $other->say('what?', reply_to => $message->{id});
-    error_is($other, { code => 'reply_not_found' }, 'nor answered');
-    is_deeply([$ann->messages_before_marker], [], 'and here nothing is heard of it');
 };
 
 subtest 'a text does not get into the error log' => sub {

@@ -59,6 +59,21 @@ for my $name (qw(plain small)) {
     };
 }
 
+# Of many that wait for the database some get their turn in the very moment in which they would have begun to
+# wait. No ping comes to their help.
+subtest 'who has as many messages on their way as may be is read on when some are stored' => sub {
+    my $server  = TripChat::Server->start(site_config => "TripChatMaxPending 2\nTripChatPingInterval 1h");
+    my @members = map { $server->site->chat(trip => $server->site->new_trip) } 1 .. 8;
+    my @seqs    = map { [] } @members;
+    for my $round (1 .. 100) {
+        $_->write(encode_frame(opcode => OP_TEXT, payload => '{"type":"chat_message","content":"x"}') x 10) for @members;
+        push @{ $seqs[$_] }, next_seqs($members[$_], 10) for 0 .. $#members;
+    }
+    is_consecutive($_, 1, 1000, 'each of a thousand is stored and comes back') for @seqs;
+    $_->leave for @members;
+    stops_clean($server, 'the log has nothing to say');
+};
+
 subtest 'members who read are not too slow, however much comes at once' => sub {
     my $site = site('plain');
     my $trip = $site->new_trip;

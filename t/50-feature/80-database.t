@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
+use TripChat::Rest;
 use TripChat::Test;
 
 my $server = TripChat::Server->start;
@@ -100,6 +101,81 @@ subtest 'a trip that is deleted closes its room with 4003' => sub {
     $ann->say('is anybody there?');
     closes_with($ann, 4003, 'for who speaks there');
     turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 4003, 'and for who comes');
+};
+
+# A request of each kind that asks the database.
+sub requests {
+    my ($trip, $message) = @_;
+    my @events = (fields => { Accept => 'text/event-stream' });
+    return (
+        [GET   => TripChat::Rest::room_path($trip)],
+        [HEAD  => TripChat::Rest::room_path($trip)],
+        [GET   => TripChat::Rest::list_path($trip)],
+        [GET   => TripChat::Rest::list_path($trip, after => 1, wait => 5)],
+        [GET   => TripChat::Rest::list_path($trip), @events],
+        [POST  => TripChat::Rest::messages_path(), json => { chat_room => $trip, content => 'x' }],
+        [PATCH => TripChat::Rest::message_path($message->{id}), json => { content => 'x' }],
+    );
+}
+
+subtest 'over HTTP a database that does not answer is 503, whatever is asked' => sub {
+    my $trip    = $site->new_trip;
+    my $ann     = $site->rest;
+    my $message = $ann->posted($trip, 'one');
+    $site->sql('ALTER TABLE users RENAME TO elsewhere');
+    for my $request (requests($trip, $message)) {
+        my $answer = $ann->call(@$request);
+        answer_is($answer, 503, { 'Retry-After' => 2 }, "@$request[0, 1]");
+        refusal_is($answer, 503, { code => 'unavailable', retry_after => 2 }, 'in JSON') if $request->[0] ne 'HEAD';
+    }
+    $site->sql('ALTER TABLE elsewhere RENAME TO users');
+    is($ann->posted($trip, 'two')->{seq}, 2, 'and when it is back it goes on');
+};
+
+subtest 'over HTTP what cannot be stored is 503, and what can be read is read' => sub {
+    my ($trip, $new) = map { $site->new_trip } 1, 2;
+    my ($ann, $bob)  = map { $site->rest(as => $_) } qw(ann bob);
+    my $message = $ann->posted($trip, 'one');
+    my $waiting = $site->rest->ask_for_news($trip, 1);
+    while_locked(
+        sub {
+            $ann->ask('POST', TripChat::Rest::messages_path(), json => { chat_room => $trip, content => 'in vain', client_id => 'c-1' });
+            $bob->ask('POST', TripChat::Rest::messages_path(), json => { chat_room => $new, content => 'no room' });
+            is_deeply(contents_of(@{ $site->rest->list($trip)->{json}{results} }), ['one'], 'a page');
+            my $answer = $ann->answer;
+            refusal_is($answer, 503, { code => 'unavailable', retry_after => 2 }, 'a message');
+            answer_is($answer, 503, { 'Retry-After' => 2 }, 'with the field for programs');
+            refusal_is($bob->answer, 503, { code => 'unavailable', retry_after => 2 }, 'a room that is to be made');
+            refusal_is($ann->edit($message->{id}, 'in vain'), 503, { code => 'unavailable', retry_after => 2 }, 'an edit');
+        }
+    );
+    my $again = $ann->post($trip, 'not in vain', client_id => 'c-1');
+    is_deeply([@{ $again->{json} }{qw(content seq)}], ['not in vain', 2], 'it may be sent again');
+    is_deeply($waiting->news->{results}, [$again->{json}], 'and that is all that others see');
+};
+
+subtest 'over HTTP a statement that fails for the message alone is 500' => sub {
+    my $trip = $site->new_trip;
+    my $ann  = $site->rest;
+    my $message = $ann->posted($trip, 'one');
+    $site->sql('ALTER TABLE chat_messages RENAME TO elsewhere');
+    refusal_is($ann->post($trip, 'two'), 500, { code => 'internal' }, 'to who sends one');
+    $site->sql('ALTER TABLE elsewhere RENAME TO chat_messages');
+    is($ann->posted($trip, 'two')->{seq}, 2, 'and no number is missing when it works again');
+};
+
+subtest 'over HTTP a trip that is deleted is no trip' => sub {
+    my $trip = $site->new_trip;
+    my ($ann, $poller) = map { $site->rest } 1, 2;
+    my $message = $ann->posted($trip, 'one');
+    my $events  = $site->rest->follow($trip);
+    $events->next_json('message_history');
+    $poller->ask_for_news($trip, 1);
+    $site->sql("DELETE FROM trips WHERE id = '$trip'");
+    refusal_is($ann->post($trip, 'two'), 403, { code => 'forbidden' }, 'to who writes');
+    refusal_is($ann->list($message->{chat_room_id}), 403, { code => 'forbidden' }, 'to who reads');
+    refusal_is($ann->edit($message->{id}, 'x'), 404, { code => 'message_not_found' }, 'and its messages are none');
+    $_->disconnect for $events, $poller;
 };
 
 # The last: bob is not there any more after it.

@@ -7,6 +7,8 @@ use strict;
 use warnings;
 
 use TripChat::Client;
+use TripChat::Http;
+use TripChat::Rest;
 use TripChat::Token qw(make_token access_claims);
 use TripChat::WebSocket;
 use TripChat::World qw(user new_uuid);
@@ -77,6 +79,15 @@ sub _asking_client {
     $query{after} = $opt{after} if defined $opt{after};
     my $client = $self->_new_client('TripChat::Client', %opt);
     return $client->ask_to_open($self->path($opt{trip}, %query));
+}
+
+# Somebody who uses the chat over HTTP: as => name (ann) or token; tls, receive_buffer as in TripChat::Stream
+sub rest {
+    my ($self, %opt) = @_;
+    return TripChat::Rest->new(
+        token   => $opt{token} // $self->token($opt{as} // 'ann'),
+        connect => sub { $self->_new_client('TripChat::Http', %opt) },
+    );
 }
 
 # The close frame met by a client with this request path (and fields).

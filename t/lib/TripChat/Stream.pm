@@ -74,6 +74,9 @@ sub tls_is_resumed { return $_[0]{socket}->get_session_reused }
 # 'eof': the server ended the stream in order. 'reset': it did not. undef: open.
 sub ended { return $_[0]{ended} }
 
+# Has the server ended it, as far as can be known now? What has come is kept.
+sub is_open { my ($self) = @_; $self->_read_some; return !$self->{ended} }
+
 # Writes all of $bytes. A server that stops reading until its own output is
 # taken must not block the test: while waiting to write, input is read as well.
 sub write {    ## no critic

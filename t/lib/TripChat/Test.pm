@@ -19,7 +19,8 @@ use TripChat::World qw(user new_uuid);
 
 our @EXPORT = (
     qw(site user new_uuid make_token access_claims until_true now),
-    qw(closes_with bytes_close_with turned_away_with error_is error_at_once_is still_talks fields_are message_is is_consecutive stops_clean),
+    qw(closes_with bytes_close_with turned_away_with error_is error_at_once_is answer_is refusal_is),
+    qw(still_talks fields_are message_is is_consecutive stops_clean),
     qw(contents_of seqs_of UUID TIMESTAMP),
     @TripChat::Frame::EXPORT_OK,
 );
@@ -92,6 +93,29 @@ sub _is_error {
     my $words = delete $error->{message} // '';
     return Test::More::is_deeply({ %$error, words => length $words > 0 },
         { type => 'error', words => 1, %$expected }, $name);
+}
+
+# An answer over HTTP with this status and these fields: name => value, undef where there must be none.
+sub answer_is {
+    my ($answer, $status, $fields, $name) = @_;
+    my %got = map { $_ => $answer->{fields}{ lc $_ } && join ', ', @{ $answer->{fields}{ lc $_ } } } keys %$fields;
+    return _at_caller {
+        Test::More::is_deeply({ status => $answer->{status}, %got }, { status => $status, %$fields }, $name)
+            or Test::More::diag($answer->{raw}, $answer->{body});
+    };
+}
+
+# An answer that is an error with this status, these members, words for a human besides, and nothing else.
+sub refusal_is {
+    my ($answer, $status, $expected, $name) = @_;
+    my %error = %{ ref $answer->{json} eq 'HASH' ? $answer->{json} : { body => $answer->{body} } };
+    my $words = delete $error{message} // '';
+    return _at_caller {
+        Test::More::is_deeply(
+            { %error, status => $answer->{status}, words => length $words > 0 },
+            { type => 'error', status => $status, words => 1, %$expected }, $name
+        );
+    };
 }
 
 # The connection is open and chats.

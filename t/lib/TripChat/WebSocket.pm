@@ -10,9 +10,9 @@ use Digest::SHA qw(sha1_base64);
 use MIME::Base64 qw(encode_base64);
 
 use TripChat::Frame qw(:all);
-use TripChat::Stream;
+use TripChat::Http;
 
-our @ISA = ('TripChat::Stream');
+our @ISA = ('TripChat::Http');
 
 use constant GUID => '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 use constant KEY  => encode_base64('a tests 16 bytes', '');
@@ -41,34 +41,6 @@ sub upgrade_request {
 sub accept_for {
     my ($key) = @_;
     return sha1_base64($key . GUID) . '=';
-}
-
-# Sends $text and returns the answer's { status, reason, fields, raw }.
-sub request {
-    my ($self, $text) = @_;
-    $self->write($text);
-    return $self->read_response;
-}
-
-sub read_response {
-    my ($self) = @_;
-    my ($head) = $self->read_until('an HTTP answer', sub { ${ $_[0] } =~ s/\A(.*?\r\n)\r\n//s ? $1 : () });
-    die "no HTTP answer: the stream ended ($self->{ended})\n" if !defined $head;
-    my ($status_line, @lines) = split /\r\n/, $head;
-    my ($status, $reason) = $status_line =~ m{\AHTTP/1\.[01] (\d{3})(?: (.*))?\z}
-        or die "not a status line: $status_line\n";
-    return { status => $status, reason => $reason, fields => _fields(@lines), raw => $head };
-}
-
-# field => [values], names in lower case
-sub _fields {
-    my (@lines) = @_;
-    my %fields;
-    for (@lines) {
-        my ($name, $value) = /\A([^:\s]+):\s*(.*?)\s*\z/ or die "not a field: $_\n";
-        push @{ $fields{ lc $name } }, $value;
-    }
-    return \%fields;
 }
 
 # Completes a handshake; $behind goes out in the same write. Dies unless it is a right 101.

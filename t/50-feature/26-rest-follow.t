@@ -1,0 +1,237 @@
+# A room as a stream of server-sent events: what a socket would get, for those
+# who only listen, and how they come back.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use JSON::PP ();
+use Test::More;
+
+use TripChat::File qw(read_file);
+use TripChat::Rest;
+use TripChat::Shared qw(is_full);
+use TripChat::Test;
+
+use constant {
+    HISTORY   => 50,
+    LARGE     => 8000,         # characters of a large message
+    AT_A_TIME => 20,           # of them: less than the small site's queue of 50
+    QUEUE     => 2_000_000,    # more bytes than the small site's queue and a small receive buffer
+};
+
+my $site = site('plain');
+
+# bob's stream, whose history has been read; %opt: query => {}, last => Last-Event-ID, site
+sub follow {
+    my ($trip, %opt) = @_;
+    my $events = begin($trip, %opt);
+    $events->{history} = $events->next_event;
+    return $events;
+}
+
+sub begin {
+    my ($trip, %opt) = @_;
+    my $where = $opt{site} // $site;
+    return $where->rest(as => $opt{as} // 'bob', map { defined $opt{$_} ? ($_ => $opt{$_}) : () } 'receive_buffer', 'tls')
+        ->follow($trip, $opt{query}, fields => { 'Last-Event-ID' => $opt{last} });
+}
+
+sub history_of { my ($events) = @_; return JSON::PP->new->utf8->decode($events->{history}{data}) }
+
+# The same room over a socket.
+sub history_is_that_of_a_socket {
+    my ($where, $trip, $after, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $socket = $where->chat(trip => $trip, as => 'bob', after => $after);
+    my $events = follow($trip, site => $where, defined $after ? (query => { after => $after }) : ());
+    my @ids    = ($events->{history}{id});
+    is_deeply(history_of($events), $socket->history, $name);
+    is_deeply(\@ids, [$socket->history->{last_seq}], 'its id is how far it brings the reader');
+    $_->disconnect for $socket, $events;
+    return;
+}
+
+for my $name (qw(plain forgetful)) {
+    my $where = site($name);
+
+    subtest "a stream begins as a socket does: $name" => sub {
+        my $trip = $where->new_trip;
+        history_is_that_of_a_socket($where, $trip, undef, 'an empty room');
+        my $ann = $where->chat(trip => $trip);
+        $ann->say("message $_") for 1 .. HISTORY + 10;
+        my @messages = $ann->next_many(HISTORY + 10, 'chat_message');
+        $ann->edit($messages[-1]{message}{id}, 'mended');
+        $ann->next_json('message_edited');
+        history_is_that_of_a_socket($where, $trip, undef, 'the newest fifty');
+        history_is_that_of_a_socket($where, $trip, $_, "after $_") for 0, HISTORY + 9, HISTORY + 11, 999_999;
+    };
+
+    subtest "each event comes once, as on a socket: $name" => sub {
+        my $trip = $where->new_trip;
+        my ($ann, $bob) = map { $where->chat(trip => $trip, as => $_) } qw(ann bob);
+        my $events  = follow($trip, site => $where);
+        my $message = $ann->said('one');
+        $ann->edit($message->{id}, 'two');
+        $ann->say('three');
+        for my $seq (1 .. 3) {
+            my $event = $events->next_event;
+            is_deeply(JSON::PP->new->utf8->decode($event->{data}), $bob->next_json, "event $seq");
+            is_deeply([sort keys %$event], [qw(data id)], 'an id and data, nothing else');
+            is($event->{id}, $seq, 'the id is the seq');
+        }
+    };
+
+    subtest "nothing is missing and nothing comes twice over many connections: $name" => sub {
+        my $trip = $where->new_trip;
+        my $ann  = $where->chat(trip => $trip);
+        my ($last, $total, @all) = (0, 120);
+        for my $number (1 .. $total) {
+            $ann->say("message $number");
+            next if $number % 10;
+            my $events = follow($trip, site => $where, $last % 20 ? (last => $last) : (query => { after => $last }));
+            push @all, @{ seqs_of(@{ history_of($events)->{messages} }) };
+            push @all, $events->next_json('chat_message')->{message}{seq} while ($all[-1] // 0) < $number;
+            $last = $events->last_id;
+            $events->disconnect;
+        }
+        is_consecutive(\@all, 1, $total, 'every event was seen once, in order');
+    };
+}
+
+subtest 'the head is that of a stream' => sub {
+    my $events = begin($site->new_trip);
+    answer_is($events->head, 200,
+        { 'Content-Type' => 'text/event-stream', 'Cache-Control' => 'no-store', Connection => 'close',
+            'Content-Length' => undef, 'X-Accel-Buffering' => 'no' }, 'which no proxy keeps back');
+};
+
+subtest 'Accept chooses the stream, and nothing else does' => sub {
+    my $trip = $site->new_trip;
+    my $type = sub { my ($accept) = @_; my $rest = $site->rest->ask('GET', TripChat::Rest::list_path($trip), fields => { Accept => $accept });
+        my $head = $rest->stream->read_response; $rest->disconnect; return $head->{fields}{'content-type'}[0] };
+    is($type->($_), 'text/event-stream', $_) for 'text/event-stream', 'Text/Event-Stream', 'text/event-stream, */*;q=0.1';
+    is($type->($_), 'application/json', $_ // 'none') for undef, '*/*', 'application/json', 'text/*', 'text/event';
+};
+
+subtest 'Last-Event-ID resumes, and counts before after=' => sub {
+    my $trip = $site->new_trip;
+    $site->rest->posted($trip, "message $_") for 1 .. 5;
+    my $seqs = sub { my $history = history_of(follow($trip, @_)); return [$history->{recovered} ? 1 : 0, @{ seqs_of(@{ $history->{messages} }) }] };
+    is_deeply($seqs->(last => 3),                         [1, 4, 5],    'what came since');
+    is_deeply($seqs->(last => 3, query => { after => 1 }), [1, 4, 5],    'though the page said something else when it began');
+    is_deeply($seqs->(last => '', query => { after => 4 }), [1, 5],      'an empty one is none');
+    is_deeply($seqs->(last => 0),                         [1, 1 .. 5],  'from the beginning');
+    is_deeply($seqs->(last => 99),                        [0, 1 .. 5],  'from the future it is a fresh start');
+    for my $bad ('x', '-1', '1.5', '1 2', '9999999999999999') {
+        my $answer = $site->rest->list($trip, {}, fields => { Accept => 'text/event-stream', 'Last-Event-ID' => $bad });
+        refusal_is($answer, 400, { code => 'invalid_field', field => 'Last-Event-ID' }, "what is no number is refused: $bad");
+    }
+    my $answer = $site->rest->list($trip, { after => 'x' }, fields => { Accept => 'text/event-stream' });
+    refusal_is($answer, 400, { code => 'invalid_field', field => 'after' }, 'after= as well');
+};
+
+subtest 'typing is told to others, and has no id' => sub {
+    my $trip = $site->new_trip;
+    my $ann  = $site->chat(trip => $trip);
+    my ($bob, $own) = map { follow($trip, as => $_) } qw(bob ann);
+    $ann->typing(1);
+    my $event = $bob->next_event;
+    is_deeply([sort keys %$event], ['data'], 'data alone');
+    is_deeply(JSON::PP->new->utf8->decode($event->{data}),
+        { type => 'typing', user_id => user('ann')->{id}, user_email => 'ann@example.com', is_typing => JSON::PP::true }, 'as on a socket');
+    is($bob->last_id, 0, 'a reader resumes from the event before');
+    $ann->say('typed');
+    is($own->next_event->{id}, 1, 'who types is not told');
+};
+
+subtest 'a text cannot break out of its event' => sub {
+    my $trip   = $site->new_trip;
+    my $events = follow($trip);
+    my $text   = "one\n\ndata: two\r\nid: 99\revent: close\x{2028}\x{2029}\x{85}: three";
+    $site->rest->posted($trip, $text);
+    my $event = $events->next_event;
+    is(JSON::PP->new->utf8->decode($event->{data})->{message}{content}, $text, 'it is data');
+    is($event->{id}, 1, 'the id is the server\'s');
+};
+
+subtest 'a stream without events says that it lives' => sub {
+    my $where  = site('pinging');
+    my $events = follow($where->new_trip, site => $where);
+    is_deeply([map { $events->next_event } 1 .. 3], [({ comment => '' }) x 3], 'in comments, which readers ignore');
+    $events->disconnect;
+};
+
+subtest 'a reader that does not read is cut off, and resumes' => sub {
+    my $small = site('small');
+    my $trip  = $small->new_trip;
+    my $slow  = begin($trip, site => $small, receive_buffer => 4096);
+    my $quick = follow($trip, site => $small, as => 'carol');
+    my $ann   = $small->chat(trip => $trip);
+    my (undef, undef, $kernel_bytes) = split ' ', read_file('/proc/sys/net/ipv4/tcp_wmem');
+    my $rounds = int(($kernel_bytes + QUEUE) / LARGE / AT_A_TIME) + 1;
+    for (1 .. $rounds) {
+        $ann->say('x' x LARGE) for 1 .. AT_A_TIME;
+        $ann->next_many(AT_A_TIME, 'chat_message');
+        $quick->next_many(AT_A_TIME, 'chat_message');
+    }
+    my $total = $rounds * AT_A_TIME;
+    is($quick->last_id, $total, 'the others have everything');
+    my ($code, $first, @seen) = $slow->read_close;
+    is($code, 1013, 'the slow one is told why');
+    ok($slow->{stream}->read_to_end, 'and the stream ends');
+    cmp_ok(scalar @seen, '<', $total, 'before it had everything');
+    is_consecutive(seqs_of(@seen), 1, scalar @seen, 'what it has is in order, without a gap');
+    is($slow->last_id, @seen, 'it knows how far it has come');
+    my $again = history_of(follow($trip, site => $small, last => $total - 5));
+    is_deeply(seqs_of(@{ $again->{messages} }), [$total - 4 .. $total], 'and may come back');
+};
+
+subtest 'a history larger than the queue does not count as slowness' => sub {
+    my $where  = site('plain');
+    my $trip   = $where->new_trip;
+    my $rest   = $where->rest;
+    $rest->posted($trip, "\x{1f600}" x 10_000) for 1 .. HISTORY;
+    my $slow = begin($trip, receive_buffer => 4096);
+    $rest->posted($trip, "while bob reads, $_") for 1 .. 3;
+    is(scalar @{ $slow->next_json->{messages} }, HISTORY, 'the history comes');
+    is_deeply(seqs_of($slow->next_many(3)), [HISTORY + 1 .. HISTORY + 3], 'and what was said meanwhile');
+};
+
+subtest 'a stream in a child full of connections is refused' => sub {
+    my $server = TripChat::Server->start(config => 'TripChatMaxConnections 2');
+    my $where  = $server->site;
+    my $trip   = $where->new_trip;
+    my @held   = map { follow($trip, site => $where) } 1, 2;
+    refusal_is($where->rest->list($trip, {}, fields => { Accept => 'text/event-stream' }), 503, { code => 'overloaded', retry_after => 2 }, 'with 503');
+    (pop @held)->disconnect;
+    my $again = until_true('a place to be free', sub { eval { follow($trip, site => $where) } });
+    is($again->{history}{id}, 0, 'one that goes without a word gives its place back');
+    $_->disconnect for @held, $again;
+    stops_clean($server, 'the log has nothing to say', qr/\bTC0061:/);
+};
+
+subtest 'on Redis a room is the same in every child and server' => sub {
+    plan skip_all => 'TC_STACK=full runs it' if !is_full();
+    my $database = TripChat::Postgres->shared->new_database;
+    my @servers  = map { TripChat::Server->start(children => 2, database => $database) } 1, 2;
+    my @sites    = map { $_->site } @servers;
+    my $trip     = $sites[0]->new_trip;
+    my @streams  = map { follow($trip, site => $sites[ $_ % 2 ]) } 1 .. 8;
+    my @pollers  = map { $sites[ $_ % 2 ]->rest->ask_for_news($trip, 0) } 1 .. 8;
+    my $socket   = $sites[1]->chat(trip => $trip, as => 'bob');
+    my $message  = $sites[0]->rest->posted($trip, 'to all');
+    is_deeply($_->next_json('chat_message')->{message}, $message, 'a stream has it') for @streams;
+    is_deeply($_->news->{results}, [$message], 'a poll has it') for @pollers;
+    is_deeply($socket->next_json('chat_message')->{message}, $message, 'a socket has it');
+    my @rests = map { $sites[ $_ % 2 ]->rest } 1 .. 6;
+    $rests[ $_ % 6 ]->posted($trip, "message $_") for 1 .. 30;
+    is_consecutive(seqs_of($_->next_many(30, 'chat_message')), 2, 30, 'and what is posted here and there, in order') for @streams, $socket;
+    is($sites[0]->rest->post($trip, 'x', client_id => 'c')->{status}, 201, 'a client_id');
+    is($sites[1]->rest->post($trip, 'x', client_id => 'c')->{status}, 200, 'is known everywhere');
+    $_->disconnect for @streams, $socket;
+    stops_clean($_, 'the log has nothing to say') for @servers;
+};
+
+done_testing;
