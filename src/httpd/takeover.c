@@ -282,7 +282,11 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
 
     adoption->fd = duplicate_socket(r->connection);
     if (adoption->fd < 0) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, r, "TC0052: no descriptor for a connection");
+        /* Short of descriptors somebody must act; otherwise httpd, stopping, has closed the socket already. */
+        int error = errno, scarce = error == EMFILE || error == ENFILE;
+
+        ap_log_rerror(APLOG_MARK, scarce ? APLOG_ERR : APLOG_INFO, error, r,
+                      "TC0052: no descriptor for a connection");
         tc_child_drop(child, adoption);
         return HTTP_SERVICE_UNAVAILABLE;
     }
