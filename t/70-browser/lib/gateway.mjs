@@ -53,7 +53,7 @@ export class Gateway {
   }
 
   #noteToken(field = "") {
-    this.lastToken = /[\w-]+\.[\w-]+\.[\w-]+/.exec(field)?.[0] ?? this.lastToken;
+    this.lastToken = /bearer[ .]([\w-]+\.[\w-]+\.[\w-]+)/i.exec(field)?.[1] ?? this.lastToken;
   }
 
   #pass(request, response) {

@@ -1,0 +1,11 @@
+# The demo page in a real browser when the server is away or sockets are blocked. Each time
+# the lists end equal to the database, and the status has said what was the case.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib", "$FindBin::Bin/lib";
+
+use TripChat::Stage;
+
+TripChat::Stage->play('40-trouble.mjs');
