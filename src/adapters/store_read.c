@@ -53,7 +53,7 @@ static apr_status_t add_rows(tc_work_t *work, tc_sql_rows_t *rows, event_list_t 
         apr_status_t rv;
 
         tc_stored_read(rows, row, &stored);
-        rv = tc_stored_to_event(work, &stored, 0, NULL, &event);
+        rv = tc_stored_to_event(work, &stored, NULL, &event);
         if (rv != APR_SUCCESS) {
             return rv;
         }

@@ -428,8 +428,7 @@ static apr_status_t make_events(batch_t *batch)
         if (item->status != TC_JOB_DONE) {
             continue;
         }
-        rv = tc_stored_to_event(batch->work, &item->stored, job->origin, job->client_id,
-                                &job->events);
+        rv = tc_stored_to_event(batch->work, &item->stored, job->client_id, &job->events);
         if (rv != APR_SUCCESS) {
             return rv;
         }

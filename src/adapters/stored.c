@@ -24,8 +24,8 @@ static apr_status_t find(tc_work_t *work, const char *user_id, const tc_user_t *
     return tc_people_find(work->people, work->store, &work->sql, user_id, user, work->pool);
 }
 
-apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, uint64_t origin,
-                                const char *client_id, tc_event_t **out)
+apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const char *client_id,
+                                tc_event_t **out)
 {
     const tc_user_t *sender, *replied = NULL;
     tc_chat_message_t message;
@@ -53,7 +53,6 @@ apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, uint
     message.created_at = stored->created_at;
     message.updated_at = stored->updated_at;
     *out = tc_event_create(stored->kind, stored->seq, &id, &message);
-    (*out)->origin = origin;
     if (client_id != NULL) {
         tc_event_set_own(*out, client_id);
     }

@@ -36,10 +36,10 @@ typedef struct {
 void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *out);
 
 /*
- * Encodes the event that `origin` caused (0: nobody here); with a copy of its own when `client_id` is
- * not NULL. One reference, the caller's. Fails when a user cannot be asked for (logged).
+ * Encodes the event; with a copy for whom it answers when `client_id` is not NULL. One reference, the
+ * caller's. Fails when a user cannot be asked for (logged).
  */
-apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, uint64_t origin,
-                                const char *client_id, tc_event_t **out);
+apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const char *client_id,
+                                tc_event_t **out);
 
 #endif

@@ -20,9 +20,8 @@ typedef struct tc_event_t {
     tc_event_kind_e kind;
     int64_t seq;
     tc_uuid_t message_id;
-    uint64_t origin;         /* member that caused it, 0 for none */
     tc_blob_t *wire;         /* the frame for everybody */
-    tc_blob_t *own;          /* the origin's copy, with its client_id; NULL: wire serves */
+    tc_blob_t *own;          /* the copy for whom it answers, with its client_id; NULL: wire serves */
     size_t object_at;        /* the object without its seq: wire->data[object_at .. +object_len] */
     size_t object_len;
 } tc_event_t;
@@ -39,7 +38,7 @@ tc_event_t *tc_event_wrap(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *me
                           const char *object, size_t object_len,
                           const tc_chat_message_t *message);
 
-/* Adds the origin's copy: the frame for everybody, and the client_id. */
+/* Adds the copy for whom it answers: the frame for everybody, and the client_id. */
 void tc_event_set_own(tc_event_t *event, const char *client_id);
 
 /* Is this what the message reads, by the event's object? */

@@ -209,7 +209,6 @@ static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
     job->member = member;
     job->room_id = room->room_id;
     job->user = tc_user_ref(member->user);
-    job->origin = member->id;
     job->message_type = in->message_type;
     job->has_reply = in->has_reply;
     job->reply_to = in->reply_to;

@@ -48,7 +48,6 @@ typedef struct tc_job_t {
     tc_uuid_t room_id;
     /* POST and EDIT */
     tc_user_t *user;            /* a reference of the job's own */
-    uint64_t origin;
     const char *content;        /* in text[] */
     const char *client_id;      /* in text[], or NULL */
     const char *message_type;   /* the site's */

@@ -144,7 +144,6 @@ static void finish_write(fake_store_t *store, tc_job_t *job, int64_t seq)
     tc_chat_message_t shown;
 
     job->events = fake_event(store, seq);
-    job->events->origin = job->origin;
     if (job->client_id != NULL) {
         describe(message, id, &shown);
         tc_event_set_own(job->events, job->client_id);

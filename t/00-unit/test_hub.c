@@ -187,7 +187,7 @@ START_TEST(a_job_carries_what_the_store_needs)
     ck_assert_str_eq(job->message_type, "image");
     ck_assert(job->has_reply);
     ck_assert_ptr_eq(job->user, ann->member.user);
-    ck_assert_uint_eq(job->origin, ann->member.id);
+    ck_assert_ptr_eq(job->member, &ann->member);
     ck_assert(tc_uuid_equal(&job->room_id, &fake_room(world)->room_id));
     ck_assert_ptr_eq(job->room, fake_room(world));
     fake_close(world);
