@@ -6,9 +6,16 @@
 #include <stddef.h>
 #include <string.h>
 
-#define ROOM_TRIP "SELECT trip_id FROM chat_rooms WHERE id = %s"
-#define MESSAGE_TRIP                                                                               \
-    "SELECT r.trip_id FROM chat_messages m JOIN chat_rooms r ON r.id = m.room_id WHERE m.id = %s"
+/* What both databases are asked in the same words. */
+#define PLAIN_STATEMENTS                                                                           \
+    .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"                    \
+                   " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",                     \
+    .room_find = "SELECT id FROM chat_rooms WHERE trip_id = %s",                                   \
+    .room_trip = "SELECT trip_id FROM chat_rooms WHERE id = %s",                                   \
+    .message_trip = "SELECT r.trip_id FROM chat_messages m JOIN chat_rooms r ON r.id = m.room_id"  \
+                    " WHERE m.id = %s",                                                            \
+    .head = "SELECT last_seq FROM chat_rooms WHERE id = %s"
+
 #define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id"
 
 /* The two columns of the seq, then tc_sql_message_column_e from TC_COL_ID on; sqlite3 keeps texts. */
@@ -28,12 +35,7 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .remote = false,
     .begin = "BEGIN IMMEDIATE",
     .setup = sqlite3_setup,
-    .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"
-                   " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",
-    .room_find = "SELECT id FROM chat_rooms WHERE trip_id = %s",
-    .room_trip = ROOM_TRIP,
-    .message_trip = MESSAGE_TRIP,
-    .head = "SELECT last_seq FROM chat_rooms WHERE id = %s",
+    PLAIN_STATEMENTS,
     .before = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
               " WHERE m.room_id = %s AND m.seq < CAST(%s AS INTEGER)"
               " ORDER BY m.seq DESC LIMIT CAST(%s AS INTEGER)",
@@ -90,12 +92,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
              " SET LOCAL idle_in_transaction_session_timeout = '10s'",
     .lock_timeout_us = 2 * TC_US_PER_S,
     .setup = pgsql_setup,
-    .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"
-                   " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",
-    .room_find = "SELECT id FROM chat_rooms WHERE trip_id = %s",
-    .room_trip = ROOM_TRIP,
-    .message_trip = MESSAGE_TRIP,
-    .head = "SELECT last_seq FROM chat_rooms WHERE id = %s",
+    PLAIN_STATEMENTS,
     .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" JOIN_REPLY
               " WHERE m.room_id = %s AND m.seq < %s ORDER BY m.seq DESC LIMIT %s",
     .events = "SELECT e.seq, e.kind, " PGSQL_COLUMNS " FROM ("
