@@ -70,57 +70,23 @@ static route_t find_route(request_rec *r)
 
 /* ---- what may be done ---- */
 
-static const char *methods_of(path_e path)
-{
-    switch (path) {
-    case PATH_ROOM:
-    case PATH_LIST:
-        return "GET, HEAD, OPTIONS";
-    case PATH_MESSAGES:
-        return "POST, OPTIONS";
-    case PATH_MESSAGE:
-        return "PATCH, OPTIONS";
-    case PATH_UNKNOWN:
-        break;
-    }
-    return "OPTIONS";
-}
-
-static bool is_method_allowed(const request_rec *r, path_e path)
-{
-    switch (path) {
-    case PATH_ROOM:
-    case PATH_LIST:
-        return r->method_number == M_GET;
-    case PATH_MESSAGES:
-        return r->method_number == M_POST;
-    case PATH_MESSAGE:
-        return r->method_number == M_PATCH;
-    case PATH_UNKNOWN:
-        break;
-    }
-    return false;
-}
-
-/* Fetch standard, 3.2: what the page of another origin may know. err_headers_out goes with every answer. */
-static void set_cors(request_rec *r)
-{
-    const char *origin = apr_table_get(r->headers_in, "Origin");
-
-    apr_table_mergen(r->err_headers_out, "Vary", "Origin");
-    if (origin != NULL) {
-        apr_table_setn(r->err_headers_out, "Access-Control-Allow-Origin", origin);
-        apr_table_setn(r->err_headers_out, "Access-Control-Allow-Credentials", "true");
-        apr_table_setn(r->err_headers_out, "Access-Control-Expose-Headers",
-                       "ETag, Location, Retry-After");
-    }
-}
+/* What each path takes besides OPTIONS, and how Allow says it. HEAD is a GET to httpd. */
+static const struct {
+    int method;
+    const char *allow;
+} methods[] = {
+    [PATH_UNKNOWN] = {M_INVALID, "OPTIONS"},
+    [PATH_ROOM] = {M_GET, "GET, HEAD, OPTIONS"},
+    [PATH_LIST] = {M_GET, "GET, HEAD, OPTIONS"},
+    [PATH_MESSAGES] = {M_POST, "POST, OPTIONS"},
+    [PATH_MESSAGE] = {M_PATCH, "PATCH, OPTIONS"},
+};
 
 static int answer_options(request_rec *r, path_e path)
 {
-    apr_table_setn(r->headers_out, "Allow", methods_of(path));
+    apr_table_setn(r->headers_out, "Allow", methods[path].allow);
     if (apr_table_get(r->headers_in, "Origin") != NULL) {
-        apr_table_setn(r->headers_out, "Access-Control-Allow-Methods", methods_of(path));
+        apr_table_setn(r->headers_out, "Access-Control-Allow-Methods", methods[path].allow);
         apr_table_setn(r->headers_out, "Access-Control-Allow-Headers",
                        "Authorization, Content-Type, If-None-Match, Last-Event-ID");
         apr_table_setn(r->headers_out, "Access-Control-Max-Age", "86400");
@@ -191,7 +157,7 @@ int tc_rest_handler(request_rec *r)
         apr_table_mergen(r->err_headers_out, "Vary", "Origin");
         return tc_reply_error(r, TC_CHAT_ORIGIN_NOT_ALLOWED, NULL);
     }
-    set_cors(r);
+    tc_reply_set_cors(r);
     route = find_route(r);
     if (route.path == PATH_UNKNOWN) {
         return tc_reply_error(r, TC_CHAT_NOT_FOUND, NULL);
@@ -199,8 +165,8 @@ int tc_rest_handler(request_rec *r)
     if (r->method_number == M_OPTIONS) {
         return answer_options(r, route.path);
     }
-    if (!is_method_allowed(r, route.path)) {
-        apr_table_setn(r->headers_out, "Allow", methods_of(route.path));
+    if (r->method_number != methods[route.path].method) {
+        apr_table_setn(r->headers_out, "Allow", methods[route.path].allow);
         return tc_reply_error(r, TC_CHAT_METHOD_NOT_ALLOWED, NULL);
     }
     return serve(r, vhost, &route);

@@ -16,7 +16,10 @@ int tc_reply_json(request_rec *r, int status, tc_buf_t *body);
 /* An error with its own status; `field` may be NULL. */
 int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field);
 
-/* What pages of other origins need to read an answer; "" where there is no Origin. Lines with CRLF. */
+/* Puts into every answer of httpd's what pages of other origins need to read it. */
+void tc_reply_set_cors(request_rec *r);
+
+/* The same for an answer that is not httpd's, as lines with CRLF; "" where there is no Origin. */
 const char *tc_reply_cors_lines(request_rec *r);
 
 /* ---- methods ---- */

@@ -228,10 +228,6 @@ int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server
             continue; /* httpd gives a host without a directive of ours the main server's very own */
         }
         config->vhost = NULL;
-        if (server != main_server && !config->own_set) {
-            config->vhost = tc_config_of(main_server)->vhost;
-            continue;
-        }
         if (tc_config_text(config, TC_D_JWT_SECRET_FILE) == NULL) {
             continue;
         }
