@@ -53,7 +53,51 @@ void tc_hub_watch_gaps(tc_hub_t *hub, void (*on_gap)(void *context), void *conte
     hub->gap_context = context;
 }
 
-static void check_site(tc_hub_t *hub, hub_site_t *site, bool probes_alone);
+/* Asks for a batch of rooms; what the store's queue does not take waits for the next time. */
+static void submit_heads(hub_site_t *site, tc_head_t *heads, int count)
+{
+    tc_job_t *job = tc_job_create(TC_JOB_HEADS, site->store, NULL, 0, NULL);
+
+    qsort(heads, (size_t)count, sizeof(*heads), tc_head_compare);
+    job->heads = heads;
+    job->head_count = count;
+    if (site->store->submit(site->store, job) == APR_SUCCESS) {
+        site->checks++;
+    }
+    else {
+        tc_job_destroy(job);
+    }
+}
+
+/* Asks the store which rooms of a site have news, or which of those that may have missed some. */
+static void check_site(tc_hub_t *hub, hub_site_t *site, bool probes_alone)
+{
+    tc_head_t *heads = NULL;
+    tc_room_t *room;
+    int count = 0;
+
+    if (site->checks > 0) {
+        return;
+    }
+    for (room = hub->first; room != NULL; room = room->next) {
+        if (room->store != site->store || !room->loaded || (probes_alone && !room->probe)) {
+            continue;
+        }
+        room->probe = false;
+        if (count == 0) {
+            heads = tc_alloc(TC_STORE_HEADS * sizeof(*heads));
+        }
+        heads[count].room_id = room->room_id;
+        heads[count].last_seq = room->timeline.last_seq;
+        if (++count == TC_STORE_HEADS) {
+            submit_heads(site, heads, count);
+            count = 0;
+        }
+    }
+    if (count > 0) {
+        submit_heads(site, heads, count);
+    }
+}
 
 void tc_hub_fill_gaps(tc_hub_t *hub)
 {
@@ -331,52 +375,6 @@ static void on_heads(tc_hub_t *hub, const tc_job_t *job)
             tc_room_hear(room, job->heads[i].last_seq);
             mind_the_gap(hub, room);
         }
-    }
-}
-
-/* Asks for a batch of rooms; what the store's queue does not take waits for the next time. */
-static void submit_heads(hub_site_t *site, tc_head_t *heads, int count)
-{
-    tc_job_t *job = tc_job_create(TC_JOB_HEADS, site->store, NULL, 0, NULL);
-
-    qsort(heads, (size_t)count, sizeof(*heads), tc_head_compare);
-    job->heads = heads;
-    job->head_count = count;
-    if (site->store->submit(site->store, job) == APR_SUCCESS) {
-        site->checks++;
-    }
-    else {
-        tc_job_destroy(job);
-    }
-}
-
-/* Asks the store which rooms of a site have news, or which of those that may have missed some. */
-static void check_site(tc_hub_t *hub, hub_site_t *site, bool probes_alone)
-{
-    tc_head_t *heads = NULL;
-    tc_room_t *room;
-    int count = 0;
-
-    if (site->checks > 0) {
-        return;
-    }
-    for (room = hub->first; room != NULL; room = room->next) {
-        if (room->store != site->store || !room->loaded || (probes_alone && !room->probe)) {
-            continue;
-        }
-        room->probe = false;
-        if (count == 0) {
-            heads = tc_alloc(TC_STORE_HEADS * sizeof(*heads));
-        }
-        heads[count].room_id = room->room_id;
-        heads[count].last_seq = room->timeline.last_seq;
-        if (++count == TC_STORE_HEADS) {
-            submit_heads(site, heads, count);
-            count = 0;
-        }
-    }
-    if (count > 0) {
-        submit_heads(site, heads, count);
     }
 }
 
