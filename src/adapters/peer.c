@@ -314,7 +314,6 @@ static void settle_dead(tc_peer_t *peer)
 
 static void settle(tc_peer_t *peer)
 {
-    bool was_paused = peer->watched && !(peer->io.events & TC_POLL_IN);
     apr_status_t rv = APR_SUCCESS;
 
     if (peer->state == TC_PEER_OPEN && peer->kind->before_write != NULL) {
@@ -338,9 +337,7 @@ static void settle(tc_peer_t *peer)
         return;
     }
     watch(peer);
-    peer->watched = true;
-    /* The pause may have begun and ended since the loop watched last. */
-    if ((was_paused || peer->cut_short || peer->input != NULL) && !peer->kind->is_paused(peer)) {
+    if ((peer->cut_short || peer->input != NULL) && !peer->kind->is_paused(peer)) {
         tc_loop_again(peer->child->loop, &peer->read_more);
     }
 }
