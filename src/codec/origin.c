@@ -70,13 +70,22 @@ static bool has_same_port(const place_t *origin, const place_t *other)
     return own_port(origin) == own_port(&with_scheme);
 }
 
+/* The scheme of the pattern; one that leaves it out is meant for pages, not for apps. */
+static bool has_wanted_scheme(const place_t *origin, const place_t *wanted)
+{
+    if (wanted->scheme_len > 0) {
+        return same(origin->scheme, origin->scheme_len, wanted->scheme, wanted->scheme_len);
+    }
+    return same(origin->scheme, origin->scheme_len, "http", 4)
+           || same(origin->scheme, origin->scheme_len, "https", 5);
+}
+
 static bool matches(const place_t *origin, const char *pattern)
 {
     place_t wanted;
 
     if (!split(pattern, &wanted) || !has_same_port(origin, &wanted)
-        || (wanted.scheme_len > 0
-            && !same(origin->scheme, origin->scheme_len, wanted.scheme, wanted.scheme_len))) {
+        || !has_wanted_scheme(origin, &wanted)) {
         return false;
     }
     if (strncmp(wanted.host, "*.", 2) == 0) {

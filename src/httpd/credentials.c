@@ -63,13 +63,41 @@ bool tc_credentials_number(request_rec *r, const char *name, int64_t *number)
     return true;
 }
 
+/* scheme://host:port of the page that asks, where it says so; NULL. */
+static const char *origin_of_referer(request_rec *r)
+{
+    const char *referer = apr_table_get(r->headers_in, "Referer");
+    const char *host = referer ? strstr(referer, "://") : NULL;
+
+    return host ? apr_pstrmemdup(r->pool, referer, (apr_size_t)(host - referer) + 3
+                                                       + strcspn(host + 3, "/?#"))
+                : NULL;
+}
+
+/*
+ * Browsers say no Origin where a page of the same host reads (Fetch standard, 3.2: GET and HEAD that are not
+ * CORS requests). Sec-Fetch-Site tells, where they send it (over TLS and to the own machine), or the Referer.
+ */
+static bool is_from_here(request_rec *r)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site"), *origin;
+
+    if (site != NULL) {
+        return strcmp(site, "same-origin") == 0;
+    }
+    origin = origin_of_referer(r);
+    return origin != NULL && tc_origin_is_allowed(origin, apr_table_get(r->headers_in, "Host"), NULL);
+}
+
 bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost)
 {
     const char *origin = apr_table_get(r->headers_in, "Origin");
 
-    return origin ? tc_origin_is_allowed(origin, apr_table_get(r->headers_in, "Host"),
-                                         vhost->allowed_origins)
-                  : vhost->missing_origin == TC_ORIGIN_ALLOW;
+    if (origin != NULL) {
+        return tc_origin_is_allowed(origin, apr_table_get(r->headers_in, "Host"),
+                                    vhost->allowed_origins);
+    }
+    return vhost->missing_origin == TC_ORIGIN_ALLOW || is_from_here(r);
 }
 
 const char *tc_credentials_bearer(request_rec *r)

@@ -18,7 +18,7 @@ const char *tc_credentials_parameter(request_rec *r, const char *name);
 /* A parameter that is a whole number of up to 15 digits; -1 without one. False when it is something else. */
 bool tc_credentials_number(request_rec *r, const char *name, int64_t *number);
 
-/* May pages of the request's Origin use the chat? */
+/* May the page that asks use the chat? Its Origin tells; without one TripChatMissingOrigin. */
 bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost);
 
 /* The token of "Authorization: Bearer", or NULL. */

@@ -126,6 +126,14 @@ subtest 'who says no origin is let in, unless TripChatMissingOrigin says otherwi
     my $trip = $strict->new_trip;
     refusal_is($strict->rest->room($trip), 403, { code => 'origin_not_allowed' }, 'over HTTP');
     turned_away_with($strict, $strict->path($trip, token => $strict->token('ann')), undef, 4003, 'over a socket');
+    # What browsers say instead when a page reads.
+    my $reads = sub { $strict->rest->call('GET', TripChat::Rest::room_path($trip), fields => {@_}) };
+    is($reads->(@$_)->{status}, 200, "a page of the same host that reads: @$_")
+        for ['Sec-Fetch-Site', 'same-origin'], ['Referer', 'http://localhost/page?a=http://x/'], ['Referer', 'http://localhost'];
+    refusal_is($reads->(@$_), 403, { code => 'origin_not_allowed' }, "others: @$_")
+        for (map { ['Sec-Fetch-Site', $_] } qw(same-site cross-site none)), (map { ['Referer', $_] } 'http://localhost.example/',
+            'https://evil.example/http://localhost/', 'http://localhost@evil.example/', 'localhost', ''),
+            ['Sec-Fetch-Site', 'cross-site', 'Referer', 'http://localhost/'];
     may_use($strict, $trip, 'http://localhost', 'localhost', 'who says the right one');
     may_not_use($strict, $trip, 'null', 'localhost', 'null is not none');
     my $elsewhere = $lenient->new_trip;
