@@ -134,10 +134,13 @@ static void answer_page(stream_t *stream)
         results = tc_timeline_page(&member->room->timeline, member->after, request->limit,
                                    &page.next_after);
     }
-    if (results != NULL && member->after > 0) {
+    if (member->after > 0) {
         page.previous_before = member->after + 1;
     }
-    if (results == NULL || page.next_after >= page.last_seq) {
+    if (results == NULL) {
+        page.next_after = member->after;
+    }
+    if (page.next_after >= page.last_seq) {
         page.next_after = TC_PAGE_NONE;
     }
     tc_page_encode(&body, &page, results ? (const char *)results->data : "[]",

@@ -33,6 +33,7 @@
     X(ORIGIN_NOT_ALLOWED, "origin_not_allowed", "Pages of this origin may not use the chat.")      \
     X(NOT_FOUND, "not_found", "There is nothing here.")                                            \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done here.")                       \
+    X(PRECONDITION_FAILED, "precondition_failed", "It is not what it was.")                        \
     X(TOO_LARGE, "too_large", "The body is too large.")                                            \
     X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send application/json.")                  \
     X(NOT_SUPPORTED, "not_supported", "This connection cannot be held open; read with after= instead.")

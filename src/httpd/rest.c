@@ -11,7 +11,7 @@
 APLOG_USE_MODULE(tripchat);
 
 #define HANDLER_NAME "tripchat-rest"
-#define MAX_PARTS 3 /* of a path's end: rooms/{id}/messages */
+#define ROOT "/api/v1/chat/"
 
 typedef enum { PATH_UNKNOWN, PATH_ROOM, PATH_LIST, PATH_MESSAGES, PATH_MESSAGE } path_e;
 
@@ -28,42 +28,35 @@ int tc_rest_is_ours(const request_rec *r)
 
 /* ---- where to ---- */
 
-/* The last parts of the path, the very last first; a slash at its end does not count. */
-static void split_path(request_rec *r, const char **parts)
+/* Cuts the next part off the front of *rest; "" at the end. */
+static char *next_part(char **rest)
 {
-    char *path = apr_pstrdup(r->pool, r->uri), *slash;
-    apr_size_t len = strlen(path);
-    int i;
+    char *part = *rest, *end = part + strcspn(part, "/");
 
-    if (len > 0 && path[len - 1] == '/') {
-        path[len - 1] = '\0';
-    }
-    for (i = 0; i < MAX_PARTS; i++) {
-        slash = strrchr(path, '/');
-        parts[i] = slash ? slash + 1 : "";
-        if (slash != NULL) {
-            *slash = '\0';
-        }
-    }
+    *rest = *end == '/' ? end + 1 : end;
+    *end = '\0';
+    return part;
 }
 
+/* What stands behind ROOT, which may stand behind anything: rooms/{id}/messages/ and so on. */
 static route_t find_route(request_rec *r)
 {
-    const char *parts[MAX_PARTS];
-    route_t route = {PATH_UNKNOWN, ""};
+    const char *root = strstr(r->uri, ROOT);
+    char *rest = apr_pstrdup(r->pool, root ? root + sizeof(ROOT) - 1 : "");
+    const char *first = next_part(&rest), *id = next_part(&rest), *list = next_part(&rest);
+    route_t route = {PATH_UNKNOWN, id};
 
-    split_path(r, parts);
-    if (strcmp(parts[0], "messages") == 0 && strcmp(parts[2], "rooms") == 0) {
-        route = (route_t){PATH_LIST, parts[1]};
+    if (*rest != '\0') {
+        return route;
     }
-    else if (strcmp(parts[0], "messages") == 0) {
-        route.path = PATH_MESSAGES;
+    if (strcmp(first, "messages") == 0 && *list == '\0') {
+        route.path = *id == '\0' ? PATH_MESSAGES : PATH_MESSAGE;
     }
-    else if (strcmp(parts[1], "messages") == 0) {
-        route = (route_t){PATH_MESSAGE, parts[0]};
+    else if (strcmp(first, "rooms") == 0 && *id != '\0' && *list == '\0') {
+        route.path = PATH_ROOM;
     }
-    else if (strcmp(parts[1], "rooms") == 0) {
-        route = (route_t){PATH_ROOM, parts[0]};
+    else if (strcmp(first, "rooms") == 0 && *id != '\0' && strcmp(list, "messages") == 0) {
+        route.path = PATH_LIST;
     }
     return route;
 }

@@ -85,11 +85,12 @@ static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, tc_buf_t *body)
     apr_table_setn(r->headers_out, "ETag",
                    apr_psprintf(r->pool, "W/\"%" APR_INT64_T_FMT "\"", last_seq));
     rc = ap_meets_conditions(r);
-    if (rc != OK) {
-        tc_buf_free(body);
-        return rc;
+    if (rc == OK) {
+        return tc_reply_json(r, HTTP_OK, body);
     }
-    return tc_reply_json(r, HTTP_OK, body);
+    tc_buf_free(body);
+    return rc == HTTP_PRECONDITION_FAILED ? tc_reply_error(r, TC_CHAT_PRECONDITION_FAILED, NULL)
+                                          : rc;
 }
 
 static tc_blob_t *encode_results(const tc_event_t *events)
@@ -103,23 +104,38 @@ static tc_blob_t *encode_results(const tc_event_t *events)
     return tc_history_end_array(&results);
 }
 
-/* Links to what lies around a page that is not empty. A page that is full may be followed by another. */
-static void find_links(const query_t *query, const tc_event_t *events, int count, tc_page_t *page)
+/*
+ * Links to what lies around a page: `first` and `last` are the seqs of its ends, or, of one that is empty,
+ * of where it would be. A page that is full may be followed by another.
+ */
+static void find_links(const query_t *query, int64_t first, int64_t last, bool full,
+                       tc_page_t *page)
+{
+    if (query->after >= 0) {
+        page->next_after = full && last < page->last_seq ? last : TC_PAGE_NONE;
+        page->previous_before = first > 1 ? first : TC_PAGE_NONE;
+    }
+    else {
+        page->next_before = full && first > 1 ? first : TC_PAGE_NONE;
+        page->previous_after = query->before >= 0 ? last : TC_PAGE_NONE;
+    }
+}
+
+static void find_page(const query_t *query, const tc_event_t *events, int count, tc_page_t *page)
 {
     const tc_event_t *last = events;
-    bool full = count == query->limit;
 
+    if (count == 0) {
+        int64_t at = query->after >= 0 ? query->after + 1 : query->before;
+
+        at = at > page->last_seq ? page->last_seq + 1 : at > 1 ? at : 1;
+        find_links(query, at, at - 1, false, page);
+        return;
+    }
     while (last->next != NULL) {
         last = last->next;
     }
-    if (query->after >= 0) {
-        page->next_after = full && last->seq < page->last_seq ? last->seq : TC_PAGE_NONE;
-        page->previous_before = events->seq > 1 ? events->seq : TC_PAGE_NONE;
-    }
-    else {
-        page->next_before = full && events->seq > 1 ? events->seq : TC_PAGE_NONE;
-        page->previous_after = query->before >= 0 ? last->seq : TC_PAGE_NONE;
-    }
+    find_links(query, events->seq, last->seq, count == query->limit, page);
 }
 
 static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_t **events, int *count)
@@ -145,9 +161,7 @@ static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq,
 
     page.url = list_url(visit->r, query);
     page.last_seq = last_seq;
-    if (count > 0) {
-        find_links(query, events, count, &page);
-    }
+    find_page(query, events, count, &page);
     tc_page_encode(&body, &page, (const char *)results->data, results->len);
     tc_blob_unref(results);
     return reply_with_etag(visit, last_seq, &body);
@@ -228,7 +242,7 @@ static int reply_stream(tc_visit_t *visit, query_t *query)
     return hold_connection(visit, query);
 }
 
-static int reply_list(tc_visit_t *visit, const query_t *query)
+static int reply_list(tc_visit_t *visit, query_t *query)
 {
     tc_event_t *events = NULL;
     int64_t last_seq;
@@ -242,8 +256,9 @@ static int reply_list(tc_visit_t *visit, const query_t *query)
     if (last_seq < 0) {
         return tc_reply_error(visit->r, TC_CHAT_FORBIDDEN, NULL);
     }
-    if (count == 0 && query->wait_s > 0 && query->after == last_seq && !visit->r->header_only
+    if (count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
         && tc_takeover_refusal(visit->r) == NULL) {
+        query->after = last_seq; /* what may lie between was deleted */
         return hold_connection(visit, query);
     }
     rc = reply_page(visit, query, last_seq, events, count);

@@ -43,6 +43,8 @@ static int status_of(tc_chat_error_e error, const char **field)
         return HTTP_NOT_FOUND;
     case TC_CHAT_METHOD_NOT_ALLOWED:
         return HTTP_METHOD_NOT_ALLOWED;
+    case TC_CHAT_PRECONDITION_FAILED:
+        return HTTP_PRECONDITION_FAILED;
     case TC_CHAT_TOO_LARGE:
         return HTTP_REQUEST_ENTITY_TOO_LARGE;
     case TC_CHAT_UNSUPPORTED_MEDIA_TYPE:
@@ -99,7 +101,7 @@ void tc_reply_set_cors(request_rec *r)
 const char *tc_reply_cors_lines(request_rec *r)
 {
     const apr_array_header_t *fields = apr_table_elts(cors_fields(r));
-    const char *lines = fields->nelts > 0 ? "Vary: Origin" CRLF : "";
+    const char *lines = "Vary: Origin" CRLF;
     int i;
 
     for (i = 0; i < fields->nelts; i++) {

@@ -20,20 +20,20 @@ static bool is_json(request_rec *r)
            && strncasecmp(type, "application/json", len) == 0;
 }
 
-/* Reads the body as far as it is as long as allowed. OK, or the status to answer with. */
-static int read_body(request_rec *r, apr_size_t max_bytes, tc_buf_t *body)
+/* Reads the body as far as it is as long as allowed. One that breaks off is no JSON. */
+static tc_chat_error_e read_body(request_rec *r, apr_size_t max_bytes, tc_buf_t *body)
 {
     int rc = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
     long got;
 
     if (rc != OK) {
-        return rc;
+        return rc == HTTP_REQUEST_ENTITY_TOO_LARGE ? TC_CHAT_TOO_LARGE : TC_CHAT_INVALID_JSON;
     }
     if (!ap_should_client_block(r)) {
-        return OK;
+        return TC_CHAT_OK;
     }
     if (r->remaining > (apr_off_t)max_bytes) {
-        return HTTP_REQUEST_ENTITY_TOO_LARGE;
+        return TC_CHAT_TOO_LARGE;
     }
     do {
         got = ap_get_client_block(r, (char *)tc_buf_reserve(body, READ_BYTES), READ_BYTES);
@@ -42,9 +42,9 @@ static int read_body(request_rec *r, apr_size_t max_bytes, tc_buf_t *body)
         }
     } while (got > 0 && body->len <= max_bytes);
     if (got < 0) {
-        return HTTP_BAD_REQUEST;
+        return TC_CHAT_INVALID_JSON;
     }
-    return body->len > max_bytes ? HTTP_REQUEST_ENTITY_TOO_LARGE : OK;
+    return body->len > max_bytes ? TC_CHAT_TOO_LARGE : TC_CHAT_OK;
 }
 
 typedef tc_chat_error_e decode_fn(const char *text, size_t len, const tc_chat_rules_t *rules,
@@ -56,27 +56,25 @@ static int read_json(tc_visit_t *visit, decode_fn *decode, tc_chat_in_t *in)
     const tc_site_t *site = &visit->vhost->site;
     tc_buf_t body = TC_BUF_INIT;
     tc_chat_error_e error;
-    int rc;
 
     memset(in, 0, sizeof(*in));
     if (!is_json(visit->r)) {
         (void)tc_reply_error(visit->r, TC_CHAT_UNSUPPORTED_MEDIA_TYPE, NULL);
         return DONE;
     }
-    rc = read_body(visit->r, site->max_message_bytes, &body);
-    if (rc == HTTP_REQUEST_ENTITY_TOO_LARGE) {
-        visit->r->connection->keepalive = AP_CONN_CLOSE; /* the rest of it stays unread */
-        (void)tc_reply_error(visit->r, TC_CHAT_TOO_LARGE, NULL);
-    }
-    if (rc == OK) {
+    error = read_body(visit->r, site->max_message_bytes, &body);
+    if (error == TC_CHAT_OK) {
         error = decode((const char *)body.data, body.len, &site->rules, in);
-        if (error != TC_CHAT_OK) {
-            (void)tc_reply_error(visit->r, error, in->bad_field);
-            rc = DONE;
-        }
+    }
+    else {
+        visit->r->connection->keepalive = AP_CONN_CLOSE; /* the rest of it stays unread */
     }
     tc_buf_free(&body);
-    return rc == HTTP_REQUEST_ENTITY_TOO_LARGE ? DONE : rc;
+    if (error != TC_CHAT_OK) {
+        (void)tc_reply_error(visit->r, error, in->bad_field);
+        return DONE;
+    }
+    return OK;
 }
 
 static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int status)

@@ -532,7 +532,7 @@ static const char *const codes[] = {
     "reply_not_found", "message_not_found", "not_sender",
     "unavailable",  "overloaded",       "internal",
     "unauthorized", "forbidden",        "origin_not_allowed",
-    "not_found",    "method_not_allowed", "too_large",
+    "not_found",    "method_not_allowed", "precondition_failed", "too_large",
     "unsupported_media_type", "not_supported",
 };
 

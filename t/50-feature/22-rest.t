@@ -101,7 +101,9 @@ subtest 'somebody who leaves the trip has no access with the next request' => su
 };
 
 subtest 'a path that is none of the chat gets 404' => sub {
-    for my $path ('/', '/rooms/', '/nothing/', "/rooms/$trip/members/", '/messages/a/b/', "/trips/$trip/") {
+    my $id = new_uuid();
+    for my $path ('/', '/rooms/', '/nothing/', "/rooms/$trip/members/", '/messages/a/b/', "/trips/$trip/",
+        '/x/messages/', "/x/messages/$id/", "/x/rooms/$trip/", "/rooms/$trip/messages/$id/", "/rooms/messages/$id/x/") {
         refusal_is($ann->get(ROOT . $path), 404, { code => 'not_found' }, "GET $path");
     }
     refusal_is($ann->call('POST', ROOT . '/nothing/', json => {}), 404, { code => 'not_found' }, 'to whoever posts as well');

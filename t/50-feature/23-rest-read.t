@@ -103,7 +103,7 @@ subtest 'the newest page comes first, and leads back' => sub {
     page_is(page($trip, limit => 2), ['5:five', '7:seven'], ['next before=5'], 'two');
     page_is(page($trip, limit => 2, before => 5), ['2:two, mended', '3:three'], ['next before=2', 'previous after=3'], 'the two before');
     page_is(page($trip, limit => 2, before => 2), ['1:one, mended'], ['previous after=1'], 'the first');
-    page_is(page($trip, before => 1), [], [], 'nothing is before the first');
+    page_is(page($trip, before => 1), [], ['previous after=0'], 'nothing is before the first');
     page_is(page($trip, before => 99, limit => 1), ['7:seven'], ['next before=7', 'previous after=7'], 'before what is to come');
     is(page($trip, before => 2)->{last_seq}, 7, 'each says how far the room has come');
 };
@@ -115,14 +115,16 @@ subtest 'forward an edit is an event' => sub {
     page_is(page($trip, after => 3, limit => 2), [@all[3, 4]], ['next after=5', 'previous before=4'], 'two');
     page_is(page($trip, after => 5, limit => 2), [@all[5, 6]], ['previous before=6'], 'the last two');
     page_is(page($trip, after => 6), [$all[6]], ['previous before=7'], 'the last');
-    is_deeply(page($trip, after => 7)->{results}, [], 'nothing is after it');
+    page_is(page($trip, after => 7), [], ['previous before=8'], 'nothing is after it');
     message_is(page($trip, after => 3)->{results}[0], 'ann', { seq => 4, content => 'one, mended', is_edited => 1 }, 'the whole message');
 };
 
 subtest 'after= in the future is empty, and last_seq says so' => sub {
     my ($trip) = trip_with('one');
     for my $after (2, 999_999_999_999_999) {
-        is_deeply(page($trip, after => $after), { next => undef, previous => undef, results => [], last_seq => 1 }, "after $after");
+        my $page = page($trip, after => $after);
+        page_is($page, [], ['previous before=2'], "after $after");
+        is($page->{last_seq}, 1, 'it is another room');
     }
 };
 
@@ -211,6 +213,13 @@ subtest 'what has not changed is not sent again' => sub {
     }
     is($ann->list($trip, {}, token => undef, fields => { 'If-None-Match' => '*' })->{status}, 401, 'nobody learns of it without a token');
     answer_is($ann->list($trip), 200, { 'Cache-Control' => 'private, no-cache', Vary => 'Origin' }, 'a cache asks each time');
+};
+
+subtest 'If-Match that fails gets 412, as JSON' => sub {
+    my ($trip) = trip_with('one');
+    for my $path (TripChat::Rest::room_path($trip), TripChat::Rest::list_path($trip)) {
+        refusal_is($ann->call('GET', $path, fields => { 'If-Match' => '"other"' }), 412, { code => 'precondition_failed' }, $path);
+    }
 };
 
 subtest 'a list of large messages' => sub {

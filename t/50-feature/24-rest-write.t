@@ -225,6 +225,14 @@ subtest 'a body may come piece by piece' => sub {
     is($client->answer->{status}, 201, 'a byte a segment');
 };
 
+subtest 'a body whose chunks are none gets 400' => sub {
+    my $client  = $site->rest;
+    my $request = TripChat::Http::request_text(method => 'POST', path => MESSAGES, fields => {
+        Authorization => "Bearer $client->{token}", 'Content-Type' => 'application/json', 'Transfer-Encoding' => 'chunked' });
+    my $answer = $client->stream->request("${request}zz\r\n{}\r\n0\r\n\r\n");
+    answer_is($answer, 400, { Connection => 'close' }, 'in words of httpd, which reads them');
+};
+
 subtest 'Expect: 100-continue is answered where the body is wanted' => sub {
     my $trip   = $site->new_trip;
     my $body   = qq({"chat_room":"$trip","content":"waited for"});

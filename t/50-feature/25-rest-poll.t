@@ -51,6 +51,31 @@ subtest 'after= in the future is answered at once' => sub {
     is_deeply([$page->{results}, $page->{last_seq}], [[], 1], 'with the last_seq, by which a client can tell');
 };
 
+subtest 'a room that keeps nothing says where the news is' => sub {
+    my $server = TripChat::Server->start(site_config => 'TripChatRoomCache 0');
+    my $there  = $server->site;
+    my $trip   = $there->new_trip;
+    $there->rest->posted($trip, 'one');
+    my $reader = $there->rest->ask_for_news($trip, 1);
+    are_held($there, $trip, 1);
+    my $news = $there->rest->posted($trip, 'two');
+    my $page = $reader->news;
+    is($page->{last_seq}, 2, 'it is answered when there is some');
+    is_deeply($there->rest->get($page->{next})->{json}{results}, [$news], 'which next brings');
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+subtest 'where the newest were deleted with their user the answer is held as well' => sub {
+    my $trip = $site->new_trip;
+    $site->rest->posted($trip, $_) for qw(one two);
+    my $room = $site->rest->room($trip)->{json}{id};
+    $site->sql("DELETE FROM chat_messages WHERE room_id = '$room' AND content = 'two'");
+    my $reader = $site->rest->ask_for_news($trip, 1);
+    are_held($site, $trip, 1);
+    my $news = $site->rest->posted($trip, 'three');
+    is_deeply($reader->news->{results}, [$news], 'until there is news');
+};
+
 subtest 'without news the answer is empty when the time is over' => sub {
     my $trip = $site->new_trip;
     $site->rest->posted($trip, 'one');
