@@ -29,7 +29,7 @@ PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 
-.PHONY: all deps install run token grant revoke test test-deps check test-unit test-tsan test-browser bench clean
+.PHONY: all deps install run token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser bench clean
 
 all: $(MODULE)
 
@@ -108,15 +108,24 @@ TSAN_BIN := $(TSAN_TESTS:%=$(BUILD)/tsan/%.t)
 test-deps:
 	@conf/demo/install-packages build run full test
 
+# The client's tests run in Node, which may come from anywhere, and in Debian's Chromium.
+BROWSER := $(BUILD)/browser
+
+browser-deps: test-deps
+	@conf/demo/install-packages browser
+	@command -v npm >/dev/null || conf/demo/install-packages node
+	@[ -d $(BROWSER)/node_modules/playwright-core ] || npm install --silent --no-audit --no-fund \
+	    --no-save --prefix $(BROWSER) playwright-core@1.60.0 ws@8.23.0
+
 # Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb.
-test: test-deps
+test: browser-deps
 	@t/as-user $(MAKE) --no-print-directory check
 
 # First on SQLite, then what depends on the stack on PostgreSQL and Redis, with several children and servers.
 FULL_TESTS := $(filter-out t/50-feature/70-config.t,$(sort $(wildcard t/50-feature/*.t))) t/60-cluster
 
 check: $(MODULE) $(UNIT_BIN)
-	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/50-feature
+	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/50-feature t/70-browser
 	@TC_STACK=full t/with-services t/run $(FULL_TESTS)
 
 test-unit: test-deps $(UNIT_BIN)
@@ -125,14 +134,7 @@ test-unit: test-deps $(UNIT_BIN)
 test-tsan: test-deps $(TSAN_BIN)
 	prove $(TSAN_BIN)
 
-# The client in Node and in a real Chromium. Node and npm may come from anywhere.
-BROWSER := $(BUILD)/browser
-
-test-browser: test-deps $(MODULE)
-	@conf/demo/install-packages browser
-	@command -v npm >/dev/null || conf/demo/install-packages node
-	@[ -d $(BROWSER)/node_modules/playwright-core ] || npm install --silent --no-audit --no-fund \
-	    --no-save --prefix $(BROWSER) playwright-core@1.60.0 ws@8.23.0
+test-browser: browser-deps $(MODULE)
 	@t/as-user t/run t/70-browser
 
 bench: $(BUILD)/bench/tcload
