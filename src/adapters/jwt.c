@@ -2,57 +2,49 @@
 #include "adapters/jwt.h"
 
 #include "base/limits.h"
+#include "codec/base64url.h"
 #include "codec/json.h"
 
-#include <apr_base64.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <jwt.h>
+#include <openssl/err.h>
+#include <openssl/rsa.h>
 #include <string.h>
+#include <strings.h>
 
-#define JSON_DEPTH 8 /* of a header or of claims */
+#define JSON_DEPTH 8   /* of a header or of claims */
+#define IAT_AHEAD_S 60 /* what the issuer's clock may be ahead by, beside the leeway, before it matters */
 
-/* Decodes base64url without padding (RFC 7515, 2); NULL when it is something else. */
-static char *decode_part(const char *part, size_t len, size_t *decoded_len, apr_pool_t *pool)
+/* A token's parts, as they stand in it. */
+typedef struct {
+    const char *text;    /* all of it, with a NUL behind */
+    const char *claims;  /* behind the first dot */
+    const char *signature;
+} parts_t;
+
+/* header.claims.signature; false for any other shape. */
+static bool split(const char *text, parts_t *parts)
 {
-    char *text = apr_palloc(pool, len + 4);
-    char *decoded;
-    size_t i;
-    int got;
+    const char *first = strchr(text, '.'), *second = first ? strchr(first + 1, '.') : NULL;
 
-    if (len == 0 || len % 4 == 1) {
-        return NULL;
+    if (second == NULL || strchr(second + 1, '.') != NULL) {
+        return false;
     }
-    for (i = 0; i < len; i++) {
-        text[i] = part[i] == '-' ? '+' : part[i] == '_' ? '/' : part[i];
-        if (!apr_isalnum(part[i]) && part[i] != '-' && part[i] != '_') {
-            return NULL;
-        }
-    }
-    while (i % 4 != 0) {
-        text[i++] = '=';
-    }
-    text[i] = '\0';
-    decoded = apr_palloc(pool, len + 4);
-    got = apr_base64_decode(decoded, text);
-    if (got < 0 || (size_t)got < len / 4 * 3) {
-        return NULL;
-    }
-    *decoded_len = (size_t)got;
-    return decoded;
+    *parts = (parts_t){text, first + 1, second + 1};
+    return true;
 }
 
 /* One of the token's two JSON objects; NULL when it is none. */
-static json_object *parse_part(const char *part, size_t len, apr_pool_t *pool)
+static json_object *parse_part(const char *part, size_t len)
 {
     json_object *object = NULL;
-    size_t decoded_len;
-    const char *decoded = decode_part(part, len, &decoded_len, pool);
+    tc_buf_t json = TC_BUF_INIT;
 
-    if (decoded == NULL
-        || tc_json_parse_object(decoded, decoded_len, JSON_DEPTH, &object) != TC_JSON_OK) {
-        return NULL;
+    if (!tc_base64url_decode(&json, part, len)
+        || tc_json_parse_object((char *)json.data, json.len, JSON_DEPTH, &object) != TC_JSON_OK) {
+        object = NULL;
     }
+    tc_buf_free(&json);
     return object;
 }
 
@@ -79,21 +71,56 @@ static bool get_date(json_object *claims, const char *name, int64_t *seconds)
     return true;
 }
 
-static const char *check_times(json_object *claims, int64_t now_s, int64_t *expires_s)
+/* A date that need not be there. False when it is there and is none. */
+static bool get_optional_date(json_object *claims, const char *name, int64_t *seconds)
 {
-    int64_t not_before_s = 0;
+    return !json_object_object_get_ex(claims, name, NULL) || get_date(claims, name, seconds);
+}
+
+/* RFC 7519, 4.1.4 to 4.1.6. */
+static const char *check_times(json_object *claims, const tc_jwt_rules_t *rules, int64_t now_s,
+                               int64_t *expires_s)
+{
+    int64_t not_before_s = INT64_MIN, issued_s = INT64_MIN;
 
     if (!get_date(claims, "exp", expires_s)) {
         return "no exp claim";
     }
-    if (now_s >= *expires_s) {
+    if (*expires_s <= now_s - rules->leeway_s) {
         return "expired";
     }
-    if (json_object_object_get_ex(claims, "nbf", NULL)
-        && (!get_date(claims, "nbf", &not_before_s) || now_s < not_before_s)) {
+    *expires_s = *expires_s > INT64_MAX - rules->leeway_s ? INT64_MAX : *expires_s + rules->leeway_s;
+    if (!get_optional_date(claims, "nbf", &not_before_s)
+        || not_before_s > now_s + rules->leeway_s) {
         return "not yet valid";
     }
+    if (!get_optional_date(claims, "iat", &issued_s)
+        || issued_s > now_s + rules->leeway_s + IAT_AHEAD_S) {
+        return "issued in the future";
+    }
     return NULL;
+}
+
+/* RFC 7519, 4.1.3: one audience, or an array of them. */
+static bool has_audience(json_object *claims, const char *audience)
+{
+    json_object *list;
+    size_t i;
+
+    if (!json_object_object_get_ex(claims, "aud", &list)
+        || !json_object_is_type(list, json_type_array)) {
+        return is_member(claims, "aud", audience);
+    }
+    for (i = 0; i < json_object_array_length(list); i++) {
+        json_object *one = json_object_array_get_idx(list, i);
+
+        if (json_object_is_type(one, json_type_string)
+            && strlen(audience) == (size_t)json_object_get_string_len(one)
+            && strcmp(json_object_get_string(one), audience) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static const char *read_user(json_object *claims, const char *claim, tc_jwt_identity_t *out,
@@ -124,10 +151,16 @@ static const char *read_user(json_object *claims, const char *claim, tc_jwt_iden
 static const char *check_claims(json_object *claims, const tc_jwt_rules_t *rules, int64_t now_s,
                                 tc_jwt_identity_t *out, apr_pool_t *pool)
 {
-    const char *why = check_times(claims, now_s, &out->expires_s);
+    const char *why = check_times(claims, rules, now_s, &out->expires_s);
 
     if (why != NULL) {
         return why;
+    }
+    if (rules->issuer != NULL && !is_member(claims, "iss", rules->issuer)) {
+        return "of another issuer";
+    }
+    if (rules->audience != NULL && !has_audience(claims, rules->audience)) {
+        return "for another audience";
     }
     if (json_object_object_get_ex(claims, "token_type", NULL)
         && !is_member(claims, "token_type", "access")) {
@@ -136,68 +169,151 @@ static const char *check_claims(json_object *claims, const tc_jwt_rules_t *rules
     return read_user(claims, rules->user_claim, out, pool);
 }
 
-/* libjwt verifies nothing when the header says "none", and takes any key for any algorithm: both are
- * settled before it is asked, and what it found is looked at again after. */
-static const char *check_signature(const char *token, const tc_jwt_key_t *key)
+/* ---- signatures ---- */
+
+/*
+ * libjwt verifies nothing when the header says "none", and takes any key for any algorithm: both are
+ * settled before it is asked, and what it found is looked at again after.
+ */
+static bool libjwt_verifies(const char *token, const tc_jwt_key_t *key)
 {
     jwt_t *jwt = NULL;
-    const char *why = "bad signature";
+    bool good = jwt_decode(&jwt, token, key->bytes, (int)key->len) == 0
+                && jwt_get_alg(jwt) != JWT_ALG_NONE
+                && strcmp(jwt_alg_str(jwt_get_alg(jwt)), key->alg->name) == 0;
 
-    if (key->key_len == 0) {
-        return "no key";
-    }
-    if (jwt_decode(&jwt, token, key->key, (int)key->key_len) == 0
-        && jwt_get_alg(jwt) != JWT_ALG_NONE
-        && strcmp(jwt_alg_str(jwt_get_alg(jwt)), key->alg) == 0) {
-        why = NULL;
-    }
     jwt_free(jwt);
-    return why;
+    return good;
 }
 
-/* Where the header and the claims of header.claims.signature end; false for any other shape. */
-static bool find_dots(const char *token, const char **first, const char **second)
+static const EVP_MD *hash_of(const tc_jwt_alg_t *alg)
 {
-    *first = strchr(token, '.');
-    *second = *first ? strchr(*first + 1, '.') : NULL;
-    return *second != NULL && strchr(*second + 1, '.') == NULL;
+    return alg->hash_bits == 256 ? EVP_sha256() : alg->hash_bits == 384 ? EVP_sha384() : EVP_sha512();
 }
 
-static const char *check_header(json_object *header, const tc_jwt_key_t *key)
+/* RSASSA-PSS (RFC 7518, 3.5), of which this libjwt knows nothing: the salt is as long as the hash. */
+static bool pss_verifies(const parts_t *parts, const tc_jwt_key_t *key)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *padding = NULL;
+    tc_buf_t signature = TC_BUF_INIT;
+    bool good = false;
+
+    if (context != NULL
+        && tc_base64url_decode(&signature, parts->signature, strlen(parts->signature))
+        && EVP_DigestVerifyInit(context, &padding, hash_of(key->alg), NULL, key->pkey) == 1
+        && EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) == 1
+        && EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_DIGEST) == 1) {
+        good = EVP_DigestVerify(context, signature.data, signature.len,
+                                (const unsigned char *)parts->text,
+                                (size_t)(parts->signature - 1 - parts->text)) == 1;
+    }
+    tc_buf_free(&signature);
+    EVP_MD_CTX_free(context);
+    return good;
+}
+
+static bool verifies(const parts_t *parts, const tc_jwt_key_t *key)
+{
+    bool good = key->len > 0
+                && (key->alg->family == TC_JWT_PSS ? pss_verifies(parts, key)
+                                                   : libjwt_verifies(parts->text, key));
+
+    ERR_clear_error(); /* the thread's queue is httpd's */
+    return good;
+}
+
+/* ---- header ---- */
+
+/* A key in the token itself, or an address of one, is the signer's word for himself; the rest is no JWS. */
+static bool brings_its_own_key(json_object *header)
+{
+    static const char *const names[] = {"jwk", "jku", "x5u", "x5c", "enc", "zip"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (json_object_object_get_ex(header, names[i], NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RFC 7519, 5.1. libjwt takes no other, so that tokens of RFC 9068 (at+jwt) are refused here, not there. */
+static bool has_good_type(json_object *header)
+{
+    size_t len;
+    bool present;
+    const char *type = tc_json_get_string(header, "typ", &len, &present);
+
+    if (!json_object_object_get_ex(header, "typ", NULL)) {
+        return true;
+    }
+    return type != NULL && len == 3 && strcasecmp(type, "JWT") == 0;
+}
+
+static const char *check_header(json_object *header)
 {
     if (header == NULL) {
         return "broken header";
     }
-    if (!is_member(header, "alg", key->alg)) {
-        return "wrong algorithm";
-    }
     /* RFC 7515, 4.1.11: whoever understands no extension must refuse one that is critical. */
-    return json_object_object_get_ex(header, "crit", NULL) ? "critical extension" : NULL;
+    if (json_object_object_get_ex(header, "crit", NULL)) {
+        return "critical extension";
+    }
+    if (brings_its_own_key(header)) {
+        return "brings its own key";
+    }
+    return has_good_type(header) ? NULL : "wrong type";
 }
 
-const char *tc_jwt_verify(const char *token_text, size_t len, const tc_jwt_rules_t *rules,
-                          int64_t now_s, tc_jwt_identity_t *out, apr_pool_t *pool)
+/* A token that names a key is for that one, and for those without a name. */
+static bool is_for_key(json_object *header, const tc_jwt_key_t *key)
 {
-    const char *token, *first, *second, *why;
-    json_object *header, *claims;
+    return is_member(header, "alg", key->alg->name)
+           && (key->kid == NULL || !json_object_object_get_ex(header, "kid", NULL)
+               || is_member(header, "kid", key->kid));
+}
 
-    if (len == 0 || len > TC_TOKEN_MAX_BYTES || memchr(token_text, '\0', len) != NULL) {
+static const char *check_signature(json_object *header, const parts_t *parts,
+                                   const tc_jwt_key_t *keys)
+{
+    const char *why = "no key of its algorithm and name";
+
+    for (; keys != NULL; keys = keys->next) {
+        if (is_for_key(header, keys)) {
+            if (verifies(parts, keys)) {
+                return NULL;
+            }
+            why = "bad signature";
+        }
+    }
+    return why;
+}
+
+const char *tc_jwt_verify(const char *token, size_t len, const tc_jwt_rules_t *rules, int64_t now_s,
+                          tc_jwt_identity_t *out, apr_pool_t *pool)
+{
+    const char *why;
+    json_object *header, *claims;
+    parts_t parts;
+
+    if (len == 0 || len > TC_TOKEN_MAX_BYTES || memchr(token, '\0', len) != NULL) {
         return len == 0 ? "empty" : "too long or with a NUL";
     }
-    token = apr_pstrmemdup(pool, token_text, len);
-    if (!find_dots(token, &first, &second)) {
+    if (!split(apr_pstrmemdup(pool, token, len), &parts)) {
         return "not a JWT";
     }
-    header = parse_part(token, (size_t)(first - token), pool);
-    why = check_header(header, rules->key);
-    json_object_put(header);
+    header = parse_part(parts.text, (size_t)(parts.claims - 1 - parts.text));
+    why = check_header(header);
     if (why == NULL) {
-        why = check_signature(token, rules->key);
+        why = check_signature(header, &parts, rules->keys);
     }
+    json_object_put(header);
     if (why != NULL) {
         return why;
     }
-    claims = parse_part(first + 1, (size_t)(second - first - 1), pool);
+    claims = parse_part(parts.claims, (size_t)(parts.signature - 1 - parts.claims));
     why = claims ? check_claims(claims, rules, now_s, out, pool) : "broken claims";
     json_object_put(claims);
     return why;

@@ -1,29 +1,26 @@
 /*
- * JSON Web Tokens (RFC 7519) over libjwt: is this one ours, in force, and for whom. The algorithm is the
- * key's, never the token's. Any thread; keeps nothing.
+ * JSON Web Tokens (RFC 7519) over libjwt, and over OpenSSL where libjwt knows no way: is this one ours, in
+ * force, and for whom. The algorithm is the key's, never the token's. Any thread; keeps nothing.
  */
 #ifndef TC_ADAPTERS_JWT_H
 #define TC_ADAPTERS_JWT_H
 
-#include <apr_pools.h>
-#include <stddef.h>
+#include "adapters/jwt_key.h"
+
 #include <stdint.h>
 
-/* A key and the one algorithm it is for. const after start-up. RS and ES keys will join here. */
+/* What a site takes. const after start-up. */
 typedef struct {
-    const char *alg; /* "HS256" */
-    const unsigned char *key;
-    size_t key_len;
-} tc_jwt_key_t;
-
-typedef struct {
-    const tc_jwt_key_t *key;
+    const tc_jwt_key_t *keys;
     const char *user_claim;
+    const char *audience;    /* one of the token's aud; NULL: whichever */
+    const char *issuer;      /* the token's iss; NULL: whichever */
+    int64_t leeway_s;        /* what the clocks of issuer and httpd may differ by */
 } tc_jwt_rules_t;
 
 typedef struct {
     const char *user_id; /* in the pool: the claim, a number in decimal */
-    int64_t expires_s;   /* seconds since 1970 */
+    int64_t expires_s;   /* seconds since 1970: from then on the token counts as expired, leeway included */
 } tc_jwt_identity_t;
 
 /*

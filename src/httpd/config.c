@@ -1,14 +1,18 @@
 /* Directives: one table and what follows from it. See config.h and directives.def. */
 #include "httpd/config.h"
 
+#include "adapters/jwt_key.h"
 #include "adapters/redis_url.h"
 #include "codec/origin.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <http_log.h>
 #include <stdlib.h>
 
-typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS } kind_e;
+APLOG_USE_MODULE(tripchat);
+
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS, KEYS } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
 
 typedef struct {
@@ -205,6 +209,8 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
     case PATH:
         value->text = ap_server_root_relative(pool, text);
         break;
+    case KEYS:
+        break; /* they have no default, and set_key() reads them */
     }
     if (wrong == NULL && (directive->kind == TEXT || directive->kind == PATH)
         && (*text == '\0' || value->text == NULL)) {
@@ -215,6 +221,8 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
 }
 
 static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text);
+static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, const char *path,
+                           const char *kid);
 
 /* ---- httpd's side ---- */
 
@@ -228,6 +236,8 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_WORDS AP_INIT_ITERATE
 #define COMMAND_BUS AP_INIT_TAKE1
 #define COMMAND_ORIGINS AP_INIT_ITERATE
+#define COMMAND_KEYS(name, setter, data, where, help)                                              \
+    AP_INIT_TAKE23(name, set_key, data, where, help)
 #define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help)                          \
     COMMAND_##kind(name, set_directive, (void *)&directives[TC_D_##id], RSRC_CONF, help),
 #include "httpd/directives.def"
@@ -258,21 +268,65 @@ static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *t
                              &config->values[directive - directives], cmd->pool);
 }
 
+static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, const char *path,
+                           const char *kid)
+{
+    tc_config_t *config = tc_config_of(cmd->server);
+    tc_config_value_t *value = &config->values[TC_D_JWT_KEY];
+    const char *resolved = ap_server_root_relative(cmd->pool, path);
+
+    (void)dir_config;
+    if (tc_jwt_alg_find(alg) == NULL) {
+        return apr_psprintf(cmd->pool, "%s: write an algorithm (" TC_JWT_ALGS "), a path and perhaps a kid, "
+                            "not \"%s\"", directives[TC_D_JWT_KEY].name, alg);
+    }
+    if (resolved == NULL || *path == '\0') {
+        return apr_psprintf(cmd->pool, "%s: write a path, not \"%s\"", directives[TC_D_JWT_KEY].name, path);
+    }
+    add_word(value, alg, cmd->pool);
+    add_word(value, resolved, cmd->pool);
+    add_word(value, kid ? kid : "", cmd->pool);
+    config->own_set = value->is_set = 1;
+    return NULL;
+}
+
 void *tc_config_create(apr_pool_t *pool, server_rec *server)
 {
     (void)server;
     return apr_pcalloc(pool, sizeof(tc_config_t));
 }
 
+static const tc_directive_e key_directives[] = {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY, TC_D_JWT_KEY_SET};
+
+#define KEY_DIRECTIVES (sizeof(key_directives) / sizeof(key_directives[0]))
+
+int tc_config_has_keys(const tc_config_t *config)
+{
+    size_t i;
+
+    for (i = 0; i < KEY_DIRECTIVES; i++) {
+        if (config->values[key_directives[i]].is_set) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 void *tc_config_merge(apr_pool_t *pool, void *base, void *add)
 {
     const tc_config_t *outer = base, *inner = add;
-    tc_config_t *merged = apr_pcalloc(pool, sizeof(*merged));
-    int i;
+    tc_config_t *merged = apr_pmemdup(pool, outer, sizeof(*merged));
+    size_t i;
 
     merged->own_set = inner->own_set;
+    /* Whoever has a key of its own must not take tokens that were signed for somebody else. */
+    for (i = 0; i < KEY_DIRECTIVES && tc_config_has_keys(inner); i++) {
+        merged->values[key_directives[i]].is_set = 0;
+    }
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        merged->values[i] = inner->values[i].is_set ? inner->values[i] : outer->values[i];
+        if (inner->values[i].is_set) {
+            merged->values[i] = inner->values[i];
+        }
     }
     return merged;
 }
@@ -324,4 +378,11 @@ const char *const *tc_config_words(const tc_config_t *config, tc_directive_e dir
 const char *tc_config_name(tc_directive_e directive)
 {
     return directives[directive].name;
+}
+
+int tc_config_wrong(server_rec *server, tc_directive_e directive, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server, "TC0040: %s: %s", tc_config_name(directive),
+                 what);
+    return HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -22,7 +22,7 @@ typedef struct {
     int is_set;
     apr_int64_t number;          /* COUNT; SIZE in bytes; TIME in microseconds; CHOICE its index */
     const char *text;            /* TEXT, PATH, BUS */
-    const char *const *words;    /* WORDS and ORIGINS, NULL-terminated */
+    const char *const *words;    /* WORDS, ORIGINS; KEYS, three each: algorithm, path, kid or "". NULL-terminated */
 } tc_config_value_t;
 
 struct tc_vhost_t;
@@ -47,6 +47,12 @@ const char *const *tc_config_words(const tc_config_t *config, tc_directive_e dir
 
 /* The directive's name, for messages. */
 const char *tc_config_name(tc_directive_e directive);
+
+/* Does it name a key for tokens, which makes its server a site? */
+int tc_config_has_keys(const tc_config_t *config);
+
+/* Says on the error log what is wrong with a directive; HTTP_INTERNAL_SERVER_ERROR, which stops httpd. */
+int tc_config_wrong(server_rec *server, tc_directive_e directive, const char *what);
 
 /* Reads the defaults of the table once, with the parsers that read the configuration. */
 const char *tc_config_init_defaults(apr_pool_t *pool);

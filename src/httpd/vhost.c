@@ -2,77 +2,12 @@
 #include "httpd/vhost.h"
 
 #include "adapters/bus_local.h"
+#include "httpd/keys.h"
 
-#include <apr_file_io.h>
 #include <apr_strings.h>
 #include <http_log.h>
 
 APLOG_USE_MODULE(tripchat);
-
-#define SECRET_MAX_BYTES 65536
-#define SECRET_SAFE_BYTES 32 /* RFC 7518, 3.2: as long as the hash */
-
-static int wrong(server_rec *server, tc_directive_e directive, const char *what)
-{
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server, "TC0040: %s: %s", tc_config_name(directive),
-                 what);
-    return HTTP_INTERNAL_SERVER_ERROR;
-}
-
-static int wrong_file(server_rec *server, tc_directive_e directive, const char *path,
-                      apr_status_t rv)
-{
-    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
-                 "TC0041: %s: cannot read %s; write the path of a file with the secret",
-                 tc_config_name(directive), path);
-    return HTTP_INTERNAL_SERVER_ERROR;
-}
-
-/* The file's bytes without the line end that editors add, and a NUL behind them. */
-static int read_secret(server_rec *server, tc_directive_e directive, const char **secret,
-                       apr_size_t *len, apr_pool_t *pool)
-{
-    const char *path = tc_config_text(tc_config_of(server), directive);
-    apr_file_t *file;
-    char *bytes = apr_palloc(pool, SECRET_MAX_BYTES + 1);
-    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
-
-    *len = 0;
-    if (rv != APR_SUCCESS) {
-        return wrong_file(server, directive, path, rv);
-    }
-    rv = apr_file_read_full(file, bytes, SECRET_MAX_BYTES, len);
-    apr_file_close(file);
-    if (rv != APR_SUCCESS && rv != APR_EOF) {
-        return wrong_file(server, directive, path, rv);
-    }
-    while (*len > 0 && (bytes[*len - 1] == '\n' || bytes[*len - 1] == '\r')) {
-        (*len)--;
-    }
-    if (*len == 0 || *len == SECRET_MAX_BYTES) {
-        return wrong(server, directive, "the file is empty or too big for a secret");
-    }
-    bytes[*len] = '\0';
-    *secret = bytes;
-    return OK;
-}
-
-static int read_key(server_rec *server, tc_jwt_key_t *key, apr_pool_t *pool)
-{
-    const char *secret = NULL;
-    apr_size_t len;
-    int rc = read_secret(server, TC_D_JWT_SECRET_FILE, &secret, &len, pool);
-
-    if (rc == OK && len < SECRET_SAFE_BYTES) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0042: %s: the secret has less than %d bytes and can be guessed",
-                     tc_config_name(TC_D_JWT_SECRET_FILE), SECRET_SAFE_BYTES);
-    }
-    key->alg = "HS256";
-    key->key = (const unsigned char *)secret;
-    key->key_len = len;
-    return rc;
-}
 
 /* The site's bus: the one that all local sites share, or a door to a Redis. */
 static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
@@ -94,9 +29,9 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
     vhost->door.site = &vhost->site;
     vhost->door.prefix = tc_config_text(config, TC_D_REDIS_PREFIX);
     if (tc_config_text(config, TC_D_REDIS_PASSWORD_FILE) != NULL) {
-        return read_secret(server, TC_D_REDIS_PASSWORD_FILE, &address->password, &len, pool);
+        return tc_keys_read_secret(server, TC_D_REDIS_PASSWORD_FILE, &address->password, &len, pool);
     }
-    return address->user ? wrong(server, TC_D_REDIS_USER,
+    return address->user ? tc_config_wrong(server, TC_D_REDIS_USER,
                                  "has no password; write TripChatRedisPasswordFile and the path of "
                                  "a file with it")
                          : OK;
@@ -108,7 +43,7 @@ static int read_query(server_rec *server, tc_directive_e directive, unsigned pla
     const char *text = tc_config_text(tc_config_of(server), directive);
     const char *what = tc_sql_query_parse(text, places, query, pool);
 
-    return what ? wrong(server, directive, what) : OK;
+    return what ? tc_config_wrong(server, directive, what) : OK;
 }
 
 static void fill_site(tc_site_t *site, const tc_config_t *config)
@@ -135,7 +70,7 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
                       apr_pool_t *pool)
 {
     const tc_config_t *config = tc_config_of(server);
-    int rc = read_key(server, &vhost->key, pool);
+    int rc = tc_keys_read(server, &vhost->jwt, pool);
 
     if (rc == OK) {
         rc = read_query(server, TC_D_ACCESS_QUERY, 1u << TC_PLACE_TRIP | 1u << TC_PLACE_USER,
@@ -151,8 +86,6 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->site.name = apr_psprintf(pool, "%s:%u", server->server_hostname ? server->server_hostname
                                                                            : "*",
                                     (unsigned)server->port);
-    vhost->jwt.key = &vhost->key;
-    vhost->jwt.user_claim = tc_config_text(config, TC_D_JWT_USER_CLAIM);
     vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
     vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);
@@ -166,16 +99,16 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     return rc;
 }
 
-/* A secret makes a site; so a TripChat directive without one is most likely a mistake. */
+/* A key makes a site; so a TripChat directive without one is most likely a mistake. */
 static int complain_of_no_secret(server_rec *main_server)
 {
     server_rec *server;
 
     for (server = main_server; server != NULL; server = server->next) {
         if (tc_config_of(server)->own_set) {
-            return wrong(server, TC_D_JWT_SECRET_FILE,
-                         "is set nowhere, so no server has a chat; write TripChatJWTSecretFile and "
-                         "the path of a file with the secret");
+            return tc_config_wrong(server, TC_D_JWT_SECRET_FILE,
+                         "is set nowhere, nor is TripChatJWTKey or TripChatJWTKeySet, so no server has "
+                         "a chat; write TripChatJWTSecretFile and the path of a file with the secret");
         }
     }
     return OK;
@@ -228,7 +161,7 @@ int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server
             continue; /* httpd gives a host without a directive of ours the main server's very own */
         }
         config->vhost = NULL;
-        if (tc_config_text(config, TC_D_JWT_SECRET_FILE) == NULL) {
+        if (!tc_config_has_keys(config)) {
             continue;
         }
         config->vhost = apr_pcalloc(pconf, sizeof(tc_vhost_t));

@@ -16,7 +16,6 @@ typedef struct tc_vhost_t {
     tc_store_dbd_t store;
     tc_bus_t *bus;         /* the local one, or the door's */
     tc_redis_door_t door;  /* where the bus is a Redis */
-    tc_jwt_key_t key;
     tc_jwt_rules_t jwt;
     tc_sql_query_t access_query;
     tc_sql_query_t user_query;

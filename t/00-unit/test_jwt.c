@@ -15,8 +15,9 @@
 #define GOOD "\"user_id\":\"u1\",\"token_type\":\"access\",\"exp\":1700000060,\"iat\":1699999990"
 
 static const unsigned char secret[] = "a secret of more than thirty-two bytes";
-static const tc_jwt_key_t key = {"HS256", secret, sizeof(secret) - 1};
-static const tc_jwt_rules_t rules = {&key, "user_id"};
+static const tc_jwt_alg_t hs256 = {"HS256", TC_JWT_HMAC, 256, 0};
+static const tc_jwt_key_t key = {.alg = &hs256, .bytes = secret, .len = sizeof(secret) - 1};
+static const tc_jwt_rules_t rules = {.keys = &key, .user_claim = "user_id"};
 
 static void append_base64url(tc_buf_t *token, const void *data, size_t len)
 {
@@ -108,7 +109,7 @@ END_TEST
 
 START_TEST(the_user_claim_has_the_name_that_is_configured)
 {
-    static const tc_jwt_rules_t by_sub = {&key, "sub"};
+    static const tc_jwt_rules_t by_sub = {.keys = &key, .user_claim = "sub"};
     apr_pool_t *pool = unit_pool();
     tc_jwt_identity_t identity;
 
@@ -282,8 +283,8 @@ END_TEST
 
 START_TEST(without_a_key_every_token_is_refused)
 {
-    static const tc_jwt_key_t no_key = {"HS256", (const unsigned char *)"", 0};
-    static const tc_jwt_rules_t no_rules = {&no_key, "user_id"};
+    static const tc_jwt_key_t no_key = {.alg = &hs256, .bytes = (const unsigned char *)""};
+    static const tc_jwt_rules_t no_rules = {.keys = &no_key, .user_claim = "user_id"};
     tc_buf_t token = unsigned_token(HS256, "{" GOOD "}", strlen("{" GOOD "}"));
     apr_pool_t *pool = unit_pool();
     tc_jwt_identity_t identity;
@@ -424,7 +425,122 @@ START_TEST(a_token_longer_than_the_limit_is_not_looked_at)
 }
 END_TEST
 
-UNIT_MAIN("jwt", a_good_token_says_who_and_how_long, what_a_token_need_not_have_it_need_not_have,
+/* RFC 7519, 4.1.6: the clock of the issuer may be ahead a little. */
+START_TEST(a_token_issued_in_the_future_is_refused)
+{
+    static const struct {
+        const char *iat;
+        bool good;
+    } cases[] = {
+        {"1699999999", true}, {"1700000060", true}, {"1700000061", false}, {"1e300", false},
+        {"-1", true},         {"\"1\"", false},     {"null", false},       {"[]", false},
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        char claims[200];
+
+        snprintf(claims, sizeof(claims), "\"user_id\":\"u1\",\"exp\":1800000000,\"iat\":%s", cases[i].iat);
+        ck_assert_msg(is_good(make_token(HS256, claims)) == cases[i].good, "%s", cases[i].iat);
+    }
+}
+END_TEST
+
+static const char *verify_claims(const char *claims, const tc_jwt_rules_t *with, int64_t *expires_s)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_jwt_identity_t identity = {NULL, 0};
+    const char *why = verify_with(make_token(HS256, claims), with, NOW, &identity, pool);
+
+    if (expires_s != NULL) {
+        *expires_s = identity.expires_s;
+    }
+    apr_pool_destroy(pool);
+    return why;
+}
+
+START_TEST(a_leeway_moves_all_dates)
+{
+    static const tc_jwt_rules_t lenient = {.keys = &key, .user_claim = "user_id", .leeway_s = 10};
+    int64_t expires_s;
+
+    ck_assert_ptr_null(verify_claims("\"user_id\":\"u1\",\"exp\":1699999991", &lenient, &expires_s));
+    ck_assert_int_eq(expires_s, NOW + 1);
+    ck_assert_ptr_nonnull(verify_claims("\"user_id\":\"u1\",\"exp\":1699999990", &lenient, NULL));
+    ck_assert_ptr_null(verify_claims("\"user_id\":\"u1\",\"exp\":1e300,\"nbf\":1700000010", &lenient, &expires_s));
+    ck_assert_int_eq(expires_s, INT64_MAX);
+    ck_assert_ptr_nonnull(verify_claims("\"user_id\":\"u1\",\"exp\":1e300,\"nbf\":1700000011", &lenient, NULL));
+    ck_assert_ptr_null(verify_claims("\"user_id\":\"u1\",\"exp\":1e300,\"iat\":1700000070", &lenient, NULL));
+    ck_assert_ptr_nonnull(verify_claims("\"user_id\":\"u1\",\"exp\":1e300,\"iat\":1700000071", &lenient, NULL));
+}
+END_TEST
+
+START_TEST(audience_and_issuer_count_where_they_are_configured)
+{
+    static const tc_jwt_rules_t strict = {
+        .keys = &key, .user_claim = "user_id", .audience = "chat", .issuer = "https://a.org/"};
+    static const struct {
+        const char *claims;
+        bool good;
+    } cases[] = {
+        {"\"aud\":\"chat\",\"iss\":\"https://a.org/\"", true},
+        {"\"aud\":[\"x\",\"chat\"],\"iss\":\"https://a.org/\"", true},
+        {"\"aud\":[],\"iss\":\"https://a.org/\"", false},
+        {"\"aud\":[1,null,[\"chat\"]],\"iss\":\"https://a.org/\"", false},
+        {"\"aud\":\"Chat\",\"iss\":\"https://a.org/\"", false},
+        {"\"aud\":\"chat2\",\"iss\":\"https://a.org/\"", false},
+        {"\"aud\":\"chat\\u0000\",\"iss\":\"https://a.org/\"", false},
+        {"\"aud\":[\"chat\\u0000\"],\"iss\":\"https://a.org/\"", false},
+        {"\"aud\":null,\"iss\":\"https://a.org/\"", false},
+        {"\"iss\":\"https://a.org/\"", false},
+        {"\"aud\":\"chat\"", false},
+        {"\"aud\":\"chat\",\"iss\":[\"https://a.org/\"]", false},
+        {"\"aud\":\"chat\",\"iss\":\"https://a.org\"", false},
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        char claims[200];
+
+        snprintf(claims, sizeof(claims), GOOD ",%s", cases[i].claims);
+        ck_assert_msg((verify_claims(claims, &strict, NULL) == NULL) == cases[i].good, "%s", cases[i].claims);
+        ck_assert_msg(is_good(make_token(HS256, claims)) || strstr(claims, "u0000") != NULL,
+                      "%s, where they do not count", cases[i].claims);
+    }
+}
+END_TEST
+
+START_TEST(a_header_that_brings_a_key_or_names_another_type_is_refused)
+{
+    static const struct {
+        const char *more;
+        bool good;
+    } cases[] = {
+        {"\"typ\":\"jwt\"", true},          {"\"typ\":\"at+jwt\"", false},
+        {"\"typ\":1", false},               {"\"cty\":\"x\"", true},
+        {"\"typ\":\"JWE\"", false},         {"\"typ\":null", false},
+        {"\"typ\":\"JWT\\u0000\"", false},  {"\"typ\":\"\"", false},
+        {"\"typ\":\"dpop+jwt\"", false},    {"\"jwk\":{\"kty\":\"oct\",\"k\":\"AAAA\"}", false},
+        {"\"jku\":\"https://a.org/\"", false}, {"\"x5u\":\"https://a.org/\"", false},
+        {"\"x5c\":[\"AAAA\"]", false},      {"\"enc\":\"A128GCM\"", false},
+        {"\"zip\":\"DEF\"", false},         {"\"jwk\":null", false},
+        {"\"crit\":[]", false},             {"\"b64\":false,\"crit\":[\"b64\"]", false},
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        char header[200];
+
+        snprintf(header, sizeof(header), "{\"alg\":\"HS256\",%s}", cases[i].more);
+        ck_assert_msg(is_good(make_token(header, GOOD)) == cases[i].good, "%s", cases[i].more);
+    }
+}
+END_TEST
+
+UNIT_MAIN("jwt", a_token_issued_in_the_future_is_refused, a_leeway_moves_all_dates,
+          audience_and_issuer_count_where_they_are_configured,
+          a_header_that_brings_a_key_or_names_another_type_is_refused,
+          a_good_token_says_who_and_how_long, what_a_token_need_not_have_it_need_not_have,
           the_user_claim_has_the_name_that_is_configured,
           a_number_may_name_the_user_and_nothing_else_but_a_string,
           a_token_is_in_force_from_nbf_until_exp, a_token_of_another_type_is_refused,

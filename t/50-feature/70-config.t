@@ -59,12 +59,15 @@ my %NO_VALUE = (
     TEXT   => ['""', 'two words'],
     PATH   => ['""', 'two words'],
     WORDS  => ['', '""'],
+    KEYS   => ['', 'RS256', '/path RS256', 'none /path', 'rs256 /path', 'HS256 ""', 'HS256 /path kid more'],
     ORIGINS => ['', '""', 'https://', 'https://a.example.org/path', 'a*.example.org', '*.*.org', 'example.org:x', 'example.org:0'],
 );
 
 # Directive => what only the start notices, because it looks at files or at the whole configuration
 my %REFUSED_AT_START = (
     TripChatJWTSecretFile => ['/nonexistent/secret', '/dev/null', '/'],
+    TripChatJWTKey => ['HS256 /nonexistent/secret', 'HS256 /dev/null', 'RS256 /', 'RS256 conf/httpd.conf', 'HS256 "%{public key}"', 'ES256 "%{public key}"'],
+    TripChatJWTKeySet         => ['/nonexistent/set', '/dev/null', '/', 'conf/httpd.conf'],
     TripChatRedisPasswordFile => map({ [map { "$_\nTripChatBus redis://127.0.0.1:1" } @$_] } ['/nonexistent/file', '/dev/null', '/']),
     TripChatRedisUser         => ["chat\nTripChatBus redis://127.0.0.1:1"],
     TripChatAccessQuery   => [
@@ -80,6 +83,13 @@ my %REFUSED_AT_START = (
         '"SELECT 1 FROM t WHERE a = %{user} AND b = %{trip}"',
     ],
 );
+
+# A file with a public RSA key.
+sub rsa_key_file {
+    my $file = top_dir() . '/t/var/config-rsa.pem';
+    system("openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -out '$file' 2>/dev/null") == 0 or die "openssl: $?\n";
+    return $file;
+}
 
 # A number as a duration or a size or a count may write it: microseconds are what a duration is inside.
 sub written {
@@ -158,6 +168,7 @@ subtest 'each form of a value is accepted, and each bound' => sub {
         push @{ $DIRECTIVE{$name}{scope} eq 'GLOBAL' ? \@global : \@site }, map { "$name $_" } @$inside;
     }
     # One run for all: a line overrides the one before it.
+    push @site, map { "TripChatJWTKey $_" } 'HS512 secret', 'RS256 /path first', 'ES384 /path "second key"';
     is_accepted('all of them', site_config => join("\n", @site), config => join "\n", @global);
 };
 
@@ -176,7 +187,8 @@ for my $directive (sort keys %DIRECTIVE) {
 for my $directive (sort keys %REFUSED_AT_START) {
     subtest "what is wrong stops the start, by name: $directive" => sub {
         for my $value (@{ $REFUSED_AT_START{$directive} }) {
-            my ($status, $said) = TripChat::Server->refusal(site_config => "$directive $value");
+            my $line = "$directive $value" =~ s/%\{public key\}/rsa_key_file()/er;
+            my ($status, $said) = TripChat::Server->refusal(site_config => $line);
             ok($status != 0 && $said =~ /\b$directive\b.*\S/, $value) or diag $said;
         }
     };

@@ -36,14 +36,14 @@ sub access_claims {
 # claims => {} or raw bytes     secret => bytes
 # header => {} over { alg => HS256, typ => JWT }
 # signed_as => HS256: the digest really used, where the header shall say another
-# signature => bytes instead of the digest
+# signature => bytes instead of the digest; signer => what makes them of header.claims
 sub make_token {
     my (%opt)  = @_;
     my %header = (alg => 'HS256', typ => 'JWT', %{ $opt{header} || {} });
     my $claims = ref $opt{claims} ? $JSON->encode($opt{claims}) : $opt{claims};
     my $signed = join '.', map { encode_base64url($_) } $JSON->encode(\%header), $claims;
-    my $digest = $DIGEST{ $opt{signed_as} || 'HS256' };
-    my $signature = encode_base64url($opt{signature} // $digest->($signed, $opt{secret}));
+    my $signer = $opt{signer} || sub { $DIGEST{ $opt{signed_as} || 'HS256' }->($_[0], $opt{secret}) };
+    my $signature = encode_base64url($opt{signature} // $signer->($signed));
     push @issued, grep { length > 8 } $signature, encode_base64url($claims);
     return "$signed.$signature";
 }

@@ -1,0 +1,234 @@
+/* Sets of keys as JSON: RFC 7517, with the parameters of RFC 7518, 6. See jwt_key.h. */
+#include "adapters/jwt_key.h"
+
+#include "codec/base64url.h"
+#include "codec/json.h"
+
+#include <apr_strings.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/param_build.h>
+#include <string.h>
+
+#define JSON_DEPTH 8
+#define KEYS_MAX 100
+
+/* A string of a key, or NULL. */
+static const char *get(json_object *jwk, const char *name)
+{
+    size_t len;
+    bool present;
+    const char *text = tc_json_get_string(jwk, name, &len, &present);
+
+    return text != NULL && strlen(text) == len ? text : NULL;
+}
+
+static bool is(json_object *jwk, const char *name, const char *value)
+{
+    const char *text = get(jwk, name);
+
+    return text != NULL && strcmp(text, value) == 0;
+}
+
+/* ---- parameters ---- */
+
+static bool get_bytes(json_object *jwk, const char *name, tc_buf_t *bytes)
+{
+    const char *text = get(jwk, name);
+
+    return text != NULL && tc_base64url_decode(bytes, text, strlen(text));
+}
+
+static EVP_PKEY *make_pkey(const char *type, OSSL_PARAM_BLD *build)
+{
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    EVP_PKEY *pkey = NULL;
+
+    if (params == NULL || context == NULL || EVP_PKEY_fromdata_init(context) != 1
+        || EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+        pkey = NULL;
+    }
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(params);
+    return pkey;
+}
+
+static EVP_PKEY *read_rsa(json_object *jwk)
+{
+    tc_buf_t n = TC_BUF_INIT, e = TC_BUF_INIT;
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    BIGNUM *modulus = NULL, *exponent = NULL;
+    EVP_PKEY *pkey = NULL;
+
+    if (build != NULL && get_bytes(jwk, "n", &n) && get_bytes(jwk, "e", &e)) {
+        modulus = BN_bin2bn(n.data, (int)n.len, NULL);
+        exponent = BN_bin2bn(e.data, (int)e.len, NULL);
+        if (modulus != NULL && exponent != NULL
+            && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) == 1
+            && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, exponent) == 1) {
+            pkey = make_pkey("RSA", build);
+        }
+    }
+    BN_free(modulus);
+    BN_free(exponent);
+    OSSL_PARAM_BLD_free(build);
+    tc_buf_free(&n);
+    tc_buf_free(&e);
+    return pkey;
+}
+
+/* RFC 7518, 6.2.1: both coordinates as long as the field; behind a 4 they are a point (SEC 1, 2.3.3). */
+static EVP_PKEY *read_ec(json_object *jwk, const char *curve, size_t field_bytes)
+{
+    tc_buf_t point = TC_BUF_INIT;
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    EVP_PKEY *pkey = NULL;
+
+    tc_buf_append(&point, "\4", 1);
+    if (build != NULL && get_bytes(jwk, "x", &point) && point.len == 1 + field_bytes
+        && get_bytes(jwk, "y", &point) && point.len == 1 + 2 * field_bytes
+        && OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, curve, 0) == 1
+        && OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point.data, point.len)
+               == 1) {
+        pkey = make_pkey("EC", build);
+    }
+    OSSL_PARAM_BLD_free(build);
+    tc_buf_free(&point);
+    return pkey;
+}
+
+/* ---- one key ---- */
+
+static const struct {
+    const char *crv, *alg;
+    size_t field_bytes;
+} curves[] = {{"P-256", "ES256", 32}, {"P-384", "ES384", 48}, {"P-521", "ES512", 66}};
+
+/* What a key is for, where it does not say: its curve tells, and RSA is RS256 almost everywhere. */
+static const char *guess_alg(json_object *jwk)
+{
+    size_t i;
+
+    for (i = 0; is(jwk, "kty", "EC") && i < sizeof(curves) / sizeof(curves[0]); i++) {
+        if (is(jwk, "crv", curves[i].crv)) {
+            return curves[i].alg;
+        }
+    }
+    return is(jwk, "kty", "RSA") ? "RS256" : NULL;
+}
+
+static bool is_for_verifying(json_object *jwk)
+{
+    json_object *ops;
+    size_t i;
+
+    if (get(jwk, "use") != NULL && !is(jwk, "use", "sig")) {
+        return false;
+    }
+    if (!json_object_object_get_ex(jwk, "key_ops", &ops) || !json_object_is_type(ops, json_type_array)) {
+        return true;
+    }
+    for (i = 0; i < json_object_array_length(ops); i++) {
+        const char *op = json_object_get_string(json_object_array_get_idx(ops, i));
+
+        if (op != NULL && strcmp(op, "verify") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *read_secret(json_object *jwk, const tc_jwt_alg_t *alg, const char *kid,
+                               tc_jwt_key_t **key, apr_pool_t *pool)
+{
+    tc_buf_t secret = TC_BUF_INIT;
+    const char *wrong = "k is no base64url";
+
+    if (get_bytes(jwk, "k", &secret)) {
+        wrong = tc_jwt_key_read(alg, kid, (char *)secret.data, secret.len, key, pool);
+    }
+    tc_buf_free(&secret);
+    return wrong;
+}
+
+/* RFC 7517, 4: kty and alg must agree. */
+static const char *read_key(json_object *jwk, const tc_jwt_alg_t *alg, const char *kid,
+                            tc_jwt_key_t **key, apr_pool_t *pool)
+{
+    EVP_PKEY *pkey = NULL;
+    size_t i;
+
+    if (alg->family == TC_JWT_HMAC) {
+        return is(jwk, "kty", "oct") ? read_secret(jwk, alg, kid, key, pool)
+                                     : "alg wants a key of kty oct";
+    }
+    if (is(jwk, "kty", "RSA")) {
+        pkey = read_rsa(jwk);
+    }
+    for (i = 0; is(jwk, "kty", "EC") && i < sizeof(curves) / sizeof(curves[0]); i++) {
+        if (is(jwk, "crv", curves[i].crv)) {
+            pkey = read_ec(jwk, curves[i].crv, curves[i].field_bytes);
+        }
+    }
+    ERR_clear_error();
+    return pkey ? tc_jwt_key_of_pkey(alg, kid, pkey, key, pool)
+                : "its numbers (n and e, or crv, x and y) are no public key";
+}
+
+/* ---- the set ---- */
+
+/* Adds a key to the list at *end, or its name to *left_out; what is wrong with it. */
+static const char *add_key(json_object *jwk, tc_jwt_key_t ***end, const char **left_out,
+                           apr_pool_t *pool)
+{
+    const char *kid, *name, *wrong;
+    const tc_jwt_alg_t *alg;
+
+    if (!json_object_is_type(jwk, json_type_object) || get(jwk, "kty") == NULL) {
+        return "a key is no object with a kty";
+    }
+    kid = get(jwk, "kid") ? apr_pstrdup(pool, get(jwk, "kid")) : NULL;
+    name = get(jwk, "alg") ? get(jwk, "alg") : guess_alg(jwk);
+    alg = name ? tc_jwt_alg_find(name) : NULL;
+    if (name == NULL && is(jwk, "kty", "oct")) {
+        return "a key of kty oct has no alg";
+    }
+    if (alg == NULL || !is_for_verifying(jwk)) {
+        *left_out = apr_pstrcat(pool, *left_out, **left_out ? ", " : "", kid ? kid : "one without a kid",
+                                NULL);
+        return NULL;
+    }
+    wrong = read_key(jwk, alg, kid, *end, pool);
+    if (wrong != NULL) {
+        return apr_psprintf(pool, "the key %s: %s", kid ? kid : "without a kid", wrong);
+    }
+    *end = &(**end)->next;
+    return NULL;
+}
+
+const char *tc_jwt_key_read_set(const char *text, size_t len, tc_jwt_key_t **keys,
+                                const char **left_out, apr_pool_t *pool)
+{
+    json_object *set = NULL, *list;
+    const char *wrong = "it is no JSON object with an array \"keys\"";
+    tc_jwt_key_t **end = keys;
+    size_t i;
+
+    *keys = NULL;
+    *left_out = "";
+    if (tc_json_parse_object(text, len, JSON_DEPTH, &set) == TC_JSON_OK
+        && json_object_object_get_ex(set, "keys", &list)
+        && json_object_is_type(list, json_type_array)) {
+        wrong = json_object_array_length(list) > KEYS_MAX ? "it has more than 100 keys" : NULL;
+        for (i = 0; wrong == NULL && i < json_object_array_length(list); i++) {
+            wrong = add_key(json_object_array_get_idx(list, i), &end, left_out, pool);
+        }
+        if (wrong == NULL && *keys == NULL) {
+            wrong = "it has no key that tokens can be checked with";
+        }
+    }
+    json_object_put(set);
+    return wrong;
+}

@@ -1,0 +1,162 @@
+/* Keys of tokens. See jwt_key.h; sets of keys are read in jwk.c. */
+#include "adapters/jwt_key.h"
+
+#include <apr_strings.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#define RSA_MIN_BITS 2048 /* RFC 7518, 3.3 and 3.5 */
+
+static const tc_jwt_alg_t algs[] = {
+    {"HS256", TC_JWT_HMAC, 256, 0},
+    {"HS384", TC_JWT_HMAC, 384, 0},
+    {"HS512", TC_JWT_HMAC, 512, 0},
+    {"RS256", TC_JWT_RSA, 256, 0},
+    {"RS384", TC_JWT_RSA, 384, 0},
+    {"RS512", TC_JWT_RSA, 512, 0},
+    {"PS256", TC_JWT_PSS, 256, 0},
+    {"PS384", TC_JWT_PSS, 384, 0},
+    {"PS512", TC_JWT_PSS, 512, 0},
+    {"ES256", TC_JWT_EC, 256, NID_X9_62_prime256v1},
+    {"ES384", TC_JWT_EC, 384, NID_secp384r1},
+    {"ES512", TC_JWT_EC, 512, NID_secp521r1},
+};
+
+const tc_jwt_alg_t *tc_jwt_alg_find(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(algs) / sizeof(algs[0]); i++) {
+        if (strcmp(algs[i].name, name) == 0) {
+            return &algs[i];
+        }
+    }
+    return NULL;
+}
+
+bool tc_jwt_key_is_short(const tc_jwt_key_t *key)
+{
+    return key->alg->family == TC_JWT_HMAC && key->len < (size_t)key->alg->hash_bits / 8;
+}
+
+static tc_jwt_key_t *make_key(const tc_jwt_alg_t *alg, const char *kid, const void *bytes, size_t len,
+                              apr_pool_t *pool)
+{
+    tc_jwt_key_t *key = apr_pcalloc(pool, sizeof(*key));
+
+    key->alg = alg;
+    key->kid = kid;
+    key->bytes = (unsigned char *)apr_pstrmemdup(pool, bytes, len);
+    key->len = len;
+    return key;
+}
+
+/* ---- public keys ---- */
+
+static apr_status_t free_pkey(void *pkey)
+{
+    EVP_PKEY_free(pkey);
+    return APR_SUCCESS;
+}
+
+static const char *check_curve(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
+{
+    char name[64];
+    size_t len = 0;
+
+    if (EVP_PKEY_get_group_name(pkey, name, sizeof(name), &len) != 1
+        || OBJ_txt2nid(name) != alg->curve_nid) {
+        return "the key's curve is not the algorithm's: ES256 goes with P-256, ES384 with P-384, "
+               "ES512 with P-521";
+    }
+    return NULL;
+}
+
+static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
+{
+    int type = EVP_PKEY_get_base_id(pkey);
+
+    if (alg->family == TC_JWT_EC) {
+        return type == EVP_PKEY_EC ? check_curve(alg, pkey)
+                                   : "the algorithm wants a key on an elliptic curve";
+    }
+    if (type != EVP_PKEY_RSA && !(alg->family == TC_JWT_PSS && type == EVP_PKEY_RSA_PSS)) {
+        return "the algorithm wants an RSA key";
+    }
+    return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits" : NULL;
+}
+
+/* libjwt wants PEM; and what it gets is what was read here, whatever else the file holds. */
+static const char *write_pem(const tc_jwt_alg_t *alg, const char *kid, EVP_PKEY *pkey,
+                             tc_jwt_key_t **key, apr_pool_t *pool)
+{
+    BIO *out = BIO_new(BIO_s_mem());
+    char *text;
+    long len;
+
+    if (out == NULL || PEM_write_bio_PUBKEY(out, pkey) != 1) {
+        BIO_free(out);
+        return "OpenSSL cannot write the key down";
+    }
+    len = BIO_get_mem_data(out, &text);
+    *key = make_key(alg, kid, text, (size_t)len, pool);
+    BIO_free(out);
+    return NULL;
+}
+
+const char *tc_jwt_key_of_pkey(const tc_jwt_alg_t *alg, const char *kid, EVP_PKEY *pkey,
+                               tc_jwt_key_t **key, apr_pool_t *pool)
+{
+    const char *wrong = check_pkey(alg, pkey);
+
+    if (wrong == NULL) {
+        wrong = write_pem(alg, kid, pkey, key, pool);
+    }
+    if (wrong != NULL) {
+        EVP_PKEY_free(pkey);
+        return wrong;
+    }
+    (*key)->pkey = pkey;
+    apr_pool_cleanup_register(pool, pkey, free_pkey, apr_pool_cleanup_null);
+    return NULL;
+}
+
+/* NULL when it is neither a public key nor a certificate. */
+static EVP_PKEY *read_pem(const char *bytes, size_t len)
+{
+    BIO *in = BIO_new_mem_buf(bytes, (int)len);
+    EVP_PKEY *pkey = in ? PEM_read_bio_PUBKEY(in, NULL, NULL, NULL) : NULL;
+    X509 *certificate;
+
+    if (in != NULL && pkey == NULL) {
+        (void)BIO_reset(in);
+        certificate = PEM_read_bio_X509(in, NULL, NULL, NULL);
+        pkey = certificate ? X509_get_pubkey(certificate) : NULL;
+        X509_free(certificate);
+    }
+    BIO_free(in);
+    ERR_clear_error();
+    return pkey;
+}
+
+const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char *bytes, size_t len,
+                            tc_jwt_key_t **key, apr_pool_t *pool)
+{
+    EVP_PKEY *pkey;
+
+    if (alg->family == TC_JWT_HMAC) {
+        if (len >= 11 && memcmp(bytes, "-----BEGIN ", 11) == 0) {
+            return "the file holds PEM, which is no secret; write the algorithm of the key, as in RS256";
+        }
+        *key = make_key(alg, kid, bytes, len, pool);
+        return NULL;
+    }
+    pkey = read_pem(bytes, len);
+    return pkey ? tc_jwt_key_of_pkey(alg, kid, pkey, key, pool)
+                : "the file holds no public key or certificate in PEM; openssl pkey -pubout makes one of a "
+                  "private key";
+}

@@ -1,0 +1,575 @@
+/*
+ * Keys of tokens: each algorithm's tokens, made here with OpenSSL, are good with its key and with no other;
+ * files and sets that hold no such key are refused. RFC 7515, 7517 and 7518.
+ */
+#include "unit.h"
+
+#include "adapters/jwt.h"
+
+#include <apr_strings.h>
+#include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#define NOW 1700000000
+#define CLAIMS "{\"user_id\":\"u1\",\"exp\":1700000060}"
+
+static const char *const names[] = {"HS256", "HS384", "HS512", "RS256", "RS384", "RS512",
+                                    "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"};
+static const char secret[] = "a secret of no less than sixty-four bytes, as SHA-512 would have it";
+
+/* Made once a process: keys are expensive. */
+static EVP_PKEY *rsa, *other_rsa, *p256, *p384, *p521, *k256;
+
+static void make_pkeys(void)
+{
+    if (rsa == NULL) {
+        rsa = EVP_RSA_gen(2048);
+        other_rsa = EVP_RSA_gen(2048);
+        p256 = EVP_EC_gen("P-256");
+        p384 = EVP_EC_gen("P-384");
+        p521 = EVP_EC_gen("P-521");
+        k256 = EVP_EC_gen("secp256k1");
+    }
+}
+
+static EVP_PKEY *pkey_of(const char *alg)
+{
+    make_pkeys();
+    if (alg[0] == 'E') {
+        return alg[2] == '2' ? p256 : alg[2] == '3' ? p384 : p521;
+    }
+    return alg[0] == 'H' ? NULL : rsa;
+}
+
+static const EVP_MD *hash_of(const char *alg)
+{
+    return alg[2] == '2' ? EVP_sha256() : alg[2] == '3' ? EVP_sha384() : EVP_sha512();
+}
+
+/* ---- tokens ---- */
+
+static void append_base64url(tc_buf_t *buf, const void *data, size_t len)
+{
+    unsigned char *text = malloc(4 * (len / 3 + 1) + 1), *c;
+
+    EVP_EncodeBlock(text, data, (int)len);
+    for (c = text; *c != '\0' && *c != '='; c++) {
+        unsigned char digit = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+
+        tc_buf_append(buf, &digit, 1);
+    }
+    free(text);
+}
+
+/* RFC 7518, 3.4: R and S, each as long as the field. */
+static size_t raw_of_der(unsigned char *signature, size_t len, size_t field)
+{
+    const unsigned char *at = signature;
+    ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &at, (long)len);
+
+    ck_assert_ptr_nonnull(pair);
+    BN_bn2binpad(ECDSA_SIG_get0_r(pair), signature, (int)field);
+    BN_bn2binpad(ECDSA_SIG_get0_s(pair), signature + field, (int)field);
+    ECDSA_SIG_free(pair);
+    return 2 * field;
+}
+
+/* `salt_len` counts for PSS. */
+static size_t sign_with_pkey(const tc_buf_t *text, const char *alg, EVP_PKEY *pkey, int salt_len,
+                             unsigned char *signature, size_t size)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *padding;
+    size_t len = size;
+
+    ck_assert_int_eq(EVP_DigestSignInit(context, &padding, hash_of(alg), NULL, pkey), 1);
+    if (alg[0] == 'P') {
+        EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING);
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, salt_len);
+    }
+    ck_assert_int_eq(EVP_DigestSign(context, signature, &len, text->data, text->len), 1);
+    EVP_MD_CTX_free(context);
+    return alg[0] == 'E' ? raw_of_der(signature, len, ((size_t)EVP_PKEY_get_bits(pkey) + 7) / 8) : len;
+}
+
+/* A token whose header is `header`, signed as `alg` says. `pkey` NULL: with the secret of `key`. */
+static tc_buf_t token_with_header(const char *header, const char *alg, EVP_PKEY *pkey, const void *key,
+                                  size_t key_len, int salt_len)
+{
+    unsigned char signature[1024];
+    unsigned mac_len = 0;
+    size_t len;
+    tc_buf_t token = TC_BUF_INIT;
+
+    append_base64url(&token, header, strlen(header));
+    TC_BUF_LIT(&token, ".");
+    append_base64url(&token, CLAIMS, strlen(CLAIMS));
+    if (pkey != NULL) {
+        len = sign_with_pkey(&token, alg, pkey, salt_len, signature, sizeof(signature));
+    }
+    else {
+        HMAC(hash_of(alg), key, (int)key_len, token.data, token.len, signature, &mac_len);
+        len = mac_len;
+    }
+    TC_BUF_LIT(&token, ".");
+    append_base64url(&token, signature, len);
+    return token;
+}
+
+static tc_buf_t token_of(const char *alg, const char *kid)
+{
+    char header[100];
+
+    snprintf(header, sizeof(header), kid ? "{\"alg\":\"%s\",\"kid\":\"%s\"}" : "{\"alg\":\"%s\"}", alg, kid);
+    return token_with_header(header, alg, pkey_of(alg), secret, strlen(secret), RSA_PSS_SALTLEN_DIGEST);
+}
+
+/* Verifies and frees a token. */
+static bool is_good(tc_buf_t token, const tc_jwt_key_t *keys)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_jwt_rules_t rules = {.keys = keys, .user_claim = "user_id"};
+    tc_jwt_identity_t identity;
+    bool good = tc_jwt_verify((char *)token.data, token.len, &rules, NOW, &identity, pool) == NULL;
+
+    tc_buf_free(&token);
+    apr_pool_destroy(pool);
+    return good;
+}
+
+/* ---- keys ---- */
+
+static const char *pem_of(EVP_PKEY *pkey, apr_pool_t *pool)
+{
+    BIO *out = BIO_new(BIO_s_mem());
+    char *text, *copy;
+    long len;
+
+    PEM_write_bio_PUBKEY(out, pkey);
+    len = BIO_get_mem_data(out, &text);
+    copy = apr_pstrmemdup(pool, text, (apr_size_t)len);
+    BIO_free(out);
+    return copy;
+}
+
+static tc_jwt_key_t *key_of(const char *alg, const char *kid, apr_pool_t *pool)
+{
+    EVP_PKEY *pkey = pkey_of(alg);
+    const char *text = pkey ? pem_of(pkey, pool) : secret;
+    tc_jwt_key_t *key = NULL;
+
+    ck_assert_ptr_null(tc_jwt_key_read(tc_jwt_alg_find(alg), kid, text, strlen(text), &key, pool));
+    return key;
+}
+
+static void append_number(tc_buf_t *buf, const char *name, EVP_PKEY *pkey, const char *param, int size)
+{
+    BIGNUM *number = NULL;
+    unsigned char bytes[1024];
+    int len;
+
+    ck_assert_int_eq(EVP_PKEY_get_bn_param(pkey, param, &number), 1);
+    len = BN_bn2binpad(number, bytes, size ? size : BN_num_bytes(number));
+    BN_free(number);
+    unit_append_text(buf, ",\"%s\":\"", name);
+    append_base64url(buf, bytes, (size_t)len);
+    unit_append_text(buf, "\"");
+}
+
+/* A key of a set; `more` are members behind the others. */
+static void append_jwk(tc_buf_t *set, const char *alg, const char *more)
+{
+    EVP_PKEY *pkey = pkey_of(alg);
+
+    if (pkey == NULL) {
+        unit_append_text(set, "{\"kty\":\"oct\",\"k\":\"");
+        append_base64url(set, secret, strlen(secret));
+        unit_append_text(set, "\"");
+    }
+    else if (alg[0] == 'E') {
+        int field = (EVP_PKEY_get_bits(pkey) + 7) / 8;
+
+        unit_append_text(set, "{\"kty\":\"EC\",\"crv\":\"P-%d\"", EVP_PKEY_get_bits(pkey));
+        append_number(set, "x", pkey, OSSL_PKEY_PARAM_EC_PUB_X, field);
+        append_number(set, "y", pkey, OSSL_PKEY_PARAM_EC_PUB_Y, field);
+    }
+    else {
+        unit_append_text(set, "{\"kty\":\"RSA\"");
+        append_number(set, "n", pkey, OSSL_PKEY_PARAM_RSA_N, 0);
+        append_number(set, "e", pkey, OSSL_PKEY_PARAM_RSA_E, 0);
+    }
+    unit_append_text(set, "%s}", more);
+}
+
+/* The keys of {"keys":[…]}; NULL, and why, when it is refused. */
+static tc_jwt_key_t *read_set(const char *list, const char **why, const char **left_out, apr_pool_t *pool)
+{
+    tc_buf_t set = TC_BUF_INIT;
+    tc_jwt_key_t *keys = NULL;
+
+    unit_append_text(&set, "{\"keys\":[%s]}", list);
+    *why = tc_jwt_key_read_set((char *)set.data, set.len, &keys, left_out, pool);
+    tc_buf_free(&set);
+    return *why ? NULL : keys;
+}
+
+/* ---- tests ---- */
+
+START_TEST(a_token_is_good_with_the_key_of_its_algorithm_and_no_other)
+{
+    apr_pool_t *pool = unit_pool();
+    size_t i, j;
+
+    for (i = 0; i < UNIT_COUNT(names); i++) {
+        const tc_jwt_key_t *key = key_of(names[i], NULL, pool);
+
+        for (j = 0; j < UNIT_COUNT(names); j++) {
+            ck_assert_msg(is_good(token_of(names[j], NULL), key) == (i == j), "a token of %s with a key for %s",
+                          names[j], names[i]);
+        }
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+/* Signed as one algorithm says, and said to be another. */
+START_TEST(a_token_that_says_another_algorithm_than_it_was_signed_with_is_refused)
+{
+    apr_pool_t *pool = unit_pool();
+    size_t i, j;
+
+    for (i = 0; i < UNIT_COUNT(names); i++) {
+        const tc_jwt_key_t *key = key_of(names[i], NULL, pool);
+        char header[100];
+
+        snprintf(header, sizeof(header), "{\"alg\":\"%s\"}", names[i]);
+        for (j = 0; j < UNIT_COUNT(names); j++) {
+            tc_buf_t token = token_with_header(header, names[j], pkey_of(names[j]), secret, strlen(secret),
+                                               RSA_PSS_SALTLEN_DIGEST);
+
+            ck_assert_msg(is_good(token, key) == (i == j), "signed with %s, said to be %s", names[j], names[i]);
+        }
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+/* The classic: whoever knows a public key, and that is everybody, uses its PEM as an HMAC secret. */
+START_TEST(a_public_key_is_no_secret)
+{
+    static const char *const hmacs[] = {"HS256", "HS384", "HS512"};
+    static const char *const publics[] = {"RS256", "PS256", "ES256"};
+    apr_pool_t *pool = unit_pool();
+    size_t i, j;
+
+    for (i = 0; i < UNIT_COUNT(publics); i++) {
+        const tc_jwt_key_t *key = key_of(publics[i], NULL, pool);
+
+        for (j = 0; j < 2 * UNIT_COUNT(hmacs); j++) {
+            const char *alg = hmacs[j / 2];
+            char header[100];
+
+            snprintf(header, sizeof(header), "{\"alg\":\"%s\"}", j % 2 ? alg : publics[i]);
+            ck_assert(!is_good(token_with_header(header, alg, NULL, key->bytes, key->len, 0), key));
+        }
+        for (j = 0; j < UNIT_COUNT(hmacs); j++) {
+            tc_jwt_key_t *secret_key;
+
+            ck_assert_ptr_nonnull(tc_jwt_key_read(tc_jwt_alg_find(hmacs[j]), NULL, (const char *)key->bytes,
+                                                  key->len, &secret_key, pool));
+        }
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+START_TEST(a_signature_of_another_key_is_refused)
+{
+    apr_pool_t *pool = unit_pool();
+    int i;
+
+    make_pkeys();
+    for (i = 3; i < 9; i++) {
+        char header[100];
+
+        snprintf(header, sizeof(header), "{\"alg\":\"%s\"}", names[i]);
+        ck_assert(!is_good(token_with_header(header, names[i], other_rsa, NULL, 0, RSA_PSS_SALTLEN_DIGEST),
+                           key_of(names[i], NULL, pool)));
+    }
+    ck_assert(!is_good(token_with_header("{\"alg\":\"ES256\"}", "ES256", k256, NULL, 0, 0),
+                       key_of("ES256", NULL, pool)));
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+START_TEST(a_pss_salt_has_the_length_of_the_hash)
+{
+    apr_pool_t *pool = unit_pool();
+    const tc_jwt_key_t *key = key_of("PS256", NULL, pool);
+
+    ck_assert(is_good(token_with_header("{\"alg\":\"PS256\"}", "PS256", rsa, NULL, 0, 32), key));
+    ck_assert(!is_good(token_with_header("{\"alg\":\"PS256\"}", "PS256", rsa, NULL, 0, 0), key));
+    ck_assert(!is_good(token_with_header("{\"alg\":\"PS256\"}", "PS256", rsa, NULL, 0, 20), key));
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+START_TEST(kid_chooses_among_keys_and_a_key_without_one_is_for_all)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_jwt_key_t *first = key_of("RS256", "one", pool), *second = key_of("ES256", "two", pool);
+    tc_jwt_key_t *third = key_of("HS256", NULL, pool), *same = key_of("RS256", "three", pool);
+
+    first->next = second;
+    second->next = third;
+    third->next = same;
+    ck_assert(is_good(token_of("RS256", "one"), first));
+    ck_assert(is_good(token_of("RS256", "three"), first));
+    ck_assert(is_good(token_of("RS256", NULL), first));
+    ck_assert(is_good(token_of("ES256", "two"), first));
+    ck_assert(!is_good(token_of("RS256", "two"), first));
+    ck_assert(!is_good(token_of("RS256", "four"), first));
+    ck_assert(!is_good(token_of("RS256", ""), first));
+    ck_assert(is_good(token_of("HS256", "whatever"), first));
+    ck_assert(!is_good(token_with_header("{\"alg\":\"RS256\",\"kid\":1}", "RS256", rsa, NULL, 0, 0), first));
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+/* The right key is found whichever of several it is. */
+START_TEST(all_keys_of_an_algorithm_are_tried)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_jwt_key_t *wrong = NULL, *right = key_of("RS256", NULL, pool);
+    const char *pem = pem_of(other_rsa, pool);
+
+    ck_assert_ptr_null(tc_jwt_key_read(tc_jwt_alg_find("RS256"), NULL, pem, strlen(pem), &wrong, pool));
+    ck_assert(!is_good(token_of("RS256", NULL), wrong));
+    wrong->next = right;
+    ck_assert(is_good(token_of("RS256", NULL), wrong));
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+static bool fits(const char *alg, EVP_PKEY *pkey)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_jwt_key_t *key;
+    const char *pem = pem_of(pkey, pool);
+    bool fit = tc_jwt_key_read(tc_jwt_alg_find(alg), NULL, pem, strlen(pem), &key, pool) == NULL;
+
+    apr_pool_destroy(pool);
+    return fit;
+}
+
+START_TEST(a_key_that_does_not_go_with_its_algorithm_is_refused)
+{
+    EVP_PKEY *small = EVP_RSA_gen(1024), *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    EVP_PKEY *pss = EVP_PKEY_Q_keygen(NULL, NULL, "RSA-PSS", (size_t)2048);
+
+    make_pkeys();
+    ck_assert(fits("RS256", rsa) && fits("PS512", rsa) && fits("ES256", p256) && fits("ES384", p384)
+              && fits("ES512", p521));
+    ck_assert(!fits("ES256", p384) && !fits("ES384", p256) && !fits("ES512", p256) && !fits("ES256", k256));
+    ck_assert(!fits("ES256", rsa) && !fits("RS256", p256) && !fits("PS256", p256));
+    ck_assert(!fits("RS256", small) && !fits("RS256", ed) && !fits("ES256", ed));
+    if (pss != NULL) {
+        ck_assert(fits("PS256", pss) && !fits("RS256", pss));
+    }
+    EVP_PKEY_free(small);
+    EVP_PKEY_free(ed);
+    EVP_PKEY_free(pss);
+}
+END_TEST
+
+START_TEST(a_certificate_is_as_good_as_a_key_and_anything_else_is_refused)
+{
+    apr_pool_t *pool = unit_pool();
+    const tc_jwt_alg_t *rs256 = tc_jwt_alg_find("RS256");
+    X509 *certificate = X509_new();
+    BIO *out = BIO_new(BIO_s_mem());
+    tc_jwt_key_t *key;
+    char *text;
+    long len;
+
+    make_pkeys();
+    X509_set_pubkey(certificate, rsa);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 60);
+    X509_sign(certificate, rsa, EVP_sha256());
+    PEM_write_bio_X509(out, certificate);
+    len = BIO_get_mem_data(out, &text);
+    ck_assert_ptr_null(tc_jwt_key_read(rs256, NULL, text, (size_t)len, &key, pool));
+    ck_assert(is_good(token_of("RS256", NULL), key));
+    ck_assert_ptr_nonnull(tc_jwt_key_read(rs256, NULL, text, (size_t)len / 2, &key, pool));
+    (void)BIO_reset(out);
+    PEM_write_bio_PrivateKey(out, rsa, NULL, NULL, 0, NULL, NULL);
+    len = BIO_get_mem_data(out, &text);
+    ck_assert_ptr_nonnull(tc_jwt_key_read(rs256, NULL, text, (size_t)len, &key, pool));
+    ck_assert_ptr_nonnull(tc_jwt_key_read(rs256, NULL, "", 0, &key, pool));
+    ck_assert_ptr_nonnull(tc_jwt_key_read(rs256, NULL, secret, strlen(secret), &key, pool));
+    BIO_free(out);
+    X509_free(certificate);
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+START_TEST(what_is_no_algorithm_of_ours_is_not_found)
+{
+    static const char *const unknown[] = {"", "none", "None", "hs256", "HS256 ", "HS1", "RS1", "ES256K", "EdDSA", "RSA-OAEP"};
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(unknown); i++) {
+        ck_assert_msg(tc_jwt_alg_find(unknown[i]) == NULL, "%s", unknown[i]);
+    }
+    for (i = 0; i < UNIT_COUNT(names); i++) {
+        ck_assert_str_eq(tc_jwt_alg_find(names[i])->name, names[i]);
+        ck_assert_ptr_nonnull(strstr(TC_JWT_ALGS, names[i]));
+    }
+}
+END_TEST
+
+START_TEST(a_short_secret_is_known_as_one)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_jwt_key_t *key;
+
+    ck_assert_ptr_null(tc_jwt_key_read(tc_jwt_alg_find("HS384"), NULL, secret, 48, &key, pool));
+    ck_assert(!tc_jwt_key_is_short(key));
+    ck_assert_ptr_null(tc_jwt_key_read(tc_jwt_alg_find("HS384"), NULL, secret, 47, &key, pool));
+    ck_assert(tc_jwt_key_is_short(key));
+    ck_assert(!tc_jwt_key_is_short(key_of("ES256", NULL, pool)));
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+START_TEST(a_set_has_a_key_for_each_algorithm)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_buf_t list = TC_BUF_INIT;
+    const char *why, *left_out;
+    tc_jwt_key_t *keys, *key;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(names); i++) {
+        char more[100];
+
+        snprintf(more, sizeof(more), ",\"alg\":\"%s\",\"kid\":\"k-%s\",\"use\":\"sig\"", names[i], names[i]);
+        tc_buf_append_str(&list, i ? "," : "");
+        append_jwk(&list, names[i], more);
+    }
+    tc_buf_append(&list, "", 1);
+    keys = read_set((char *)list.data, &why, &left_out, pool);
+    ck_assert_msg(keys != NULL, "%s", why);
+    ck_assert_str_eq(left_out, "");
+    for (i = 0, key = keys; i < UNIT_COUNT(names); i++, key = key->next) {
+        char kid[20];
+
+        snprintf(kid, sizeof(kid), "k-%s", names[i]);
+        ck_assert_str_eq(key->alg->name, names[i]);
+        ck_assert(is_good(token_of(names[i], kid), keys));
+        ck_assert(is_good(token_of(names[i], NULL), keys));
+        ck_assert(!is_good(token_of(names[i], "another"), keys));
+    }
+    ck_assert_ptr_null(key);
+    tc_buf_free(&list);
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+static const char *jwk(const char *alg, const char *more, apr_pool_t *pool)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+    const char *text;
+
+    append_jwk(&buf, alg, more);
+    text = apr_pstrmemdup(pool, (char *)buf.data, buf.len);
+    tc_buf_free(&buf);
+    return text;
+}
+
+START_TEST(a_key_without_alg_is_bound_to_what_its_kind_is_used_for)
+{
+    apr_pool_t *pool = unit_pool();
+    static const char *const kinds[] = {"RS256", "ES256", "ES384", "ES512"};
+    const char *why, *left_out;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(kinds); i++) {
+        tc_jwt_key_t *keys = read_set(jwk(kinds[i], "", pool), &why, &left_out, pool);
+
+        ck_assert_msg(keys != NULL, "%s", why);
+        ck_assert_str_eq(keys->alg->name, kinds[i]);
+    }
+    ck_assert_ptr_null(read_set(jwk("HS256", "", pool), &why, &left_out, pool));
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+START_TEST(keys_for_something_else_are_left_out_and_named)
+{
+    static const char *const others[] = {
+        ",\"use\":\"enc\"", ",\"alg\":\"RSA-OAEP\"", ",\"alg\":\"EdDSA\"", ",\"key_ops\":[\"encrypt\"]", ",\"key_ops\":[]",
+        ",\"alg\":\"none\"",
+    };
+    apr_pool_t *pool = unit_pool();
+    const char *why, *left_out;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(others); i++) {
+        const char *other = jwk("RS256", apr_pstrcat(pool, others[i], ",\"kid\":\"other\"", NULL), pool);
+        tc_jwt_key_t *keys = read_set(apr_pstrcat(pool, other, ",", jwk("ES256", ",\"key_ops\":[\"verify\"]", pool), NULL),
+                                      &why, &left_out, pool);
+
+        ck_assert_msg(keys != NULL && keys->next == NULL, "%s", others[i]);
+        ck_assert_str_eq(keys->alg->name, "ES256");
+        ck_assert_str_eq(left_out, "other");
+        ck_assert_ptr_null(read_set(other, &why, &left_out, pool));
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+START_TEST(a_set_that_is_none_is_refused)
+{
+    static const char *const sets[] = {
+        "", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[]}", "{\"keys\":[1]}", "{\"keys\":[{}]}", "{\"keys\":[null]}",
+        "{\"keys\":[{\"kty\":\"RSA\"}]}",
+        "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}]}",
+        "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"+\",\"e\":\"AQAB\"}]}",
+        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAA\",\"y\":\"AAAA\"}]}",
+        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
+        "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}",
+        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"alg\":\"ES256\",\"x\":\"AAAA\",\"y\":\"AAAA\"}]}",
+        "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}",
+        "{\"keys\":[{\"kty\":\"oct\",\"alg\":\"HS256\"}]}",
+        "{\"keys\":[{\"kty\":\"oct\",\"alg\":\"RS256\",\"k\":\"AAAA\"}]}",
+        "{\"keys\":[{\"kty\":\"RSA\",\"alg\":\"HS256\",\"n\":\"AQAB\",\"e\":\"AQAB\"}]}",
+        "{\"keys\":[],\"keys\":[]}",
+        "{\"keys\":[[[[[[[[[[[[1]]]]]]]]]]]]}",
+    };
+    apr_pool_t *pool = unit_pool();
+    const char *left_out;
+    tc_jwt_key_t *keys;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(sets); i++) {
+        ck_assert_msg(tc_jwt_key_read_set(sets[i], strlen(sets[i]), &keys, &left_out, pool) != NULL, "%s", sets[i]);
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+UNIT_MAIN("jwt_key", a_token_is_good_with_the_key_of_its_algorithm_and_no_other,
+          a_token_that_says_another_algorithm_than_it_was_signed_with_is_refused, a_public_key_is_no_secret,
+          a_signature_of_another_key_is_refused, a_pss_salt_has_the_length_of_the_hash,
+          kid_chooses_among_keys_and_a_key_without_one_is_for_all, all_keys_of_an_algorithm_are_tried,
+          a_key_that_does_not_go_with_its_algorithm_is_refused,
+          a_certificate_is_as_good_as_a_key_and_anything_else_is_refused,
+          what_is_no_algorithm_of_ours_is_not_found, a_short_secret_is_known_as_one,
+          a_set_has_a_key_for_each_algorithm, a_key_without_alg_is_bound_to_what_its_kind_is_used_for,
+          keys_for_something_else_are_left_out_and_named, a_set_that_is_none_is_refused)

@@ -1,0 +1,156 @@
+# Keys of tokens as an administrator has them: public keys, sets of keys that change, several at once, and
+# whose they are. What makes a token good or bad in detail is in t/00-unit/test_jwt.c and test_jwt_key.c.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use IPC::Open2 qw(open2);
+use MIME::Base64 qw(encode_base64url);
+use Test::More;
+
+use TripChat::File qw(read_file write_file);
+use TripChat::Httpd qw(top_dir);
+use TripChat::Test;
+use TripChat::Token qw(make_token access_claims);
+
+my $dir = top_dir() . '/t/var/keys';
+mkdir $dir;
+
+# The private key of that name, made when it is asked for first; its public one is beside it.
+sub key_file {
+    my ($name) = @_;
+    my $file = "$dir/$name.pem";
+    return $file if -e $file;
+    my $make = $name =~ /^ec/ ? 'genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256' : 'genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048';
+    system("openssl $make -out '$file' 2>/dev/null && openssl pkey -in '$file' -pubout -out '$file.pub' 2>/dev/null") == 0
+        or die "openssl: $?\n";
+    return $file;
+}
+
+sub public_key_file { return key_file(@_) . '.pub' }
+
+sub signature_of {
+    my ($name, $text) = @_;
+    my $pid = open2(my $out, my $in, 'openssl', 'dgst', '-sha256', '-sign', key_file($name));
+    print {$in} $text;
+    close $in;
+    my $signature = do { local $/; <$out> };
+    waitpid $pid, 0;
+    return $name =~ /^ec/ ? _raw($signature) : $signature;
+}
+
+# RFC 7518, 3.4: two numbers of 32 bytes, where OpenSSL writes them as DER.
+sub _raw {
+    my ($der) = @_;
+    my ($r, $s) = unpack 'x2 x C/a x C/a', $der;
+    return join '', map { substr "\0" x 32 . $_, -32 } $r, $s;
+}
+
+# A token of ann's, signed with the key of that name.
+sub token_of {
+    my ($key, %opt) = @_;
+    return make_token(
+        claims => access_claims(user('ann')->{id}, %{ $opt{claims} || {} }),
+        header => { alg => $key =~ /^ec/ ? 'ES256' : 'RS256', %{ $opt{header} || {} } },
+        signer => sub { signature_of($key, $_[0]) },
+    );
+}
+
+sub jwk {
+    my ($name) = @_;
+    my $file = key_file($name);
+    my ($modulus) = `openssl rsa -in '$file' -noout -modulus` =~ /Modulus=(\w+)/;
+    return sprintf '{"kty":"RSA","use":"sig","kid":"%s","e":"AQAB","n":"%s"}', $name, encode_base64url(pack 'H*', $modulus);
+}
+
+sub write_set { my (@names) = @_; return write_file("$dir/set.json", sprintf '{"keys":[%s]}', join ',', map { jwk($_) } @names) }
+
+sub is_let_in {
+    my ($site, $trip, $token, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return is(eval { $site->chat(trip => $trip, token => $token)->history->{type} }, 'message_history', $name) || diag($@);
+}
+
+sub is_turned_away {
+    my ($site, $trip, $token, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return turned_away_with($site, $site->path($trip, token => $token), undef, 4001, $name);
+}
+
+subtest 'public keys beside a secret, chosen by algorithm and kid' => sub {
+    my $server = TripChat::Server->start(site_config => sprintf <<'CONF', map { public_key_file($_) } qw(rsa1 ec1 rsa2));
+TripChatJWTKey RS256 "%s" first
+TripChatJWTKey ES256 "%s"
+TripChatJWTKey RS256 "%s" second
+CONF
+    my $site = $server->site;
+    my $trip = $site->new_trip;
+    is_let_in($site, $trip, $site->token('ann'), 'the secret');
+    is_let_in($site, $trip, token_of('rsa1'), 'a key');
+    is_let_in($site, $trip, token_of('rsa1', header => { kid => 'first' }), 'by its name');
+    is_let_in($site, $trip, token_of('rsa2'), 'the second of an algorithm');
+    is_let_in($site, $trip, token_of('ec1', header => { kid => 'any' }), 'a key without a name');
+    is_turned_away($site, $trip, token_of('rsa1', header => { kid => 'second' }), 'the name of another key');
+    is_turned_away($site, $trip, token_of('rsa3'), 'a key that is not the site\'s');
+    is_turned_away($site, $trip, token_of('rsa1', header => { alg => 'ES256' }), 'the algorithm of another key');
+    is_turned_away($site, $trip, make_token(claims => access_claims(user('ann')->{id}), secret => read_file(public_key_file('rsa1'))),
+        'a public key as a secret');
+    is($site->rest(token => token_of('rsa1'))->room($trip)->{status}, 200, 'over HTTP as well');
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+subtest 'a set of keys is read anew with a reload' => sub {
+    write_set(qw(rsa1 rsa2));
+    my $server = TripChat::Server->start(site_config => qq(TripChatJWTKeySet "$dir/set.json"));
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    is_let_in($site, $trip, token_of($_, header => { kid => $_ }), $_) for qw(rsa1 rsa2);
+    is_turned_away($site, $trip, token_of('rsa3', header => { kid => 'rsa3' }), 'one that is not in it');
+    write_set(qw(rsa2 rsa3));
+    is_turned_away($site, $trip, token_of('rsa3', header => { kid => 'rsa3' }), 'nor in what was read');
+    $server->graceful;
+    is_let_in($site, $trip, token_of($_, header => { kid => $_ }), $_) for qw(rsa2 rsa3);
+    is_turned_away($site, $trip, token_of('rsa1', header => { kid => 'rsa1' }), 'one that is no longer in it');
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+subtest 'what in a set is not for tokens is left out, and said so' => sub {
+    write_file("$dir/set.json", sprintf '{"keys":[%s,{"kty":"OKP","crv":"Ed25519","kid":"ed","x":"AA"}]}', jwk('rsa1'));
+    my $server = TripChat::Server->start(site_config => qq(TripChatJWTKeySet "$dir/set.json"));
+    is_let_in($server->site, $server->site->new_trip, token_of('rsa1'), 'the others count');
+    like($server->error_log, qr/\[tripchat:warn\].*TripChatJWTKeySet.*: ed$/m, 'a warning');
+    stops_clean($server, 'is all', qr/TripChatJWTKeySet/);
+};
+
+subtest 'a site with a key of its own does not take those of the main server' => sub {
+    my $server = TripChat::Server->start(
+        config => sprintf("TripChatJWTKey RS256 %s\n", public_key_file('rsa1')),
+        sites  => { own => { secret => 'another secret of thirty-two bytes' } },
+    );
+    my $site = $server->site('own');
+    my $trip = $site->new_trip;
+    is_let_in($site, $trip, $site->token('ann'), 'its own');
+    is_turned_away($site, $trip, token_of('rsa1'), 'not the main server\'s');
+    stops_clean($server, 'and the log has nothing to say', qr/\bTC0049:/);    # on Redis: sites with one prefix
+};
+
+subtest 'audience, issuer and leeway' => sub {
+    my $server = TripChat::Server->start(site_config => <<'CONF');
+TripChatJWTAudience chat
+TripChatJWTIssuer https://login.example.org/
+TripChatJWTLeeway 1h
+CONF
+    my $site = $server->site;
+    my $trip = $site->new_trip;
+    my %right = (aud => ['web', 'chat'], iss => 'https://login.example.org/');
+    is_let_in($site, $trip, $site->token('ann', %right), 'the right ones');
+    is_let_in($site, $trip, $site->token('ann', %right, exp => time - 1800), 'a clock that is behind');
+    is_turned_away($site, $trip, $site->token('ann', %right, exp => time - 3601), 'by more than the leeway');
+    is_turned_away($site, $trip, $site->token('ann', %right, aud => 'web'), 'another audience');
+    is_turned_away($site, $trip, $site->token('ann', %right, iss => undef), 'no issuer');
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+done_testing;
