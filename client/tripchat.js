@@ -989,6 +989,10 @@ export class TripChat {
       case "error":
         this.#takeError(event, link);
         break;
+      case "token_expiring":           // by the server's clock, whatever this one says
+        clearTimeout(this.#renewTimer);
+        this.#renew();
+        break;
       default:                         // of a later server
     }
   }

@@ -213,6 +213,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    apr_pool_create(&child->scratch, tc_worker_thread_pool(&child->thread));
     child->hub = tc_hub_create(tc_loop_now_us(child->loop) + WATCH_US,
                                tc_worker_thread_pool(&child->thread));
     tc_hub_watch_gaps(child->hub, on_gap, child);
@@ -233,6 +234,7 @@ void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption)
         tc_child_release(child);
     }
     tc_user_unref(adoption->user);
+    tc_lease_free(&adoption->lease);
     free(adoption->input);
     free(adoption->stream);
     free(adoption);

@@ -8,6 +8,7 @@
 
 #include "adapters/bus_redis.h"
 #include "adapters/db_threads.h"
+#include "adapters/lease.h"
 #include "base/mail.h"
 #include "domain/hub.h"
 #include "engine/loop.h"
@@ -30,6 +31,7 @@ typedef struct tc_child_t {
     unsigned db_threads;           /* const; of a store */
     tc_store_dbd_t *stores;        /* loop; those that have threads */
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
+    apr_pool_t *scratch;           /* loop; empty but within a call */
     tc_worker_thread_t thread;     /* the loop's */
     tc_timer_t tick;               /* loop; the hub's, once a second */
     tc_timer_t gaps;               /* loop; set while a room lacks something */
@@ -69,6 +71,7 @@ typedef struct {
     tc_store_t *store;
     tc_bus_t *bus;
     tc_user_t *user;
+    tc_lease_t lease;
     tc_uuid_t trip_id;
     tc_uuid_t room_id;
     int64_t after;           /* -1: a newcomer */

@@ -29,8 +29,16 @@ void tc_peer_ask_to_settle(tc_peer_t *peer)
  * sooner than it would. */
 void tc_peer_arm(tc_peer_t *peer)
 {
-    int64_t due_us = peer->state == TC_PEER_OPEN ? peer->kind->next_deadline(peer)
-                                                 : peer->closing_us + peer->site->close_timeout_us;
+    int64_t due_us = peer->closing_us + peer->site->close_timeout_us;
+
+    if (peer->state == TC_PEER_OPEN) {
+        int64_t lease_due_us = tc_lease_deadline_us(&peer->lease, &peer->member,
+                                                    peer->site->token_warning_us,
+                                                    tc_peer_now_us(peer));
+
+        due_us = peer->kind->next_deadline(peer);
+        due_us = lease_due_us < due_us ? lease_due_us : due_us;
+    }
 
     if (peer->timer.link == NULL || due_us < peer->timer.due_us) {
         tc_timer_set(tc_loop_timers(peer->child->loop), &peer->timer, due_us);
@@ -43,6 +51,7 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
 
     if (peer->state == TC_PEER_OPEN) {
         peer->kind->on_timer(peer, now_us);
+        tc_lease_check(&peer->lease, &peer->member, peer->site->token_warning_us, now_us);
     }
     else if (peer->state != TC_PEER_DEAD
              && now_us - peer->closing_us >= peer->site->close_timeout_us) {
@@ -293,6 +302,7 @@ static void free_peer(tc_peer_t *peer)
     peer->kind->release(peer);
     free(peer->input);
     tc_outq_free(&peer->queue);
+    tc_lease_free(&peer->lease);
     tc_user_unref(peer->member.user);
     free(peer);
 }
@@ -360,6 +370,7 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     peer->member.cursor = -1;
     peer->child = child;
     peer->site = adoption->site;
+    peer->lease = adoption->lease;
     peer->counted = adoption->counted;
     peer->io.on_ready = on_ready;
     peer->timer.fire = on_timer;

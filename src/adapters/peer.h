@@ -11,6 +11,7 @@
 #define TC_ADAPTERS_PEER_H
 
 #include "adapters/child.h"
+#include "adapters/lease.h"
 #include "engine/outq.h"
 #include "engine/transport.h"
 
@@ -46,6 +47,7 @@ typedef struct tc_peer_t {
     const tc_peer_kind_t *kind;
     tc_child_t *child;
     const tc_site_t *site;
+    tc_lease_t lease;
     struct tc_peer_t *next;
     struct tc_peer_t **link; /* what points here */
     tc_transport_t transport;

@@ -85,8 +85,18 @@ static void on_member_settled(tc_member_t *member)
     tc_peer_ask_to_settle((tc_peer_t *)member);
 }
 
+static void on_member_authenticate(tc_member_t *member, const char *token, const char *client_id)
+{
+    tc_peer_t *peer = (tc_peer_t *)member;
+
+    tc_lease_renew(&peer->lease, member, token, strlen(token), client_id, tc_peer_now_us(peer),
+                   peer->child->scratch);
+    tc_peer_arm(peer);
+}
+
 static const tc_sink_t sink = {
-    on_member_send, on_member_close, on_member_wake, on_member_settled, NULL, NULL,
+    on_member_send, on_member_close, on_member_wake, on_member_settled,
+    on_member_authenticate, NULL, NULL,
 };
 
 /* ---- receiving ---- */

@@ -28,6 +28,7 @@ void tc_store_dbd_init(tc_store_dbd_t *store)
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
     atomic_init(&store->answered_us, 0);
+    atomic_init(&store->asks_singly, false);
 }
 
 static bool set_up(tc_sql_t *sql)

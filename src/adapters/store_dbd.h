@@ -37,6 +37,7 @@ typedef struct tc_store_dbd_t {
     atomic_llong shut_until_us;         /* there was no connection: none is asked for till then */
     atomic_uint asking;                 /* workers and db threads that have a connection, or want one */
     atomic_llong answered_us;           /* when one of them was done last, or the first began */
+    atomic_bool asks_singly;            /* its access query cannot stand in another one */
 } tc_store_dbd_t;
 
 /* Fills in the store's door for jobs; the other fields are the caller's to set. */

@@ -17,7 +17,10 @@ void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count);
 apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64_t from,
                                 bool forward, int limit, tc_event_t **events, int *count);
 
-/* Answers one LOAD, EVENTS or HEADS job (store_read.c). */
+/* Settles an ACCESS job but for a failure, which is returned (store_access.c). */
+apr_status_t tc_store_read_access(tc_work_t *work, tc_job_t *job);
+
+/* Answers one job of those that read (store_read.c). */
 void tc_store_read(tc_work_t *work, tc_job_t *job);
 
 #endif

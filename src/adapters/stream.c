@@ -159,7 +159,10 @@ static void answer_error(stream_t *stream, const char *status, tc_chat_error_e e
 
 static void close_poll(stream_t *stream, unsigned code)
 {
-    if (code == TC_CLOSE_FORBIDDEN) {
+    if (code == TC_CLOSE_UNAUTHORIZED) {
+        answer_error(stream, "401 Unauthorized\r\nWWW-Authenticate: Bearer", TC_CHAT_UNAUTHORIZED);
+    }
+    else if (code == TC_CLOSE_FORBIDDEN) {
         answer_error(stream, "403 Forbidden", TC_CHAT_FORBIDDEN);
     }
     else if (code == TC_CLOSE_TRY_LATER) {
@@ -223,7 +226,7 @@ static void on_member_settled(tc_member_t *member)
 }
 
 static const tc_sink_t sink = {
-    on_member_send, on_member_close, on_member_wake, on_member_settled, NULL, NULL,
+    on_member_send, on_member_close, on_member_wake, on_member_settled, NULL, NULL, NULL,
 };
 
 /* ---- as a peer ---- */

@@ -22,6 +22,7 @@
 #define TC_STORE_PARTS_S            10  /* seconds for a batch that fails, and its parts */
 #define TC_STORE_OVERDUE_S           5  /* seconds after which who waits for the store is told so */
 #define TC_STORE_HEADS            1024  /* rooms that are asked for news in one job */
+#define TC_STORE_ACCESS_USERS      256  /* users of a room whose access is asked for in one statement; a power of 2 */
 #define TC_STORE_USERS            4096  /* user records that a db thread remembers */
 #define TC_STORE_USER_TTL_S         60  /* seconds until it asks again */
 #define TC_BUS_REPLY_BYTES   (8 << 20) /* that Redis may send as one reply */

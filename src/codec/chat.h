@@ -45,7 +45,13 @@ typedef enum {
 #undef TC_CHAT_ERROR_ENUM
 } tc_chat_error_e;
 
-typedef enum { TC_CHAT_IN_MESSAGE, TC_CHAT_IN_EDIT, TC_CHAT_IN_TYPING } tc_chat_in_e;
+typedef enum {
+    TC_CHAT_IN_MESSAGE,
+    TC_CHAT_IN_EDIT,
+    TC_CHAT_IN_TYPING,
+    TC_CHAT_IN_AUTHENTICATE,
+    TC_CHAT_IN_PING
+} tc_chat_in_e;
 
 /* What a site allows. const after configuration. */
 typedef struct {
@@ -66,6 +72,7 @@ typedef struct {
     tc_uuid_t message_id;     /* edit */
     tc_uuid_t chat_room;      /* posted message: of a room or of a trip */
     bool is_typing;
+    const char *token;        /* authenticate: of any length, without U+0000 */
     json_object *doc;
 } tc_chat_in_t;
 
@@ -121,6 +128,12 @@ void tc_chat_encode_edited(tc_buf_t *buf, const tc_chat_message_t *message, int6
 
 void tc_chat_encode_typing(tc_buf_t *buf, const char *user_id, const char *user_email,
                            bool is_typing);
+
+/* What is said of a connection's token: it expires soon, it was renewed. client_id may be NULL. */
+void tc_chat_encode_expiring(tc_buf_t *buf, int64_t expires_in_s);
+void tc_chat_encode_authenticated(tc_buf_t *buf, int64_t expires_in_s, const char *client_id);
+
+void tc_chat_encode_pong(tc_buf_t *buf, const char *client_id);
 
 /* `client_id` and `field` may be NULL; a retry_after_s of 0 is left out. */
 void tc_chat_encode_error(tc_buf_t *buf, tc_chat_error_e error, const char *client_id,

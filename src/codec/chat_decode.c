@@ -121,6 +121,24 @@ static tc_chat_error_e read_typing(const tc_chat_rules_t *rules, tc_chat_in_t *o
     return TC_CHAT_OK;
 }
 
+static tc_chat_error_e read_authenticate(const tc_chat_rules_t *rules, tc_chat_in_t *out)
+{
+    size_t len;
+    bool present;
+
+    (void)rules;
+    out->kind = TC_CHAT_IN_AUTHENTICATE;
+    out->token = tc_json_get_string(out->doc, "token", &len, &present);
+    return out->token != NULL && strlen(out->token) == len ? TC_CHAT_OK : bad_field(out, "token");
+}
+
+static tc_chat_error_e read_ping(const tc_chat_rules_t *rules, tc_chat_in_t *out)
+{
+    (void)rules;
+    out->kind = TC_CHAT_IN_PING;
+    return TC_CHAT_OK;
+}
+
 typedef tc_chat_error_e reader_fn(const tc_chat_rules_t *rules, tc_chat_in_t *out);
 
 static const struct {
@@ -130,6 +148,8 @@ static const struct {
     {"chat_message", read_message},
     {"edit_message", read_edit},
     {"typing", read_typing},
+    {"authenticate", read_authenticate},
+    {"ping", read_ping},
 };
 
 static tc_chat_error_e read_object(const tc_chat_rules_t *rules, tc_chat_in_t *out)

@@ -117,6 +117,26 @@ void tc_chat_encode_typing(tc_buf_t *buf, const char *user_id, const char *user_
     tc_buf_append_str(buf, is_typing ? ",\"is_typing\":true}" : ",\"is_typing\":false}");
 }
 
+void tc_chat_encode_expiring(tc_buf_t *buf, int64_t expires_in_s)
+{
+    TC_BUF_LIT(buf, "{\"type\":\"token_expiring\",\"expires_in\":");
+    tc_buf_append_int(buf, expires_in_s);
+    tc_chat_encode_end(buf, NULL);
+}
+
+void tc_chat_encode_authenticated(tc_buf_t *buf, int64_t expires_in_s, const char *client_id)
+{
+    TC_BUF_LIT(buf, "{\"type\":\"authenticated\",\"expires_in\":");
+    tc_buf_append_int(buf, expires_in_s);
+    tc_chat_encode_end(buf, client_id);
+}
+
+void tc_chat_encode_pong(tc_buf_t *buf, const char *client_id)
+{
+    TC_BUF_LIT(buf, "{\"type\":\"pong\"");
+    tc_chat_encode_end(buf, client_id);
+}
+
 void tc_chat_encode_error(tc_buf_t *buf, tc_chat_error_e error, const char *client_id,
                           const char *field, int retry_after_s)
 {

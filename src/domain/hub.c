@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "codec/close.h"
 #include "codec/wire.h"
+#include "domain/access.h"
 #include "domain/typing.h"
 
 #include <apr_hash.h>
@@ -225,22 +226,28 @@ void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us)
 
 /* ---- what members say ---- */
 
+/* Sends one member what is in the buffer, which it frees. */
+static void send_text(tc_member_t *member, tc_buf_t *buf)
+{
+    tc_blob_t *frame = tc_wire_frame(TC_OPCODE_TEXT, buf->data, buf->len, 0);
+
+    member->sink->send(member, frame, true);
+    tc_blob_unref(frame);
+    tc_buf_free(buf);
+}
+
 static void tell_error(tc_member_t *member, tc_chat_error_e error, const char *client_id,
                        const char *field)
 {
     bool retry = error == TC_CHAT_UNAVAILABLE || error == TC_CHAT_OVERLOADED;
     tc_buf_t buf = TC_BUF_INIT;
-    tc_blob_t *frame;
 
     if (member->sink->refused != NULL) {
         member->sink->refused(member, error);
         return;
     }
     tc_chat_encode_error(&buf, error, client_id, field, retry ? TC_RETRY_AFTER_S : 0);
-    frame = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
-    member->sink->send(member, frame, true);
-    tc_blob_unref(frame);
-    tc_buf_free(&buf);
+    send_text(member, &buf);
 }
 
 static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
@@ -270,6 +277,33 @@ static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
     tc_room_add_write(room, job);
 }
 
+static void answer_ping(tc_member_t *member, const char *client_id)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+
+    tc_chat_encode_pong(&buf, client_id);
+    send_text(member, &buf);
+}
+
+static void obey(tc_member_t *member, const tc_chat_in_t *in, int64_t now_us)
+{
+    switch (in->kind) {
+    case TC_CHAT_IN_MESSAGE:
+    case TC_CHAT_IN_EDIT:
+        submit_write(member, in);
+        break;
+    case TC_CHAT_IN_TYPING:
+        tc_typing_on_message(member, in->is_typing, now_us);
+        break;
+    case TC_CHAT_IN_AUTHENTICATE:
+        member->sink->authenticate(member, in->token, in->client_id);
+        break;
+    case TC_CHAT_IN_PING:
+        answer_ping(member, in->client_id);
+        break;
+    }
+}
+
 void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t len,
                     int64_t now_us)
 {
@@ -281,11 +315,8 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
     if (error != TC_CHAT_OK) {
         tell_error(member, error, in.client_id, in.bad_field);
     }
-    else if (in.kind == TC_CHAT_IN_TYPING) {
-        tc_typing_on_message(member, in.is_typing, now_us);
-    }
     else {
-        submit_write(member, &in);
+        obey(member, &in, now_us);
     }
     tc_chat_in_free(&in);
 }
@@ -512,6 +543,10 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
             mind_the_gap(hub, room);
         }
         break;
+    case TC_JOB_ACCESS:
+        tc_access_on_job(room, job, now_us);
+        mind_the_gap(hub, room);
+        break;
     case TC_JOB_HEADS:
         break;
     }
@@ -565,6 +600,13 @@ static void tell_overdue(tc_room_t *room, int64_t now_us)
     }
 }
 
+/* An empty room is not checked: it goes before its memory is older than a check may be. */
+static int64_t linger_us(const tc_site_t *site)
+{
+    return site->recheck_us > 0 && site->recheck_us < site->room_linger_us ? site->recheck_us
+                                                                         : site->room_linger_us;
+}
+
 void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
 {
     tc_room_t **at = &hub->first;
@@ -575,13 +617,14 @@ void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
         tc_room_t *room = *at;
         bool idle = room->count == 0 && room->jobs == 0;
 
-        if (idle && now_us - room->empty_since_us >= room->site->room_linger_us) {
+        if (idle && now_us - room->empty_since_us >= linger_us(room->site)) {
             *at = room->next;
             forget_room(hub, room);
             continue;
         }
         tc_room_retry(room);
         tell_overdue(room, now_us);
+        tc_access_tick(room, now_us);
         at = &room->next;
     }
     for (site = hub->sites; site != NULL; site = site->next) {

@@ -30,6 +30,12 @@ int tc_head_compare(const void *a, const void *b)
 
 void tc_job_destroy(tc_job_t *job)
 {
+    int i;
+
+    for (i = 0; i < job->user_count; i++) {
+        tc_user_unref(job->users[i].user);
+    }
+    free(job->users);
     tc_user_unref(job->user);
     tc_event_unref_list(job->events);
     tc_blob_unref(job->history[0]);

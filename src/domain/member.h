@@ -29,6 +29,8 @@ typedef struct {
     void (*wake)(struct tc_member_t *member, int64_t due_us);
     /* A job of the member's has come back; `jobs` says how many are left. */
     void (*settled)(struct tc_member_t *member);
+    /* Shows another token than it came with; `client_id` may be NULL. NULL for those who cannot. */
+    void (*authenticate)(struct tc_member_t *member, const char *token, const char *client_id);
     /*
      * What became of a write, for one that sends no more than that (tc_hub_write()) and is in no room's
      * list: stored, as the job says, or not. NULL for others, who are sent frames.

@@ -31,6 +31,7 @@ typedef struct tc_room_t {
     unsigned count, size;
     tc_timeline_t timeline;
     bool loaded;
+    bool stale;              /* what the timeline keeps was read before the last check: newcomers wait for a LOAD */
     bool loading;            /* a LOAD is in flight */
     bool probe;              /* it may have missed news: ask the store how far it has come */
     int64_t heard_seq;       /* the greatest seq heard of: beyond last_seq something is missing */
@@ -44,6 +45,8 @@ typedef struct tc_room_t {
     tc_job_t *writes;        /* POSTs and EDITs in flight, the oldest first */
     tc_job_t **writes_end;
     int64_t waiting_us;      /* when the hub's tick found members waiting for the store; 0: none wait */
+    unsigned checks;         /* ACCESS jobs in flight */
+    int64_t check_due_us;    /* monotonic; 0: not settled yet */
     unsigned jobs;           /* in flight; the room stays in memory until they are back */
     int64_t empty_since_us;  /* monotonic; meaningful while count is 0 */
     struct tc_room_t *next;  /* the hub's sweep */

@@ -85,7 +85,7 @@ static void give_history(tc_room_t *room, tc_member_t *member, tc_blob_t *frame,
 static void serve_fresh(tc_room_t *room, tc_member_t *member, tc_job_t *load)
 {
     tc_history_kind_e kind = member->after < 0 ? TC_HISTORY_FRESH : TC_HISTORY_NOT_RECOVERED;
-    tc_blob_t *frame = tc_timeline_history(&room->timeline, kind);
+    tc_blob_t *frame = room->stale ? NULL : tc_timeline_history(&room->timeline, kind);
 
     if (frame != NULL) {
         give_history(room, member, frame, room->timeline.last_seq);
@@ -108,7 +108,7 @@ void tc_room_serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
     int64_t last_seq = room->timeline.last_seq;
     tc_blob_t *frame;
 
-    if (!room->loaded) {
+    if (!room->loaded || (room->stale && load == NULL)) {
         start_load(room, member);
         return;
     }
@@ -117,7 +117,7 @@ void tc_room_serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         serve_fresh(room, member, load);
         return;
     }
-    frame = tc_timeline_resume(&room->timeline, member->after);
+    frame = room->stale ? NULL : tc_timeline_resume(&room->timeline, member->after);
     if (frame != NULL) {
         give_history(room, member, frame, last_seq);
         return;
@@ -174,6 +174,11 @@ void tc_room_on_load(tc_room_t *room, tc_job_t *job)
     if (!room->loaded) {
         room->loaded = true;
         tc_timeline_load(&room->timeline, job->events, job->last_seq);
+    }
+    else if (room->stale) {
+        /* The store may be ahead of what has been heard here: then this answer serves those who wait. */
+        room->stale = !tc_timeline_reload(&room->timeline, job->events, job->last_seq);
+        tc_room_hear(room, job->last_seq);
     }
     serve_waiting(room, job);
     tc_room_release_held(room);

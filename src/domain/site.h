@@ -17,6 +17,8 @@ typedef struct tc_site_t {
     int resume_events;         /* events that a resume may bring */
     size_t room_cache_bytes;   /* events and frames that a live room keeps */
     int64_t room_linger_us;    /* an empty room is kept this long */
+    int64_t token_warning_us;  /* before a token expires its connection is told; 0: not */
+    int64_t recheck_us;        /* nobody stays longer who may no longer enter; 0: until he goes */
     int64_t typing_interval_us; /* 0: no limit */
     unsigned typing_max_room;  /* members; 0: typing is off */
     size_t max_message_bytes;

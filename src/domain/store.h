@@ -19,7 +19,8 @@ typedef enum {
     TC_JOB_EDIT,   /* replace a message's content; result: the edit's event */
     TC_JOB_LOAD,   /* the newest messages and events of a room; result: a list, last_seq */
     TC_JOB_EVENTS, /* events with seq > after, at most limit; result: a list, last_seq */
-    TC_JOB_HEADS   /* which of many rooms have come further than heads says; result: heads */
+    TC_JOB_HEADS,  /* which of many rooms have come further than heads says; result: heads */
+    TC_JOB_ACCESS  /* which users may still enter a room's trip; result: users, last_seq */
 } tc_job_kind_e;
 
 typedef enum {
@@ -35,6 +36,12 @@ typedef struct {
     tc_uuid_t room_id;
     int64_t last_seq;
 } tc_head_t;
+
+/* A user, and whether the store lets him in. */
+typedef struct {
+    tc_user_t *user;
+    bool allowed;
+} tc_access_t;
 
 struct tc_room_t;
 struct tc_member_t;
@@ -65,6 +72,10 @@ typedef struct tc_job_t {
     /* HEADS, and its result: by room_id, ascending */
     tc_head_t *heads;           /* the job's own */
     int head_count;
+    /* ACCESS, and its result: by the users' ids, ascending */
+    tc_uuid_t trip_id;
+    tc_access_t *users;         /* the job's own, with references of its own */
+    int user_count;
     /* result */
     tc_job_status_e status;
     tc_chat_error_e error;

@@ -178,6 +178,29 @@ void tc_timeline_load(tc_timeline_t *timeline, tc_event_t *events, int64_t last_
     trim(timeline);
 }
 
+bool tc_timeline_reload(tc_timeline_t *timeline, tc_event_t *events, int64_t last_seq)
+{
+    tc_timeline_t fresh;
+    int64_t seq;
+
+    for (seq = timeline->last_seq; seq > last_seq; seq--) {
+        if (tc_timeline_get(timeline, seq) == NULL) {
+            return false;
+        }
+    }
+    if (last_seq > timeline->last_seq) {
+        return false;
+    }
+    tc_timeline_init(&fresh, timeline->max_recent, timeline->max_bytes);
+    tc_timeline_load(&fresh, events, last_seq);
+    for (seq = last_seq + 1; seq <= timeline->last_seq; seq++) {
+        tc_timeline_append(&fresh, tc_timeline_get(timeline, seq));
+    }
+    tc_timeline_free(timeline);
+    *timeline = fresh;
+    return true;
+}
+
 void tc_timeline_skip(tc_timeline_t *timeline, int64_t last_seq)
 {
     forget_frames(timeline);

@@ -48,6 +48,12 @@ void tc_timeline_free(tc_timeline_t *timeline);
  */
 void tc_timeline_load(tc_timeline_t *timeline, tc_event_t *events, int64_t last_seq);
 
+/*
+ * Replaces what was read before by what the store has now, which has come as far as `last_seq`; later events
+ * stay. False, with nothing changed, where the two do not meet.
+ */
+bool tc_timeline_reload(tc_timeline_t *timeline, tc_event_t *events, int64_t last_seq);
+
 /* Adds the event with seq last_seq + 1. Takes a reference of its own. */
 void tc_timeline_append(tc_timeline_t *timeline, tc_event_t *event);
 

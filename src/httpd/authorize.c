@@ -1,6 +1,7 @@
 /* Who is asking and for which trip. See authorize.h. */
 #include "httpd/authorize.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 
 #include <ap_mpm.h>
@@ -47,6 +48,7 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
         return turn_away(visit, TC_CHAT_UNAUTHORIZED, why);
     }
     visit->user_id = identity.user_id;
+    visit->expires_s = identity.expires_s;
     if (!tc_store_dbd_answers(&vhost->store, half_of_the_workers())
         || !tc_store_dbd_open(&vhost->store, &visit->sql, r->pool)
         || tc_store_dbd_find_user(&vhost->store, &visit->sql, visit->user_id, &visit->user, r->pool)
@@ -98,6 +100,24 @@ tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id)
         return no_answer(visit);
     }
     return found ? tc_visit_trip(visit, &trip_id) : TC_CHAT_FORBIDDEN;
+}
+
+void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
+{
+    adoption->site = &visit->vhost->site;
+    adoption->store = &visit->vhost->store.store;
+    adoption->bus = visit->vhost->bus;
+    adoption->trip_id = visit->trip_id;
+    adoption->room_id = visit->room_id;
+    adoption->lease.rules = &visit->vhost->jwt;
+    adoption->lease.expires_us = tc_lease_expiry_us(visit->expires_s);
+    if (strcmp(visit->user_id, visit->user->id) != 0) {
+        apr_size_t size = strlen(visit->user_id) + 1;
+
+        adoption->lease.subject = memcpy(tc_alloc(size), visit->user_id, size);
+    }
+    adoption->user = visit->user;
+    visit->user = NULL;
 }
 
 void tc_visit_close(tc_visit_t *visit)

@@ -5,6 +5,7 @@
 #ifndef TC_HTTPD_AUTHORIZE_H
 #define TC_HTTPD_AUTHORIZE_H
 
+#include "adapters/child.h"
 #include "httpd/vhost.h"
 
 /* A request on its way in. The database's connection is its own until tc_visit_end(). */
@@ -13,6 +14,7 @@ typedef struct {
     tc_vhost_t *vhost;
     tc_sql_t sql;        /* open while its handle is not NULL */
     const char *user_id; /* as the token has it */
+    int64_t expires_s;   /* the token; seconds since 1970 */
     tc_user_t *user;     /* a reference; whoever takes it sets NULL */
     tc_uuid_t trip_id;
     tc_uuid_t room_id;
@@ -34,6 +36,9 @@ tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_uuid_t *trip_id);
 /* The same for what a request names by the id of a room or of a trip, and by that of a message. */
 tc_chat_error_e tc_visit_room_or_trip(tc_visit_t *visit, const tc_uuid_t *id);
 tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id);
+
+/* Fills in an adoption with whom and what the visit has found; the user is no longer the visit's. */
+void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption);
 
 /* Gives the connection back, and then everything. Either may be called again. */
 void tc_visit_close(tc_visit_t *visit);

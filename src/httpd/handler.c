@@ -133,12 +133,7 @@ static void admit(request_rec *r, tc_vhost_t *vhost, const tc_handshake_out_t *h
     }
     error = authorize(&visit, r, vhost, handshake);
     if (error == TC_CHAT_OK) {
-        adoption->store = &vhost->store.store;
-        adoption->bus = vhost->bus;
-        adoption->user = visit.user;
-        visit.user = NULL;
-        adoption->trip_id = visit.trip_id;
-        adoption->room_id = visit.room_id;
+        tc_visit_hand_over(&visit, adoption);
     }
     else {
         reject(adoption, error);
@@ -184,6 +179,7 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
 
     adoption->fd = -1;
     adoption->site = &vhost->site;
+    adoption->lease.expires_us = INT64_MAX;
     adoption->after = after;
     adoption->counted = tc_child_reserve(child);
     if (adoption->counted) {

@@ -192,13 +192,7 @@ static tc_adoption_t *make_adoption(tc_visit_t *visit, const query_t *query)
     tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
 
     adoption->fd = -1;
-    adoption->site = &visit->vhost->site;
-    adoption->store = &visit->vhost->store.store;
-    adoption->bus = visit->vhost->bus;
-    adoption->user = visit->user;
-    visit->user = NULL;
-    adoption->trip_id = visit->trip_id;
-    adoption->room_id = visit->room_id;
+    tc_visit_hand_over(visit, adoption);
     adoption->after = query->after;
     adoption->counted = true;
     adoption->stream = make_request(visit->r, visit->vhost, query);

@@ -53,6 +53,8 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->history_msgs = (int)tc_config_number(config, TC_D_HISTORY);
     site->resume_events = (int)tc_config_number(config, TC_D_RESUME_LIMIT);
     site->room_cache_bytes = (size_t)tc_config_number(config, TC_D_ROOM_CACHE);
+    site->token_warning_us = tc_config_number(config, TC_D_TOKEN_WARNING);
+    site->recheck_us = tc_config_number(config, TC_D_RECHECK);
     site->room_linger_us = tc_config_number(config, TC_D_ROOM_LINGER);
     site->typing_interval_us = tc_config_number(config, TC_D_TYPING_INTERVAL);
     site->typing_max_room = (unsigned)tc_config_number(config, TC_D_TYPING_MAX_ROOM);

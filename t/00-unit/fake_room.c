@@ -289,6 +289,19 @@ static void work_on_heads(const fake_store_t *store, tc_job_t *job)
     job->status = TC_JOB_DONE;
 }
 
+/* Whom the store no longer lets in, by id. */
+static void work_on_access(const fake_store_t *store, tc_job_t *job)
+{
+    int i;
+
+    for (i = 0; i < job->user_count; i++) {
+        ck_assert(i == 0 || strcmp(job->users[i - 1].user->id, job->users[i].user->id) < 0);
+        job->users[i].allowed = store->stranger == NULL || strcmp(store->stranger, job->users[i].user->id) != 0;
+    }
+    job->last_seq = store->last_seq;
+    job->status = store->room_is_gone ? TC_JOB_GONE : TC_JOB_DONE;
+}
+
 static void work_on(fake_store_t *store, tc_job_t *job)
 {
     store = store->rows_of;
@@ -307,6 +320,9 @@ static void work_on(fake_store_t *store, tc_job_t *job)
         break;
     case TC_JOB_HEADS:
         work_on_heads(store, job);
+        break;
+    case TC_JOB_ACCESS:
+        work_on_access(store, job);
         break;
     }
 }
@@ -362,7 +378,7 @@ tc_job_t *fake_take(fake_store_t *store)
 
 const char *fake_jobs(const fake_store_t *store)
 {
-    static const char *const names[] = {"POST", "EDIT", "LOAD", "EVENTS", "HEADS"};
+    static const char *const names[] = {"POST", "EDIT", "LOAD", "EVENTS", "HEADS", "ACCESS"};
     static char text[512];
     const tc_mail_t *mail;
     size_t len = 0;
@@ -377,6 +393,9 @@ const char *fake_jobs(const fake_store_t *store)
         }
         if (job->kind == TC_JOB_HEADS) {
             len += (size_t)sprintf(text + len, ":%d", job->head_count);
+        }
+        if (job->kind == TC_JOB_ACCESS) {
+            len += (size_t)sprintf(text + len, ":%d", job->user_count);
         }
     }
     return text;
@@ -631,6 +650,9 @@ static void sink_send(tc_member_t *member, tc_blob_t *blob, bool urgent)
     else if (strcmp(type, "typing") == 0) {
         on_typing(self, frame);
     }
+    else if (strcmp(type, "pong") == 0) {
+        unit_append_text(word(self), "pong(%s)", text_of(frame, "client_id") ? text_of(frame, "client_id") : "-");
+    }
     else {
         ck_assert_str_eq(type, "error");
         on_error(self, frame);
@@ -659,7 +681,14 @@ static void sink_settled(tc_member_t *member)
     ((fake_member_t *)member)->settled++;
 }
 
-static const tc_sink_t sink = {sink_send, sink_close, sink_wake, sink_settled, NULL, NULL};
+static void sink_authenticate(tc_member_t *member, const char *token, const char *client_id)
+{
+    fake_member_t *self = (fake_member_t *)member;
+
+    unit_append_text(word(self), "authenticate(%s %s)", token, client_id ? client_id : "-");
+}
+
+static const tc_sink_t sink = {sink_send, sink_close, sink_wake, sink_settled, sink_authenticate, NULL, NULL};
 
 const char *fake_transcript(fake_member_t *member)
 {

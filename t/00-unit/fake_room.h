@@ -58,6 +58,8 @@ typedef struct fake_store_t {
     int message_count;
     fake_row_t *rows;
     int64_t last_seq;
+    const char *stranger;         /* id of a user who may no longer enter; NULL: none */
+    bool room_is_gone;
     fake_list_t queued;        /* jobs as they were submitted */
     fake_list_t worked;        /* jobs with their result, not answered yet */
     unsigned max_queued;       /* submit() says APR_EAGAIN beyond */
@@ -122,7 +124,8 @@ void fake_work_batch(fake_store_t *store);
 /* Takes the oldest job that was worked on; NULL when there is none. */
 tc_job_t *fake_take(fake_store_t *store);
 
-/* The kinds of the queued jobs, in order: "LOAD EVENTS>3 POST HEADS:2", the latter with its rooms. */
+/* The kinds of the queued jobs, in order: "LOAD EVENTS>3 POST HEADS:2", the latter with its rooms;
+ * ACCESS:2 with its users. */
 const char *fake_jobs(const fake_store_t *store);
 
 /* ---- the world ---- */

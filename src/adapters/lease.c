@@ -1,0 +1,116 @@
+/* How long a connection may stay. See lease.h. */
+#include "adapters/lease.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "codec/close.h"
+#include "codec/wire.h"
+
+#include <stdlib.h>
+
+#define FOR_HISTORY_US (100 * TC_US_PER_MS) /* which comes first, before any warning */
+#define FAR_S (INT64_C(10) * 365 * 86400)
+
+int64_t tc_lease_expiry_us(int64_t expires_s)
+{
+    int64_t wall_us = tc_clock_wall_us();
+
+    if (expires_s - wall_us / TC_US_PER_S > FAR_S) {
+        return INT64_MAX;
+    }
+    return tc_clock_monotonic_us() + expires_s * TC_US_PER_S - wall_us;
+}
+
+static bool is_warning_due(const tc_lease_t *lease, int64_t warning_us, int64_t now_us)
+{
+    return !lease->warned && warning_us > 0 && lease->expires_us - warning_us <= now_us;
+}
+
+int64_t tc_lease_deadline_us(const tc_lease_t *lease, const tc_member_t *member, int64_t warning_us,
+                             int64_t now_us)
+{
+    int64_t due_us = lease->expires_us;
+
+    if (due_us != INT64_MAX && !lease->warned && warning_us > 0) {
+        due_us -= warning_us;
+    }
+    if (due_us <= now_us && member->cursor < 0 && now_us < lease->expires_us) {
+        due_us = now_us + FOR_HISTORY_US;
+    }
+    return due_us;
+}
+
+/* Whole seconds, rounded up: who has some time left is not told that he has none. */
+static int64_t seconds_left(const tc_lease_t *lease, int64_t now_us)
+{
+    return (lease->expires_us - now_us + TC_US_PER_S - 1) / TC_US_PER_S;
+}
+
+static void send_text(tc_member_t *member, tc_buf_t *buf, bool droppable)
+{
+    tc_blob_t *frame = tc_wire_frame(TC_OPCODE_TEXT, buf->data, buf->len, 0);
+
+    frame->droppable = droppable;
+    member->sink->send(member, frame, true);
+    tc_blob_unref(frame);
+    tc_buf_free(buf);
+}
+
+void tc_lease_check(tc_lease_t *lease, tc_member_t *member, int64_t warning_us, int64_t now_us)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+
+    if (now_us >= lease->expires_us) {
+        member->sink->close(member, TC_CLOSE_UNAUTHORIZED, "token expired");
+        return;
+    }
+    if (!is_warning_due(lease, warning_us, now_us) || member->cursor < 0) {
+        return;
+    }
+    lease->warned = true;
+    tc_chat_encode_expiring(&buf, seconds_left(lease, now_us));
+    send_text(member, &buf, true);
+}
+
+/* NULL, or why the token does not prolong the lease. */
+static const char *renew(tc_lease_t *lease, const tc_member_t *member, const char *token, size_t len,
+                         apr_pool_t *scratch)
+{
+    tc_jwt_identity_t identity;
+    const char *subject = lease->subject ? lease->subject : member->user->id;
+    const char *why = tc_jwt_verify(token, len, lease->rules, tc_clock_wall_us() / TC_US_PER_S,
+                                    &identity, scratch);
+
+    if (why == NULL && strcmp(identity.user_id, subject) != 0) {
+        why = "of another user";
+    }
+    if (why == NULL) {
+        lease->expires_us = tc_lease_expiry_us(identity.expires_s);
+        lease->warned = false;
+    }
+    return why;
+}
+
+void tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, size_t len,
+                    const char *client_id, int64_t now_us, apr_pool_t *scratch)
+{
+    const char *why = renew(lease, member, token, len, scratch);
+    tc_buf_t buf = TC_BUF_INIT;
+
+    if (why == NULL) {
+        tc_chat_encode_authenticated(&buf, seconds_left(lease, now_us), client_id);
+    }
+    else {
+        tc_log(TC_LOG_INFO, 0, "TC0027: connection %llu: a new token is refused: %s",
+               (unsigned long long)member->id, why);
+        tc_chat_encode_error(&buf, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
+    }
+    send_text(member, &buf, false);
+    apr_pool_clear(scratch);
+}
+
+void tc_lease_free(tc_lease_t *lease)
+{
+    free(lease->subject);
+    lease->subject = NULL;
+}

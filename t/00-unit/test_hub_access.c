@@ -1,0 +1,301 @@
+/*
+ * Continuous authorization in the hub: the store is asked once a room who may still be there, whom it refuses
+ * is shown out, and what a room remembers is no older than that for who comes new.
+ */
+#include "fake_room.c"
+
+#include "base/limits.h"
+
+#define RECHECK_S 10
+
+static fake_world_t *open_checked(void)
+{
+    fake_world_t *world = fake_open();
+
+    world->store.site.recheck_us = RECHECK_S * FAKE_SECOND;
+    return world;
+}
+
+/* Lets seconds go by until the store is asked who may be there; how many they were. */
+static int tick_until_asked(fake_world_t *world)
+{
+    int seconds;
+
+    for (seconds = 1; seconds <= 2 * RECHECK_S; seconds++) {
+        fake_tick(world);
+        if (strstr(fake_jobs(&world->store), "ACCESS") != NULL) {
+            return seconds;
+        }
+        fake_settle(world);
+    }
+    return INT_MAX;
+}
+
+START_TEST(a_room_is_asked_for_often_enough)
+{
+    fake_world_t *world = open_checked();
+    int i;
+
+    fake_settle_in(world, "ann");
+    for (i = 0; i < 5; i++) {
+        ck_assert_int_lt(tick_until_asked(world), RECHECK_S);
+        fake_expect_jobs(world, "ACCESS:1");
+        fake_settle(world);
+    }
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(one_question_asks_for_every_user_once)
+{
+    fake_world_t *world = open_checked();
+    static const char *const users[] = {"carol", "ann", "bob", "ann", "carol", "ann"};
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(users); i++) {
+        fake_settle_in(world, users[i]);
+    }
+    ck_assert_int_lt(tick_until_asked(world), RECHECK_S);
+    fake_expect_jobs(world, "ACCESS:3");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_big_room_is_asked_for_in_parts)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *last = NULL;
+    int i;
+
+    for (i = 0; i < TC_STORE_ACCESS_USERS + 1; i++) {
+        char name[20];
+
+        snprintf(name, sizeof(name), "user%04d", i);
+        last = fake_join(world, name, -1);
+        last->quiet = true;
+    }
+    fake_settle(world);
+    world->store.stranger = last->member.user->id;
+    tick_until_asked(world);
+    fake_expect_jobs(world, "ACCESS:256 ACCESS:1");
+    fake_settle(world);
+    ck_assert_uint_eq(last->closed, 4003);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(who_may_no_longer_enter_is_shown_out_of_all_his_connections)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_settle_in(world, "ann"), *again = fake_settle_in(world, "ann");
+    fake_member_t *bob = fake_settle_in(world, "bob");
+
+    world->store.stranger = "ann";
+    tick_until_asked(world);
+    fake_settle(world);
+    fake_expect(ann, "CLOSE4003");
+    fake_expect(again, "CLOSE4003");
+    fake_expect(bob, "");
+    fake_say(bob, "Where are they?", NULL);
+    fake_settle(world);
+    fake_expect(bob, "msg(1:Where are they?)");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_room_that_is_gone_holds_nobody)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_settle_in(world, "ann"), *bob = fake_settle_in(world, "bob");
+
+    world->store.stranger = "ann";
+    world->store.room_is_gone = true;
+    tick_until_asked(world);
+    fake_settle(world);
+    fake_expect(ann, "CLOSE4003");
+    fake_expect(bob, "CLOSE1012"); /* there may be another room for his trip */
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_store_that_does_not_answer_shows_nobody_out_and_is_asked_again)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_settle_in(world, "ann");
+    int i;
+
+    world->store.stranger = "ann";
+    world->store.fail_with = TC_JOB_UNAVAILABLE;
+    for (i = 0; i < 3; i++) {
+        ck_assert_int_le(tick_until_asked(world), i == 0 ? RECHECK_S : 4);
+        fake_settle(world);
+        fake_expect(ann, "");
+    }
+    world->store.fail_with = TC_JOB_PENDING;
+    ck_assert_int_le(tick_until_asked(world), 4);
+    fake_settle(world);
+    fake_expect(ann, "CLOSE4003");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_queue_that_is_full_is_tried_with_the_next_tick)
+{
+    fake_world_t *world = open_checked();
+    unsigned max = world->store.max_queued;
+    int i;
+
+    fake_settle_in(world, "ann");
+    world->store.max_queued = 0;
+    for (i = 0; i < RECHECK_S; i++) {
+        fake_tick(world);
+    }
+    world->store.max_queued = max;
+    fake_tick(world);
+    fake_tick(world);
+    fake_expect_jobs(world, "ACCESS:1");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(no_second_question_while_one_is_under_way)
+{
+    fake_world_t *world = open_checked();
+    int i;
+
+    fake_settle_in(world, "ann");
+    tick_until_asked(world);
+    for (i = 0; i < 3 * RECHECK_S; i++) {
+        fake_tick(world);
+        fake_expect_jobs(world, "ACCESS:1");
+    }
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(without_a_recheck_nobody_is_asked_for)
+{
+    fake_world_t *world = fake_open();
+
+    fake_settle_in(world, "ann");
+    ck_assert_int_eq(tick_until_asked(world), INT_MAX);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(who_comes_after_a_check_does_not_see_what_was_deleted_before)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_ann_after(world, 3), *bob;
+
+    bob = fake_settle_in(world, "bob"); /* before any check: from memory, without a query */
+    fake_delete(&world->store, 2);
+    tick_until_asked(world);
+    fake_settle(world);
+    bob = fake_join(world, "bob", -1);
+    fake_expect_jobs(world, "LOAD");
+    fake_settle(world);
+    fake_expect(bob, "fresh(1:m1 3:m3 last 3)");
+    bob = fake_join(world, "bob", 1);
+    fake_expect_jobs(world, "EVENTS>0"); /* the log has a hole now */
+    fake_settle(world);
+    fake_expect(bob, "resumed(3:m3 last 3)");
+    bob = fake_join(world, "bob", -1);
+    fake_expect_jobs(world, ""); /* once is enough until the next check */
+    fake_expect(bob, "fresh(1:m1 3:m3 last 3)");
+    fake_expect(ann, "");
+    fake_close(world);
+}
+END_TEST
+
+/* The answer of a LOAD may be behind what has come live meanwhile. */
+START_TEST(what_comes_while_the_memory_is_renewed_is_neither_lost_nor_doubled)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_ann_after(world, 2), *bob, *carol;
+
+    tick_until_asked(world);
+    fake_settle(world);
+    bob = fake_join(world, "bob", -1);
+    ck_assert(fake_work(&world->store)); /* the LOAD has read */
+    fake_say(ann, "m3", NULL);
+    ck_assert(fake_work(&world->store));
+    carol = fake_join(world, "carol", 1);
+    fake_settle(world);
+    fake_expect(ann, "msg(3:m3)");
+    fake_expect(bob, "fresh(1:m1 2:m2 last 2) msg(3:m3)");
+    fake_expect(carol, "resumed(2:m2 last 2) msg(3:m3)");
+    bob = fake_join(world, "bob", -1);
+    fake_expect(bob, "fresh(1:m1 2:m2 3:m3 last 3)");
+    fake_close(world);
+}
+END_TEST
+
+/* Or ahead of it, where another child writes. */
+START_TEST(an_answer_ahead_of_the_room_serves_who_waits_for_it)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_ann_after(world, 2), *bob;
+
+    tick_until_asked(world);
+    fake_settle(world);
+    fake_lose(world, "m3");
+    bob = fake_join(world, "bob", -1);
+    ck_assert(fake_work(&world->store));
+    ck_assert(fake_answer(world, &world->store));
+    fake_expect(bob, "fresh(1:m1 2:m2 3:m3 last 3)");
+    fake_settle(world);
+    fake_expect(ann, "msg(3:m3)");
+    fake_expect(bob, "");
+    fake_elsewhere(world, "m4");
+    fake_expect(bob, "msg(4:m4)");
+    fake_expect(ann, "msg(4:m4)");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(an_empty_room_is_forgotten_before_its_memory_is_older_than_a_check)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_settle_in(world, "ann");
+    int i;
+
+    world->store.site.room_linger_us = 3600 * FAKE_SECOND;
+    fake_leave(world, ann);
+    for (i = 0; i < RECHECK_S; i++) {
+        fake_tick(world);
+    }
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 0);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_ping_is_answered_and_a_token_handed_on)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_settle_in(world, "ann");
+
+    fake_send(ann, "{\"type\":\"ping\"}");
+    fake_send(ann, "{\"type\":\"ping\",\"client_id\":\"p1\"}");
+    fake_send(ann, "{\"type\":\"authenticate\",\"token\":\"a.b.c\",\"client_id\":\"t1\"}");
+    fake_send(ann, "{\"type\":\"authenticate\",\"token\":\"\"}");
+    fake_send(ann, "{\"type\":\"authenticate\"}");
+    fake_send(ann, "{\"type\":\"authenticate\",\"token\":5,\"client_id\":\"t2\"}");
+    fake_send(ann, "{\"type\":\"authenticate\",\"token\":\"a\\u0000\"}");
+    fake_expect(ann, "pong(-) pong(p1) authenticate(a.b.c t1) authenticate( -) error(invalid_field token)"
+                     " error(invalid_field t2 token) error(invalid_field token)");
+    fake_close(world);
+}
+END_TEST
+
+UNIT_MAIN("hub_access", a_room_is_asked_for_often_enough, one_question_asks_for_every_user_once,
+          a_big_room_is_asked_for_in_parts, who_may_no_longer_enter_is_shown_out_of_all_his_connections,
+          a_room_that_is_gone_holds_nobody,
+          a_store_that_does_not_answer_shows_nobody_out_and_is_asked_again,
+          a_queue_that_is_full_is_tried_with_the_next_tick, no_second_question_while_one_is_under_way,
+          without_a_recheck_nobody_is_asked_for,
+          who_comes_after_a_check_does_not_see_what_was_deleted_before,
+          what_comes_while_the_memory_is_renewed_is_neither_lost_nor_doubled,
+          an_answer_ahead_of_the_room_serves_who_waits_for_it,
+          an_empty_room_is_forgotten_before_its_memory_is_older_than_a_check,
+          a_ping_is_answered_and_a_token_handed_on)
