@@ -12,6 +12,7 @@
 #include "engine/transport.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define TICK_US TC_US_PER_S
 #define WATCH_US (10 * TC_US_PER_S) /* longer than a stopping child has */
@@ -23,7 +24,7 @@
 
 /* ---- counting ---- */
 
-bool tc_child_reserve(tc_child_t *child)
+bool tc_child_reserve(tc_child_t *child, tc_claim_t *claim)
 {
     unsigned held = atomic_load(&child->connections);
 
@@ -32,12 +33,31 @@ bool tc_child_reserve(tc_child_t *child)
             return false;
         }
     } while (!atomic_compare_exchange_weak(&child->connections, &held, held + 1));
+    claim->by_child = true;
     return true;
 }
 
-void tc_child_release(tc_child_t *child)
+bool tc_child_count(tc_child_t *child, uint64_t key, unsigned max, uint64_t *counted)
 {
-    atomic_fetch_sub(&child->connections, 1);
+    bool was_counted = false;
+    bool fits = !child->has_seat || tc_tally_add(&child->seat, key, max, &was_counted);
+
+    *counted = was_counted ? key : 0;
+    return fits;
+}
+
+void tc_child_release(tc_child_t *child, tc_claim_t *claim)
+{
+    if (claim->by_child) {
+        atomic_fetch_sub(&child->connections, 1);
+    }
+    if (claim->address_key != 0) {
+        tc_tally_remove(&child->seat, claim->address_key);
+    }
+    if (claim->user_key != 0) {
+        tc_tally_remove(&child->seat, claim->user_key);
+    }
+    *claim = (tc_claim_t){false, 0, 0};
 }
 
 /* ---- the loop's mail and timers ---- */
@@ -217,6 +237,8 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     child->hub = tc_hub_create(tc_loop_now_us(child->loop) + WATCH_US,
                                tc_worker_thread_pool(&child->thread));
     tc_hub_watch_gaps(child->hub, on_gap, child);
+    tc_hub_set_meter(child->hub, config->meter ? &config->meter->meter : NULL);
+    child->has_seat = config->tally != NULL && tc_tally_sit(config->tally, getpid(), &child->seat);
     rv = start_threads(child, config, pool);
     if (rv == APR_SUCCESS) {
         *out = child;
@@ -230,9 +252,7 @@ void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption)
 
     tc_transport_init(&transport, adoption->fd, adoption->ssl);
     tc_transport_close(&transport);
-    if (adoption->counted) {
-        tc_child_release(child);
-    }
+    tc_child_release(child, &adoption->claim);
     tc_user_unref(adoption->user);
     tc_lease_free(&adoption->lease);
     free(adoption->input);
@@ -296,6 +316,9 @@ bool tc_child_stop(tc_child_t *child)
     if (child->redis != NULL && !tc_bus_redis_stop(child->redis, JOIN_BUS_US)) {
         tc_log(TC_LOG_ERR, 0, "TC0004: the bus did not end in time");
         return false;
+    }
+    if (child->has_seat) {
+        tc_tally_leave(&child->seat);
     }
     tc_worker_thread_free(&child->thread); /* the others had mail for the loop up to now */
     return true;

@@ -9,6 +9,8 @@
 #include "adapters/bus_redis.h"
 #include "adapters/db_threads.h"
 #include "adapters/lease.h"
+#include "adapters/meter.h"
+#include "adapters/tally.h"
 #include "base/mail.h"
 #include "domain/hub.h"
 #include "engine/loop.h"
@@ -31,6 +33,8 @@ typedef struct tc_child_t {
     unsigned db_threads;           /* const; of a store */
     tc_store_dbd_t *stores;        /* loop; those that have threads */
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
+    tc_tally_seat_t seat;          /* const */
+    bool has_seat;                 /* const; else connections are not counted by user and address */
     apr_pool_t *scratch;           /* loop; empty but within a call */
     tc_worker_thread_t thread;     /* the loop's */
     tc_timer_t tick;               /* loop; the hub's, once a second */
@@ -46,8 +50,17 @@ typedef struct {
     unsigned max_connections;
     int64_t write_interval_us;
     unsigned db_threads;    /* of a store */
+    tc_shared_meter_t *meter; /* NULL: users are not counted */
+    const tc_tally_t *tally;  /* NULL: connections are not counted by user and address */
     tc_redis_door_t *doors; /* of the sites whose bus is a Redis */
 } tc_child_config_t;
+
+/* What a connection is counted as, and goes with it. Zeroed: as nothing. */
+typedef struct {
+    bool by_child;        /* in tc_child_t.connections */
+    uint64_t address_key; /* in the tally; 0: not */
+    uint64_t user_key;
+} tc_claim_t;
 
 /* What a client without WebSocket wants of its connection. */
 typedef struct {
@@ -78,7 +91,7 @@ typedef struct {
     unsigned reject_code;
     const char *reject_reason; /* a literal */
     tc_stream_request_t *stream; /* malloc'ed; NULL: a WebSocket */
-    bool counted;            /* in tc_child_t.connections */
+    tc_claim_t claim;
     size_t input_len;        /* what the client sent behind its handshake */
     unsigned char *input;    /* malloc'ed, NULL when there is none */
 } tc_adoption_t;
@@ -90,11 +103,17 @@ typedef struct {
 apr_status_t tc_child_start(tc_child_t **child, const tc_child_config_t *config, apr_pool_t *pool);
 
 /*
- * Counts one more connection in; false when there are as many as allowed. A connection leaves the count
+ * Counts one more connection in; false when there are as many as allowed. A connection leaves all counts
  * when its peer ends or its adoption is dropped. Any thread.
  */
-bool tc_child_reserve(tc_child_t *child);
-void tc_child_release(tc_child_t *child);
+bool tc_child_reserve(tc_child_t *child, tc_claim_t *claim);
+void tc_child_release(tc_child_t *child, tc_claim_t *claim);
+
+/*
+ * The same for the connections, `max` at most in all children, of whomever a key stands for; *counted is the
+ * claim's, and set when it was counted. Any thread.
+ */
+bool tc_child_count(tc_child_t *child, uint64_t key, unsigned max, uint64_t *counted);
 
 /* Starts the threads of a store that has none yet. Loop. */
 apr_status_t tc_child_serve_store(tc_child_t *child, tc_store_dbd_t *store);

@@ -287,10 +287,7 @@ static void hang_up(tc_peer_t *peer)
     (void)tc_loop_watch(peer->child->loop, &peer->io, 0);
     tc_timer_clear(tc_loop_timers(peer->child->loop), &peer->timer);
     tc_transport_close(&peer->transport);
-    if (peer->counted) {
-        tc_child_release(peer->child);
-        peer->counted = false;
-    }
+    tc_child_release(peer->child, &peer->claim);
 }
 
 static void free_peer(tc_peer_t *peer)
@@ -371,7 +368,7 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     peer->child = child;
     peer->site = adoption->site;
     peer->lease = adoption->lease;
-    peer->counted = adoption->counted;
+    peer->claim = adoption->claim;
     peer->io.on_ready = on_ready;
     peer->timer.fire = on_timer;
     peer->settle.run = on_settle;

@@ -60,7 +60,7 @@ typedef struct tc_peer_t {
     tc_task_t read_more; /* next iteration: input that no poll tells of */
     tc_task_t paced;     /* the loop's beat: write what was in no hurry */
     tc_peer_state_e state;
-    bool counted;        /* in the child's connections */
+    tc_claim_t claim;
     bool cut_short;      /* reading ended at a pause: bytes may be left that no poll tells of */
     bool write_blocked;  /* the socket takes nothing now */
     bool urgent;         /* something in the queue is waited for */

@@ -60,9 +60,10 @@ static void on_stored(tc_member_t *member, const tc_job_t *job)
     sem_post(&post->answered);
 }
 
-static void on_refused(tc_member_t *member, tc_chat_error_e error)
+static void on_refused(tc_member_t *member, tc_chat_error_e error, int retry_after_s)
 {
     post_of(member)->result.error = error;
+    post_of(member)->result.retry_after_s = retry_after_s;
     sem_post(&post_of(member)->answered);
 }
 
@@ -87,7 +88,7 @@ static void deliver(tc_mail_t *mail, void *context)
     tc_child_t *child = context;
 
     tc_hub_write(child->hub, &post->member, post->store, post->bus, &post->trip_id, &post->room_id,
-                 &post->in);
+                 &post->in, tc_loop_now_us(child->loop));
     if (post->member.jobs == 0) {
         let_go(post); /* it was refused at once */
     }

@@ -13,6 +13,7 @@ typedef struct tc_post_t tc_post_t;
 /* What became of it; meaningful once tc_post_wait() has said true. */
 typedef struct {
     tc_chat_error_e error; /* TC_CHAT_OK: stored */
+    int retry_after_s;     /* with TC_CHAT_RATE_LIMITED */
     bool repeated;         /* it had been stored before under its client_id */
     tc_uuid_t message_id;
     const char *object;    /* the message object, in the post; not NUL-terminated */

@@ -28,6 +28,7 @@
     X(UNAVAILABLE, "unavailable", "The message could not be stored. Try again.")                   \
     X(OVERLOADED, "overloaded", "The server has too much to do. Try again.")                       \
     X(INTERNAL, "internal", "The message could not be stored.")                                    \
+    X(RATE_LIMITED, "rate_limited", "Too many messages. Wait a moment.")                           \
     X(UNAUTHORIZED, "unauthorized", "A valid token is needed.")                                    \
     X(FORBIDDEN, "forbidden", "You are not on this trip.")                                         \
     X(ORIGIN_NOT_ALLOWED, "origin_not_allowed", "Pages of this origin may not use the chat.")      \

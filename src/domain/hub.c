@@ -6,8 +6,8 @@
 #include "base/thread.h"
 #include "base/units.h"
 #include "codec/close.h"
-#include "codec/wire.h"
 #include "domain/access.h"
+#include "domain/speak.h"
 #include "domain/typing.h"
 
 #include <apr_hash.h>
@@ -32,6 +32,7 @@ struct tc_hub_t {
     apr_hash_t *by_id; /* tc_room_key_t to tc_room_t */
     tc_room_t *first;  /* all of them, for the sweep */
     hub_site_t *sites;
+    tc_meter_t *meter; /* NULL: users are not counted */
     int64_t watch_until_us;
     void (*on_gap)(void *context);
     void *gap_context;
@@ -226,111 +227,29 @@ void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us)
 
 /* ---- what members say ---- */
 
-/* Sends one member what is in the buffer, which it frees. */
-static void send_text(tc_member_t *member, tc_buf_t *buf)
+void tc_hub_set_meter(tc_hub_t *hub, tc_meter_t *meter)
 {
-    tc_blob_t *frame = tc_wire_frame(TC_OPCODE_TEXT, buf->data, buf->len, 0);
-
-    member->sink->send(member, frame, true);
-    tc_blob_unref(frame);
-    tc_buf_free(buf);
-}
-
-static void tell_error(tc_member_t *member, tc_chat_error_e error, const char *client_id,
-                       const char *field)
-{
-    bool retry = error == TC_CHAT_UNAVAILABLE || error == TC_CHAT_OVERLOADED;
-    tc_buf_t buf = TC_BUF_INIT;
-
-    if (member->sink->refused != NULL) {
-        member->sink->refused(member, error);
-        return;
-    }
-    tc_chat_encode_error(&buf, error, client_id, field, retry ? TC_RETRY_AFTER_S : 0);
-    send_text(member, &buf);
-}
-
-static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
-{
-    tc_room_t *room = member->room;
-    tc_job_t *job = tc_job_create(in->kind == TC_CHAT_IN_MESSAGE ? TC_JOB_POST : TC_JOB_EDIT,
-                                  room->store, in->content, in->content_len, in->client_id);
-
-    job->room = room;
-    job->member = member;
-    job->room_id = room->room_id;
-    job->user = tc_user_ref(member->user);
-    job->message_type = in->message_type;
-    job->has_reply = in->has_reply;
-    job->reply_to = in->reply_to;
-    job->message_id = in->message_id;
-    if (job->kind == TC_JOB_POST) {
-        tc_uuid_make_v7(&job->message_id);
-    }
-    if (room->store->submit(room->store, job) != APR_SUCCESS) {
-        tell_error(member, TC_CHAT_OVERLOADED, in->client_id, NULL);
-        tc_job_destroy(job);
-        return;
-    }
-    room->jobs++;
-    member->jobs++;
-    tc_room_add_write(room, job);
-}
-
-static void answer_ping(tc_member_t *member, const char *client_id)
-{
-    tc_buf_t buf = TC_BUF_INIT;
-
-    tc_chat_encode_pong(&buf, client_id);
-    send_text(member, &buf);
-}
-
-static void obey(tc_member_t *member, const tc_chat_in_t *in, int64_t now_us)
-{
-    switch (in->kind) {
-    case TC_CHAT_IN_MESSAGE:
-    case TC_CHAT_IN_EDIT:
-        submit_write(member, in);
-        break;
-    case TC_CHAT_IN_TYPING:
-        tc_typing_on_message(member, in->is_typing, now_us);
-        break;
-    case TC_CHAT_IN_AUTHENTICATE:
-        member->sink->authenticate(member, in->token, in->client_id);
-        break;
-    case TC_CHAT_IN_PING:
-        answer_ping(member, in->client_id);
-        break;
-    }
+    hub->meter = meter;
 }
 
 void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t len,
                     int64_t now_us)
 {
-    tc_chat_in_t in;
-    tc_chat_error_e error = tc_chat_decode(text, len, &member->room->site->rules, &in);
-
-    (void)hub;
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    if (error != TC_CHAT_OK) {
-        tell_error(member, error, in.client_id, in.bad_field);
-    }
-    else {
-        obey(member, &in, now_us);
-    }
-    tc_chat_in_free(&in);
+    tc_speak_on_text(member, hub->meter, text, len, now_us);
 }
 
 void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in)
+                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in,
+                  int64_t now_us)
 {
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     member->room = enter_room(hub, store, bus, trip_id, room_id);
     if (member->room == NULL) {
-        member->sink->refused(member, TC_CHAT_UNAVAILABLE);
+        tc_speak_error(member, TC_CHAT_UNAVAILABLE, NULL, NULL, 0);
         return;
     }
-    submit_write(member, in);
+    tc_speak_write(member, hub->meter, in, now_us);
 }
 
 /* ---- what the store answers ---- */
@@ -385,7 +304,7 @@ static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     else if (job->status == TC_JOB_GONE) {
         error = TC_CHAT_FORBIDDEN;
     }
-    tell_error(member, error, job->client_id, NULL);
+    tc_speak_error(member, error, job->client_id, NULL, 0);
 }
 
 /* ---- news ---- */
@@ -585,7 +504,7 @@ static void tell_overdue(tc_room_t *room, int64_t now_us)
         if (!job->told && now_us - job->seen_us >= patience_us) {
             job->told = true;
             if (job->member->room == room && !job->claimed) {
-                tell_error(job->member, TC_CHAT_UNAVAILABLE, job->client_id, NULL);
+                tc_speak_error(job->member, TC_CHAT_UNAVAILABLE, job->client_id, NULL, 0);
             }
         }
     }

@@ -6,6 +6,7 @@
 #define TC_DOMAIN_HUB_H
 
 #include "domain/bus.h"
+#include "domain/limits.h"
 #include "domain/room.h"
 
 #include <apr_pools.h>
@@ -37,6 +38,9 @@ void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t
                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after);
 void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us);
 
+/* Has what users do counted over all of their connections. The meter outlives the hub. */
+void tc_hub_set_meter(tc_hub_t *hub, tc_meter_t *meter);
+
 /* A member of a room has sent a text message (valid UTF-8). Answers go through its sink. */
 void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t len,
                     int64_t now_us);
@@ -47,7 +51,8 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
  * memory. `in` is a POST or an EDIT, and the caller's.
  */
 void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in);
+                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in,
+                  int64_t now_us);
 
 /* A store's job has come back; destroys it. */
 void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us);

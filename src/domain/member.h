@@ -7,6 +7,7 @@
 
 #include "base/blob.h"
 #include "codec/chat.h"
+#include "domain/rate.h"
 #include "domain/user.h"
 
 #include <stdbool.h>
@@ -36,7 +37,7 @@ typedef struct {
      * list: stored, as the job says, or not. NULL for others, who are sent frames.
      */
     void (*stored)(struct tc_member_t *member, const struct tc_job_t *job);
-    void (*refused)(struct tc_member_t *member, tc_chat_error_e error);
+    void (*refused)(struct tc_member_t *member, tc_chat_error_e error, int retry_after_s);
 } tc_sink_t;
 
 typedef struct tc_member_t {
@@ -55,6 +56,8 @@ typedef struct tc_member_t {
     bool typing_wanted;     /* what it is to be told, if typing_due_us is set */
     int64_t typing_sent_us; /* when it was told; 0 never */
     int64_t typing_due_us;  /* 0: nothing waits */
+    tc_bucket_t buckets[TC_ACTIONS];
+    tc_bucket_t refusals;
 } tc_member_t;
 
 #endif

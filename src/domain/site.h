@@ -6,6 +6,7 @@
 #define TC_DOMAIN_SITE_H
 
 #include "codec/chat.h"
+#include "domain/rate.h"
 
 #include <stdint.h>
 
@@ -24,6 +25,9 @@ typedef struct tc_site_t {
     size_t max_message_bytes;
     unsigned send_queue_msgs;
     size_t send_queue_bytes;
+    tc_rate_t rates[TC_ACTIONS];      /* of a connection */
+    tc_rate_t user_rates[TC_ACTIONS]; /* of a user, over all of his connections */
+    tc_rate_t refusal_rate;    /* of a connection: more of them end it */
     unsigned max_pending;      /* jobs in flight of one connection */
     int64_t ping_interval_us;
     int64_t pong_timeout_us;

@@ -12,7 +12,10 @@
 
 APLOG_USE_MODULE(tripchat);
 
-typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS, KEYS } kind_e;
+#define RATE_LEAST_US 100000
+#define RATE_GREATEST_US APR_INT64_C(86400000000)
+
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS, KEYS, RATE } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
 
 typedef struct {
@@ -117,6 +120,28 @@ static const char *set_number(const directive_t *directive, const char *text,
     return NULL;
 }
 
+/* "300/60s": so many in so much time; "0": as many as one likes. */
+static const char *set_rate(const directive_t *directive, const char *text, tc_config_value_t *value,
+                            apr_pool_t *pool)
+{
+    const char *slash = strchr(text, '/');
+    const char *number = slash ? apr_pstrmemdup(pool, text, (apr_size_t)(slash - text)) : text;
+    int good = read_number(COUNT, number, &value->number) && value->number <= directive->greatest;
+
+    value->period_us = 1;
+    if (good && slash != NULL) {
+        good = value->number > 0 && read_number(TIME, slash + 1, &value->period_us)
+               && value->period_us >= RATE_LEAST_US && value->period_us <= RATE_GREATEST_US;
+    }
+    else if (good) {
+        good = value->number == 0;
+    }
+    return good ? NULL
+                : apr_psprintf(pool, "%s: write a number from 1 to %" APR_INT64_T_FMT " and a duration from "
+                               "100ms to 24h (as in 300/60s), or 0 for no limit, not \"%s\"",
+                               directive->name, directive->greatest, text);
+}
+
 static const char *set_choice(tc_directive_e id, const char *text, tc_config_value_t *value,
                               apr_pool_t *pool)
 {
@@ -191,6 +216,9 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
     case TIME:
         wrong = set_number(directive, text, value, pool);
         break;
+    case RATE:
+        wrong = set_rate(directive, text, value, pool);
+        break;
     case CHOICE:
         wrong = set_choice(id, text, value, pool);
         break;
@@ -236,6 +264,7 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_WORDS AP_INIT_ITERATE
 #define COMMAND_BUS AP_INIT_TAKE1
 #define COMMAND_ORIGINS AP_INIT_ITERATE
+#define COMMAND_RATE AP_INIT_TAKE1
 #define COMMAND_KEYS(name, setter, data, where, help)                                              \
     AP_INIT_TAKE23(name, set_key, data, where, help)
 #define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help)                          \
@@ -363,6 +392,13 @@ static const tc_config_value_t *get(const tc_config_t *config, tc_directive_e di
 apr_int64_t tc_config_number(const tc_config_t *config, tc_directive_e directive)
 {
     return get(config, directive)->number;
+}
+
+tc_rate_t tc_config_rate(const tc_config_t *config, tc_directive_e directive)
+{
+    const tc_config_value_t *value = get(config, directive);
+
+    return (tc_rate_t){(unsigned)value->number, value->period_us};
 }
 
 const char *tc_config_text(const tc_config_t *config, tc_directive_e directive)

@@ -5,6 +5,8 @@
 #ifndef TC_HTTPD_CONFIG_H
 #define TC_HTTPD_CONFIG_H
 
+#include "domain/rate.h"
+
 #include <httpd.h>
 #include <http_config.h>
 
@@ -20,7 +22,8 @@ typedef enum { TC_ORIGIN_ALLOW, TC_ORIGIN_REFUSE } tc_missing_origin_e;
 
 typedef struct {
     int is_set;
-    apr_int64_t number;          /* COUNT; SIZE in bytes; TIME in microseconds; CHOICE its index */
+    apr_int64_t number;          /* COUNT; SIZE in bytes; TIME in microseconds; CHOICE its index; RATE its number */
+    apr_int64_t period_us;       /* RATE */
     const char *text;            /* TEXT, PATH, BUS */
     const char *const *words;    /* WORDS, ORIGINS; KEYS, three each: algorithm, path, kid or "". NULL-terminated */
 } tc_config_value_t;
@@ -44,6 +47,8 @@ tc_config_t *tc_config_of(server_rec *server);
 apr_int64_t tc_config_number(const tc_config_t *config, tc_directive_e directive);
 const char *tc_config_text(const tc_config_t *config, tc_directive_e directive);
 const char *const *tc_config_words(const tc_config_t *config, tc_directive_e directive);
+
+tc_rate_t tc_config_rate(const tc_config_t *config, tc_directive_e directive);
 
 /* The directive's name, for messages. */
 const char *tc_config_name(tc_directive_e directive);

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "codec/close.h"
 #include "codec/handshake.h"
+#include "httpd/admission.h"
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
 #include "httpd/runtime.h"
@@ -113,6 +114,10 @@ static void reject(tc_adoption_t *adoption, tc_chat_error_e error)
         adoption->reject_code = TC_CLOSE_FORBIDDEN;
         adoption->reject_reason = "Origin not allowed";
         break;
+    case TC_CHAT_RATE_LIMITED:
+        adoption->reject_code = TC_CLOSE_POLICY;
+        adoption->reject_reason = "too many connections";
+        break;
     default:
         adoption->reject_code = TC_CLOSE_TRY_LATER;
         adoption->reject_reason = "unavailable, try again later";
@@ -121,8 +126,8 @@ static void reject(tc_adoption_t *adoption, tc_chat_error_e error)
 }
 
 /* The origin first, before anything is asked. */
-static void admit(request_rec *r, tc_vhost_t *vhost, const tc_handshake_out_t *handshake,
-                  tc_adoption_t *adoption)
+static void admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
+                  const tc_handshake_out_t *handshake, tc_adoption_t *adoption)
 {
     tc_visit_t visit;
     tc_chat_error_e error;
@@ -132,6 +137,10 @@ static void admit(request_rec *r, tc_vhost_t *vhost, const tc_handshake_out_t *h
         return;
     }
     error = authorize(&visit, r, vhost, handshake);
+    if (error == TC_CHAT_OK
+        && !tc_admission_claim(r, vhost, child, visit.user->id, &adoption->claim)) {
+        error = TC_CHAT_RATE_LIMITED;
+    }
     if (error == TC_CHAT_OK) {
         tc_visit_hand_over(&visit, adoption);
     }
@@ -139,6 +148,12 @@ static void admit(request_rec *r, tc_vhost_t *vhost, const tc_handshake_out_t *h
         reject(adoption, error);
     }
     tc_visit_end(&visit);
+}
+
+static int answer_too_many(request_rec *r, int retry_after_s, const char *words)
+{
+    apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, retry_after_s));
+    return answer(r, HTTP_TOO_MANY_REQUESTS, words);
 }
 
 /* `TripChatReject http`. */
@@ -150,6 +165,8 @@ static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
         return answer(r, HTTP_UNAUTHORIZED, adoption->reject_reason);
     case TC_CLOSE_FORBIDDEN:
         return answer(r, HTTP_FORBIDDEN, adoption->reject_reason);
+    case TC_CLOSE_POLICY:
+        return answer_too_many(r, TC_RETRY_AFTER_S, adoption->reject_reason);
     default:
         apr_table_setn(r->headers_out, "Retry-After", APR_STRINGIFY(TC_RETRY_AFTER_S));
         return answer(r, HTTP_SERVICE_UNAVAILABLE, adoption->reject_reason);
@@ -181,9 +198,8 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
     adoption->site = &vhost->site;
     adoption->lease.expires_us = INT64_MAX;
     adoption->after = after;
-    adoption->counted = tc_child_reserve(child);
-    if (adoption->counted) {
-        admit(r, vhost, handshake, adoption);
+    if (tc_child_reserve(child, &adoption->claim)) {
+        admit(r, vhost, child, handshake, adoption);
     }
     else {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "TC0061: the child holds all of its %u "
@@ -207,6 +223,7 @@ int tc_handler(request_rec *r)
     tc_child_t *child;
     const char *refusal;
     int64_t after;
+    int wait_s;
 
     if (!tc_handler_is_ours(r)) {
         return DECLINED;
@@ -222,6 +239,10 @@ int tc_handler(request_rec *r)
     check_handshake(r, &handshake);
     if (handshake.status != HTTP_SWITCHING_PROTOCOLS) {
         return refuse_handshake(r, &handshake);
+    }
+    wait_s = tc_admission_wait_s(r, vhost);
+    if (wait_s > 0) {
+        return answer_too_many(r, wait_s, "Too many connections from your address.");
     }
     if (!tc_credentials_number(r, "after", &after)) {
         return answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event.");

@@ -16,6 +16,9 @@ int tc_reply_json(request_rec *r, int status, tc_buf_t *body);
 /* An error with its own status; `field` may be NULL. */
 int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field);
 
+/* 429: repeat after so many seconds. */
+int tc_reply_rate_limited(request_rec *r, int retry_after_s);
+
 /* Puts into every answer of httpd's what pages of other origins need to read it. */
 void tc_reply_set_cors(request_rec *r);
 

@@ -3,9 +3,11 @@
 
 #include "adapters/store_jobs.h"
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/units.h"
 #include "codec/page.h"
 #include "domain/history.h"
+#include "httpd/admission.h"
 #include "httpd/credentials.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
@@ -187,14 +189,14 @@ static tc_stream_request_t *make_request(request_rec *r, const tc_vhost_t *vhost
     return request;
 }
 
-static tc_adoption_t *make_adoption(tc_visit_t *visit, const query_t *query)
+static tc_adoption_t *make_adoption(tc_visit_t *visit, const query_t *query, const tc_claim_t *claim)
 {
     tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
 
     adoption->fd = -1;
     tc_visit_hand_over(visit, adoption);
     adoption->after = query->after;
-    adoption->counted = true;
+    adoption->claim = *claim;
     adoption->stream = make_request(visit->r, visit->vhost, query);
     return adoption;
 }
@@ -204,6 +206,7 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
 {
     request_rec *r = visit->r;
     tc_child_t *child = tc_runtime_start();
+    tc_claim_t claim = {false, 0, 0};
     const char *head = NULL;
     int rc;
 
@@ -211,15 +214,19 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
     if (child == NULL) {
         return tc_reply_error(r, TC_CHAT_UNAVAILABLE, NULL);
     }
-    if (!tc_child_reserve(child)) {
+    if (!tc_child_reserve(child, &claim)) {
         return tc_reply_error(r, TC_CHAT_OVERLOADED, NULL);
+    }
+    if (!tc_admission_claim(r, visit->vhost, child, visit->user->id, &claim)) {
+        tc_child_release(child, &claim);
+        return tc_reply_rate_limited(r, TC_RETRY_AFTER_S);
     }
     if (query->is_stream) {
         head = apr_pstrcat(r->pool, "HTTP/1.1 200 OK" CRLF "Content-Type: text/event-stream" CRLF
                            "Cache-Control: no-store" CRLF "X-Accel-Buffering: no" CRLF
                            "Connection: close" CRLF, tc_reply_cors_lines(r), CRLF, NULL);
     }
-    rc = tc_takeover(r, child, make_adoption(visit, query), HTTP_OK, head);
+    rc = tc_takeover(r, child, make_adoption(visit, query, &claim), HTTP_OK, head);
     return rc == OK ? OK : tc_reply_error(r, TC_CHAT_OVERLOADED, NULL);
 }
 
@@ -227,6 +234,11 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
 
 static int reply_stream(tc_visit_t *visit, query_t *query)
 {
+    int wait_s = tc_admission_wait_s(visit->r, visit->vhost);
+
+    if (wait_s > 0) {
+        return tc_reply_rate_limited(visit->r, wait_s);
+    }
     if (!read_last_event_id(visit->r, &query->after)) {
         return tc_reply_error(visit->r, TC_CHAT_INVALID_FIELD, "Last-Event-ID");
     }

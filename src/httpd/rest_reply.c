@@ -51,6 +51,8 @@ static int status_of(tc_chat_error_e error, const char **field)
         return HTTP_UNSUPPORTED_MEDIA_TYPE;
     case TC_CHAT_NOT_SUPPORTED:
         return HTTP_NOT_IMPLEMENTED;
+    case TC_CHAT_RATE_LIMITED:
+        return HTTP_TOO_MANY_REQUESTS;
     case TC_CHAT_UNAVAILABLE:
     case TC_CHAT_OVERLOADED:
         return HTTP_SERVICE_UNAVAILABLE;
@@ -61,14 +63,13 @@ static int status_of(tc_chat_error_e error, const char **field)
     }
 }
 
-int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field)
+static int reply_error(request_rec *r, tc_chat_error_e error, const char *field, int retry_after_s)
 {
     tc_buf_t body = TC_BUF_INIT;
-    int status = status_of(error, &field), retry_after_s = 0;
+    int status = status_of(error, &field);
 
-    if (status == HTTP_SERVICE_UNAVAILABLE) {
-        retry_after_s = TC_RETRY_AFTER_S;
-        apr_table_setn(r->headers_out, "Retry-After", APR_STRINGIFY(TC_RETRY_AFTER_S));
+    if (retry_after_s > 0) {
+        apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, retry_after_s));
     }
     if (status == HTTP_UNAUTHORIZED) {
         apr_table_setn(r->err_headers_out, "WWW-Authenticate", "Bearer");
@@ -76,6 +77,18 @@ int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field)
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     tc_chat_encode_error(&body, error, NULL, field, retry_after_s);
     return tc_reply_json(r, status, &body);
+}
+
+int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field)
+{
+    bool passes = error == TC_CHAT_UNAVAILABLE || error == TC_CHAT_OVERLOADED;
+
+    return reply_error(r, error, field, passes ? TC_RETRY_AFTER_S : 0);
+}
+
+int tc_reply_rate_limited(request_rec *r, int retry_after_s)
+{
+    return reply_error(r, TC_CHAT_RATE_LIMITED, NULL, retry_after_s);
 }
 
 /* Fetch standard, 3.2: what the page of another origin may know. Empty where there is no Origin. */

@@ -112,6 +112,9 @@ static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
     if (!tc_post_wait(post, PATIENCE_US, &result)) {
         rc = tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
+    else if (result.error == TC_CHAT_RATE_LIMITED) {
+        rc = tc_reply_rate_limited(visit->r, result.retry_after_s);
+    }
     else if (result.error != TC_CHAT_OK) {
         rc = tc_reply_error(visit->r, result.error, NULL);
     }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "codec/close.h"
+#include "httpd/admission.h"
 
 #include <ap_mpm.h>
 #include <apr_optional.h>
@@ -146,7 +147,10 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
         return rc;
     }
     rc = find_mod_dbd(server);
-    return rc == OK ? check_bus(server) : rc;
+    if (rc == OK) {
+        rc = check_bus(server);
+    }
+    return rc == OK ? tc_admission_make(pconf, server) : rc;
 }
 
 /* ---- the child ---- */
@@ -230,6 +234,7 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     child_config.write_interval_us =
         tc_config_number(tc_config_of(server), TC_D_WRITE_INTERVAL);
     child_config.db_threads = (unsigned)tc_config_number(tc_config_of(server), TC_D_DB_THREADS);
+    tc_admission_config(&child_config);
     child_config.doors = tc_vhosts_doors(vhosts);
     if (apr_thread_mutex_create(&start_lock, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "TC0047: cannot make a mutex");

@@ -61,6 +61,13 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->max_message_bytes = (size_t)tc_config_number(config, TC_D_MAX_MESSAGE_SIZE);
     site->send_queue_msgs = (unsigned)tc_config_number(config, TC_D_SEND_QUEUE);
     site->send_queue_bytes = (size_t)tc_config_number(config, TC_D_SEND_QUEUE_SIZE);
+    site->rates[TC_ACTION_MESSAGE] = tc_config_rate(config, TC_D_MESSAGE_RATE);
+    site->rates[TC_ACTION_EDIT] = tc_config_rate(config, TC_D_EDIT_RATE);
+    site->rates[TC_ACTION_TYPING] = tc_config_rate(config, TC_D_TYPING_RATE);
+    site->user_rates[TC_ACTION_MESSAGE] = tc_config_rate(config, TC_D_USER_MESSAGE_RATE);
+    site->user_rates[TC_ACTION_EDIT] = tc_config_rate(config, TC_D_USER_EDIT_RATE);
+    site->user_rates[TC_ACTION_TYPING] = tc_config_rate(config, TC_D_USER_TYPING_RATE);
+    site->refusal_rate = tc_config_rate(config, TC_D_REFUSAL_RATE);
     site->max_pending = (unsigned)tc_config_number(config, TC_D_MAX_PENDING);
     site->ping_interval_us = tc_config_number(config, TC_D_PING_INTERVAL);
     site->pong_timeout_us = tc_config_number(config, TC_D_PONG_TIMEOUT);
@@ -91,6 +98,9 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
     vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);
+    vhost->handshake_rate = tc_config_rate(config, TC_D_HANDSHAKE_RATE);
+    vhost->address_connections = (unsigned)tc_config_number(config, TC_D_ADDRESS_CONNECTIONS);
+    vhost->user_connections = (unsigned)tc_config_number(config, TC_D_USER_CONNECTIONS);
     vhost->max_wait_us = tc_config_number(config, TC_D_MAX_WAIT);
     tc_store_dbd_init(&vhost->store);
     vhost->store.store.site = &vhost->site;

@@ -531,7 +531,7 @@ static const char *const codes[] = {
     "empty_content", "content_too_long", "invalid_message_type",
     "reply_not_found", "message_not_found", "not_sender",
     "unavailable",  "overloaded",       "internal",
-    "unauthorized", "forbidden",        "origin_not_allowed",
+    "rate_limited", "unauthorized", "forbidden",        "origin_not_allowed",
     "not_found",    "method_not_allowed", "precondition_failed", "too_large",
     "unsupported_media_type", "not_supported",
 };

@@ -28,10 +28,11 @@ static void on_stored(tc_member_t *member, const tc_job_t *job)
     self->answers++;
 }
 
-static void on_refused(tc_member_t *member, tc_chat_error_e error)
+static void on_refused(tc_member_t *member, tc_chat_error_e error, int retry_after_s)
 {
     poster_t *self = (poster_t *)member;
 
+    (void)retry_after_s;
     unit_append_text(&self->told, "refused(%s)", tc_chat_error_code(error));
     self->answers++;
 }
@@ -74,7 +75,8 @@ static void write_in(fake_world_t *world, poster_t *self, const char *room_id,
 {
     tc_uuid_t trip = uuid_of(FAKE_TRIP), room = uuid_of(room_id);
 
-    tc_hub_write(world->hub, &self->member, &world->store.store, &world->bus.bus, &trip, &room, in);
+    tc_hub_write(world->hub, &self->member, &world->store.store, &world->bus.bus, &trip, &room, in,
+                 world->now_us);
 }
 
 /* A POST; client_id may be NULL. */

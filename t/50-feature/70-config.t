@@ -59,6 +59,7 @@ my %NO_VALUE = (
     TEXT   => ['""', 'two words'],
     PATH   => ['""', 'two words'],
     WORDS  => ['', '""'],
+    RATE   => ['abc', '-1', '5', '5/', '/5s', '0/5s', '5/0', '5/99ms', '5/25h', '1.5/5s', '5/5lightyears', '9999999/60s', '5 60s', '""'],
     KEYS   => ['', 'RS256', '/path RS256', 'none /path', 'rs256 /path', 'HS256 ""', 'HS256 /path kid more'],
     ORIGINS => ['', '""', 'https://', 'https://a.example.org/path', 'a*.example.org', '*.*.org', 'example.org:x', 'example.org:0'],
 );
@@ -168,6 +169,7 @@ subtest 'each form of a value is accepted, and each bound' => sub {
         push @{ $DIRECTIVE{$name}{scope} eq 'GLOBAL' ? \@global : \@site }, map { "$name $_" } @$inside;
     }
     # One run for all: a line overrides the one before it.
+    push @site, map { "TripChatMessageRate $_" } qw(0 1/100ms 1000000/24h 5/5 300/1min);
     push @site, map { "TripChatJWTKey $_" } 'HS512 secret', 'RS256 /path first', 'ES384 /path "second key"';
     is_accepted('all of them', site_config => join("\n", @site), config => join "\n", @global);
 };

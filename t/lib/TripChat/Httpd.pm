@@ -20,6 +20,12 @@ use constant MODULES => qw(
     unixd log_config logio authz_core alias dir mime setenvif status reqtimeout remoteip dbd
 );
 
+# Tests hurry more than people do.
+use constant NO_LIMITS => join '', map { "TripChat${_} 0\n" } qw(
+    MessageRate EditRate TypingRate UserMessageRate UserEditRate UserTypingRate HandshakeRate
+    AddressConnections UserConnections
+);
+
 my $TOP = abs_path(dirname(__FILE__) . '/../../..');
 
 sub top_dir { return $TOP }

@@ -240,6 +240,7 @@ sub _chat_config {
     $database
     $bus
     TripChatJWTSecretFile "$secret"
+    ${\ TripChat::Httpd::NO_LIMITS() }
     $config
     <Location "/ws/chat/">
         SetHandler tripchat-websocket

@@ -46,7 +46,7 @@ sub new_test_config {
     for my $name (site_names()) {
         $vars->{"tc_${name}_port"} = $config->server->select_next_port;
         $vars->{"tc_${name}_dir"}  = site_dir($name);
-        $vars->{"tc_${name}_stack"} = site_database($name)->directives
+        $vars->{"tc_${name}_stack"} = site_database($name)->directives . TripChat::Httpd::NO_LIMITS()
             . (is_full() ? TripChat::Redis->shared->directives(prefix => "$name:") : '');
     }
     return $config;

@@ -1,0 +1,130 @@
+/* How often whoever does what. See meter.h. */
+#include "adapters/meter.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#define GROUPS 16384u /* a power of 2 */
+#define GROUP 8       /* places that a key may have */
+
+/* A bucket that is full again is as good as none: its place is free. */
+typedef struct {
+    _Atomic uint64_t key;
+    _Atomic tc_bucket_t bucket;
+} place_t;
+
+size_t tc_meter_size(void)
+{
+    return sizeof(place_t) * GROUP * GROUPS;
+}
+
+uint64_t tc_meter_key(const tc_shared_meter_t *meter, const tc_site_t *site, int kind, const char *name)
+{
+    unsigned char text[256];
+    size_t len = strlen(name), head = sizeof(site->index) + 1;
+    uint64_t key;
+
+    if (len > sizeof(text) - head) { /* hash a long one first */
+        key = apr_siphash24(name, len, meter->secret);
+        len = sizeof(key);
+        name = (const char *)&key;
+    }
+    memcpy(text, &site->index, sizeof(site->index));
+    text[head - 1] = (unsigned char)kind;
+    memcpy(text + head, name, len);
+    key = apr_siphash24(text, head + len, meter->secret);
+    return key ? key : 1;
+}
+
+static place_t *group_of(const tc_shared_meter_t *meter, uint64_t key)
+{
+    return (place_t *)meter->memory + GROUP * (key & (GROUPS - 1));
+}
+
+/* The key's place; without one a free one, which it takes, or NULL. */
+static place_t *find_place(const tc_shared_meter_t *meter, uint64_t key, int64_t now_us)
+{
+    place_t *group = group_of(meter, key);
+    int i;
+
+    for (i = 0; i < GROUP; i++) {
+        if (atomic_load(&group[i].key) == key) {
+            return &group[i];
+        }
+    }
+    for (i = 0; i < GROUP; i++) {
+        uint64_t owner = atomic_load(&group[i].key);
+
+        if (atomic_load(&group[i].bucket) <= now_us
+            && atomic_compare_exchange_strong(&group[i].key, &owner, key)) {
+            return &group[i];
+        }
+    }
+    return NULL;
+}
+
+int64_t tc_meter_take(tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t key, int64_t now_us)
+{
+    place_t *place = rate->tokens > 0 ? find_place(meter, key, now_us) : NULL;
+    tc_bucket_t bucket = place ? atomic_load(&place->bucket) : 0;
+
+    while (place != NULL) {
+        int64_t wait_us = tc_bucket_wait_us(bucket, rate, now_us);
+
+        if (wait_us > 0) {
+            return wait_us;
+        }
+        if (atomic_compare_exchange_weak(&place->bucket, &bucket, tc_bucket_less(bucket, rate, now_us))) {
+            break;
+        }
+    }
+    return 0;
+}
+
+/* ---- the domain's side ---- */
+
+static uint64_t key_of(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id)
+{
+    return tc_meter_key((tc_shared_meter_t *)base, site, (int)action, user_id);
+}
+
+static int64_t wait_us(tc_meter_t *base, const tc_site_t *site, tc_action_e action,
+                       const char *user_id, int64_t now_us)
+{
+    uint64_t key = key_of(base, site, action, user_id);
+    place_t *group = group_of((tc_shared_meter_t *)base, key);
+    int i;
+
+    for (i = 0; i < GROUP; i++) {
+        if (atomic_load(&group[i].key) == key) {
+            return tc_bucket_wait_us(atomic_load(&group[i].bucket), &site->user_rates[action], now_us);
+        }
+    }
+    return 0;
+}
+
+static void take(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id,
+                 int64_t now_us)
+{
+    (void)tc_meter_take((tc_shared_meter_t *)base, &site->user_rates[action],
+                        key_of(base, site, action, user_id), now_us);
+}
+
+/* A bucket is empty while it is a period from being full. */
+static void block(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id,
+                  int64_t now_us, int64_t until_us)
+{
+    int64_t full_us = until_us + site->user_rates[action].period_us;
+    place_t *place = find_place((tc_shared_meter_t *)base, key_of(base, site, action, user_id), now_us);
+    tc_bucket_t bucket = place ? atomic_load(&place->bucket) : full_us;
+
+    while (bucket < full_us && !atomic_compare_exchange_weak(&place->bucket, &bucket, full_us)) {
+    }
+}
+
+void tc_meter_init(tc_shared_meter_t *meter, void *memory, const unsigned char *secret)
+{
+    meter->meter = (tc_meter_t){wait_us, take, block};
+    meter->memory = memory;
+    memcpy(meter->secret, secret, APR_SIPHASH_KSIZE);
+}

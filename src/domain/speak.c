@@ -1,0 +1,152 @@
+/* What members say. See speak.h. */
+#include "domain/speak.h"
+
+#include "base/limits.h"
+#include "base/units.h"
+#include "codec/close.h"
+#include "codec/wire.h"
+#include "domain/typing.h"
+
+/* ---- answers ---- */
+
+/* Sends one member what is in the buffer, which it frees. */
+static void send_text(tc_member_t *member, tc_buf_t *buf)
+{
+    tc_blob_t *frame = tc_wire_frame(TC_OPCODE_TEXT, buf->data, buf->len, 0);
+
+    member->sink->send(member, frame, true);
+    tc_blob_unref(frame);
+    tc_buf_free(buf);
+}
+
+void tc_speak_error(tc_member_t *member, tc_chat_error_e error, const char *client_id,
+                    const char *field, int retry_after_s)
+{
+    bool passes = error == TC_CHAT_UNAVAILABLE || error == TC_CHAT_OVERLOADED;
+    tc_buf_t buf = TC_BUF_INIT;
+
+    if (retry_after_s == 0 && passes) {
+        retry_after_s = TC_RETRY_AFTER_S;
+    }
+    if (member->sink->refused != NULL) {
+        member->sink->refused(member, error, retry_after_s);
+        return;
+    }
+    tc_chat_encode_error(&buf, error, client_id, field, retry_after_s);
+    send_text(member, &buf);
+}
+
+static void answer_ping(tc_member_t *member, const char *client_id)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+
+    tc_chat_encode_pong(&buf, client_id);
+    send_text(member, &buf);
+}
+
+/* ---- too much ---- */
+
+/* Whoever goes on all the same is no impatient human any more. */
+static void refuse(tc_member_t *member, const char *client_id, int64_t wait_us, int64_t now_us)
+{
+    int64_t wait_s = (wait_us + TC_US_PER_S - 1) / TC_US_PER_S;
+
+    if (member->sink->close != NULL && !tc_limits_forgive(member, member->room->site, now_us)) {
+        member->sink->close(member, TC_CLOSE_POLICY, "too many messages");
+        return;
+    }
+    tc_speak_error(member, TC_CHAT_RATE_LIMITED, client_id, NULL, (int)wait_s);
+}
+
+/* Takes a token; false, and the member has been told, when there is none. */
+static bool may(tc_member_t *member, tc_meter_t *meter, tc_action_e action, const char *client_id,
+                int64_t now_us)
+{
+    int64_t wait_us = tc_limits_take(member, member->room->site, meter, action, now_us);
+
+    if (wait_us > 0) {
+        refuse(member, client_id, wait_us, now_us);
+    }
+    return wait_us == 0;
+}
+
+/* What is neither an edit nor typing counts as a message, be it what it may. */
+static tc_action_e action_of(const tc_chat_in_t *in, tc_chat_error_e error)
+{
+    if (error == TC_CHAT_OK && in->kind == TC_CHAT_IN_EDIT) {
+        return TC_ACTION_EDIT;
+    }
+    return error == TC_CHAT_OK && in->kind == TC_CHAT_IN_TYPING ? TC_ACTION_TYPING : TC_ACTION_MESSAGE;
+}
+
+/* ---- what is said ---- */
+
+static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
+{
+    tc_room_t *room = member->room;
+    tc_job_t *job = tc_job_create(in->kind == TC_CHAT_IN_MESSAGE ? TC_JOB_POST : TC_JOB_EDIT,
+                                  room->store, in->content, in->content_len, in->client_id);
+
+    job->room = room;
+    job->member = member;
+    job->room_id = room->room_id;
+    job->user = tc_user_ref(member->user);
+    job->message_type = in->message_type;
+    job->has_reply = in->has_reply;
+    job->reply_to = in->reply_to;
+    job->message_id = in->message_id;
+    if (job->kind == TC_JOB_POST) {
+        tc_uuid_make_v7(&job->message_id);
+    }
+    if (room->store->submit(room->store, job) != APR_SUCCESS) {
+        tc_speak_error(member, TC_CHAT_OVERLOADED, in->client_id, NULL, 0);
+        tc_job_destroy(job);
+        return;
+    }
+    room->jobs++;
+    member->jobs++;
+    tc_room_add_write(room, job);
+}
+
+static void obey(tc_member_t *member, const tc_chat_in_t *in, int64_t now_us)
+{
+    switch (in->kind) {
+    case TC_CHAT_IN_MESSAGE:
+    case TC_CHAT_IN_EDIT:
+        submit_write(member, in);
+        break;
+    case TC_CHAT_IN_TYPING:
+        tc_typing_on_message(member, in->is_typing, now_us);
+        break;
+    case TC_CHAT_IN_AUTHENTICATE:
+        member->sink->authenticate(member, in->token, in->client_id);
+        break;
+    case TC_CHAT_IN_PING:
+        answer_ping(member, in->client_id);
+        break;
+    }
+}
+
+void tc_speak_on_text(tc_member_t *member, tc_meter_t *meter, const char *text, size_t len,
+                      int64_t now_us)
+{
+    tc_chat_in_t in;
+    tc_chat_error_e error = tc_chat_decode(text, len, &member->room->site->rules, &in);
+
+    if (may(member, meter, action_of(&in, error), in.client_id, now_us)) {
+        if (error == TC_CHAT_OK) {
+            obey(member, &in, now_us);
+        }
+        else {
+            tc_speak_error(member, error, in.client_id, in.bad_field, 0);
+        }
+    }
+    tc_chat_in_free(&in);
+}
+
+void tc_speak_write(tc_member_t *member, tc_meter_t *meter, const tc_chat_in_t *in, int64_t now_us)
+{
+    if (may(member, meter, action_of(in, TC_CHAT_OK), in->client_id, now_us)) {
+        submit_write(member, in);
+    }
+}

@@ -1,0 +1,106 @@
+/* Who may come how often. See admission.h. */
+#include "httpd/admission.h"
+
+#include "base/clock.h"
+
+#include <ap_mpm.h>
+#include <apr_general.h>
+#include <apr_shm.h>
+#include <apr_strings.h>
+#include <http_log.h>
+#include <scoreboard.h>
+
+APLOG_USE_MODULE(tripchat);
+
+#define TALLY_KEYS 4096 /* users and addresses of a child */
+
+static tc_shared_meter_t meter; /* const after post_config, but for the memory it points to */
+static tc_tally_t tally;        /* the same */
+
+static int failed(server_rec *server, apr_status_t rv, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server, "TC0065: %s", what);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* Memory without a name: the children inherit it, and it goes with the last of them. */
+int tc_admission_make(apr_pool_t *pconf, server_rec *server)
+{
+    unsigned char secret[APR_SIPHASH_KSIZE];
+    int children = 1;
+    apr_shm_t *shm;
+    apr_status_t rv;
+
+    (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
+    tc_tally_plan(&tally, children > 0 ? (unsigned)children : 1, TALLY_KEYS);
+    rv = apr_generate_random_bytes(secret, sizeof(secret));
+    if (rv != APR_SUCCESS) {
+        return failed(server, rv, "there are no random bytes to be had");
+    }
+    rv = apr_shm_create(&shm, tc_meter_size() + tc_tally_size(&tally), NULL, pconf);
+    if (rv != APR_SUCCESS) {
+        return failed(server, rv, "cannot make the shared memory in which connections are counted");
+    }
+    tc_meter_init(&meter, apr_shm_baseaddr_get(shm), secret);
+    tally.memory = (unsigned char *)apr_shm_baseaddr_get(shm) + tc_meter_size();
+    return OK;
+}
+
+void tc_admission_config(tc_child_config_t *config)
+{
+    config->meter = &meter;
+    config->tally = &tally;
+}
+
+/* Whoever has an IPv6 address has 2^64 of them (RFC 6177): the network counts. */
+static const char *name_of_address(request_rec *r)
+{
+    const apr_sockaddr_t *address = r->useragent_addr;
+
+#if APR_HAVE_IPV6
+    if (address->family == APR_INET6 && !IN6_IS_ADDR_V4MAPPED(&address->sa.sin6.sin6_addr)) {
+        const unsigned char *bytes = address->sa.sin6.sin6_addr.s6_addr;
+
+        return apr_psprintf(r->pool, "%02x%02x:%02x%02x:%02x%02x:%02x%02x::/64", bytes[0], bytes[1], bytes[2],
+                            bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]);
+    }
+#endif
+    (void)address;
+    return r->useragent_ip;
+}
+
+int tc_admission_wait_s(request_rec *r, const tc_vhost_t *vhost)
+{
+    uint64_t key = tc_meter_key(&meter, &vhost->site, TC_KEY_HANDSHAKE, name_of_address(r));
+    int64_t wait_us = tc_meter_take(&meter, &vhost->handshake_rate, key, tc_clock_monotonic_us());
+
+    if (wait_us > 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "TC0066: too many handshakes of one address");
+    }
+    return (int)((wait_us + TC_US_PER_S - 1) / TC_US_PER_S);
+}
+
+static bool claim_one(const tc_vhost_t *vhost, tc_child_t *child, int kind, const char *name,
+                      unsigned max, uint64_t *key)
+{
+    return max == 0
+           || tc_child_count(child, tc_meter_key(&meter, &vhost->site, kind, name), max, key);
+}
+
+bool tc_admission_claim(request_rec *r, const tc_vhost_t *vhost, tc_child_t *child,
+                        const char *user_id, tc_claim_t *claim)
+{
+    const char *whose = NULL;
+
+    if (!claim_one(vhost, child, TC_KEY_ADDRESS, name_of_address(r), vhost->address_connections,
+                   &claim->address_key)) {
+        whose = "address";
+    }
+    else if (!claim_one(vhost, child, TC_KEY_USER, user_id, vhost->user_connections, &claim->user_key)) {
+        whose = "user";
+    }
+    if (whose != NULL) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "TC0067: too many connections of one %s", whose);
+    }
+    return whose == NULL;
+}

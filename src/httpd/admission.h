@@ -1,0 +1,31 @@
+/*
+ * Who may come how often, and with how many connections: by address and by user, over all children. Worker.
+ */
+#ifndef TC_HTTPD_ADMISSION_H
+#define TC_HTTPD_ADMISSION_H
+
+#include "adapters/child.h"
+#include "httpd/vhost.h"
+
+#include <httpd.h>
+
+/*
+ * Makes what all children share, on pconf, before there are any: OK, or HTTP_INTERNAL_SERVER_ERROR and why on the
+ * error log.
+ */
+int tc_admission_make(apr_pool_t *pconf, server_rec *server);
+
+/* Gives a child its part of it, when it starts its threads. */
+void tc_admission_config(tc_child_config_t *config);
+
+/* Takes a handshake of the request's address. 0, or the seconds until there may be another. */
+int tc_admission_wait_s(request_rec *r, const tc_vhost_t *vhost);
+
+/*
+ * Counts the connection as its address's and its user's. False when one of them has as many as allowed; what was
+ * counted is in the claim in either case and goes with it.
+ */
+bool tc_admission_claim(request_rec *r, const tc_vhost_t *vhost, tc_child_t *child,
+                        const char *user_id, tc_claim_t *claim);
+
+#endif

@@ -1,0 +1,174 @@
+# How often somebody may do what, and with how many connections: over sockets and HTTP from the same buckets,
+# in whichever child.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+
+use TripChat::Rest;
+use TripChat::Shared qw(is_full);
+use TripChat::Test;
+
+# Long periods: no token comes back within a test, however slow the machine is.
+use constant PERIOD => '10h';
+
+sub server_with {
+    my (@lines) = @_;
+    return TripChat::Server->start(site_config => join("\n", @lines));
+}
+
+# How many of the answers are errors, after so many that are not: (accepted, errors).
+sub answers {
+    my ($client, $count) = @_;
+    my ($accepted, @errors) = (0);
+    for (1 .. $count) {
+        my $message = $client->next_json;
+        if ($message->{type} eq 'error') { push @errors, $message } else { $accepted++ }
+    }
+    return ($accepted, @errors);
+}
+
+sub is_rate_limited {
+    my ($error, $client_id, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is_deeply([@$error{qw(type code client_id)}], ['error', 'rate_limited', $client_id], $name);
+    return cmp_ok($error->{retry_after}, '>', 0, 'with the seconds to wait');
+}
+
+subtest 'messages of a connection' => sub {
+    my $server = server_with('TripChatMessageRate 5/' . PERIOD);
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my ($ann, $again) = map { $site->chat(trip => $trip) } 1, 2;
+    $ann->say("message $_", client_id => "c$_") for 1 .. 8;
+    my ($accepted, @errors) = answers($ann, 8);
+    is($accepted, 5, 'as many as there are tokens');
+    is_rate_limited($errors[$_], 'c' . (6 + $_), 'one more') for 0 .. 2;
+    $ann->send_text('{"type":"ping"}');
+    is($ann->next_json->{code}, 'rate_limited', 'whatever it is counts');
+    $ann->send_text('no JSON');
+    is($ann->next_json->{code}, 'rate_limited', 'broken or not');
+    $ann->typing(1);
+    is(scalar $ann->json_before_pong, 0, 'but typing and edits have tokens of their own');
+    $again->say('over another connection');
+    is($again->next_json('chat_message')->{message}{content}, 'message 1', 'others go on') ;
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'edits and typing of a connection' => sub {
+    my $server = server_with('TripChatEditRate 2/' . PERIOD, 'TripChatTypingRate 2/' . PERIOD, 'TripChatTypingInterval 0');
+    my $site   = $server->site;
+    my $ann    = $site->chat(trip => $site->new_trip);
+    my $id     = $ann->said('one')->{id};
+    $ann->edit($id, "edit $_") for 1 .. 3;
+    my ($accepted, @errors) = answers($ann, 3);
+    is($accepted, 2, 'edits');
+    is_rate_limited($errors[0], undef, 'one more');
+    $ann->typing(1) for 1 .. 3;
+    is_rate_limited($ann->next_json, undef, 'typing: the third');
+    is($ann->said('two')->{content}, 'two', 'messages go on');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'tokens come back' => sub {
+    my $server = server_with('TripChatMessageRate 2/200ms', 'TripChatRefusalRate 0');
+    my $site   = $server->site;
+    my $ann    = $site->chat(trip => $site->new_trip);
+    my $seen   = 0;
+    until_true('the twentieth message', sub { $ann->say('again'); $seen++ if $ann->next_json->{type} eq 'chat_message'; $seen >= 20 });
+    pass('one after the other');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'messages of a user over all ways in' => sub {
+    my $server = server_with('TripChatUserMessageRate 6/' . PERIOD, 'TripChatUserEditRate 1/' . PERIOD);
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my $rest = $site->rest;
+    my @sockets = map { $site->chat(trip => $trip) } 1, 2;
+    $_->said("from socket $_") for @sockets;
+    my @posted = map { $rest->posted($trip, "over HTTP $_") } 1 .. 4;
+    my $refused = $rest->post($trip, 'one more');
+    refusal_is($refused, 429, { code => 'rate_limited', retry_after => $refused->{json}{retry_after} }, 'over HTTP');
+    is($refused->{fields}{'retry-after'}[0], $refused->{json}{retry_after}, 'with Retry-After');
+    cmp_ok($refused->{json}{retry_after}, '>', 0, 'and a time');
+    $sockets[0]->messages_until('over HTTP 4');
+    $sockets[0]->say('one more', client_id => 'x');
+    is_rate_limited($sockets[0]->next_json, 'x', 'over a socket');
+    is($rest->edit($posted[0]{id}, 'edited')->{status}, 200, 'an edit');
+    is($rest->edit($posted[0]{id}, 'again')->{status},  429, 'and no more');
+    is($site->rest(as => 'bob')->post($trip, 'mine')->{status}, 201, 'another user goes on');
+    is($rest->room($trip)->{json}{last_seq}, 8, 'what was refused is not stored');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'whoever goes on after many a refusal is closed with 1008' => sub {
+    my $server = server_with('TripChatMessageRate 1/' . PERIOD, 'TripChatRefusalRate 3/' . PERIOD);
+    my $site   = $server->site;
+    my $ann    = $site->chat(trip => $site->new_trip);
+    is($ann->said('one')->{content}, 'one', 'one is allowed');
+    $ann->say("message $_") for 1 .. 10;
+    my ($accepted, @errors) = answers($ann, 3);
+    is_deeply([$accepted, scalar @errors], [0, 3], 'three times it is told');
+    closes_with($ann, 1008, 'then its connection ends');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'handshakes of an address' => sub {
+    my $server = server_with('TripChatHandshakeRate 5/' . PERIOD);
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my @clients = map { $site->chat(trip => $trip) } 1 .. 4;
+    ok($site->rest->follow($trip), 'a stream is one, too');
+    my $answer = eval { $site->connect->open($site->path($trip, token => $site->token('ann')))->{answer}{status} } // $@;
+    like($answer, qr/429/, 'a sixth gets 429');
+    refusal_is($site->rest->ask_to_follow($trip)->answer, 429, { code => 'rate_limited', retry_after => 7200 }, 'as a stream does') ;
+    is($site->rest->room($trip)->{status}, 200, 'reading goes on');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'connections of a user' => sub {
+    my $server = server_with('TripChatUserConnections 3');
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my @anns = map { $site->chat(trip => $trip) } 1, 2;
+    my $stream = $site->rest->follow($trip);
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1008, 'a fourth is closed');
+    is($site->rest->ask_to_follow($trip)->answer->{status},    429, 'a stream gets 429');
+    is($site->rest->ask_for_news($trip, 0)->answer->{status}, 429, 'a poll as well');
+    ok($site->chat(trip => $trip, as => 'bob'), 'another user comes in');
+    $anns[0]->leave;
+    my $back;
+    until_true('the place to be free', sub { $back = eval { $site->chat(trip => $trip) } });
+    ok($back, 'who goes makes room');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'connections of an address' => sub {
+    my $server = server_with('TripChatAddressConnections 2', 'TripChatReject http');
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my @clients = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
+    is(eval { $site->chat(trip => $trip, as => 'carol') }, undef, 'a third is turned away');
+    like($@, qr/429/, 'with 429');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+if (is_full()) {
+    subtest 'all children count together, and those that die are not counted for ever' => sub {
+        my $server = TripChat::Server->start(children => 4, site_config => join "\n", 'TripChatUserConnections 12',
+            'TripChatUserMessageRate 12/' . PERIOD);
+        my ($site, $trip) = ($server->site, $server->site->new_trip);
+        my @clients = map { $site->chat(trip => $trip) } 1 .. 12;
+        turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1008, 'a thirteenth connection');
+        $_->said('hello') for @clients;
+        $clients[0]->messages_until('hello') for 2 .. 12;
+        $clients[0]->say('one more', client_id => 'x');
+        is_rate_limited($clients[0]->next_json, 'x', 'a thirteenth message');
+        kill 'KILL', $server->child_pids;
+        my @back;
+        until_true('all of them to come back', sub { push @back, eval { $site->chat(trip => $trip) } // (); @back == 12 });
+        pass('what the dead held is free again');
+        stops_clean($server, 'and the log has nothing else to say', qr/exit signal Killed/);
+    };
+}
+
+done_testing;
