@@ -102,7 +102,23 @@ $(eval $(call UNIT_RULES,tsan,$(TSAN)))
 .PRECIOUS: $(BUILD)/unit/%.o $(BUILD)/tsan/%.o
 .SECONDARY:
 
-UNIT_BIN := $(UNIT_TESTS:%=$(BUILD)/unit/%.t)
+# The fuzz targets: t/10-fuzz/fuzz_<name>.c. Here each is fed its seeds alone, by a driver of ours.
+FUZZ_TARGETS := $(patsubst t/10-fuzz/fuzz_%.c,%,$(sort $(wildcard t/10-fuzz/fuzz_*.c)))
+FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c src/adapters/jwt*.c)) \
+                t/10-fuzz/fuzz.c t/10-fuzz/chat_checks.c
+FUZZ_LIBS     = $(shell apr-1-config --link-ld) $(shell apu-1-config --link-ld) $(LIBS)
+FUZZ_SEEDS   := $(BUILD)/fuzz/seeds/.made
+
+$(BUILD)/unit/fuzz_%.t: $(BUILD)/unit/t/10-fuzz/fuzz_%.o $(BUILD)/unit/t/10-fuzz/replay.o \
+                        $(FUZZ_SRC:%.c=$(BUILD)/unit/%.o) | $(FUZZ_SEEDS)
+	$(CC) $(ASAN) -o $@ $^ $(FUZZ_LIBS)
+
+$(FUZZ_SEEDS): t/10-fuzz/seeds.pl t/lib/TripChat/Frame.pm
+	@rm -rf $(@D)
+	@t/10-fuzz/seeds.pl $(@D)
+	@touch $@
+
+UNIT_BIN := $(UNIT_TESTS:%=$(BUILD)/unit/%.t) $(FUZZ_TARGETS:%=$(BUILD)/unit/fuzz_%.t)
 TSAN_BIN := $(TSAN_TESTS:%=$(BUILD)/tsan/%.t)
 
 test-deps:
