@@ -6,6 +6,7 @@
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
 #   make test         all tests                        make test-unit    the pure layers, sanitized
 #   make test-tsan    engine and domain under TSan     make test-browser the client, in Node and Chromium
+#   make fuzz TIME=60 [TARGET=reader]                  what parses, with libFuzzer, so many seconds each
 #   make bench        build bench/tcload.c             make clean        remove what was built
 
 APXS     ?= apxs
@@ -29,7 +30,7 @@ PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 
-.PHONY: all deps install run token grant revoke test test-deps check test-unit test-tsan test-browser bench clean
+.PHONY: all deps install run token grant revoke test test-deps check test-unit test-tsan test-browser fuzz bench clean
 
 all: $(MODULE)
 
@@ -150,6 +151,30 @@ test-browser: test-deps $(MODULE)
 	@[ -d $(BROWSER)/node_modules/playwright-core ] || npm install --silent --no-audit --no-fund \
 	    --no-save --prefix $(BROWSER) playwright-core@1.60.0 ws@8.23.0
 	@t/as-user t/run t/70-browser
+
+# ---- fuzzing ----
+
+TIME   ?= 60
+TARGET ?= $(FUZZ_TARGETS)
+
+FUZZ_CC     := clang
+FUZZ_FLAGS  := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_CFLAGS := -g -O1 -fno-omit-frame-pointer
+
+fuzz:
+	@conf/demo/install-packages build test fuzz
+	@$(MAKE) --no-print-directory $(TARGET:%=$(BUILD)/fuzz/fuzz_%) $(FUZZ_SEEDS)
+	@t/10-fuzz/run '$(TIME)' $(TARGET)
+
+# libFuzzer's own main comes with the flag when it links; objects get the instrumentation alone.
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/t/10-fuzz/fuzz_%.o $(FUZZ_SRC:%.c=$(BUILD)/fuzz/%.o)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $^ $(FUZZ_LIBS)
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(PURE_CFLAGS) $(FUZZ_CFLAGS) $(subst fuzzer,fuzzer-no-link,$(FUZZ_FLAGS)) -MMD -MP -c -o $@ $<
+
+-include $(wildcard $(BUILD)/fuzz/*/*.d $(BUILD)/fuzz/*/*/*.d)
 
 bench: $(BUILD)/bench/tcload
 
