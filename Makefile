@@ -6,6 +6,7 @@
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
 #   make test         all tests                        make test-unit    the pure layers, sanitized
 #   make test-tsan    engine and domain under TSan     make test-browser the client, in Node and Chromium
+#   make fuzz TIME=60 [TARGET=reader]                  what parses, with libFuzzer, so many seconds each
 #   make bench        build bench/tcload.c             make clean        remove what was built
 
 APXS     ?= apxs
@@ -29,7 +30,7 @@ PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 
-.PHONY: all deps install run token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser bench clean
+.PHONY: all deps install run token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz bench clean
 
 all: $(MODULE)
 
@@ -102,7 +103,23 @@ $(eval $(call UNIT_RULES,tsan,$(TSAN)))
 .PRECIOUS: $(BUILD)/unit/%.o $(BUILD)/tsan/%.o
 .SECONDARY:
 
-UNIT_BIN := $(UNIT_TESTS:%=$(BUILD)/unit/%.t)
+# The fuzz targets: t/10-fuzz/fuzz_<name>.c. Here each is fed its seeds alone, by a driver of ours.
+FUZZ_TARGETS := $(patsubst t/10-fuzz/fuzz_%.c,%,$(sort $(wildcard t/10-fuzz/fuzz_*.c)))
+FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c src/adapters/jw*.c)) \
+                t/10-fuzz/fuzz.c t/10-fuzz/chat_checks.c
+FUZZ_LIBS     = $(shell apr-1-config --link-ld) $(shell apu-1-config --link-ld) $(LIBS)
+FUZZ_SEEDS   := $(BUILD)/fuzz/seeds/.made
+
+$(BUILD)/unit/fuzz_%.t: $(BUILD)/unit/t/10-fuzz/fuzz_%.o $(BUILD)/unit/t/10-fuzz/replay.o \
+                        $(FUZZ_SRC:%.c=$(BUILD)/unit/%.o) | $(FUZZ_SEEDS)
+	$(CC) $(ASAN) -o $@ $^ $(FUZZ_LIBS)
+
+$(FUZZ_SEEDS): t/10-fuzz/seeds.pl t/lib/TripChat/Frame.pm
+	@rm -rf $(@D)
+	@t/10-fuzz/seeds.pl $(@D)
+	@touch $@
+
+UNIT_BIN := $(UNIT_TESTS:%=$(BUILD)/unit/%.t) $(FUZZ_TARGETS:%=$(BUILD)/unit/fuzz_%.t)
 TSAN_BIN := $(TSAN_TESTS:%=$(BUILD)/tsan/%.t)
 
 test-deps:
@@ -136,6 +153,30 @@ test-tsan: test-deps $(TSAN_BIN)
 
 test-browser: browser-deps $(MODULE)
 	@t/as-user t/run t/70-browser
+
+# ---- fuzzing ----
+
+TIME   ?= 60
+TARGET ?= $(FUZZ_TARGETS)
+
+FUZZ_CC     := clang
+FUZZ_FLAGS  := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_CFLAGS := -g -O1 -fno-omit-frame-pointer
+
+fuzz:
+	@conf/demo/install-packages build test fuzz
+	@$(MAKE) --no-print-directory $(TARGET:%=$(BUILD)/fuzz/fuzz_%) $(FUZZ_SEEDS)
+	@t/10-fuzz/run '$(TIME)' $(TARGET)
+
+# libFuzzer's own main comes with the flag when it links; objects get the instrumentation alone.
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/t/10-fuzz/fuzz_%.o $(FUZZ_SRC:%.c=$(BUILD)/fuzz/%.o)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $^ $(FUZZ_LIBS)
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(PURE_CFLAGS) $(FUZZ_CFLAGS) $(subst fuzzer,fuzzer-no-link,$(FUZZ_FLAGS)) -MMD -MP -c -o $@ $<
+
+-include $(wildcard $(BUILD)/fuzz/*/*.d $(BUILD)/fuzz/*/*/*.d)
 
 bench: $(BUILD)/bench/tcload
 

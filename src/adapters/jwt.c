@@ -77,6 +77,12 @@ static bool get_optional_date(json_object *claims, const char *name, int64_t *se
     return !json_object_object_get_ex(claims, name, NULL) || get_date(claims, name, seconds);
 }
 
+/* By more than what clocks may differ by? `now_s` is not negative. */
+static bool is_ahead(int64_t at_s, int64_t now_s, int64_t patience_s)
+{
+    return at_s > now_s && at_s - now_s > patience_s;
+}
+
 /* RFC 7519, 4.1.4 to 4.1.6. */
 static const char *check_times(json_object *claims, const tc_jwt_rules_t *rules, int64_t now_s,
                                int64_t *expires_s)
@@ -91,11 +97,11 @@ static const char *check_times(json_object *claims, const tc_jwt_rules_t *rules,
     }
     *expires_s = *expires_s > INT64_MAX - rules->leeway_s ? INT64_MAX : *expires_s + rules->leeway_s;
     if (!get_optional_date(claims, "nbf", &not_before_s)
-        || not_before_s > now_s + rules->leeway_s) {
+        || is_ahead(not_before_s, now_s, rules->leeway_s)) {
         return "not yet valid";
     }
     if (!get_optional_date(claims, "iat", &issued_s)
-        || issued_s > now_s + rules->leeway_s + IAT_AHEAD_S) {
+        || is_ahead(issued_s, now_s, rules->leeway_s + IAT_AHEAD_S)) {
         return "issued in the future";
     }
     return NULL;

@@ -159,15 +159,13 @@ static tc_chat_error_e read_object(const tc_chat_rules_t *rules, tc_chat_in_t *o
     const char *type = tc_json_get_string(out->doc, "type", &len, &present);
     tc_chat_error_e error = read_client_id(out);
 
-    if (type == NULL) {
-        return TC_CHAT_INVALID_MESSAGE;
-    }
-    for (i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
+    for (i = 0; type != NULL && i < sizeof(readers) / sizeof(readers[0]); i++) {
         if (strlen(readers[i].type) == len && memcmp(readers[i].type, type, len) == 0) {
             return error == TC_CHAT_OK ? readers[i].read(rules, out) : error;
         }
     }
-    return TC_CHAT_UNKNOWN_TYPE;
+    out->bad_field = NULL; /* the type is what is told */
+    return type != NULL ? TC_CHAT_UNKNOWN_TYPE : TC_CHAT_INVALID_MESSAGE;
 }
 
 static tc_chat_error_e read_post(const tc_chat_rules_t *rules, tc_chat_in_t *out)

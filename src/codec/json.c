@@ -72,18 +72,34 @@ static const char *scan_token(const char *at, const char *end)
     return strchr(" \t\r\n{}[],:", *at) != NULL && *at != '\0' ? at + 1 : scan_word(at, end);
 }
 
+/* True when an escaped U+0000 stands in from..to, which begins with a whole string. */
+static bool has_nul(const char *from, const char *to)
+{
+    for (; to - from >= 6; from++) {
+        if (memcmp(from, "\\u0000", 6) == 0) {
+            return true;
+        }
+        from += *from == '\\';
+    }
+    return false;
+}
+
 /*
  * Checks the tokens of a text whose structure json-c has checked: it takes words, numbers and strings
- * that are no JSON. Counts the outer object's members by their colons: of two equal keys json-c keeps
- * the last.
+ * that are no JSON, and ends a key at its U+0000, which makes another key of it. Counts the outer object's
+ * members by their colons: of two equal keys json-c keeps the last.
  */
 static bool scan_tokens(const char *text, size_t len, int *outer_members)
 {
-    const char *at = text, *end = text + len;
+    const char *at = text, *end = text + len, *key = text;
     int depth = 0;
 
     *outer_members = 0;
     while (at != NULL && at < end) {
+        if (*at == ':' && has_nul(key, at)) {
+            return false;
+        }
+        key = *at == '"' ? at : key;
         depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
         *outer_members += *at == ':' && depth == 1;
         at = scan_token(at, end);

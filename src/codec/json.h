@@ -12,7 +12,7 @@
 
 typedef enum {
     TC_JSON_OK,
-    TC_JSON_BROKEN,    /* not JSON, or more than one value */
+    TC_JSON_BROKEN,    /* not JSON, more than one value, or a key with U+0000, which json-c would cut */
     TC_JSON_TOO_DEEP,
     TC_JSON_NOT_OBJECT,
     TC_JSON_DOUBLED    /* a key of the outer object stands twice */

@@ -121,6 +121,27 @@ START_TEST(a_key_twice_in_the_outer_object_is_refused)
 }
 END_TEST
 
+/* json-c ends a key at its NUL: "type\u0000" would be the field "type". */
+START_TEST(a_nul_in_a_key_is_refused_and_in_a_value_taken)
+{
+    static const char *const broken[] = {
+        "{\"\\u0000\":1}",
+        "{\"a\\u0000b\":1}",
+        "{\"a\":{\"\\\\\\u0000\" :1}}",
+        "{\"a\":[{},{\"b\":\"\",\"c\\\"\\u0000\"\n:1}]}",
+    };
+    static const char *const fine[] = {
+        "{\"a\":\"\\u0000\"}",
+        "{\"a\":\"\\u0000\",\"b\":\"\"}",
+        "{\"\\\\u0000\":1}",
+        "{\"\\u00010000\":1}",
+    };
+
+    check_all(broken, UNIT_COUNT(broken), TC_JSON_BROKEN);
+    check_all(fine, UNIT_COUNT(fine), TC_JSON_OK);
+}
+END_TEST
+
 /* {"a":[[ … ]]} of so many levels, the object counted. */
 static void nest(tc_buf_t *buf, int levels)
 {
@@ -222,6 +243,6 @@ END_TEST
 UNIT_MAIN("json", objects_of_every_kind_are_taken, what_is_broken_is_refused,
           what_json_c_alone_would_take_is_refused, a_value_that_is_no_object_is_told_apart,
           a_text_cut_anywhere_is_broken, a_key_twice_in_the_outer_object_is_refused,
-          nesting_is_bounded, a_string_member_is_told_from_one_that_is_missing_or_no_string,
+          a_nul_in_a_key_is_refused_and_in_a_value_taken, nesting_is_bounded, a_string_member_is_told_from_one_that_is_missing_or_no_string,
           every_string_that_is_written_is_read_the_same,
           strings_are_escaped_as_short_as_json_can)

@@ -1,0 +1,260 @@
+/*
+ * codec/json against a grammar of its own, written from RFC 8259: both take the same texts, however json-c
+ * feels about them, and the same are too deep, no object, or have a key twice. A string of any bytes that is
+ * written is read back as it was.
+ *
+ * Input: a JSON text.
+ */
+#include "fuzz.h"
+
+#include "base/limits.h"
+#include "codec/json.h"
+
+#define KEYS_MAX 64 /* of the outer object that are compared; with more, doubled keys are left alone */
+
+const char fuzz_name[] = "json";
+
+/* Where the grammar is, and what it has found out on the way. `failed`: no JSON; the rest means nothing. */
+typedef struct {
+    const char *at, *end;
+    bool failed;
+    bool nul_key;      /* a key holds U+0000 */
+    int deepest;       /* levels of values */
+    int key_count;     /* of the outer object */
+    bool escaped_keys; /* keys that cannot be compared as they stand */
+    const char *keys[KEYS_MAX];
+    size_t key_lens[KEYS_MAX];
+} grammar_t;
+
+static bool next_is(grammar_t *g, char c)
+{
+    return g->at < g->end && *g->at == c;
+}
+
+static bool accept(grammar_t *g, char c)
+{
+    bool there = next_is(g, c);
+
+    g->at += there;
+    return there;
+}
+
+static void expect(grammar_t *g, char c)
+{
+    g->failed = !accept(g, c) || g->failed;
+}
+
+static void skip_space(grammar_t *g)
+{
+    while (accept(g, ' ') || accept(g, '\t') || accept(g, '\n') || accept(g, '\r')) {
+    }
+}
+
+static bool accept_digit(grammar_t *g)
+{
+    bool there = g->at < g->end && *g->at >= '0' && *g->at <= '9';
+
+    g->at += there;
+    return there;
+}
+
+static void expect_digits(grammar_t *g)
+{
+    g->failed = !accept_digit(g) || g->failed;
+    while (accept_digit(g)) {
+    }
+}
+
+/* Section 6 */
+static void number(grammar_t *g)
+{
+    (void)accept(g, '-');
+    if (!accept(g, '0')) {
+        expect_digits(g);
+    }
+    if (accept(g, '.')) {
+        expect_digits(g);
+    }
+    if (accept(g, 'e') || accept(g, 'E')) {
+        (void)(accept(g, '+') || accept(g, '-'));
+        expect_digits(g);
+    }
+}
+
+/* Behind the backslash; true when it stands for U+0000. */
+static bool escape(grammar_t *g)
+{
+    char hex[5] = "";
+    size_t i;
+
+    if (!accept(g, 'u')) {
+        g->failed = g->at == g->end || *g->at == '\0' || !strchr("\"\\/bfnrt", *g->at) || g->failed;
+        g->at += g->at < g->end;
+        return false;
+    }
+    for (i = 0; i < 4 && g->at < g->end; i++) {
+        hex[i] = *g->at++;
+    }
+    g->failed = strspn(hex, "0123456789abcdefABCDEF") != 4 || g->failed;
+    return strcmp(hex, "0000") == 0;
+}
+
+/* Section 7; *plain: without escapes, *nul: with an escaped U+0000. */
+static void string(grammar_t *g, bool *plain, bool *nul)
+{
+    *plain = true;
+    *nul = false;
+    expect(g, '"');
+    while (!g->failed && !accept(g, '"')) {
+        g->failed = g->at == g->end || (unsigned char)*g->at < 0x20;
+        if (!g->failed && *g->at++ == '\\') {
+            *plain = false;
+            *nul = escape(g) || *nul;
+        }
+    }
+}
+
+static void word(grammar_t *g, const char *expected)
+{
+    while (*expected != '\0') {
+        expect(g, *expected++);
+    }
+}
+
+static void value(grammar_t *g, int level);
+
+static void key(grammar_t *g, int level)
+{
+    const char *from = g->at;
+    bool plain, nul;
+
+    string(g, &plain, &nul);
+    g->nul_key = g->nul_key || nul;
+    if (level == 1) {
+        g->escaped_keys = g->escaped_keys || !plain;
+        if (g->key_count < KEYS_MAX) {
+            g->keys[g->key_count] = from;
+            g->key_lens[g->key_count] = (size_t)(g->at - from);
+        }
+        g->key_count++;
+    }
+    skip_space(g);
+    expect(g, ':');
+}
+
+/* Sections 4 and 5: what stands between the brackets is the same but for the keys. */
+static void container(grammar_t *g, int level, char close, bool with_keys)
+{
+    skip_space(g);
+    if (accept(g, close)) {
+        return;
+    }
+    do {
+        skip_space(g);
+        if (with_keys) {
+            key(g, level);
+        }
+        value(g, level + 1);
+    } while (!g->failed && accept(g, ','));
+    expect(g, close);
+}
+
+static void value(grammar_t *g, int level)
+{
+    bool plain, nul;
+
+    if (level > g->deepest) {
+        g->deepest = level;
+    }
+    skip_space(g);
+    if (g->failed) {
+        return;
+    }
+    if (accept(g, '{')) {
+        container(g, level, '}', true);
+    }
+    else if (accept(g, '[')) {
+        container(g, level, ']', false);
+    }
+    else if (next_is(g, '"')) {
+        string(g, &plain, &nul);
+    }
+    else if (next_is(g, 't') || next_is(g, 'f') || next_is(g, 'n')) {
+        word(g, next_is(g, 't') ? "true" : next_is(g, 'f') ? "false" : "null");
+    }
+    else {
+        number(g);
+    }
+    skip_space(g);
+}
+
+static bool has_key_twice(const grammar_t *g)
+{
+    int i, j;
+
+    for (i = 0; i < g->key_count; i++) {
+        for (j = 0; j < i; j++) {
+            if (g->key_lens[i] == g->key_lens[j]
+                && memcmp(g->keys[i], g->keys[j], g->key_lens[i]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void check_parse(const char *text, size_t len)
+{
+    grammar_t g = {.at = text, .end = text + len};
+    json_object *object = NULL;
+    tc_json_status_e status = tc_json_parse_object(text, len, TC_JSON_MAX_DEPTH, &object);
+    bool is_object;
+
+    FUZZ_REQUIRE((object != NULL) == (status == TC_JSON_OK));
+    skip_space(&g);
+    is_object = next_is(&g, '{');
+    value(&g, 1);
+    if (g.failed || g.at != g.end || g.nul_key) {
+        /* Which of the two is found first is nobody's business. */
+        FUZZ_REQUIRE(status == TC_JSON_BROKEN || status == TC_JSON_TOO_DEEP);
+    }
+    else if (g.deepest > TC_JSON_MAX_DEPTH) {
+        FUZZ_REQUIRE(status == TC_JSON_TOO_DEEP);
+    }
+    else if (!is_object) {
+        FUZZ_REQUIRE(status == TC_JSON_NOT_OBJECT);
+    }
+    else if (g.escaped_keys || g.key_count > KEYS_MAX) {
+        FUZZ_REQUIRE(status == TC_JSON_OK || status == TC_JSON_DOUBLED);
+    }
+    else {
+        FUZZ_REQUIRE(status == (has_key_twice(&g) ? TC_JSON_DOUBLED : TC_JSON_OK));
+    }
+    FUZZ_REQUIRE(object == NULL || json_object_object_length(object) == g.key_count);
+    json_object_put(object);
+}
+
+static void check_string(const char *text, size_t len)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+    json_object *object = NULL;
+    const char *got;
+    size_t got_len;
+    bool present;
+
+    TC_BUF_LIT(&buf, "{\"s\":");
+    tc_json_append_string(&buf, text, len);
+    TC_BUF_LIT(&buf, "}");
+    FUZZ_REQUIRE(tc_json_parse_object((char *)buf.data, buf.len, 2, &object) == TC_JSON_OK);
+    got = tc_json_get_string(object, "s", &got_len, &present);
+    FUZZ_REQUIRE(got != NULL && got_len == len && memcmp(got, text, len) == 0);
+    json_object_put(object);
+    tc_buf_free(&buf);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    check_parse((const char *)data, size);
+    check_string((const char *)data, size);
+    return 0;
+}

@@ -1,0 +1,117 @@
+/*
+ * adapters/jwt: header and claims that the target signs itself with the site's key, so that the fuzzer gets
+ * past the signature, and tokens as they come. A token that is good says who and until when: good a second
+ * before that, not then. With one character of its signature changed, or another key, it is not good; nor
+ * is one that the target has not signed.
+ *
+ * Input: a line with the header, and the claims behind it; or, without a line's end, a whole token.
+ */
+#include "fuzz.h"
+
+#include "adapters/jwt.h"
+
+#include <apr_general.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#define NOW_S 1700000000
+
+const char fuzz_name[] = "jwt";
+
+static const char site_secret[] = "a secret of more than thirty-two bytes";
+static const char other_secret[] = "another one of more than thirty-two bytes";
+
+/* The one place that knows what a token is verified with. True when it is good; *expires_s in seconds. */
+static bool is_good(const tc_buf_t *token, const char *secret, int64_t now_s, int64_t *expires_s)
+{
+    tc_jwt_key_t key = {
+        .alg = tc_jwt_alg_find("HS256"), .bytes = (const unsigned char *)secret, .len = strlen(secret)};
+    tc_jwt_rules_t rules = {.keys = &key, .user_claim = "user_id"};
+    tc_jwt_identity_t who = {NULL, 0};
+    apr_pool_t *pool;
+    const char *why;
+
+    FUZZ_REQUIRE(apr_pool_create(&pool, NULL) == APR_SUCCESS);
+    why = tc_jwt_verify((const char *)token->data, token->len, &rules, now_s, &who, pool);
+    FUZZ_REQUIRE(why != NULL ? *why != '\0' : who.user_id != NULL && *who.user_id != '\0');
+    *expires_s = who.expires_s;
+    apr_pool_destroy(pool);
+    return why == NULL;
+}
+
+static void append_base64url(tc_buf_t *token, const void *data, size_t len)
+{
+    unsigned char *text = malloc(4 * (len / 3 + 1) + 1), *c;
+
+    FUZZ_REQUIRE(text != NULL);
+    EVP_EncodeBlock(text, data, (int)len);
+    for (c = text; *c != '\0' && *c != '='; c++) {
+        unsigned char digit = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+
+        tc_buf_append(token, &digit, 1);
+    }
+    free(text);
+}
+
+/* Returns where the signature begins in the token. */
+static size_t sign(tc_buf_t *token)
+{
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned mac_len = 0;
+    size_t at = token->len + 1;
+
+    FUZZ_REQUIRE(HMAC(EVP_sha256(), site_secret, (int)strlen(site_secret), token->data, token->len,
+                      mac, &mac_len) != NULL);
+    TC_BUF_LIT(token, ".");
+    append_base64url(token, mac, mac_len);
+    return at;
+}
+
+static void check_signed(const uint8_t *header, size_t header_len, const uint8_t *claims,
+                         size_t claims_len)
+{
+    tc_buf_t token = TC_BUF_INIT;
+    int64_t expires_s, ignored;
+    size_t signature;
+
+    append_base64url(&token, header, header_len);
+    TC_BUF_LIT(&token, ".");
+    append_base64url(&token, claims, claims_len);
+    signature = sign(&token);
+    if (is_good(&token, site_secret, NOW_S, &expires_s)) {
+        FUZZ_REQUIRE(expires_s > NOW_S);
+        FUZZ_REQUIRE(is_good(&token, site_secret, expires_s - 1, &ignored));
+        FUZZ_REQUIRE(!is_good(&token, site_secret, expires_s, &ignored));
+        FUZZ_REQUIRE(!is_good(&token, other_secret, NOW_S, &ignored));
+        token.data[signature] = token.data[signature] == 'A' ? 'B' : 'A';
+        FUZZ_REQUIRE(!is_good(&token, site_secret, NOW_S, &ignored));
+    }
+    tc_buf_free(&token);
+}
+
+static void check_raw(const uint8_t *data, size_t size)
+{
+    tc_buf_t token = {fuzz_copy(data, size), size, size};
+    int64_t ignored;
+
+    FUZZ_REQUIRE(!is_good(&token, site_secret, NOW_S, &ignored));
+    tc_buf_free(&token);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static bool started;
+    const uint8_t *end_of_line = size > 0 ? memchr(data, '\n', size) : NULL;
+    size_t header_len;
+
+    if (!started) {
+        started = apr_initialize() == APR_SUCCESS;
+    }
+    if (end_of_line == NULL || end_of_line == data + size - 1) {
+        check_raw(data, size - (end_of_line != NULL));
+        return 0;
+    }
+    header_len = (size_t)(end_of_line - data);
+    check_signed(data, header_len, end_of_line + 1, size - header_len - 1);
+    return 0;
+}
