@@ -15,6 +15,7 @@
 
 #include <openssl/ssl.h>
 
+struct tc_application_t;
 struct tc_peer_t;
 
 typedef struct tc_child_t {
@@ -75,6 +76,7 @@ typedef struct {
     unsigned reject_code;
     const char *reject_reason; /* a literal */
     tc_stream_request_t *stream; /* malloc'ed; NULL: a WebSocket */
+    const struct tc_application_t *application; /* of a WebSocket (session.h); NULL: the chat */
     bool counted;            /* in tc_child_t.connections */
     size_t input_len;        /* what the client sent behind its handshake */
     unsigned char *input;    /* malloc'ed, NULL when there is none */
