@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "codec/close.h"
-#include "codec/handshake.h"
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
 #include "httpd/runtime.h"
@@ -34,7 +33,7 @@ static int answer(request_rec *r, int status, const char *words)
     return OK;
 }
 
-static int refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake)
+int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake)
 {
     if (handshake->status == HTTP_METHOD_NOT_ALLOWED) {
         apr_table_setn(r->headers_out, "Allow", "GET");
@@ -47,7 +46,7 @@ static int refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake)
     return answer(r, handshake->status, handshake->why);
 }
 
-static void check_handshake(request_rec *r, tc_handshake_out_t *out)
+void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out)
 {
     tc_handshake_in_t in;
 
@@ -161,8 +160,8 @@ static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
     }
 }
 
-static int take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
-                     const tc_handshake_out_t *handshake)
+int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
+                         const tc_handshake_out_t *handshake)
 {
     const char *head = apr_pstrcat(r->pool,
                                    "HTTP/1.1 101 Switching Protocols" CRLF
@@ -201,7 +200,7 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
         tc_child_drop(child, adoption);
         return rc;
     }
-    return take_over(r, child, adoption, handshake);
+    return tc_handler_take_over(r, child, adoption, handshake);
 }
 
 int tc_handler(request_rec *r)
@@ -223,9 +222,9 @@ int tc_handler(request_rec *r)
     if (r->connection->master != NULL) {
         return answer(r, HTTP_NOT_IMPLEMENTED, tc_takeover_refusal(r));
     }
-    check_handshake(r, &handshake);
+    tc_handler_check_handshake(r, &handshake);
     if (handshake.status != HTTP_SWITCHING_PROTOCOLS) {
-        return refuse_handshake(r, &handshake);
+        return tc_handler_refuse_handshake(r, &handshake);
     }
     if (!tc_credentials_number(r, "after", &after)) {
         return answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event.");
