@@ -6,6 +6,7 @@
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
 #   make test         all tests                        make test-unit    the pure layers, sanitized
 #   make test-tsan    engine and domain under TSan     make test-browser the client, in Node and Chromium
+#   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
 #   make bench        build bench/tcload.c             make clean        remove what was built
 
 APXS     ?= apxs
@@ -29,24 +30,31 @@ PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 
-.PHONY: all deps install run token grant revoke test test-deps check test-unit test-tsan test-browser bench clean
+# The echo server is the module with another record.
+ECHO     := $(BUILD)/mod_tripchat_echo.so
+ECHO_OBJ := $(BUILD)/module/t/echo/mod_tripchat_echo.o $(filter-out %/mod_tripchat.o,$(OBJ))
+
+.PHONY: all deps install run echo token grant revoke test test-deps check test-unit test-tsan test-browser bench clean
 
 all: $(MODULE)
 
 # A fresh machine has no apxs to ask for flags: install first, then let make start over.
 ifeq ($(shell command -v $(APXS) 2>/dev/null),)
-$(MODULE): deps
+$(MODULE) $(ECHO): deps
 	$(MAKE) $@
 else
 $(MODULE): $(OBJ)
 	$(CC) -shared $(LDFLAGS) -o $@ $(OBJ) $(LIBS)
+
+$(ECHO): $(ECHO_OBJ)
+	$(CC) -shared $(LDFLAGS) -o $@ $(ECHO_OBJ) $(LIBS)
 
 $(BUILD)/module/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 endif
 
--include $(OBJ:.o=.d)
+-include $(sort $(OBJ:.o=.d) $(ECHO_OBJ:.o=.d))
 
 deps:
 	@conf/demo/install-packages build run
@@ -61,6 +69,10 @@ run: deps
 	@$(if $(filter full,$(STACK)),conf/demo/install-packages full)
 	@$(MAKE) --no-print-directory $(MODULE)
 	@exec env PORT='$(PORT)' WORLD='$(WORLD)' STACK='$(STACK)' PEER='$(PEER)' conf/demo/run "$(CURDIR)/$(MODULE)"
+
+echo: deps
+	@$(MAKE) --no-print-directory $(ECHO)
+	@exec env PORT='$(PORT)' t/echo/run "$(CURDIR)/$(ECHO)"
 
 # USER is everybody's own name in the environment: only the command line counts.
 ifneq ($(origin USER),command line)
