@@ -127,8 +127,8 @@ test: test-deps
 # First on SQLite, then what depends on the stack on PostgreSQL and Redis, with several children and servers.
 FULL_TESTS := $(filter-out t/50-feature/70-config.t,$(sort $(wildcard t/50-feature/*.t))) t/60-cluster
 
-check: $(MODULE) $(UNIT_BIN)
-	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/50-feature
+check: $(MODULE) $(ECHO) $(UNIT_BIN)
+	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance t/50-feature
 	@TC_STACK=full t/with-services t/run $(FULL_TESTS)
 
 test-unit: test-deps $(UNIT_BIN)
