@@ -7,6 +7,7 @@
 #   make test         all tests                        make test-unit    the pure layers, sanitized
 #   make test-tsan    engine and domain under TSan     make test-browser the client, in Node and Chromium
 #   make fuzz TIME=60 [TARGET=reader]                  what parses, with libFuzzer, so many seconds each
+#   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
 #   make bench        build bench/tcload.c             make clean        remove what was built
 
 APXS     ?= apxs
@@ -30,24 +31,31 @@ PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 
-.PHONY: all deps install run token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz bench clean
+# The echo server is the module with another record.
+ECHO     := $(BUILD)/mod_tripchat_echo.so
+ECHO_OBJ := $(BUILD)/module/t/echo/mod_tripchat_echo.o $(filter-out %/mod_tripchat.o,$(OBJ))
+
+.PHONY: all deps install run echo token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz bench clean
 
 all: $(MODULE)
 
 # A fresh machine has no apxs to ask for flags: install first, then let make start over.
 ifeq ($(shell command -v $(APXS) 2>/dev/null),)
-$(MODULE): deps
+$(MODULE) $(ECHO): deps
 	$(MAKE) $@
 else
 $(MODULE): $(OBJ)
 	$(CC) -shared $(LDFLAGS) -o $@ $(OBJ) $(LIBS)
+
+$(ECHO): $(ECHO_OBJ)
+	$(CC) -shared $(LDFLAGS) -o $@ $(ECHO_OBJ) $(LIBS)
 
 $(BUILD)/module/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 endif
 
--include $(OBJ:.o=.d)
+-include $(sort $(OBJ:.o=.d) $(ECHO_OBJ:.o=.d))
 
 deps:
 	@conf/demo/install-packages build run
@@ -62,6 +70,10 @@ run: deps
 	@$(if $(filter full,$(STACK)),conf/demo/install-packages full)
 	@$(MAKE) --no-print-directory $(MODULE)
 	@exec env PORT='$(PORT)' WORLD='$(WORLD)' STACK='$(STACK)' PEER='$(PEER)' conf/demo/run "$(CURDIR)/$(MODULE)"
+
+echo: deps
+	@$(MAKE) --no-print-directory $(ECHO)
+	@exec env PORT='$(PORT)' t/echo/run "$(CURDIR)/$(ECHO)"
 
 # USER is everybody's own name in the environment: only the command line counts.
 ifneq ($(origin USER),command line)
@@ -141,8 +153,8 @@ test: browser-deps
 # First on SQLite, then what depends on the stack on PostgreSQL and Redis, with several children and servers.
 FULL_TESTS := $(filter-out t/50-feature/70-config.t,$(sort $(wildcard t/50-feature/*.t))) t/60-cluster
 
-check: $(MODULE) $(UNIT_BIN)
-	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/50-feature t/70-browser
+check: $(MODULE) $(ECHO) $(UNIT_BIN)
+	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance t/50-feature t/70-browser
 	@TC_STACK=full t/with-services t/run $(FULL_TESTS)
 
 test-unit: test-deps $(UNIT_BIN)

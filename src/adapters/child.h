@@ -18,6 +18,7 @@
 
 #include <openssl/ssl.h>
 
+struct tc_application_t;
 struct tc_peer_t;
 
 typedef struct tc_child_t {
@@ -92,6 +93,7 @@ typedef struct {
     const char *reject_reason; /* a literal */
     tc_stream_request_t *stream; /* malloc'ed; NULL: a WebSocket */
     tc_claim_t claim;
+    const struct tc_application_t *application; /* of a WebSocket (session.h); NULL: the chat */
     size_t input_len;        /* what the client sent behind its handshake */
     unsigned char *input;    /* malloc'ed, NULL when there is none */
 } tc_adoption_t;

@@ -16,25 +16,25 @@ int64_t tc_lease_expiry_us(int64_t expires_s)
     int64_t wall_us = tc_clock_wall_us();
 
     if (expires_s - wall_us / TC_US_PER_S > FAR_S) {
-        return INT64_MAX;
+        return 0;
     }
     return tc_clock_monotonic_us() + expires_s * TC_US_PER_S - wall_us;
 }
 
 static bool is_warning_due(const tc_lease_t *lease, int64_t warning_us, int64_t now_us)
 {
-    return !lease->warned && warning_us > 0 && lease->expires_us - warning_us <= now_us;
+    return lease->expires_us != 0 && !lease->warned && warning_us > 0 && lease->expires_us - warning_us <= now_us;
 }
 
 int64_t tc_lease_deadline_us(const tc_lease_t *lease, const tc_member_t *member, int64_t warning_us,
                              int64_t now_us)
 {
-    int64_t due_us = lease->expires_us;
+    int64_t due_us = lease->expires_us ? lease->expires_us : INT64_MAX;
 
     if (due_us != INT64_MAX && !lease->warned && warning_us > 0) {
         due_us -= warning_us;
     }
-    if (due_us <= now_us && member->cursor < 0 && now_us < lease->expires_us) {
+    if (due_us <= now_us && due_us < lease->expires_us && member->cursor < 0) {
         due_us = now_us + FOR_HISTORY_US;
     }
     return due_us;
@@ -43,6 +43,9 @@ int64_t tc_lease_deadline_us(const tc_lease_t *lease, const tc_member_t *member,
 /* Whole seconds, rounded up: who has some time left is not told that he has none. */
 static int64_t seconds_left(const tc_lease_t *lease, int64_t now_us)
 {
+    if (lease->expires_us == 0) {
+        return FAR_S;
+    }
     return (lease->expires_us - now_us + TC_US_PER_S - 1) / TC_US_PER_S;
 }
 
@@ -60,7 +63,7 @@ void tc_lease_check(tc_lease_t *lease, tc_member_t *member, int64_t warning_us, 
 {
     tc_buf_t buf = TC_BUF_INIT;
 
-    if (now_us >= lease->expires_us) {
+    if (lease->expires_us != 0 && now_us >= lease->expires_us) {
         member->sink->close(member, TC_CLOSE_UNAUTHORIZED, "token expired");
         return;
     }

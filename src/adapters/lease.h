@@ -11,14 +11,14 @@
 typedef struct {
     const tc_jwt_rules_t *rules; /* the site's; NULL: the connection was turned away */
     char *subject;               /* malloc'ed; the user as the token names him, NULL where that is his id */
-    int64_t expires_us;          /* monotonic; INT64_MAX: in no time that matters */
+    int64_t expires_us;          /* monotonic; 0: in no time that matters */
     bool warned;
 } tc_lease_t;
 
-/* The monotonic time at which a token expires that does so at `expires_s` of the wall clock. Any thread. */
+/* expires_us of a token that expires at `expires_s` of the wall clock. Any thread. */
 int64_t tc_lease_expiry_us(int64_t expires_s);
 
-/* When tc_lease_check() has something to do next; `warning_us` before its end a lease is warned of, 0 never. */
+/* When tc_lease_check() has something to do next, INT64_MAX never; `warning_us` before its end a lease is warned of, 0 never. */
 int64_t tc_lease_deadline_us(const tc_lease_t *lease, const tc_member_t *member, int64_t warning_us,
                              int64_t now_us);
 

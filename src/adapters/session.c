@@ -1,12 +1,10 @@
 /* WebSocket clients. RFC 6455, 5 to 7. See session.h. */
 #include "adapters/session.h"
 
-#include "adapters/peer.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "codec/close.h"
-#include "codec/reader.h"
 #include "codec/wire.h"
 #include "domain/typing.h"
 
@@ -14,6 +12,7 @@
 
 typedef struct {
     tc_peer_t peer; /* stands first */
+    const tc_application_t *application;
     tc_reader_t reader;
     int64_t pinged_us; /* when a ping went out for want of bytes; 0: none is open */
     int64_t begun_us;  /* when the message in the reader began; 0: none has */
@@ -131,17 +130,11 @@ static void on_control(tc_peer_t *peer, const tc_read_item_t *item)
     }
 }
 
-static void on_message(tc_peer_t *peer, const tc_read_item_t *item)
+static void on_message(session_t *session, const tc_read_item_t *item)
 {
-    if (peer->state != TC_PEER_OPEN || peer->member.room == NULL) {
-        return;
+    if (session->peer.state == TC_PEER_OPEN) {
+        session->application->take_message(&session->peer, item);
     }
-    if (item->opcode == TC_OPCODE_BINARY) {
-        close_session(peer, TC_CLOSE_UNSUPPORTED, "text messages only");
-        return;
-    }
-    tc_hub_on_text(peer->child->hub, &peer->member, (const char *)item->data, item->len,
-                   tc_peer_now_us(peer));
 }
 
 static bool parses(const tc_peer_t *peer)
@@ -149,14 +142,9 @@ static bool parses(const tc_peer_t *peer)
     return peer->state == TC_PEER_OPEN || peer->state == TC_PEER_CLOSING;
 }
 
-/*
- * What a client says stays in its socket while it has as many jobs in flight as are allowed, and until
- * it has its history: its own message must not be in that and come again.
- */
 static bool is_paused(const tc_peer_t *peer)
 {
-    return peer->state == TC_PEER_OPEN
-           && (peer->member.jobs >= peer->site->max_pending || peer->member.cursor < 0);
+    return peer->state == TC_PEER_OPEN && ((const session_t *)peer)->application->is_paused(peer);
 }
 
 static void note_message_begun(session_t *session)
@@ -191,7 +179,7 @@ static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
         }
         else {
             session->begun_us = 0;
-            on_message(peer, &item);
+            on_message(session, &item);
         }
     }
     note_message_begun(session);
@@ -260,6 +248,38 @@ static void on_timer(tc_peer_t *peer, int64_t now_us)
     check_silence(session, now_us);
 }
 
+/* ---- the chat ---- */
+
+static void join_room(tc_peer_t *peer, const tc_adoption_t *adoption)
+{
+    tc_hub_join(peer->child->hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
+                &adoption->room_id, adoption->after);
+}
+
+static void take_chat_message(tc_peer_t *peer, const tc_read_item_t *message)
+{
+    if (peer->member.room == NULL) {
+        return;
+    }
+    if (message->opcode == TC_OPCODE_BINARY) {
+        close_session(peer, TC_CLOSE_UNSUPPORTED, "text messages only");
+        return;
+    }
+    tc_hub_on_text(peer->child->hub, &peer->member, (const char *)message->data, message->len,
+                   tc_peer_now_us(peer));
+}
+
+/*
+ * What a client says stays in its socket while it has as many jobs in flight as are allowed, and until
+ * it has its history: its own message must not be in that and come again.
+ */
+static bool is_chat_paused(const tc_peer_t *peer)
+{
+    return peer->member.jobs >= peer->site->max_pending || peer->member.cursor < 0;
+}
+
+static const tc_application_t chat = {join_room, take_chat_message, is_chat_paused};
+
 /* ---- life ---- */
 
 static void release(tc_peer_t *peer)
@@ -275,6 +295,7 @@ void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
     session_t *session = tc_alloc_zero(sizeof(*session));
     tc_peer_t *peer = &session->peer;
 
+    session->application = adoption->application ? adoption->application : &chat;
     tc_reader_init(&session->reader, adoption->site->max_message_bytes);
     tc_peer_init(peer, &kind, &sink, child, adoption);
     if (child->farewell_code != 0) {
@@ -283,9 +304,8 @@ void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
     else if (adoption->reject_code != 0) {
         close_session(peer, adoption->reject_code, adoption->reject_reason);
     }
-    else {
-        tc_hub_join(child->hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
-                    &adoption->room_id, adoption->after);
+    else if (session->application->open != NULL) {
+        session->application->open(peer, adoption);
     }
     free(adoption);
     tc_peer_start(peer);

@@ -13,7 +13,7 @@
 #define TC_READ_BUFFER_BYTES     65536  /* one a loop, shared by its connections */
 #define TC_WRITE_BATCH_FRAMES       64  /* frames that leave in one writev() */
 #define TC_TLS_BATCH_BYTES       16384  /* one TLS record, RFC 8446, 5.1 */
-#define TC_TAKEOVER_INPUT_BYTES (1 << 20) /* what httpd's input filters may hold at takeover */
+#define TC_TAKEOVER_INPUT_BYTES  65536  /* that are read at takeover before the rest is left in the socket */
 #define TC_ROOM_LOG_EVENTS         256  /* newest events that a live room keeps at most */
 #define TC_ROOM_HELD_EVENTS       1024  /* events that wait for one before them, a room */
 #define TC_STORE_BATCH_JOBS        256  /* jobs stored in one transaction */

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "codec/close.h"
-#include "codec/handshake.h"
 #include "httpd/admission.h"
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
@@ -35,7 +34,7 @@ static int answer(request_rec *r, int status, const char *words)
     return OK;
 }
 
-static int refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake)
+int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake)
 {
     if (handshake->status == HTTP_METHOD_NOT_ALLOWED) {
         apr_table_setn(r->headers_out, "Allow", "GET");
@@ -48,7 +47,7 @@ static int refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake)
     return answer(r, handshake->status, handshake->why);
 }
 
-static void check_handshake(request_rec *r, tc_handshake_out_t *out)
+void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out)
 {
     tc_handshake_in_t in;
 
@@ -173,8 +172,8 @@ static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
     }
 }
 
-static int take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
-                     const tc_handshake_out_t *handshake)
+int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
+                         const tc_handshake_out_t *handshake)
 {
     const char *head = apr_pstrcat(r->pool,
                                    "HTTP/1.1 101 Switching Protocols" CRLF
@@ -196,7 +195,6 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
 
     adoption->fd = -1;
     adoption->site = &vhost->site;
-    adoption->lease.expires_us = INT64_MAX;
     adoption->after = after;
     if (tc_child_reserve(child, &adoption->claim)) {
         admit(r, vhost, child, handshake, adoption);
@@ -213,7 +211,7 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
         tc_child_drop(child, adoption);
         return rc;
     }
-    return take_over(r, child, adoption, handshake);
+    return tc_handler_take_over(r, child, adoption, handshake);
 }
 
 int tc_handler(request_rec *r)
@@ -236,9 +234,9 @@ int tc_handler(request_rec *r)
     if (r->connection->master != NULL) {
         return answer(r, HTTP_NOT_IMPLEMENTED, tc_takeover_refusal(r));
     }
-    check_handshake(r, &handshake);
+    tc_handler_check_handshake(r, &handshake);
     if (handshake.status != HTTP_SWITCHING_PROTOCOLS) {
-        return refuse_handshake(r, &handshake);
+        return tc_handler_refuse_handshake(r, &handshake);
     }
     wait_s = tc_admission_wait_s(r, vhost);
     if (wait_s > 0) {

@@ -5,6 +5,9 @@
 #ifndef TC_HTTPD_HANDLER_H
 #define TC_HTTPD_HANDLER_H
 
+#include "adapters/child.h"
+#include "codec/handshake.h"
+
 #include <httpd.h>
 
 /* True when the request's handler is the chat's. */
@@ -12,5 +15,20 @@ int tc_handler_is_ours(const request_rec *r);
 
 /* Hook. */
 int tc_handler(request_rec *r);
+
+/* The steps of it that any WebSocket handler takes, in this order. */
+
+/* Reads the handshake out of a request (RFC 6455, 4.2.1); its strings live as long as the request. */
+void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out);
+
+/* Answers one whose status is not 101; returns what the handler returns. */
+int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake);
+
+/*
+ * Answers with 101 (4.2.2) and leaves the connection to the loop, or with 503 where that has no room. Owns the
+ * adoption from now on; tc_takeover_refusal() found nothing against it. Returns what the handler returns.
+ */
+int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
+                         const tc_handshake_out_t *handshake);
 
 #endif

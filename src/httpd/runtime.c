@@ -170,9 +170,8 @@ static unsigned fitting_connections(rlim_t limit)
 }
 
 /* A number that was asked for may need a higher soft limit, which any process may raise to the hard. */
-static unsigned decide_max_connections(server_rec *server)
+static unsigned decide_max_connections(server_rec *server, apr_int64_t asked)
 {
-    apr_int64_t asked = tc_config_number(tc_config_of(server), TC_D_MAX_CONNECTIONS);
     struct rlimit limit;
     unsigned fitting;
 
@@ -222,26 +221,36 @@ static void lock_allocator(apr_pool_t *pchild)
     }
 }
 
-void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
+void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_config_t *config)
 {
-    if (vhosts == NULL) {
-        return;
-    }
     bind_log(server);
     lock_allocator(pchild);
     (void)ap_mpm_query(AP_MPMQ_GENERATION, &own_generation);
-    child_config.max_connections = decide_max_connections(server);
-    child_config.write_interval_us =
-        tc_config_number(tc_config_of(server), TC_D_WRITE_INTERVAL);
-    child_config.db_threads = (unsigned)tc_config_number(tc_config_of(server), TC_D_DB_THREADS);
-    tc_admission_config(&child_config);
-    child_config.doors = tc_vhosts_doors(vhosts);
+    child_config = *config;
+    child_config.max_connections = decide_max_connections(server, config->max_connections);
     if (apr_thread_mutex_create(&start_lock, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "TC0047: cannot make a mutex");
         atomic_store(&ended, true);
         return;
     }
     apr_pool_pre_cleanup_register(pchild, NULL, stop_child);
+}
+
+void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
+{
+    const tc_config_t *config = tc_config_of(server);
+    apr_int64_t connections = tc_config_number(config, TC_D_MAX_CONNECTIONS);
+    tc_child_config_t wanted = {0};
+
+    if (vhosts == NULL) {
+        return;
+    }
+    wanted.max_connections = connections > 0 ? (unsigned)connections : 0;
+    wanted.write_interval_us = tc_config_number(config, TC_D_WRITE_INTERVAL);
+    wanted.db_threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
+    wanted.doors = tc_vhosts_doors(vhosts);
+    tc_admission_config(&wanted);
+    tc_runtime_prepare(pchild, server, &wanted);
 }
 
 void tc_runtime_child_stopping(apr_pool_t *pchild, int graceful)

@@ -15,6 +15,13 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
 void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server);
 void tc_runtime_child_stopping(apr_pool_t *pchild, int graceful);
 
+/*
+ * What child_init does when the configuration has been read: makes ready for the child's threads, which start
+ * later, and has them stopped with `pchild`. Of `config`, which is copied, `max_connections` is a wish, 0 for
+ * as many as the descriptor limit allows. A server_rec without the chat's directives will do. Worker.
+ */
+void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_config_t *config);
+
 /* The child's threads, started if they are not; NULL when they cannot be or the child ends. Worker. */
 tc_child_t *tc_runtime_start(void);
 

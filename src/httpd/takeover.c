@@ -23,6 +23,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 APLOG_USE_MODULE(tripchat);
@@ -226,9 +227,6 @@ static apr_status_t keep_input(tc_adoption_t *adoption, apr_bucket_brigade *bb)
     if (rv != APR_SUCCESS || len == 0) {
         return rv;
     }
-    if (adoption->input_len + len > TC_TAKEOVER_INPUT_BYTES) {
-        return APR_ENOSPC;
-    }
     adoption->input = tc_realloc(adoption->input, adoption->input_len + len);
     memcpy(adoption->input + adoption->input_len, bytes, len);
     adoption->input_len += len;
@@ -236,13 +234,37 @@ static apr_status_t keep_input(tc_adoption_t *adoption, apr_bucket_brigade *bb)
 }
 
 /*
+ * Puts a socket on which nothing comes in the place of httpd's descriptor of the client's, so that the
+ * filters run dry of what they hold; what is in the client's socket stays there. Returns the other end,
+ * to be closed when they have, or -1: an end of the stream would be no dryness but an error to TLS.
+ */
+static int cut_off(conn_rec *c)
+{
+    apr_os_sock_t os_socket;
+    int ends[2];
+
+    if (apr_os_sock_get(&os_socket, ap_get_conn_socket(c)) != APR_SUCCESS
+        || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+        return -1;
+    }
+    if (dup3(ends[0], os_socket, O_CLOEXEC) < 0) {
+        close(ends[1]);
+        ends[1] = -1;
+    }
+    close(ends[0]);
+    return ends[1];
+}
+
+/*
  * Reads until the filters say that there is nothing now. Short of that, bytes of a TLS record would stay
- * behind in httpd's core filter, where the SSL will not look for them any more.
+ * behind in httpd's core filter, where the SSL will not look for them any more. A client that sends as
+ * fast as this reads is cut off from them after a while.
  */
 static apr_status_t drain_input(request_rec *r, tc_adoption_t *adoption)
 {
     conn_rec *c = r->connection;
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
+    int dry_end = -1;
     apr_status_t rv;
 
     ap_remove_input_filter_byhandle(c->input_filters, "reqtimeout");
@@ -256,7 +278,14 @@ static apr_status_t drain_input(request_rec *r, tc_adoption_t *adoption)
             rv = keep_input(adoption, bb);
         }
         apr_brigade_cleanup(bb);
+        if (rv == APR_SUCCESS && dry_end < 0 && adoption->input_len > TC_TAKEOVER_INPUT_BYTES) {
+            dry_end = cut_off(c);
+            rv = dry_end < 0 ? apr_get_os_error() : APR_SUCCESS;
+        }
     } while (rv == APR_SUCCESS);
+    if (dry_end >= 0) {
+        close(dry_end);
+    }
     /* An end of the stream is the loop's to see, after what came before it. */
     return APR_STATUS_IS_EAGAIN(rv) || APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv;
 }

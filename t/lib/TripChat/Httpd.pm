@@ -13,7 +13,7 @@ use Cwd qw(abs_path);
 use Exporter 'import';
 use File::Basename qw(dirname);
 
-our @EXPORT_OK = qw(top_dir sql_dir httpd apxs module_file mpm load_modules mpm_settings);
+our @EXPORT_OK = qw(top_dir sql_dir httpd apxs module_file echo_module_file mpm load_modules mpm_settings);
 
 # Some of them are linked into the server on some systems: no file, no line.
 use constant MODULES => qw(
@@ -44,12 +44,17 @@ sub module_file {
     return abs_path($file) || die "there is no module to test at $file: run make\n";
 }
 
-# LoadModule lines for this MPM and the modules all servers have; @more are the names of others.
+# The echo server's module (t/echo) lies beside the chat's.
+sub echo_module_file { return module_file() =~ s/\.so\z/_echo.so/r }
+
+# LoadModule lines for this MPM and the modules all servers have; @more are the names of others, or
+# { file => what stands for the module under test }.
 sub load_modules {
     my ($mpm, @more) = @_;
-    my @names = ("mpm_$mpm", MODULES, @more);
+    my ($tested) = map { $_->{file} } grep { ref } @more;
+    my @names = ("mpm_$mpm", MODULES, grep { !ref } @more);
     return join '', (map { _load_module($_, libexec_dir() . "/mod_$_.so") } @names),
-        _load_module('tripchat', module_file());
+        _load_module('tripchat', $tested // module_file());
 }
 
 # So many children, always: none is spare. One is what the local bus needs. $workers are a child's

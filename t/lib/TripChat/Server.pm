@@ -41,6 +41,7 @@ my $made = 0;
 # config      => text for the server           site_config => text for each site
 # shared      => 1: the chat is configured once, for all sites; no_chat => 1: nowhere
 # secret      => of the tokens                 secret_file => bytes of the file, where they differ
+# module_file => in place of the module under test
 # descriptors => the limit of the server's processes
 # log_level   => for LogLevel
 #
@@ -111,9 +112,15 @@ sub graceful {
 sub ask_to_stop {
     my ($self) = @_;
     return if $self->{asked_to_stop}++;
-    until_true('the threads to rest', sub { !grep { _is_running($_) } map { glob "/proc/$_/task/*/stat" } $self->child_pids });
+    until_true('the threads to rest', sub { $self->is_at_rest });
     kill 'TERM', $self->{pid};
     return;
+}
+
+# No thread of its children has anything to do at this moment.
+sub is_at_rest {
+    my ($self) = @_;
+    return !grep { _is_running($_) } map { glob "/proc/$_/task/*/stat" } $self->child_pids;
 }
 
 sub _is_running {
@@ -177,7 +184,8 @@ sub _database_of {
 sub _config {
     my ($self) = @_;
     my $modules  = load_modules($self->{mpm}, $self->{tls} ? qw(socache_shmcb ssl) : (),
-        $self->{http2} ? 'http2' : (), @{ $self->{modules} || [] });
+        $self->{http2} ? 'http2' : (), @{ $self->{modules} || [] },
+        $self->{module_file} ? { file => $self->{module_file} } : ());
     my $settings = mpm_settings(@$self{qw(mpm workers children)});
     my $protocols = $self->{http2} ? 'Protocols h2 h2c http/1.1' : '';
     my $sessions  = $self->{tls} ? qq(SSLSessionCache "shmcb:$self->{dir}/sessions(512000)") : '';

@@ -94,6 +94,13 @@ sub write {    ## no critic
     return 1;
 }
 
+# Writes what the socket takes now of $bytes from $at on, and reads nothing. How many bytes that was.
+sub write_some {
+    my ($self, $bytes, $at) = @_;
+    local $SIG{PIPE} = 'IGNORE';
+    return syswrite($self->{socket}, $bytes, length($bytes) - $at, $at) // 0;
+}
+
 # One system call, hence one segment or TLS record, for each byte.
 sub write_singly {
     my ($self, $bytes) = @_;

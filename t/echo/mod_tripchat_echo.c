@@ -1,0 +1,139 @@
+/*
+ * A WebSocket echo server for conformance tests: mod_tripchat's own objects (handshake, takeover, reader,
+ * session, peer, transport) with this module record in place of the chat's, and an application that sends
+ * every message back as it came. Not for production: it asks nobody who he is. It takes the chat's symbol,
+ * tripchat_module, so that the objects find their module: an httpd loads one or the other.
+ *
+ * Worker: the hooks and the handler. Loop: the application. RFC 6455.
+ */
+#include "adapters/session.h"
+#include "base/alloc.h"
+#include "base/units.h"
+#include "codec/wire.h"
+#include "httpd/handler.h"
+#include "httpd/runtime.h"
+#include "httpd/takeover.h"
+
+#include <http_config.h>
+#include <http_connection.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mpm_common.h>
+
+#define HANDLER_NAME "tripchat-echo"
+
+#define MAX_MESSAGE_BYTES (16u << 20)
+#define QUEUE_MSGS 1024           /* frames that wait for a client before it is read no further */
+#define QUEUE_BYTES (1u << 20)    /* bytes that do; one more message may come on top */
+
+/* Patient: a client may take its time between the octets of a frame, and is never pinged in between. */
+static const tc_site_t site = {
+    .name = "echo",
+    .max_message_bytes = MAX_MESSAGE_BYTES,
+    .send_queue_msgs = QUEUE_MSGS,
+    .send_queue_bytes = 2 * QUEUE_BYTES, /* what a pong needs beside a queue that is not yet full */
+    .ping_interval_us = 3600 * TC_US_PER_S,
+    .pong_timeout_us = 3600 * TC_US_PER_S,
+    .frame_timeout_us = 3600 * TC_US_PER_S,
+    .close_timeout_us = 30 * TC_US_PER_S,
+};
+
+/* ---- the application ---- */
+
+/* Sends it back with its opcode, in one frame (5.4 leaves the fragments to the sender). Loop. */
+static void echo_message(tc_peer_t *peer, const tc_read_item_t *message)
+{
+    tc_blob_t *frame = tc_wire_frame((tc_opcode_e)message->opcode, message->data, message->len, 0);
+
+    tc_peer_push_always(peer, frame);
+    tc_blob_unref(frame);
+}
+
+/* Who does not read is not read: memory stays bounded, and TCP tells the client. Loop. */
+static bool is_behind(const tc_peer_t *peer)
+{
+    return peer->queue.count >= QUEUE_MSGS || peer->queue.bytes >= QUEUE_BYTES;
+}
+
+static const tc_application_t echo = {NULL, echo_message, is_behind};
+
+/* ---- httpd ---- */
+
+static tc_adoption_t *make_adoption(void)
+{
+    tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
+
+    adoption->fd = -1;
+    adoption->site = &site;
+    adoption->application = &echo;
+    return adoption;
+}
+
+static int upgrade(request_rec *r, const tc_handshake_out_t *handshake)
+{
+    tc_child_t *child = tc_runtime_start();
+    tc_adoption_t *adoption;
+
+    if (child == NULL || tc_takeover_refusal(r) != NULL) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    adoption = make_adoption();
+    if (!tc_child_reserve(child, &adoption->claim)) {
+        tc_child_drop(child, adoption);
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    return tc_handler_take_over(r, child, adoption, handshake);
+}
+
+/*
+ * Any path that has the handler. Extensions are negotiated in the check (9.1): what the codec comes to know
+ * of them, permessage-deflate say, is to be switched on here, between the check and the upgrade.
+ */
+static int handle(request_rec *r)
+{
+    tc_handshake_out_t handshake;
+
+    if (r->handler == NULL || strcmp(r->handler, HANDLER_NAME) != 0) {
+        return DECLINED;
+    }
+    tc_handler_check_handshake(r, &handshake);
+    return handshake.status == HTTP_SWITCHING_PROTOCOLS ? upgrade(r, &handshake)
+                                                        : tc_handler_refuse_handshake(r, &handshake);
+}
+
+/* No file stands behind a path, so httpd need not look for one. */
+static int map_to_storage(request_rec *r)
+{
+    (void)r;
+    return OK;
+}
+
+static void prepare_child(apr_pool_t *pchild, server_rec *server)
+{
+    const tc_child_config_t config = {0}; /* as many connections as fit; nothing written late */
+
+    tc_runtime_prepare(pchild, server, &config);
+}
+
+static void register_hooks(apr_pool_t *pool)
+{
+    (void)pool;
+    ap_hook_child_init(prepare_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(tc_runtime_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    /* First of all, so that its cleanup is the connection's last. */
+    ap_hook_pre_connection(tc_takeover_pre_connection, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    tc_takeover_register_ssl_hook();
+    ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+__attribute__((visibility("default"))) AP_DECLARE_MODULE(tripchat) = {
+    STANDARD20_MODULE_STUFF,
+    NULL, /* no configuration at all */
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    register_hooks,
+    AP_MODULE_FLAG_NONE
+};
