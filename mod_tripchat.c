@@ -3,18 +3,22 @@
  * and the list of its hooks, nothing else; docs/architecture.md says where to read on.
  */
 #include "httpd/config.h"
-#include "httpd/credentials.h"
 #include "httpd/handler.h"
 #include "httpd/rest.h"
 #include "httpd/runtime.h"
+#include "httpd/scrub.h"
 #include "httpd/takeover.h"
 
 #include <http_connection.h>
+#include <http_protocol.h>
 #include <http_request.h>
 #include <mpm_common.h>
 
 static void register_hooks(apr_pool_t *pool)
 {
+    /* They write down what a request brings: what of it is a token must be masked before. */
+    static const char *const loggers[] = {"mod_log_forensic.c", "mod_log_config.c", NULL};
+
     (void)pool;
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(tc_runtime_post_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -23,7 +27,11 @@ static void register_hooks(apr_pool_t *pool)
     /* First of all, so that its cleanup is the connection's last. */
     ap_hook_pre_connection(tc_takeover_pre_connection, NULL, NULL, APR_HOOK_REALLY_FIRST);
     tc_takeover_register_ssl_hook();
-    ap_hook_fixups(tc_credentials_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_pre_read_request(tc_scrub_pre_read, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_read_request(tc_scrub_post_read, NULL, loggers, APR_HOOK_REALLY_FIRST);
+    ap_hook_quick_handler(tc_scrub_quick_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(tc_scrub_fixups, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_log_transaction(tc_scrub_log, NULL, loggers, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(tc_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_rest_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }

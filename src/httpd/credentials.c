@@ -2,17 +2,10 @@
 #include "httpd/credentials.h"
 
 #include "codec/origin.h"
-#include "httpd/handler.h"
-#include "httpd/rest.h"
+#include "httpd/scrub.h"
 
 #include <apr_strings.h>
-#include <http_config.h>
-#include <scoreboard.h>
 
-extern module AP_MODULE_DECLARE_DATA tripchat_module;
-
-#define TOKEN "token"
-#define MASK "***"
 #define NUMBER_DIGITS 15
 
 /* Where the value of a parameter begins in a query, and how long it is; NULL when it has none. */
@@ -102,56 +95,11 @@ bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost)
 
 const char *tc_credentials_bearer(request_rec *r)
 {
-    const char *field = apr_table_get(r->headers_in, "Authorization");
+    const char *field = tc_scrub_field(r, "Authorization");
 
     if (field == NULL || strncasecmp(field, "Bearer ", 7) != 0) {
         return NULL;
     }
     field += 7;
     return field + strspn(field, " \t");
-}
-
-/* `text` with the value of each token parameter masked; the parameter may be the query's first. */
-static char *mask_tokens(request_rec *r, const char *text)
-{
-    const char *at = text;
-    char *masked = "";
-
-    while (at != NULL && (at = strstr(at, TOKEN "=")) != NULL) {
-        const char *value = at + sizeof(TOKEN);
-
-        if (at == text || at[-1] == '?' || at[-1] == '&') {
-            masked = apr_pstrcat(r->pool, masked, apr_pstrmemdup(r->pool, text,
-                                                                 (apr_size_t)(value - text)),
-                                 MASK, NULL);
-            text = value + strcspn(value, "& ");
-        }
-        at = value;
-    }
-    return text ? apr_pstrcat(r->pool, masked, text, NULL) : NULL;
-}
-
-int tc_credentials_scrub(request_rec *r)
-{
-    const char *token;
-
-    if (!tc_handler_is_ours(r) && !tc_rest_is_ours(r)) {
-        return DECLINED;
-    }
-    token = tc_credentials_parameter(r, TOKEN);
-    if (token == NULL) {
-        return DECLINED;
-    }
-    ap_set_module_config(r->request_config, &tripchat_module, (void *)token);
-    r->args = mask_tokens(r, r->args);
-    r->parsed_uri.query = r->args;
-    r->unparsed_uri = mask_tokens(r, r->unparsed_uri);
-    r->the_request = mask_tokens(r, r->the_request);
-    ap_update_child_status(r->connection->sbh, SERVER_BUSY_WRITE, r);
-    return DECLINED;
-}
-
-const char *tc_credentials_scrubbed(request_rec *r)
-{
-    return ap_get_module_config(r->request_config, &tripchat_module);
 }

@@ -1,6 +1,5 @@
 /*
- * What a request brings along: token, origin, resume point. A token in the query is taken out of everything
- * that httpd will log or show.
+ * What a request brings along: token, origin, resume point. What is in the query of a token is scrub.h's.
  */
 #ifndef TC_HTTPD_CREDENTIALS_H
 #define TC_HTTPD_CREDENTIALS_H
@@ -23,14 +22,5 @@ bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost);
 
 /* The token of "Authorization: Bearer", or NULL. */
 const char *tc_credentials_bearer(request_rec *r);
-
-/*
- * Hook (fixups, first): for the requests of the chat's handlers, keeps the token of the query aside and puts *** in its
- * place in the request line, the URI and server-status.
- */
-int tc_credentials_scrub(request_rec *r);
-
-/* The token that was kept aside, or NULL. */
-const char *tc_credentials_scrubbed(request_rec *r);
 
 #endif

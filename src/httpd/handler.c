@@ -8,6 +8,7 @@
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
 #include "httpd/runtime.h"
+#include "httpd/scrub.h"
 #include "httpd/takeover.h"
 
 #include <apr_strings.h>
@@ -57,7 +58,7 @@ void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out)
     in.connection = apr_table_get(r->headers_in, "Connection");
     in.version = apr_table_get(r->headers_in, "Sec-WebSocket-Version");
     in.key = apr_table_get(r->headers_in, "Sec-WebSocket-Key");
-    in.protocols = apr_table_get(r->headers_in, "Sec-WebSocket-Protocol");
+    in.protocols = tc_scrub_field(r, "Sec-WebSocket-Protocol");
     tc_handshake_check(&in, out);
 }
 
@@ -86,7 +87,7 @@ static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *
     if (token == NULL) {
         token = tc_credentials_bearer(r);
         if (token == NULL) {
-            token = tc_credentials_scrubbed(r);
+            token = tc_scrub_token(r);
         }
         len = token ? strlen(token) : 0;
     }

@@ -3,6 +3,7 @@
 
 #include "httpd/credentials.h"
 #include "httpd/rest_parts.h"
+#include "httpd/scrub.h"
 
 #include <apr_strings.h>
 #include <http_log.h>
@@ -117,7 +118,7 @@ static int serve(request_rec *r, tc_vhost_t *vhost, const route_t *route)
     int rc;
 
     if (token == NULL) {
-        token = tc_credentials_scrubbed(r);
+        token = tc_scrub_token(r);
     }
     error = tc_visit_begin(&visit, r, vhost, token, token ? strlen(token) : 0);
     if (error != TC_CHAT_OK) {

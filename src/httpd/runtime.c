@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "codec/close.h"
 #include "httpd/admission.h"
+#include "httpd/scrub.h"
 
 #include <ap_mpm.h>
 #include <apr_optional.h>
@@ -146,6 +147,7 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     if (rc != OK || vhosts == NULL) {
         return rc;
     }
+    tc_scrub_quieten(pconf, server);
     rc = find_mod_dbd(server);
     if (rc == OK) {
         rc = check_bus(server);
