@@ -23,8 +23,15 @@ static void ignore_typing(tc_bus_t *bus, const struct tc_room_t *room, const tc_
     (void)is_typing;
 }
 
-static tc_bus_t local = {TC_BUS_ALONE, ignore_room,  ignore_room,
-                         ignore_event, ignore_room, ignore_typing};
+static void ignore_spending(tc_bus_t *bus, tc_action_e action, const tc_user_t *user)
+{
+    (void)bus;
+    (void)action;
+    (void)user;
+}
+
+static tc_bus_t local = {TC_BUS_ALONE, ignore_room,   ignore_room,    ignore_event,
+                         ignore_room,  ignore_typing, ignore_spending};
 
 tc_bus_t *tc_bus_local(void)
 {

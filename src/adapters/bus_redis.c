@@ -2,6 +2,7 @@
 #include "adapters/bus_redis.h"
 
 #include "adapters/redis_link.h"
+#include "adapters/spending.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -15,11 +16,13 @@
 #include <stdlib.h>
 
 #define ROOM "room:"
+#define SPENT "spent"
 #define DATABASE_CHARS 12
 
 struct tc_bus_redis_t {
     tc_worker_thread_t thread;
     tc_loop_t *own_loop;    /* bus */
+    tc_spending_t *spending; /* bus; NULL: users are not counted */
     apr_hash_t *channels;   /* bus; channel to channel_t */
     tc_redis_door_t *doors; /* const */
     tc_redis_link_t *links; /* bus */
@@ -37,34 +40,38 @@ struct tc_bus_redis_t {
 
 /* ---- the loop's side: orders ---- */
 
-typedef enum { ORDER_SUBSCRIBE, ORDER_UNSUBSCRIBE, ORDER_PUBLISH } order_e;
+typedef enum { ORDER_SUBSCRIBE, ORDER_UNSUBSCRIBE, ORDER_PUBLISH, ORDER_SPEND } order_e;
 
 typedef struct {
     tc_mail_t mail; /* stands first */
     order_e what;
     tc_redis_door_t *door;
     tc_uuid_t room_id;
+    tc_action_e action;   /* SPEND */
     size_t len;
-    unsigned char data[]; /* PUBLISH: the envelope */
+    unsigned char data[]; /* PUBLISH: the envelope; SPEND: the user's id with its NUL */
 } order_t;
 
 static void deliver_order(tc_mail_t *mail, void *context);
 
-static void post_order(tc_bus_t *bus, const tc_room_t *room, order_e what, const tc_buf_t *data)
+static order_t *make_order(tc_bus_t *bus, order_e what, const void *data, size_t len)
 {
-    tc_redis_door_t *door = (tc_redis_door_t *)bus;
-    size_t len = data ? data->len : 0;
-    order_t *order = tc_alloc(sizeof(*order) + len);
+    order_t *order = tc_alloc_zero(sizeof(*order) + len);
 
-    order->mail.next = NULL;
     order->mail.deliver = deliver_order;
     order->what = what;
-    order->door = door;
-    order->room_id = room->room_id;
+    order->door = (tc_redis_door_t *)bus;
     order->len = len;
     if (len > 0) {
-        memcpy(order->data, data->data, len);
+        memcpy(order->data, data, len);
     }
+    return order;
+}
+
+static void post_order(order_t *order)
+{
+    tc_redis_door_t *door = order->door;
+
     atomic_fetch_add(&door->redis->outgoing, 1);
     if (!tc_loop_post(door->redis->own_loop, &order->mail)) {
         atomic_fetch_sub(&door->redis->outgoing, 1);
@@ -72,11 +79,25 @@ static void post_order(tc_bus_t *bus, const tc_room_t *room, order_e what, const
     }
 }
 
-/* A bus thread that comes not after gets no more: others ask the database every few seconds. */
+/* A bus thread that comes not after gets no more of what can be left out. */
+static bool comes_after(const tc_bus_t *bus)
+{
+    return atomic_load(&((const tc_redis_door_t *)bus)->redis->outgoing) < TC_BUS_QUEUE_MAILS;
+}
+
+static void post_of_room(tc_bus_t *bus, const tc_room_t *room, order_e what, const tc_buf_t *data)
+{
+    order_t *order = make_order(bus, what, data ? data->data : NULL, data ? data->len : 0);
+
+    order->room_id = room->room_id;
+    post_order(order);
+}
+
+/* Others ask the database every few seconds. */
 static void post_envelope(tc_bus_t *bus, const tc_room_t *room, tc_buf_t *envelope)
 {
-    if (atomic_load(&((tc_redis_door_t *)bus)->redis->outgoing) < TC_BUS_QUEUE_MAILS) {
-        post_order(bus, room, ORDER_PUBLISH, envelope);
+    if (comes_after(bus)) {
+        post_of_room(bus, room, ORDER_PUBLISH, envelope);
     }
     tc_buf_free(envelope);
 }
@@ -88,12 +109,12 @@ static const tc_uuid_t *child_of(const tc_bus_t *bus)
 
 static void room_opened(tc_bus_t *bus, const tc_room_t *room)
 {
-    post_order(bus, room, ORDER_SUBSCRIBE, NULL);
+    post_of_room(bus, room, ORDER_SUBSCRIBE, NULL);
 }
 
 static void room_closed(tc_bus_t *bus, const tc_room_t *room)
 {
-    post_order(bus, room, ORDER_UNSUBSCRIBE, NULL);
+    post_of_room(bus, room, ORDER_UNSUBSCRIBE, NULL);
 }
 
 static void publish(tc_bus_t *bus, const tc_room_t *room, const tc_event_t *event)
@@ -129,10 +150,21 @@ static void publish_typing(tc_bus_t *bus, const tc_room_t *room, const tc_user_t
     post_envelope(bus, room, &envelope);
 }
 
+/* Others count a little less then. */
+static void spend(tc_bus_t *bus, tc_action_e action, const tc_user_t *user)
+{
+    if (comes_after(bus)) {
+        order_t *order = make_order(bus, ORDER_SPEND, user->id, strlen(user->id) + 1);
+
+        order->action = action;
+        post_order(order);
+    }
+}
+
 void tc_redis_door_init(tc_redis_door_t *door)
 {
     door->bus = (tc_bus_t){TC_BUS_DOWN, room_opened, room_closed, publish, publish_head,
-                           publish_typing};
+                           publish_typing, spend};
 }
 
 /* ---- the bus's side: news for the loop ---- */
@@ -232,6 +264,7 @@ typedef struct listener_t {
 } listener_t;
 
 typedef struct {
+    bool is_spending;  /* no room's, but what users of a site spend */
     tc_uuid_t room_id;
     listener_t *listeners;
     char name[];
@@ -246,6 +279,15 @@ static char *channel_name(const tc_redis_door_t *door, const tc_uuid_t *room_id)
 
     tc_uuid_format(room_id, id);
     apr_snprintf(name, size, "%s%d:" ROOM "%s", door->prefix, door->address.database, id);
+    return name;
+}
+
+static char *spending_name(const tc_redis_door_t *door)
+{
+    size_t size = strlen(door->prefix) + sizeof(SPENT) + DATABASE_CHARS;
+    char *name = tc_alloc(size);
+
+    apr_snprintf(name, size, "%s%d:" SPENT, door->prefix, door->address.database);
     return name;
 }
 
@@ -269,26 +311,45 @@ static channel_t *find_channel(tc_bus_redis_t *redis, const tc_redis_link_t *lin
     return channel;
 }
 
-static void subscribe(tc_bus_redis_t *redis, const order_t *order, const char *name)
+static channel_t *subscribe(tc_bus_redis_t *redis, tc_redis_door_t *door, const char *name)
 {
-    channel_t *channel = find_channel(redis, order->door->link, name);
+    channel_t *channel = find_channel(redis, door->link, name);
     listener_t *listener = tc_alloc(sizeof(*listener));
 
     if (channel == NULL) {
-        char *key = channel_key(redis, order->door->link, name);
+        char *key = channel_key(redis, door->link, name);
         size_t size = strlen(key) + 1;
 
-        channel = tc_alloc(sizeof(*channel) + size);
+        channel = tc_alloc_zero(sizeof(*channel) + size);
         memcpy(channel->name, key, size);
         free(key);
-        channel->room_id = order->room_id;
-        channel->listeners = NULL;
         apr_hash_set(redis->channels, channel->name, APR_HASH_KEY_STRING, channel);
-        tc_redis_link_subscribe(order->door->link, name);
+        tc_redis_link_subscribe(door->link, name);
     }
-    listener->door = order->door;
+    listener->door = door;
     listener->next = channel->listeners;
     channel->listeners = listener;
+    return channel;
+}
+
+static void subscribe_spending(tc_bus_redis_t *redis)
+{
+    tc_redis_door_t *door;
+
+    for (door = redis->doors; door != NULL && redis->spending != NULL; door = door->next) {
+        char *name = spending_name(door);
+
+        subscribe(redis, door, name)->is_spending = true;
+        free(name);
+    }
+}
+
+static void publish_spending(tc_redis_door_t *door, const tc_buf_t *envelope)
+{
+    char *name = spending_name(door);
+
+    tc_redis_link_publish(door->link, name, envelope->data, envelope->len);
+    free(name);
 }
 
 static void forget_channel(tc_bus_redis_t *redis, channel_t *channel)
@@ -334,13 +395,18 @@ static void deliver_order(tc_mail_t *mail, void *context)
     atomic_fetch_sub(&redis->outgoing, 1);
     switch (order->what) {
     case ORDER_SUBSCRIBE:
-        subscribe(redis, order, name);
+        subscribe(redis, order->door, name)->room_id = order->room_id;
         break;
     case ORDER_UNSUBSCRIBE:
         unsubscribe(redis, order, name);
         break;
     case ORDER_PUBLISH:
         tc_redis_link_publish(order->door->link, name, order->data, order->len);
+        break;
+    case ORDER_SPEND:
+        if (redis->spending != NULL) {
+            tc_spending_add(redis->spending, order->door, order->action, (const char *)order->data);
+        }
         break;
     }
     free(name);
@@ -368,7 +434,7 @@ static void on_subscribed(tc_redis_link_t *link, const char *name)
     channel_t *channel = find_channel(redis, link, name);
     listener_t *listener;
 
-    if (!link->up) {
+    if (!link->up || (channel != NULL && channel->is_spending)) {
         return; /* when it is, the loop looks at all rooms anyway */
     }
     for (listener = channel ? channel->listeners : NULL; listener != NULL;
@@ -430,6 +496,7 @@ static news_t *read_news(const tc_envelope_t *envelope, tc_redis_door_t *door,
         tc_envelope_typing_free(&typing);
         break;
     case TC_ENVELOPE_BEAT:
+    case TC_ENVELOPE_SPENT:
         break;
     }
     return news;
@@ -471,7 +538,16 @@ static void on_message(tc_redis_link_t *link, const char *name, const char *data
     if (tc_uuid_equal(&envelope.child, &redis->child)) {
         return; /* the loop knew before the bus did */
     }
-    for (listener = channel->listeners; listener != NULL; listener = listener->next) {
+    for (listener = channel->listeners; listener != NULL && channel->is_spending;
+         listener = listener->next) {
+        if (envelope.kind != TC_ENVELOPE_SPENT
+            || !tc_spending_take_in(redis->spending, listener->door, &envelope)) {
+            count_bad(redis, name);
+            return;
+        }
+    }
+    for (listener = channel->listeners; listener != NULL && !channel->is_spending;
+         listener = listener->next) {
         news_t *news = read_news(&envelope, listener->door, &channel->room_id);
 
         if (news == NULL) {
@@ -492,6 +568,7 @@ static void deliver_begin(tc_mail_t *mail, void *context)
     int i;
 
     (void)mail;
+    subscribe_spending(redis);
     for (i = 0; i < redis->link_count; i++) {
         tc_redis_link_start(&redis->links[i]);
     }
@@ -520,6 +597,9 @@ static void bus_main(void *context)
     tc_loop_close(redis->own_loop, redis);
     for (i = 0; i < redis->link_count; i++) {
         tc_redis_link_stop(&redis->links[i]);
+    }
+    if (redis->spending != NULL) {
+        tc_spending_free(redis->spending);
     }
     while ((at = apr_hash_first(NULL, redis->channels)) != NULL) {
         forget_channel(redis, apr_hash_this_val(at));
@@ -553,7 +633,7 @@ static void make_links(tc_bus_redis_t *redis, apr_pool_t *pool)
 }
 
 apr_status_t tc_bus_redis_start(tc_bus_redis_t **out, tc_redis_door_t *doors, tc_loop_t *loop,
-                                tc_hub_t *hub, apr_pool_t *pool)
+                                tc_hub_t *hub, tc_shared_meter_t *meter, apr_pool_t *pool)
 {
     tc_bus_redis_t *redis = apr_pcalloc(pool, sizeof(*redis));
     apr_pool_t *own_pool;
@@ -577,6 +657,9 @@ apr_status_t tc_bus_redis_start(tc_bus_redis_t **out, tc_redis_door_t *doors, tc
         return rv;
     }
     make_links(redis, own_pool);
+    if (meter != NULL) {
+        redis->spending = tc_spending_create(meter, &redis->child, redis->own_loop, publish_spending, own_pool);
+    }
     (void)tc_loop_post(redis->own_loop, &redis->begin);
     rv = tc_worker_thread_start(&redis->thread, bus_main, redis, pool);
     if (rv == APR_SUCCESS) {

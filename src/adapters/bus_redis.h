@@ -6,6 +6,7 @@
 #ifndef TC_ADAPTERS_BUS_REDIS_H
 #define TC_ADAPTERS_BUS_REDIS_H
 
+#include "adapters/meter.h"
 #include "adapters/redis_url.h"
 #include "domain/hub.h"
 #include "engine/loop.h"
@@ -25,9 +26,12 @@ typedef struct tc_redis_door_t {
 /* Fills in the domain's side of a door; the other fields are the caller's. */
 void tc_redis_door_init(tc_redis_door_t *door);
 
-/* Starts the thread for a list of doors; `loop` and `hub` outlive it. Worker. */
+/*
+ * Starts the thread for a list of doors; `loop` and `hub` outlive it, and so does `meter`, into which goes what users
+ * spend on other httpds (NULL: nothing does). Worker.
+ */
 apr_status_t tc_bus_redis_start(tc_bus_redis_t **redis, tc_redis_door_t *doors, tc_loop_t *loop,
-                                tc_hub_t *hub, apr_pool_t *pool);
+                                tc_hub_t *hub, tc_shared_meter_t *meter, apr_pool_t *pool);
 
 /* Publishes what is queued and ends; false when that took longer than `timeout_us`. Worker. */
 bool tc_bus_redis_stop(tc_bus_redis_t *redis, int64_t timeout_us);

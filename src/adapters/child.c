@@ -199,7 +199,8 @@ static apr_status_t start_threads(tc_child_t *child, const tc_child_config_t *co
     apr_status_t rv = APR_SUCCESS;
 
     if (config->doors != NULL) {
-        rv = tc_bus_redis_start(&child->redis, config->doors, child->loop, child->hub, pool);
+        rv = tc_bus_redis_start(&child->redis, config->doors, child->loop, child->hub,
+                                config->meter, pool);
     }
     if (rv == APR_SUCCESS) {
         rv = tc_worker_thread_start(&child->thread, loop_main, child, pool);

@@ -110,21 +110,22 @@ static void take(tc_meter_t *base, const tc_site_t *site, tc_action_e action, co
                         key_of(base, site, action, user_id), now_us);
 }
 
-/* A bucket is empty while it is a period from being full. */
-static void block(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id,
-                  int64_t now_us, int64_t until_us)
+static void spend(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id,
+                  unsigned count, int64_t now_us)
 {
-    int64_t full_us = until_us + site->user_rates[action].period_us;
+    const tc_rate_t *rate = &site->user_rates[action];
     place_t *place = find_place((tc_shared_meter_t *)base, key_of(base, site, action, user_id), now_us);
-    tc_bucket_t bucket = place ? atomic_load(&place->bucket) : full_us;
+    tc_bucket_t bucket = place ? atomic_load(&place->bucket) : 0;
 
-    while (bucket < full_us && !atomic_compare_exchange_weak(&place->bucket, &bucket, full_us)) {
+    while (place != NULL
+           && !atomic_compare_exchange_weak(&place->bucket, &bucket,
+                                            tc_bucket_spend(bucket, rate, count, now_us))) {
     }
 }
 
 void tc_meter_init(tc_shared_meter_t *meter, void *memory, const unsigned char *secret)
 {
-    meter->meter = (tc_meter_t){wait_us, take, block};
+    meter->meter = (tc_meter_t){wait_us, take, spend};
     meter->memory = memory;
     memcpy(meter->secret, secret, APR_SIPHASH_KSIZE);
 }

@@ -18,7 +18,7 @@ typedef struct {
 } tc_shared_meter_t;
 
 /* What keys are made of, beside a site and a name. The first are tc_action_e. */
-enum { TC_KEY_HANDSHAKE = TC_ACTIONS, TC_KEY_USER, TC_KEY_ADDRESS };
+enum { TC_KEY_HANDSHAKE = TC_ACTIONS, TC_KEY_USER, TC_KEY_ADDRESS, TC_KEY_SPENT };
 
 /* Bytes of zeroed memory that it needs; sets it up with them. `secret` has APR_SIPHASH_KSIZE bytes. */
 size_t tc_meter_size(void);

@@ -252,10 +252,12 @@ void tc_redis_link_stop(tc_redis_link_t *link)
     tc_timer_clear(tc_loop_timers(link->loop), &link->timer);
     tc_redis_conn_close(&link->sub);
     tc_redis_conn_close(&link->pub);
-    for (at = apr_hash_first(NULL, link->channels); at != NULL; at = apr_hash_next(at)) {
-        free(apr_hash_this_val(at));
+    while ((at = apr_hash_first(NULL, link->channels)) != NULL) {
+        char *kept = apr_hash_this_val(at);
+
+        apr_hash_set(link->channels, kept, APR_HASH_KEY_STRING, NULL); /* it is the key, too */
+        free(kept);
     }
-    apr_hash_clear(link->channels);
 }
 
 void tc_redis_link_subscribe(tc_redis_link_t *link, const char *channel)

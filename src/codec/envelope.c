@@ -5,10 +5,13 @@
 #include "codec/json.h"
 #include "codec/utf8.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #define MAGIC "tc1 "
 #define SEQ_MAX_DIGITS 18
 
-static const char *const kinds[] = {"message", "edit", "head", "typing", "beat"};
+static const char *const kinds[] = {"message", "edit", "head", "typing", "beat", "spent"};
 
 /* ---- writing ---- */
 
@@ -43,6 +46,36 @@ void tc_envelope_encode_typing(tc_buf_t *buf, const tc_uuid_t *child, const char
     TC_BUF_LIT(buf, ",\"user_email\":");
     tc_json_append_str(buf, user_email);
     tc_buf_append_str(buf, is_typing ? ",\"is_typing\":true}" : ",\"is_typing\":false}");
+}
+
+void tc_envelope_begin_spent(tc_buf_t *buf, const tc_uuid_t *child, int64_t count, uint64_t server)
+{
+    char digits[17];
+
+    tc_envelope_encode(buf, TC_ENVELOPE_SPENT, child, count);
+    snprintf(digits, sizeof(digits), "%016llx", (unsigned long long)server);
+    TC_BUF_LIT(buf, "{\"server\":\"");
+    tc_buf_append_str(buf, digits);
+    TC_BUF_LIT(buf, "\",\"spent\":[");
+}
+
+void tc_envelope_add_spent(tc_buf_t *buf, const char *user_id, int action, unsigned count)
+{
+    if (buf->data[buf->len - 1] != '[') {
+        TC_BUF_LIT(buf, ",");
+    }
+    TC_BUF_LIT(buf, "[");
+    tc_json_append_str(buf, user_id);
+    TC_BUF_LIT(buf, ",");
+    tc_buf_append_int(buf, action);
+    TC_BUF_LIT(buf, ",");
+    tc_buf_append_int(buf, count);
+    TC_BUF_LIT(buf, "]");
+}
+
+void tc_envelope_end_spent(tc_buf_t *buf)
+{
+    TC_BUF_LIT(buf, "]}");
 }
 
 /* ---- reading the line ---- */
@@ -229,4 +262,58 @@ void tc_envelope_typing_free(tc_envelope_typing_t *typing)
 {
     json_object_put(typing->doc);
     typing->doc = NULL;
+}
+
+bool tc_envelope_decode_spent(const tc_envelope_t *envelope, tc_envelope_spent_t *out)
+{
+    const char *server;
+
+    out->doc = parse_body(envelope);
+    out->list = NULL;
+    out->next = 0;
+    if (out->doc == NULL || (server = get_text(out->doc, "server")) == NULL || strlen(server) != 16
+        || strspn(server, "0123456789abcdef") != 16
+        || !json_object_object_get_ex(out->doc, "spent", &out->list)
+        || !json_object_is_type(out->list, json_type_array)) {
+        return false;
+    }
+    out->server = strtoull(server, NULL, 16);
+    return true;
+}
+
+/* An entry that is none is left out. */
+static bool read_spent(json_object *entry, const char **user_id, int *action, int *count)
+{
+    json_object *user, *numbers[2];
+
+    if (!json_object_is_type(entry, json_type_array) || json_object_array_length(entry) != 3) {
+        return false;
+    }
+    user = json_object_array_get_idx(entry, 0);
+    numbers[0] = json_object_array_get_idx(entry, 1);
+    numbers[1] = json_object_array_get_idx(entry, 2);
+    if (!json_object_is_type(user, json_type_string) || !json_object_is_type(numbers[0], json_type_int)
+        || !json_object_is_type(numbers[1], json_type_int)) {
+        return false;
+    }
+    *user_id = json_object_get_string(user);
+    *action = json_object_get_int(numbers[0]);
+    *count = json_object_get_int(numbers[1]);
+    return *action >= 0 && *count >= 0;
+}
+
+bool tc_envelope_next_spent(tc_envelope_spent_t *spent, const char **user_id, int *action, int *count)
+{
+    while (spent->next < json_object_array_length(spent->list)) {
+        if (read_spent(json_object_array_get_idx(spent->list, spent->next++), user_id, action, count)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tc_envelope_spent_free(tc_envelope_spent_t *spent)
+{
+    json_object_put(spent->doc);
+    spent->doc = NULL;
 }

@@ -6,6 +6,7 @@
  *   tc1 head <child> <seq> LF
  *   tc1 typing <child> 0 LF {"user_id":…,"user_email":…,"is_typing":…}
  *   tc1 beat <child> <count> LF
+ *   tc1 spent <child> <count> LF {"server":"<16 hex digits>","spent":[["<user>",<action>,<count>],…]}
  *
  * <child> is the UUID of the child that says it. Whoever can write to the bus can write anything: what is
  * read is checked as if a client had sent it. Pure.
@@ -20,7 +21,8 @@ typedef enum {
     TC_ENVELOPE_EDIT,
     TC_ENVELOPE_HEAD,
     TC_ENVELOPE_TYPING,
-    TC_ENVELOPE_BEAT
+    TC_ENVELOPE_BEAT,
+    TC_ENVELOPE_SPENT
 } tc_envelope_kind_e;
 
 typedef struct {
@@ -48,6 +50,14 @@ typedef struct {
     json_object *doc;
 } tc_envelope_typing_t;
 
+/* The body of a SPENT, and how far it was read. */
+typedef struct {
+    uint64_t server;         /* the httpd that the child belongs to */
+    json_object *list;
+    size_t next;
+    json_object *doc;
+} tc_envelope_spent_t;
+
 /* Appends an envelope without a body: HEAD or BEAT. */
 void tc_envelope_encode(tc_buf_t *buf, tc_envelope_kind_e kind, const tc_uuid_t *child, int64_t seq);
 
@@ -56,6 +66,11 @@ void tc_envelope_encode_event(tc_buf_t *buf, tc_envelope_kind_e kind, const tc_u
                               int64_t seq, const void *object, size_t object_len);
 void tc_envelope_encode_typing(tc_buf_t *buf, const tc_uuid_t *child, const char *user_id,
                                const char *user_email, bool is_typing);
+
+/* Appends a SPENT piece by piece: its beginning, what users have spent, its end. */
+void tc_envelope_begin_spent(tc_buf_t *buf, const tc_uuid_t *child, int64_t count, uint64_t server);
+void tc_envelope_add_spent(tc_buf_t *buf, const char *user_id, int action, unsigned count);
+void tc_envelope_end_spent(tc_buf_t *buf);
 
 /* Reads the line; false when it is none of the above. Does not look at the body. */
 bool tc_envelope_decode(const char *data, size_t len, tc_envelope_t *out);
@@ -69,5 +84,10 @@ bool tc_envelope_decode_event(const tc_envelope_t *envelope, const tc_uuid_t *ro
 void tc_envelope_event_free(tc_envelope_event_t *event);
 bool tc_envelope_decode_typing(const tc_envelope_t *envelope, tc_envelope_typing_t *out);
 void tc_envelope_typing_free(tc_envelope_typing_t *typing);
+
+/* The same, and then its entries one by one, until it says false; numbers are not negative. */
+bool tc_envelope_decode_spent(const tc_envelope_t *envelope, tc_envelope_spent_t *out);
+bool tc_envelope_next_spent(tc_envelope_spent_t *spent, const char **user_id, int *action, int *count);
+void tc_envelope_spent_free(tc_envelope_spent_t *spent);
 
 #endif

@@ -7,6 +7,7 @@
 #define TC_DOMAIN_BUS_H
 
 #include "domain/event.h"
+#include "domain/rate.h"
 #include "domain/user.h"
 
 struct tc_room_t;
@@ -29,6 +30,8 @@ typedef struct tc_bus_t {
     void (*publish_head)(struct tc_bus_t *bus, const struct tc_room_t *room);
     void (*publish_typing)(struct tc_bus_t *bus, const struct tc_room_t *room,
                            const tc_user_t *user, bool is_typing);
+    /* A user has spent a token of those that all httpds count together. */
+    void (*spend)(struct tc_bus_t *bus, tc_action_e action, const tc_user_t *user);
 } tc_bus_t;
 
 #endif

@@ -18,9 +18,9 @@ typedef struct tc_meter_t {
                        const char *user_id, int64_t now_us);
     void (*take)(struct tc_meter_t *meter, const tc_site_t *site, tc_action_e action,
                  const char *user_id, int64_t now_us);
-    /* Leaves the user no token before `until_us`: he has had more of them elsewhere. */
-    void (*block)(struct tc_meter_t *meter, const tc_site_t *site, tc_action_e action,
-                  const char *user_id, int64_t now_us, int64_t until_us);
+    /* So many tokens were had elsewhere; any thread. */
+    void (*spend)(struct tc_meter_t *meter, const tc_site_t *site, tc_action_e action,
+                  const char *user_id, unsigned count, int64_t now_us);
 } tc_meter_t;
 
 /*

@@ -24,3 +24,13 @@ tc_bucket_t tc_bucket_less(tc_bucket_t bucket, const tc_rate_t *rate, int64_t no
 {
     return rate->tokens == 0 ? bucket : full_then_us(bucket, rate, now_us);
 }
+
+tc_bucket_t tc_bucket_spend(tc_bucket_t bucket, const tc_rate_t *rate, unsigned count, int64_t now_us)
+{
+    int64_t empty_us = now_us + rate->period_us;
+
+    for (; rate->tokens > 0 && count > 0 && bucket < empty_us; count--) {
+        bucket = full_then_us(bucket, rate, now_us);
+    }
+    return rate->tokens > 0 && bucket > empty_us ? empty_us : bucket;
+}

@@ -24,4 +24,7 @@ int64_t tc_bucket_wait_us(tc_bucket_t bucket, const tc_rate_t *rate, int64_t now
 /* The bucket with a token less; there was one. */
 tc_bucket_t tc_bucket_less(tc_bucket_t bucket, const tc_rate_t *rate, int64_t now_us);
 
+/* The bucket with so many tokens less, whether it has them or not: it is never more than empty. */
+tc_bucket_t tc_bucket_spend(tc_bucket_t bucket, const tc_rate_t *rate, unsigned count, int64_t now_us);
+
 #endif

@@ -64,8 +64,13 @@ static bool may(tc_member_t *member, tc_meter_t *meter, tc_action_e action, cons
 {
     int64_t wait_us = tc_limits_take(member, member->room->site, meter, action, now_us);
 
+    tc_room_t *room = member->room;
+
     if (wait_us > 0) {
         refuse(member, client_id, wait_us, now_us);
+    }
+    else if (room->site->user_rates[action].tokens > 0 && room->bus->state == TC_BUS_UP) {
+        room->bus->spend(room->bus, action, member->user);
     }
     return wait_us == 0;
 }

@@ -81,11 +81,18 @@ static void bus_publish_typing(tc_bus_t *base, const tc_room_t *room, const tc_u
                               is_typing);
 }
 
+static void bus_spend(tc_bus_t *base, tc_action_e action, const tc_user_t *user)
+{
+    (void)user;
+    ((fake_bus_t *)base)->spent[action]++;
+}
+
 void fake_bus_open(fake_bus_t *bus, tc_bus_state_e state)
 {
     memset(bus, 0, sizeof(*bus));
     bus->bus = (tc_bus_t){state,       bus_room_opened,  bus_room_closed,
-                          bus_publish, bus_publish_head, bus_publish_typing};
+                          bus_publish, bus_publish_head, bus_publish_typing,
+                          bus_spend};
     tc_uuid_make_v7(&bus->child);
 }
 
@@ -185,6 +192,7 @@ void fake_carry(const fake_letter_t *letter, tc_hub_t *hub, const tc_site_t *sit
         carry_typing(&envelope, letter, hub, site);
         break;
     case TC_ENVELOPE_BEAT:
+    case TC_ENVELOPE_SPENT:
         ck_abort_msg("the hub says no beat");
     }
 }

@@ -28,6 +28,7 @@ typedef struct {
     unsigned room_count;
     unsigned opened, closed, published;
     int64_t published_seq;
+    unsigned spent[TC_ACTIONS];
     fake_letter_t *letters;
     int letter_count;
     int shown; /* letters that fake_told() is done with */

@@ -659,7 +659,67 @@ START_TEST(bytes_changed_at_random_do_no_harm)
 }
 END_TEST
 
-UNIT_MAIN("envelope", each_kind_is_written_as_it_is_described,
+/* What is read of a SPENT as "user:action:count …"; NULL when it is none. */
+static const char *read_spent_body(const char *body, char *out)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+    tc_envelope_t envelope;
+    tc_envelope_spent_t spent;
+    const char *user;
+    int action, count;
+    bool good;
+
+    unit_append_text(&buf, "tc1 spent 550e8400-e29b-41d4-a716-446655440000 7\n%s", body);
+    ck_assert(tc_envelope_decode((const char *)buf.data, buf.len, &envelope));
+    ck_assert_int_eq(envelope.kind, TC_ENVELOPE_SPENT);
+    good = tc_envelope_decode_spent(&envelope, &spent);
+    for (*out = '\0'; good && tc_envelope_next_spent(&spent, &user, &action, &count);) {
+        sprintf(out + strlen(out), "%s:%d:%d ", user, action, count);
+    }
+    tc_envelope_spent_free(&spent);
+    tc_buf_free(&buf);
+    return good ? out : NULL;
+}
+
+#define SERVER "{\"server\":\"0123456789abcdef\",\"spent\":"
+
+START_TEST(what_users_spend_is_read_as_it_was_written)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+    tc_uuid_t child;
+    char text[200];
+
+    tc_uuid_make_v7(&child);
+    tc_envelope_begin_spent(&buf, &child, 7, UINT64_C(0x0123456789abcdef));
+    tc_envelope_add_spent(&buf, "a\"b", 0, 3);
+    tc_envelope_add_spent(&buf, "carol", 2, 100);
+    tc_envelope_end_spent(&buf);
+    tc_buf_append(&buf, "", 1);
+    ck_assert_str_eq(read_spent_body(strchr((char *)buf.data, '\n') + 1, text), "a\"b:0:3 carol:2:100 ");
+    tc_buf_free(&buf);
+}
+END_TEST
+
+START_TEST(what_is_no_entry_is_left_out_and_what_is_no_list_is_refused)
+{
+    static const char *const none[] = {
+        "", "[]", "{}", "{\"server\":\"0123456789abcdef\"}", "{\"spent\":[]}", SERVER "{}}", SERVER "[]",
+        "{\"server\":\"0123456789abcdeg\",\"spent\":[]}", "{\"server\":\"0123456789abcde\",\"spent\":[]}",
+        "{\"server\":1,\"spent\":[]}", SERVER "[]}x", SERVER "[\"\xff\"]}",
+    };
+    char text[200];
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(none); i++) {
+        ck_assert_msg(read_spent_body(none[i], text) == NULL, "%s", none[i]);
+    }
+    ck_assert_str_eq(read_spent_body(SERVER "[1,null,[],[\"a\"],[\"a\",1],[\"a\",0,1,2],[1,0,1],[\"a\",\"0\",1],[\"a\",-1,1],"
+                                            "[\"a\",0,-1],[\"a\",0,1.5],[\"good\",1,2]]}", text), "good:1:2 ");
+}
+END_TEST
+
+UNIT_MAIN("envelope", what_users_spend_is_read_as_it_was_written,
+          what_is_no_entry_is_left_out_and_what_is_no_list_is_refused, each_kind_is_written_as_it_is_described,
           the_line_of_each_kind_is_read_back, the_object_is_passed_on_byte_for_byte,
           an_event_says_what_an_edit_needs, who_types_is_read_back_with_and_without_an_address,
           no_part_of_a_good_envelope_is_good, a_line_with_a_byte_too_many_or_another_is_refused,

@@ -263,7 +263,7 @@ START_TEST(places_of_full_buckets_are_used_again_and_too_many_are_let_through)
 }
 END_TEST
 
-START_TEST(the_domain_takes_waits_and_blocks)
+START_TEST(the_domain_takes_waits_and_is_told_of_others)
 {
     tc_shared_meter_t shared;
     tc_meter_t *meter = &shared.meter;
@@ -277,9 +277,11 @@ START_TEST(the_domain_takes_waits_and_blocks)
     ck_assert_int_gt(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "ann", NOW), 0);
     ck_assert_int_eq(meter->wait_us(meter, &site, TC_ACTION_EDIT, "ann", NOW), 0);
     ck_assert_int_eq(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW), 0);
-    meter->block(meter, &site, TC_ACTION_MESSAGE, "bob", NOW, NOW + 10 * SECOND);
-    ck_assert_int_gt(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW + 10 * SECOND), 0);
-    ck_assert_int_eq(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW + 11 * SECOND), 0);
+    meter->spend(meter, &site, TC_ACTION_MESSAGE, "bob", 2, NOW);
+    ck_assert_int_eq(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW), 0);
+    meter->spend(meter, &site, TC_ACTION_MESSAGE, "bob", 1000000000, NOW);
+    ck_assert_int_gt(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW), 0);
+    ck_assert_int_eq(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW + SECOND / 3 + 1), 0);
     free_meter(&shared);
 }
 END_TEST
@@ -289,4 +291,4 @@ UNIT_MAIN("shared", a_key_is_counted_up_to_its_limit_and_back, children_count_to
           there_are_seats_for_two_generations_and_then_no_more,
           a_key_that_finds_no_place_is_let_through_and_not_counted, a_bucket_is_everybodys_who_has_the_key,
           many_children_take_no_more_than_there_is, keys_of_sites_kinds_and_names_differ,
-          places_of_full_buckets_are_used_again_and_too_many_are_let_through, the_domain_takes_waits_and_blocks)
+          places_of_full_buckets_are_used_again_and_too_many_are_let_through, the_domain_takes_waits_and_is_told_of_others)
