@@ -22,7 +22,7 @@ CFLAGS   ?= $(OPTIMIZE) -fstack-protector-strong
 PURE_CFLAGS = -std=gnu11 $(WARNINGS) -Isrc $(shell apr-1-config --cppflags --includes) \
               $(shell apu-1-config --includes)
 HTTPD_CFLAGS = -I$(shell $(APXS) -q INCLUDEDIR)
-LIBS     := -ljson-c -ljwt -lhiredis -lssl -lcrypto
+LIBS     := -ljson-c -ljwt -lhiredis -lz -lssl -lcrypto
 
 # The layers, lowest first; t/00-unit/layers.t holds their includes to this order.
 PURE     := base codec domain engine

@@ -60,6 +60,24 @@ void tc_child_release(tc_child_t *child, tc_claim_t *claim)
     *claim = (tc_claim_t){false, 0, 0};
 }
 
+/* ---- compression ---- */
+
+tc_deflater_t *tc_child_deflater(tc_child_t *child)
+{
+    if (child->deflater == NULL) {
+        child->deflater = tc_deflater_create();
+    }
+    return child->deflater;
+}
+
+tc_inflater_t *tc_child_inflater(tc_child_t *child)
+{
+    if (child->inflater == NULL) {
+        child->inflater = tc_inflater_create();
+    }
+    return child->inflater;
+}
+
 /* ---- the loop's mail and timers ---- */
 
 static void deliver_adoption(tc_mail_t *mail, void *context)
@@ -156,6 +174,8 @@ static void loop_main(void *context)
         tc_peer_destroy(child->peers);
     }
     tc_hub_destroy(child->hub);
+    tc_deflater_destroy(child->deflater);
+    tc_inflater_destroy(child->inflater);
 }
 
 /* ---- starting and stopping ---- */

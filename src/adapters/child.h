@@ -12,6 +12,7 @@
 #include "adapters/meter.h"
 #include "adapters/tally.h"
 #include "base/mail.h"
+#include "codec/deflate.h"
 #include "domain/hub.h"
 #include "engine/loop.h"
 #include "engine/worker_thread.h"
@@ -36,6 +37,8 @@ typedef struct tc_child_t {
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
     tc_tally_seat_t seat;          /* const */
     bool has_seat;                 /* const; else connections are not counted by user and address */
+    tc_inflater_t *inflater;       /* loop; NULL until it is needed */
+    tc_deflater_t *deflater;       /* loop; the same */
     apr_pool_t *scratch;           /* loop; empty but within a call */
     tc_worker_thread_t thread;     /* the loop's */
     tc_timer_t tick;               /* loop; the hub's, once a second */
@@ -93,6 +96,7 @@ typedef struct {
     const char *reject_reason; /* a literal */
     tc_stream_request_t *stream; /* malloc'ed; NULL: a WebSocket */
     tc_claim_t claim;
+    tc_deflate_terms_t deflate; /* of a WebSocket */
     const struct tc_application_t *application; /* of a WebSocket (session.h); NULL: the chat */
     size_t input_len;        /* what the client sent behind its handshake */
     unsigned char *input;    /* malloc'ed, NULL when there is none */
@@ -116,6 +120,10 @@ void tc_child_release(tc_child_t *child, tc_claim_t *claim);
  * claim's, and set when it was counted. Any thread.
  */
 bool tc_child_count(tc_child_t *child, uint64_t key, unsigned max, uint64_t *counted);
+
+/* What compresses and inflates for all clients, made when first needed; NULL: no memory. Loop. */
+tc_deflater_t *tc_child_deflater(tc_child_t *child);
+tc_inflater_t *tc_child_inflater(tc_child_t *child);
 
 /* Starts the threads of a store that has none yet. Loop. */
 apr_status_t tc_child_serve_store(tc_child_t *child, tc_store_dbd_t *store);

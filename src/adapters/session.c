@@ -16,6 +16,8 @@ typedef struct {
     tc_reader_t reader;
     int64_t pinged_us; /* when a ping went out for want of bytes; 0: none is open */
     int64_t begun_us;  /* when the message in the reader began; 0: none has */
+    tc_deflate_terms_t deflate;
+    tc_inflater_t *inflater; /* where the client's messages refer to earlier ones; NULL: the child's serves */
 } session_t;
 
 /* ---- sending ---- */
@@ -57,12 +59,23 @@ static void fail(tc_peer_t *peer, unsigned code, const char *why)
     tc_peer_enter(peer, TC_PEER_DRAINING);
 }
 
+tc_blob_t *tc_session_form(tc_peer_t *peer, tc_blob_t *frame)
+{
+    const session_t *session = (const session_t *)peer;
+
+    if (session->deflate.server_bits == 0 || tc_child_deflater(peer->child) == NULL) {
+        return frame;
+    }
+    return tc_wire_deflated(frame, &session->deflate, tc_child_deflater(peer->child));
+}
+
 /* A reader that does not read costs what its queue holds, then its connection. */
 static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
 {
     tc_peer_t *peer = (tc_peer_t *)member;
 
-    if (peer->state == TC_PEER_OPEN && tc_peer_push(peer, frame, urgent) != APR_SUCCESS) {
+    if (peer->state == TC_PEER_OPEN
+        && tc_peer_push(peer, tc_session_form(peer, frame), urgent) != APR_SUCCESS) {
         tc_outq_drop_unsent(&peer->queue);
         close_session(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
     }
@@ -130,9 +143,78 @@ static void on_control(tc_peer_t *peer, const tc_read_item_t *item)
     }
 }
 
+/* An inflater of its own for a client that refers to what it has sent before, else the child's. */
+static tc_inflater_t *inflater_of(session_t *session)
+{
+    if (!session->deflate.client_keeps) {
+        return tc_child_inflater(session->peer.child);
+    }
+    if (session->inflater == NULL) {
+        session->inflater = tc_inflater_create();
+    }
+    return session->inflater;
+}
+
+static bool is_good_text(const tc_buf_t *text)
+{
+    tc_utf8_t utf8 = {0};
+
+    return tc_utf8_feed(&utf8, text->data, text->len) && tc_utf8_is_complete(&utf8);
+}
+
+/* False, with the connection failed, when the message cannot be had (RFC 7692, 6.2). */
+static bool inflate_message(session_t *session, const tc_read_item_t *item, tc_buf_t *message)
+{
+    tc_peer_t *peer = &session->peer;
+    tc_inflater_t *inflater = inflater_of(session);
+    tc_inflate_e result = TC_INFLATE_NO_MEMORY;
+
+    if (inflater != NULL) {
+        result = tc_inflate(inflater, session->deflate.client_keeps, item->data, item->len,
+                            peer->site->max_message_bytes, peer->site->inflate_ratio, message);
+    }
+    switch (result) {
+    case TC_INFLATE_OK:
+        break;
+    case TC_INFLATE_TOO_BIG:
+        fail(peer, TC_CLOSE_TOO_BIG, "message too big when inflated");
+        return false;
+    case TC_INFLATE_BROKEN:
+        fail(peer, TC_CLOSE_BAD_DATA, "compressed data is broken");
+        return false;
+    case TC_INFLATE_NO_MEMORY:
+        fail(peer, TC_CLOSE_INTERNAL, "out of memory");
+        return false;
+    }
+    if (item->opcode == TC_OPCODE_TEXT && !is_good_text(message)) {
+        fail(peer, TC_CLOSE_BAD_DATA, "text is not UTF-8");
+        return false;
+    }
+    return true;
+}
+
+static void take_deflated(session_t *session, const tc_read_item_t *item)
+{
+    tc_buf_t message = TC_BUF_INIT;
+    tc_read_item_t inflated = *item;
+
+    if (inflate_message(session, item, &message)) {
+        inflated.data = message.data;
+        inflated.len = message.len;
+        session->application->take_message(&session->peer, &inflated);
+    }
+    tc_buf_free(&message);
+}
+
 static void on_message(session_t *session, const tc_read_item_t *item)
 {
-    if (session->peer.state == TC_PEER_OPEN) {
+    if (session->peer.state != TC_PEER_OPEN) {
+        return;
+    }
+    if (item->deflated) {
+        take_deflated(session, item);
+    }
+    else {
         session->application->take_message(&session->peer, item);
     }
 }
@@ -285,6 +367,7 @@ static const tc_application_t chat = {join_room, take_chat_message, is_chat_paus
 static void release(tc_peer_t *peer)
 {
     tc_reader_free(&((session_t *)peer)->reader);
+    tc_inflater_destroy(((session_t *)peer)->inflater);
 }
 
 static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, NULL,
@@ -297,6 +380,8 @@ void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
 
     session->application = adoption->application ? adoption->application : &chat;
     tc_reader_init(&session->reader, adoption->site->max_message_bytes);
+    session->deflate = adoption->deflate;
+    session->reader.takes_deflated = session->deflate.server_bits > 0;
     tc_peer_init(peer, &kind, &sink, child, adoption);
     if (child->farewell_code != 0) {
         close_session(peer, child->farewell_code, "server stops, reconnect");

@@ -23,4 +23,7 @@ typedef struct tc_application_t {
 /* Takes an adoption's contents over and frees it. Loop. */
 void tc_session_create(tc_child_t *child, tc_adoption_t *adoption);
 
+/* The form in which a data frame goes to this client: itself, or compressed where both sides agreed to; not a reference. */
+tc_blob_t *tc_session_form(tc_peer_t *peer, tc_blob_t *frame);
+
 #endif

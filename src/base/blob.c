@@ -9,7 +9,8 @@ tc_blob_t *tc_blob_create(size_t size)
 {
     tc_blob_t *blob = tc_alloc(sizeof(*blob) + size);
 
-    blob->other = NULL;
+    blob->other = blob->deflated = NULL;
+    blob->deflate_tried = false;
     blob->refs = 1;
     blob->droppable = false;
     blob->len = blob->size = size;
@@ -20,6 +21,7 @@ void tc_blob_unref(tc_blob_t *blob)
 {
     if (blob != NULL && --blob->refs == 0) {
         tc_blob_unref(blob->other);
+        tc_blob_unref(blob->deflated);
         free(blob);
     }
 }

@@ -11,7 +11,9 @@
 
 typedef struct tc_blob_t {
     struct tc_blob_t *other; /* owner's thread; the same in another form, a reference; NULL: none yet */
+    struct tc_blob_t *deflated; /* the same, compressed; NULL: not tried, or not worth it */
     uint32_t refs;      /* owner's thread */
+    bool deflate_tried; /* owner's thread */
     bool droppable;     /* ephemeral: may be left out under pressure */
     size_t len;         /* bytes that go on the wire */
     size_t size;        /* bytes in data; what lies behind len is the maker's own */

@@ -5,8 +5,7 @@
 #ifndef TC_CODEC_HANDSHAKE_H
 #define TC_CODEC_HANDSHAKE_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "codec/deflate.h"
 
 #define TC_HANDSHAKE_ACCEPT_CHARS 28
 #define TC_HANDSHAKE_SUBPROTOCOL "tripchat"
@@ -29,6 +28,7 @@ typedef struct {
     bool subprotocol;   /* answer with TC_HANDSHAKE_SUBPROTOCOL */
     const char *bearer; /* the token that came as "bearer.<token>", inside `protocols`; NULL if none */
     size_t bearer_len;
+    char extensions[TC_DEFLATE_ANSWER_BYTES]; /* what to answer of them, ""; the caller's to fill */
 } tc_handshake_out_t;
 
 /* Checks the fields and composes the answer. */

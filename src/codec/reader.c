@@ -3,6 +3,8 @@
 
 #include "codec/close.h"
 
+#define RSV1 4 /* of tc_frame_header_t.rsv */
+
 void tc_reader_init(tc_reader_t *reader, size_t max_message_bytes)
 {
     memset(reader, 0, sizeof(*reader));
@@ -59,9 +61,19 @@ static tc_read_e check_data(tc_reader_t *reader, tc_read_item_t *item)
     }
     if (frame->opcode != TC_OPCODE_CONTINUATION) {
         reader->message_opcode = frame->opcode;
+        reader->deflated = frame->rsv == RSV1;
         memset(&reader->utf8, 0, sizeof(reader->utf8));
     }
     return TC_READ_MORE;
+}
+
+/* The bit stands at the first frame of a message, for all of it: RFC 7692, 6. */
+static bool may_be_deflated(const tc_reader_t *reader)
+{
+    const tc_frame_header_t *frame = &reader->frame;
+
+    return reader->takes_deflated && frame->rsv == RSV1
+           && (frame->opcode == TC_OPCODE_TEXT || frame->opcode == TC_OPCODE_BINARY);
 }
 
 /* Everything that a header alone can break is said here, before a byte of payload is kept. */
@@ -73,7 +85,7 @@ static tc_read_e begin_frame(tc_reader_t *reader, tc_read_item_t *item)
     if (!tc_frame_decode_header(reader->header, frame)) {
         return fail(item, TC_CLOSE_PROTOCOL, "length not in its shortest form");
     }
-    if (frame->rsv != 0) {
+    if (frame->rsv != 0 && !may_be_deflated(reader)) {
         return fail(item, TC_CLOSE_PROTOCOL, "reserved bit set");
     }
     if (!frame->masked) {
@@ -107,6 +119,7 @@ static tc_read_e take_control(tc_reader_t *reader, unsigned char *data, size_t l
                               tc_read_item_t *item)
 {
     item->opcode = reader->frame.opcode;
+    item->deflated = false;
     item->data = data;
     item->len = len;
     if (!whole || reader->control.len > 0) {
@@ -125,7 +138,7 @@ static tc_read_e take_control(tc_reader_t *reader, unsigned char *data, size_t l
 static tc_read_e take_data(tc_reader_t *reader, unsigned char *data, size_t len, bool whole,
                            tc_read_item_t *item)
 {
-    bool text = reader->message_opcode == TC_OPCODE_TEXT;
+    bool text = reader->message_opcode == TC_OPCODE_TEXT && !reader->deflated;
     bool last = whole && reader->frame.fin;
 
     if (text && !tc_utf8_feed(&reader->utf8, data, len)) {
@@ -148,6 +161,7 @@ static tc_read_e take_data(tc_reader_t *reader, unsigned char *data, size_t len,
         return TC_READ_MORE;
     }
     item->opcode = reader->message_opcode;
+    item->deflated = reader->deflated;
     reader->message_opcode = 0;
     reader->drained = true;
     return TC_READ_MESSAGE;

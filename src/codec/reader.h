@@ -20,6 +20,8 @@ typedef struct {
     uint8_t header_len;        /* bytes in header */
     uint8_t message_opcode;    /* of the message begun, 0 when none is */
     bool in_payload;
+    bool takes_deflated;       /* set by the caller: permessage-deflate was negotiated */
+    bool deflated;             /* the message begun is compressed */
     bool drained;              /* the caller has had message; free it at the next call */
     tc_utf8_t utf8;
 } tc_reader_t;
@@ -33,6 +35,7 @@ typedef enum {
 
 typedef struct {
     uint8_t opcode;
+    bool deflated;       /* a message: `data` is compressed, and no text was checked (RFC 7692, 6) */
     unsigned char *data; /* payload: the reader's or the input's, good until the next call */
     size_t len;
     unsigned close_code; /* TC_READ_FAIL */

@@ -28,3 +28,35 @@ tc_blob_t *tc_wire_frame(tc_opcode_e opcode, const void *payload, size_t len, si
     }
     return blob;
 }
+
+#define RSV1 0x40 /* of a frame's first byte: RFC 7692, 6 */
+
+static tc_blob_t *deflate_frame(const tc_blob_t *frame, size_t header_len, tc_deflater_t *deflater)
+{
+    tc_buf_t payload = TC_BUF_INIT;
+    tc_blob_t *deflated = NULL;
+
+    if (tc_deflate(deflater, frame->data + header_len, frame->len - header_len, &payload)) {
+        deflated = tc_wire_frame((tc_opcode_e)(frame->data[0] & 0x0f), payload.data, payload.len, 0);
+        deflated->data[0] |= RSV1;
+        deflated->droppable = frame->droppable;
+    }
+    tc_buf_free(&payload);
+    return deflated;
+}
+
+/* A message that is no longer than a client's window refers no further back than that, whatever ours is. */
+tc_blob_t *tc_wire_deflated(tc_blob_t *frame, const tc_deflate_terms_t *terms, tc_deflater_t *deflater)
+{
+    size_t header_len = tc_wire_frame_header_len(frame), len = frame->len - header_len;
+    bool is_far = terms->server_bits < TC_DEFLATE_WINDOW_BITS && len > (size_t)1 << terms->server_bits;
+
+    if (len < TC_DEFLATE_MIN_BYTES || is_far || tc_opcode_is_control(frame->data[0] & 0x0f)) {
+        return frame;
+    }
+    if (!frame->deflate_tried) {
+        frame->deflate_tried = true;
+        frame->deflated = deflate_frame(frame, header_len, deflater);
+    }
+    return frame->deflated ? frame->deflated : frame;
+}

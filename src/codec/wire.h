@@ -5,6 +5,7 @@
 #define TC_CODEC_WIRE_H
 
 #include "base/blob.h"
+#include "codec/deflate.h"
 #include "codec/frame.h"
 
 /*
@@ -16,5 +17,11 @@ tc_blob_t *tc_wire_frame(tc_opcode_e opcode, const void *payload, size_t len, si
 /* Bytes of the header in front of a payload of this length, and in a frame made above. */
 size_t tc_wire_header_len(size_t payload_len);
 size_t tc_wire_frame_header_len(const tc_blob_t *frame);
+
+/*
+ * A data frame for a client that has negotiated `terms`: the frame itself, or its compressed form where that is
+ * shorter, made once for all and owned by the frame. Loop.
+ */
+tc_blob_t *tc_wire_deflated(tc_blob_t *frame, const tc_deflate_terms_t *terms, tc_deflater_t *deflater);
 
 #endif

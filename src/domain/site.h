@@ -23,6 +23,7 @@ typedef struct tc_site_t {
     int64_t typing_interval_us; /* 0: no limit */
     unsigned typing_max_room;  /* members; 0: typing is off */
     size_t max_message_bytes;
+    unsigned inflate_ratio;    /* a compressed message may become so many times as long */
     unsigned send_queue_msgs;
     size_t send_queue_bytes;
     tc_rate_t rates[TC_ACTIONS];      /* of a connection */

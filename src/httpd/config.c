@@ -40,6 +40,7 @@ static const struct {
     const char *words[4];
 } choices[] = {
     {TC_D_REJECT, {"close", "http"}},
+    {TC_D_DEFLATE, {"off", "on"}},
     {TC_D_MISSING_ORIGIN, {"allow", "refuse"}},
 };
 

@@ -18,6 +18,7 @@ typedef enum {
 } tc_directive_e;
 
 typedef enum { TC_REJECT_CLOSE, TC_REJECT_HTTP } tc_reject_e;
+typedef enum { TC_DEFLATE_OFF, TC_DEFLATE_ON } tc_deflate_choice_e;
 typedef enum { TC_ORIGIN_ALLOW, TC_ORIGIN_REFUSE } tc_missing_origin_e;
 
 typedef struct {

@@ -62,6 +62,13 @@ void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out)
     tc_handshake_check(&in, out);
 }
 
+void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handshake,
+                          tc_deflate_terms_t *terms)
+{
+    tc_deflate_negotiate(apr_table_get(r->headers_in, "Sec-WebSocket-Extensions"), keeps, terms,
+                         handshake->extensions);
+}
+
 /* The trip is the last part of the path, with or without a slash behind it. */
 static bool read_trip(request_rec *r, tc_uuid_t *trip_id)
 {
@@ -183,6 +190,8 @@ int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adopt
                                    handshake->subprotocol ? "Sec-WebSocket-Protocol: "
                                                             TC_HANDSHAKE_SUBPROTOCOL CRLF
                                                           : "",
+                                   *handshake->extensions ? "Sec-WebSocket-Extensions: " : "",
+                                   handshake->extensions, *handshake->extensions ? CRLF : "",
                                    CRLF, NULL);
     int rc = tc_takeover(r, child, adoption, HTTP_SWITCHING_PROTOCOLS, head);
 
@@ -190,7 +199,7 @@ int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adopt
 }
 
 static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
-                            const tc_handshake_out_t *handshake, int64_t after)
+                            tc_handshake_out_t *handshake, int64_t after)
 {
     tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
 
@@ -211,6 +220,9 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
 
         tc_child_drop(child, adoption);
         return rc;
+    }
+    if (vhost->deflates) {
+        tc_handler_negotiate(r, false, handshake, &adoption->deflate);
     }
     return tc_handler_take_over(r, child, adoption, handshake);
 }

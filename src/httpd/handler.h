@@ -21,6 +21,10 @@ int tc_handler(request_rec *r);
 /* Reads the handshake out of a request (RFC 6455, 4.2.1); its strings live as long as the request. */
 void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out);
 
+/* Negotiates compression for it (RFC 7692); `keeps` as in tc_deflate_negotiate(). May be left out. */
+void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handshake,
+                          tc_deflate_terms_t *terms);
+
 /* Answers one whose status is not 101; returns what the handler returns. */
 int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake);
 

@@ -58,6 +58,7 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->room_linger_us = tc_config_number(config, TC_D_ROOM_LINGER);
     site->typing_interval_us = tc_config_number(config, TC_D_TYPING_INTERVAL);
     site->typing_max_room = (unsigned)tc_config_number(config, TC_D_TYPING_MAX_ROOM);
+    site->inflate_ratio = (unsigned)tc_config_number(config, TC_D_INFLATE_RATIO);
     site->max_message_bytes = (size_t)tc_config_number(config, TC_D_MAX_MESSAGE_SIZE);
     site->send_queue_msgs = (unsigned)tc_config_number(config, TC_D_SEND_QUEUE);
     site->send_queue_bytes = (size_t)tc_config_number(config, TC_D_SEND_QUEUE_SIZE);
@@ -101,6 +102,7 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->handshake_rate = tc_config_rate(config, TC_D_HANDSHAKE_RATE);
     vhost->address_connections = (unsigned)tc_config_number(config, TC_D_ADDRESS_CONNECTIONS);
     vhost->user_connections = (unsigned)tc_config_number(config, TC_D_USER_CONNECTIONS);
+    vhost->deflates = tc_config_number(config, TC_D_DEFLATE) == TC_DEFLATE_ON;
     vhost->max_wait_us = tc_config_number(config, TC_D_MAX_WAIT);
     tc_store_dbd_init(&vhost->store);
     vhost->store.store.site = &vhost->site;

@@ -23,6 +23,7 @@ typedef struct tc_vhost_t {
     const char *const *allowed_origins; /* NULL: none but the same host's */
     tc_missing_origin_e missing_origin;
     int64_t max_wait_us;
+    bool deflates;
     tc_rate_t handshake_rate;      /* of an address */
     unsigned address_connections;  /* 0: any number */
     unsigned user_connections;

@@ -119,6 +119,10 @@ static void encode(tc_buf_t *buf, tc_envelope_kind_e kind, int64_t seq)
     case TC_ENVELOPE_TYPING:
         tc_envelope_encode_typing(buf, &child, "u1", "u1@example.com", true);
         break;
+    case TC_ENVELOPE_SPENT:
+        tc_envelope_begin_spent(buf, &child, seq, 1);
+        tc_envelope_end_spent(buf);
+        break;
     case TC_ENVELOPE_HEAD:
     case TC_ENVELOPE_BEAT:
         tc_envelope_encode(buf, kind, &child, seq);

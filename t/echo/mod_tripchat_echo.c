@@ -30,6 +30,7 @@
 static const tc_site_t site = {
     .name = "echo",
     .max_message_bytes = MAX_MESSAGE_BYTES,
+    .inflate_ratio = 100000, /* the size alone is a bound that clients of a conformance test know of */
     .send_queue_msgs = QUEUE_MSGS,
     .send_queue_bytes = 2 * QUEUE_BYTES, /* what a pong needs beside a queue that is not yet full */
     .ping_interval_us = 3600 * TC_US_PER_S,
@@ -45,7 +46,7 @@ static void echo_message(tc_peer_t *peer, const tc_read_item_t *message)
 {
     tc_blob_t *frame = tc_wire_frame((tc_opcode_e)message->opcode, message->data, message->len, 0);
 
-    tc_peer_push_always(peer, frame);
+    tc_peer_push_always(peer, tc_session_form(peer, frame));
     tc_blob_unref(frame);
 }
 
@@ -69,7 +70,7 @@ static tc_adoption_t *make_adoption(void)
     return adoption;
 }
 
-static int upgrade(request_rec *r, const tc_handshake_out_t *handshake)
+static int upgrade(request_rec *r, tc_handshake_out_t *handshake)
 {
     tc_child_t *child = tc_runtime_start();
     tc_adoption_t *adoption;
@@ -82,13 +83,11 @@ static int upgrade(request_rec *r, const tc_handshake_out_t *handshake)
         tc_child_drop(child, adoption);
         return HTTP_SERVICE_UNAVAILABLE;
     }
+    tc_handler_negotiate(r, true, handshake, &adoption->deflate);
     return tc_handler_take_over(r, child, adoption, handshake);
 }
 
-/*
- * Any path that has the handler. Extensions are negotiated in the check (9.1): what the codec comes to know
- * of them, permessage-deflate say, is to be switched on here, between the check and the upgrade.
- */
+/* Any path that has the handler. */
 static int handle(request_rec *r)
 {
     tc_handshake_out_t handshake;

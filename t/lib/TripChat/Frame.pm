@@ -50,18 +50,19 @@ sub close_payload {
 
 # Takes one frame off the front of $$buffer: { fin, opcode, payload } and, for
 # a close, { code, reason }. The empty list while bytes are missing.
+# $rsv are the reserved bits that it may have.
 sub decode_frame {
-    my ($buffer) = @_;
+    my ($buffer, $rsv) = @_;
     return if length $$buffer < 2;
     my ($first, $second) = unpack 'CC', $$buffer;
     my $opcode = $first & 0x0f;
-    _check_head($first, $second, $opcode);
+    _check_head($first, $second, $opcode, $rsv // 0);
     my ($head, $length) = _decoded_length($buffer, $second & 0x7f);
     return if !defined $length || length $$buffer < $head + $length;
     _check_control($first, $opcode, $length) if $opcode & 0x8;
     my $payload = substr $$buffer, $head, $length;
     substr($$buffer, 0, $head + $length) = '';
-    my $frame = { fin => !!($first & 0x80), opcode => $opcode, payload => $payload };
+    my $frame = { fin => !!($first & 0x80), rsv => ($first & 0x70) >> 4, opcode => $opcode, payload => $payload };
     return $opcode == OP_CLOSE ? _with_close_fields($frame) : $frame;
 }
 
@@ -82,8 +83,8 @@ sub _masked {
 }
 
 sub _check_head {
-    my ($first, $second, $opcode) = @_;
-    die sprintf("server frame has reserved bits: %02x\n", $first)  if $first & 0x70;
+    my ($first, $second, $opcode, $rsv) = @_;
+    die sprintf("server frame has reserved bits: %02x\n", $first)  if $first & 0x70 & ~($rsv << 4);
     die sprintf("server frame has opcode %x\n",           $opcode) if !$KNOWN{$opcode};
     die "server frame is masked\n"                                  if $second & 0x80;
     return;
