@@ -8,6 +8,7 @@
 #   make test-tsan    engine and domain under TSan     make test-browser the client, in Node and Chromium
 #   make fuzz TIME=60 [TARGET=reader]                  what parses, with libFuzzer, so many seconds each
 #   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
+#   make dist         the sources as a tar file        make deb        Debian packages (make test-deb tries them)
 #   make bench        build bench/tcload.c             make clean        remove what was built
 
 APXS     ?= apxs
@@ -35,7 +36,7 @@ OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 ECHO     := $(BUILD)/mod_tripchat_echo.so
 ECHO_OBJ := $(BUILD)/module/t/echo/mod_tripchat_echo.o $(filter-out %/mod_tripchat.o,$(OBJ))
 
-.PHONY: all deps install run echo token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz bench clean
+.PHONY: all deps install run echo token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
 
 all: $(MODULE)
 
@@ -189,6 +190,33 @@ $(BUILD)/fuzz/%.o: %.c
 	$(FUZZ_CC) $(PURE_CFLAGS) $(FUZZ_CFLAGS) $(subst fuzzer,fuzzer-no-link,$(FUZZ_FLAGS)) -MMD -MP -c -o $@ $<
 
 -include $(wildcard $(BUILD)/fuzz/*/*.d $(BUILD)/fuzz/*/*/*.d)
+
+# ---- packages ----
+
+VERSION := $(file < VERSION)
+SOURCES := mod_tripchat-$(VERSION)
+
+dist: $(BUILD)/$(SOURCES).tar.gz
+
+# What git knows, whatever else lies around.
+$(BUILD)/$(SOURCES).tar.gz: FORCE
+	@mkdir -p $(@D)
+	@git archive --format=tar.gz --prefix=$(SOURCES)/ -o $@ HEAD
+	@echo "$@"
+
+deb: $(BUILD)/$(SOURCES).tar.gz
+	@conf/demo/install-packages build deb
+	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb
+	@tar -C $(BUILD)/deb -xzf $<
+	@cd $(BUILD)/deb/$(SOURCES) && dpkg-buildpackage -b -us -uc
+	@lintian --fail-on error,warning $(BUILD)/deb/*.changes
+	@ls $(BUILD)/deb/*.deb
+
+test-deb: deb
+	@conf/demo/install-packages deb-test
+	@t/85-package/run $(BUILD)/deb/libapache2-mod-tripchat_*.deb
+
+FORCE:
 
 bench: $(BUILD)/bench/tcload
 
