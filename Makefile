@@ -7,6 +7,7 @@
 #   make test         all tests                        make test-unit    the pure layers, sanitized
 #   make test-tsan    engine and domain under TSan     make test-browser the client, in Node and Chromium
 #   make fuzz TIME=60 [TARGET=reader]                  what parses, with libFuzzer, so many seconds each
+#   make lint         what compilers and checkers say of the sources
 #   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
 #   make dist         the sources as a tar file        make deb        Debian packages (make test-deb tries them)
 #   make bench        build bench/tcload.c             make clean        remove what was built
@@ -148,13 +149,13 @@ browser-deps: test-deps
 	    --no-save --prefix $(BROWSER) playwright-core@1.60.0 ws@8.23.0
 
 # Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb.
-test: browser-deps
+test: browser-deps lint-deps
 	@t/as-user $(MAKE) --no-print-directory check
 
 # First on SQLite, then what depends on the stack on PostgreSQL and Redis, with several children and servers.
 FULL_TESTS := $(filter-out t/50-feature/70-config.t,$(sort $(wildcard t/50-feature/*.t))) t/60-cluster
 
-check: $(MODULE) $(ECHO) $(UNIT_BIN)
+check: $(MODULE) $(ECHO) $(UNIT_BIN) lint
 	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance t/50-feature t/70-browser
 	@TC_STACK=full t/with-services t/run $(FULL_TESTS)
 
@@ -166,6 +167,8 @@ test-tsan: test-deps $(TSAN_BIN)
 
 test-browser: browser-deps $(MODULE)
 	@t/as-user t/run t/70-browser
+
+include t/lint/rules.mk
 
 # ---- fuzzing ----
 

@@ -79,7 +79,7 @@ static void tell_of_door(tc_spending_t *spending, tc_redis_door_t *door, spent_t
         if (envelope.len == 0) {
             tc_envelope_begin_spent(&envelope, &spending->child, ++spending->envelopes, spending->server);
         }
-        tc_envelope_add_spent(&envelope, spent->user_id, spent->action, spent->count);
+        tc_envelope_add_spent(&envelope, spent->user_id, (int)spent->action, spent->count);
         *list = spent->next;
         free(spent);
     }

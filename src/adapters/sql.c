@@ -90,7 +90,7 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
 apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **args, int count,
                            tc_sql_rows_t *rows, apr_pool_t *pool)
 {
-    const char *why = NULL;
+    const char *why = "nothing says why";
     apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, &why, pool);
 
     if (rv != APR_SUCCESS) {
@@ -102,7 +102,7 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool)
 {
-    const char *why = NULL;
+    const char *why = "nothing says why";
     apr_dbd_prepared_t *prepared = prepare(sql, statement, &why, pool);
     int error, changed = 0;
 

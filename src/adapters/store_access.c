@@ -52,7 +52,7 @@ static apr_status_t ask_combined(tc_work_t *work, tc_job_t *job, const char *roo
     for (i = 0; i < places; i++) {
         const tc_access_t *entry = &job->users[i < job->user_count ? i : job->user_count - 1];
 
-        tc_sql_query_bind(query, trip, entry->user->id, args + 1 + i * query->count);
+        tc_sql_query_bind(query, trip, entry->user->id, args + 1 + (ptrdiff_t)i * query->count);
     }
     rv = tc_sql_ask(&work->sql, combined_statement(query, places, work->pool), args,
                     1 + places * query->count, &rows, why, work->pool);

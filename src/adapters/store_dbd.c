@@ -143,6 +143,7 @@ static apr_status_t ask_for_one(tc_store_dbd_t *store, tc_sql_t *sql, const char
     apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, why, pool);
     int tries;
 
+    *row = NULL;
     for (tries = 1; rv != APR_SUCCESS && tries < TC_STORE_TRIES && !sql->in_transaction
                     && !is_no_value(*why); tries++) {
         if (!tc_store_dbd_reopen(store, sql, pool)) {

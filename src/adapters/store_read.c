@@ -171,7 +171,7 @@ static void keep_head(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *ro
 {
     tc_job_t *job = context;
     const char *id = tc_sql_text(rows, row, 0);
-    tc_head_t key, *head = NULL;
+    tc_head_t key = {.last_seq = 0}, *head = NULL;
 
     if (tc_uuid_parse(id, strlen(id), &key.room_id)) {
         head = bsearch(&key, job->heads, (size_t)job->head_count, sizeof(key), tc_head_compare);

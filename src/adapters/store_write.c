@@ -588,6 +588,7 @@ static try_e store_batch(tc_work_t *work, tc_job_t **jobs, int *count, bool free
  * while time lasts. What is left alone is tried once more: a deadlock with the site's own programs is bad
  * luck. Nor must a room take the others along that somebody has locked.
  */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as a batch can be halved */
 static void store_parts(tc_work_t *work, tc_job_t **jobs, int count, int64_t until_us)
 {
     try_e outcome = TRY_LOST;

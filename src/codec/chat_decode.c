@@ -170,7 +170,7 @@ static tc_chat_error_e read_object(const tc_chat_rules_t *rules, tc_chat_in_t *o
 
 static tc_chat_error_e read_post(const tc_chat_rules_t *rules, tc_chat_in_t *out)
 {
-    bool present;
+    bool present = false;
     tc_chat_error_e error = read_client_id(out);
 
     if (error == TC_CHAT_OK) {

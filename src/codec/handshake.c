@@ -8,7 +8,6 @@
 
 #define KEY_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
 #define KEY_CHARS 24
-#define KEY_BYTES 16
 #define BEARER_PREFIX "bearer."
 
 /* tchar of RFC 9110, 5.6.2 */

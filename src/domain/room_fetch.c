@@ -118,7 +118,7 @@ static void skip_to(tc_room_t *room, int64_t seq)
  */
 static void ingest_fetched(tc_room_t *room, tc_job_t *job)
 {
-    const tc_event_t *event;
+    tc_event_t *event;
 
     if (job->after > room->timeline.last_seq) {
         return; /* it says nothing of what lies between */
@@ -128,7 +128,7 @@ static void ingest_fetched(tc_room_t *room, tc_job_t *job)
             skip_to(room, event->seq - 1);
         }
         if (event->seq == room->timeline.last_seq + 1) {
-            tc_room_deliver(room, known_copy(room, (tc_event_t *)event));
+            tc_room_deliver(room, known_copy(room, event));
         }
     }
     if (job->complete && job->last_seq > room->timeline.last_seq) {
@@ -166,11 +166,11 @@ static void on_fetched(tc_room_t *room, const tc_job_t *job)
 /* Brings a member that fell behind the log what it asked for. */
 static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
 {
-    const tc_event_t *event;
+    tc_event_t *event;
 
     for (event = job->events; event != NULL; event = event->next) {
         if (event->seq > member->cursor) {
-            tc_room_hand_over(room, member, known_copy(room, (tc_event_t *)event));
+            tc_room_hand_over(room, member, known_copy(room, event));
         }
     }
     if (job->complete && job->last_seq > member->cursor) {

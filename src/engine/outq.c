@@ -15,6 +15,7 @@ void tc_outq_init(tc_outq_t *queue)
 
 static tc_blob_t **slot_at(const tc_outq_t *queue, unsigned i)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): it starts at TC_OUTQ_INLINE and only doubles */
     return &queue->slots[(queue->first + i) % queue->size];
 }
 
@@ -39,7 +40,7 @@ void tc_outq_free(tc_outq_t *queue)
 
 static void grow(tc_outq_t *queue)
 {
-    tc_blob_t **slots = tc_alloc(queue->size * 2 * sizeof(tc_blob_t *));
+    tc_blob_t **slots = tc_alloc(2 * (size_t)queue->size * sizeof(tc_blob_t *));
     unsigned i;
 
     for (i = 0; i < queue->count; i++) {

@@ -84,8 +84,8 @@ apr_status_t tc_poller_set(tc_poller_t *poller, tc_io_t *io, unsigned events)
 
 static unsigned translate(apr_int16_t events)
 {
-    return (events & APR_POLLIN ? TC_POLL_IN : 0u) | (events & APR_POLLOUT ? TC_POLL_OUT : 0u)
-           | (events & (APR_POLLHUP | APR_POLLERR | APR_POLLNVAL) ? TC_POLL_HANGUP : 0u);
+    return ((events & APR_POLLIN) ? TC_POLL_IN : 0u) | ((events & APR_POLLOUT) ? TC_POLL_OUT : 0u)
+           | ((events & (APR_POLLHUP | APR_POLLERR | APR_POLLNVAL)) ? TC_POLL_HANGUP : 0u);
 }
 
 apr_status_t tc_poller_wait(tc_poller_t *poller, int64_t timeout_us)

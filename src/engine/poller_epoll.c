@@ -64,8 +64,8 @@ apr_status_t tc_poller_set(tc_poller_t *poller, tc_io_t *io, unsigned events)
 
 static unsigned translate(uint32_t events)
 {
-    return (events & EPOLLIN ? TC_POLL_IN : 0u) | (events & EPOLLOUT ? TC_POLL_OUT : 0u)
-           | (events & (EPOLLHUP | EPOLLERR) ? TC_POLL_HANGUP : 0u);
+    return ((events & EPOLLIN) ? TC_POLL_IN : 0u) | ((events & EPOLLOUT) ? TC_POLL_OUT : 0u)
+           | ((events & (EPOLLHUP | EPOLLERR)) ? TC_POLL_HANGUP : 0u);
 }
 
 /* Milliseconds, rounded up: a wait that ends early would only go round again. */

@@ -275,8 +275,6 @@ const command_rec tc_config_commands[] = {
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}
 };
 
-extern module AP_MODULE_DECLARE_DATA tripchat_module;
-
 tc_config_t *tc_config_of(server_rec *server)
 {
     return ap_get_module_config(server->module_config, &tripchat_module);

@@ -15,8 +15,6 @@
 
 APLOG_USE_MODULE(tripchat);
 
-extern module AP_MODULE_DECLARE_DATA tripchat_module;
-
 #define TOKEN "token"
 #define MASK "***"
 #define HTTP2_SPARES_FIELDS APLOG_DEBUG
@@ -53,7 +51,7 @@ static scrubbed_t *scrubbed_of(const request_rec *r)
 static char *mask_query(request_rec *r, const char *text)
 {
     const char *at = text;
-    char *masked = "";
+    const char *masked = "";
 
     while (at != NULL && (at = strstr(at, TOKEN "=")) != NULL) {
         const char *value = at + sizeof(TOKEN);
@@ -201,7 +199,7 @@ void tc_scrub_pre_read(request_rec *r, conn_rec *c)
     for (i = 0; quiet->module_levels != NULL && ap_loaded_modules[i] != NULL; i++) {
         signed char *level = &quiet->module_levels[ap_loaded_modules[i]->module_index];
 
-        *level = *level > APLOG_TRACE4 ? APLOG_TRACE4 : *level;
+        *level = (signed char)(*level > APLOG_TRACE4 ? APLOG_TRACE4 : *level);
     }
     r->log = quiet;
 }

@@ -28,8 +28,6 @@
 
 APLOG_USE_MODULE(tripchat);
 
-extern module AP_MODULE_DECLARE_DATA tripchat_module;
-
 #define DRAIN_CHUNK_BYTES 16384
 
 /* What the module keeps of each of httpd's connections, on its pool. */

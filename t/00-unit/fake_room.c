@@ -230,6 +230,7 @@ static int read_rows(const fake_store_t *store, tc_job_t *job, int64_t from, int
     for (seq = from + 1; seq <= store->last_seq && count < limit; seq++) {
         if (fake_has(store, seq)) {
             *end = fake_event(store, seq);
+            ck_assert_ptr_nonnull(*end);
             end = &(*end)->next;
             count++;
         }
@@ -560,7 +561,7 @@ static void check_history(fake_member_t *self, json_object *list, const char *ki
         check_nothing_between(self, at, last_seq + 1);
     }
     else {
-        ck_assert_int_le(i, self->store->site.history_msgs);
+        ck_assert_int_le((int)i, self->store->site.history_msgs);
     }
     ck_assert((strcmp(kind, "fresh") == 0) == (self->member.after < 0));
     self->seen = last_seq;

@@ -548,8 +548,8 @@ START_TEST(an_error_has_its_stable_code_and_only_the_fields_it_has)
         tc_buf_t buf = TC_BUF_INIT;
         json_object *object, *value;
 
-        ck_assert_str_eq(tc_chat_error_code(error), codes[error]);
-        tc_chat_encode_error(&buf, error, error % 2 ? "c\"" : NULL, error % 3 ? "f" : NULL,
+        ck_assert_str_eq(tc_chat_error_code((tc_chat_error_e)error), codes[error]);
+        tc_chat_encode_error(&buf, (tc_chat_error_e)error, error % 2 ? "c\"" : NULL, error % 3 ? "f" : NULL,
                              error % 4);
         tc_buf_append(&buf, "", 1);
         object = json_tokener_parse((char *)buf.data);

@@ -100,7 +100,7 @@ START_TEST(a_long_reason_is_cut_between_characters)
             char reason[200] = "";
             unsigned error = 0;
 
-            strncat(reason, "aaaaaaaa", shift);
+            memset(reason, 'a', shift);
             while (strlen(reason) < 150) {
                 strcat(reason, characters[kind]);
             }

@@ -85,7 +85,7 @@ START_TEST(the_second_byte_says_how_long_the_header_is)
     for (second = 0; second < 256; second++) {
         unsigned char head[] = {0x81, (unsigned char)second};
         unsigned len7 = second % 128;
-        size_t expected = 2 + (len7 == 126 ? 2 : len7 == 127 ? 8 : 0) + (second >= 128 ? 4 : 0);
+        size_t expected = 2 + (len7 == 126 ? 2u : len7 == 127 ? 8u : 0u) + (second >= 128 ? 4u : 0u);
 
         ck_assert_uint_eq(tc_frame_header_len(head), expected);
     }

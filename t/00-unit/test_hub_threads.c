@@ -169,7 +169,7 @@ static void ignore_settled(tc_member_t *member)
     (void)member;
 }
 
-static const tc_sink_t listening = {see, never_close, ignore_wake, ignore_settled, NULL, NULL};
+static const tc_sink_t listening = {see, never_close, ignore_wake, ignore_settled, NULL, NULL, NULL};
 
 /* ---- the loop ---- */
 
@@ -268,7 +268,7 @@ static void make_members(child_t *child)
             listener->child = child;
             listener->seen = -1;
             listener->member.sink = &listening;
-            listener->member.id = (uint64_t)(room * MEMBERS + place + 1);
+            listener->member.id = (uint64_t)room * MEMBERS + (uint64_t)place + 1;
             listener->member.user = tc_user_create(name, NULL, NULL, NULL);
         }
     }

@@ -356,7 +356,7 @@ START_TEST(claims_that_are_no_json_object_of_single_keys_are_refused)
         GOOD ",\"more\":1,\"more\":1",
         GOOD ",",
         GOOD "}{",
-        "\"deep\":[[[[[[[[[[]]]]]]]]]]," GOOD,
+        ("\"deep\":[[[[[[[[[[]]]]]]]]]]," GOOD),
         "",
     };
     static const char *const whole[] = {"[]", "\"x\"", "", "null", "{" GOOD, "{" GOOD "} x"};

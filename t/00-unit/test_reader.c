@@ -451,7 +451,7 @@ START_TEST(a_text_that_ends_inside_a_character_fails_and_a_binary_does_not)
                 tc_buf_t stream = TC_BUF_INIT, got;
                 bool failed;
 
-                unit_append_frame(&stream, parts ? 1 + binary : 0x81 + binary, mixed, cut);
+                unit_append_frame(&stream, (unsigned)(parts ? 1 + binary : 0x81 + binary), mixed, cut);
                 if (parts) {
                     unit_append_frame(&stream, 0x80, "", 0);
                 }

@@ -209,7 +209,7 @@ START_TEST(pieces_leave_in_order_in_one_go)
     int kind;
 
     for (kind = 0; kind < KINDS; kind++) {
-        struct iovec iov[] = {{"a", 1}, {"bcd", 3}, {"", 0}, {"ef", 2}};
+        struct iovec iov[] = {{(void *)"a", 1}, {(void *)"bcd", 3}, {(void *)"", 0}, {(void *)"ef", 2}};
         pair_t *pair = open_pair(kind);
         char data[100];
         size_t len, tried;

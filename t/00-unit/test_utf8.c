@@ -193,7 +193,7 @@ START_TEST(four_byte_forms_follow_the_grammar)
                         || (lead >= 0xf1 && lead <= 0xf3 && second >= 0x80 && second <= 0xbf)
                         || (lead == 0xf4 && second >= 0x80 && second <= 0x8f);
 
-            for (i = 0; i < sizeof(tails) * sizeof(tails); i++) {
+            for (i = 0; i < UNIT_COUNT(tails) * UNIT_COUNT(tails); i++) {
                 unsigned char bytes[] = {(unsigned char)lead, (unsigned char)second,
                                          tails[i / sizeof(tails)], tails[i % sizeof(tails)]};
                 bool all = good;

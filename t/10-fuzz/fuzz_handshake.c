@@ -114,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tc_handshake_check(&in, &out);
     if (out.status == 101) {
         FUZZ_REQUIRE(out.why == NULL && in.http_1_1 && strcmp(in.method, "GET") == 0);
+        FUZZ_REQUIRE(in.version != NULL && in.key != NULL);
         FUZZ_REQUIRE(strcmp(in.version, "13") == 0 && strlen(in.key) == KEY_CHARS);
         check_accept(in.key, out.accept);
         check_protocols(in.protocols, &out);
