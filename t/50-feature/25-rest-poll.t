@@ -11,6 +11,7 @@ use Test::More;
 
 use TripChat::File qw(read_file);
 use TripChat::Rest;
+use TripChat::Sockets qw(tcp_peers);
 use TripChat::Test;
 
 use constant {
@@ -31,6 +32,12 @@ sub are_held {
     my ($where, $trip, $count) = @_;
     my $line = qr{"GET /api/v1/chat/rooms/\Q$trip\E/messages/[^"]*" 200 \d+ 0(?: |$)}m;
     return until_true("$count polls to be held", sub { $count == (() = read_file($where->access_log) =~ /$line/g) });
+}
+
+# An answer has been given before its connection has gone, and with it its place.
+sub has_let_go {
+    my ($server, $where) = @_;
+    return until_true('the connections to be gone', sub { !grep { $_ } map { tcp_peers($_, $where->port) } $server->child_pids });
 }
 
 # What a read without wait= says.
@@ -190,9 +197,11 @@ subtest 'who is held is counted, and not when it is gone' => sub {
         return $answer->{status} == 200 && $answer;
     });
     is_deeply($again->{json}{results}, [], 'a client that goes without a word gives its place back');
+    has_let_go($server, $where);
     my @more = pollers($where, $trip, 0, 3);
     is($where->rest->posted($trip, 'news')->{seq}, 1, 'a message');
     is_deeply(contents_of(map { @{ $_->news->{results} } } @more), [('news') x 3], 'is told to three again');
+    has_let_go($server, $where);
     my @fourth = pollers($where, $trip, 1, 3);
     is(scalar(grep { $_->stream->is_open } @fourth), 3, 'and an answer gives a place back as well');
     $_->disconnect for @fourth;
@@ -205,6 +214,7 @@ subtest 'a connection may have served requests before' => sub {
     $rest->room($trip);
     $rest->posted($trip, 'one');
     $rest->ask_for_news($trip, 1);
+    are_held($site, $trip, 1);
     $site->rest->posted($trip, 'two');
     is_deeply(seqs_of(@{ $rest->news->{results} }), [2], 'a poll');
     is($rest->connections, 1, 'on the same connection');
