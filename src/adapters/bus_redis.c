@@ -1,6 +1,7 @@
 /* The bus over Redis. See bus_redis.h. */
 #include "adapters/bus_redis.h"
 
+#include "adapters/redis_channel.h"
 #include "adapters/redis_link.h"
 #include "adapters/spending.h"
 #include "base/alloc.h"
@@ -12,18 +13,13 @@
 #include "domain/typing.h"
 #include "engine/worker_thread.h"
 
-#include <apr_strings.h>
 #include <stdlib.h>
-
-#define ROOM "room:"
-#define SPENT "spent"
-#define DATABASE_CHARS 12
 
 struct tc_bus_redis_t {
     tc_worker_thread_t thread;
     tc_loop_t *own_loop;    /* bus */
     tc_spending_t *spending; /* bus; NULL: users are not counted */
-    apr_hash_t *channels;   /* bus; channel to channel_t */
+    apr_hash_t *channels;   /* bus; redis_channel.h */
     tc_redis_door_t *doors; /* const */
     tc_redis_link_t *links; /* bus */
     int link_count;         /* const */
@@ -257,148 +253,39 @@ static void post_state(tc_bus_redis_t *redis, tc_redis_door_t *door)
 
 /* ---- channels ---- */
 
-/* Who wants to hear a channel: a room of one site, seldom of more (two with one database and prefix). */
-typedef struct listener_t {
-    tc_redis_door_t *door;
-    struct listener_t *next;
-} listener_t;
-
-typedef struct {
-    bool is_spending;  /* no room's, but what users of a site spend */
-    tc_uuid_t room_id;
-    listener_t *listeners;
-    char name[];
-} channel_t;
-
-/* The database's number is part of it: a subscription of Redis' hears all of them. */
-static char *channel_name(const tc_redis_door_t *door, const tc_uuid_t *room_id)
-{
-    char id[TC_UUID_CHARS + 1];
-    size_t size = strlen(door->prefix) + sizeof(ROOM) + DATABASE_CHARS + TC_UUID_CHARS;
-    char *name = tc_alloc(size);
-
-    tc_uuid_format(room_id, id);
-    apr_snprintf(name, size, "%s%d:" ROOM "%s", door->prefix, door->address.database, id);
-    return name;
-}
-
-static char *spending_name(const tc_redis_door_t *door)
-{
-    size_t size = strlen(door->prefix) + sizeof(SPENT) + DATABASE_CHARS;
-    char *name = tc_alloc(size);
-
-    apr_snprintf(name, size, "%s%d:" SPENT, door->prefix, door->address.database);
-    return name;
-}
-
-/* Channels of two links may have one name, too: the link's number goes before it. */
-static char *channel_key(const tc_bus_redis_t *redis, const tc_redis_link_t *link,
-                         const char *name)
-{
-    size_t size = strlen(name) + 16;
-    char *key = tc_alloc(size);
-
-    apr_snprintf(key, size, "%d %s", (int)(link - redis->links), name);
-    return key;
-}
-
-static channel_t *find_channel(tc_bus_redis_t *redis, const tc_redis_link_t *link, const char *name)
-{
-    char *key = channel_key(redis, link, name);
-    channel_t *channel = apr_hash_get(redis->channels, key, APR_HASH_KEY_STRING);
-
-    free(key);
-    return channel;
-}
-
-static channel_t *subscribe(tc_bus_redis_t *redis, tc_redis_door_t *door, const char *name)
-{
-    channel_t *channel = find_channel(redis, door->link, name);
-    listener_t *listener = tc_alloc(sizeof(*listener));
-
-    if (channel == NULL) {
-        char *key = channel_key(redis, door->link, name);
-        size_t size = strlen(key) + 1;
-
-        channel = tc_alloc_zero(sizeof(*channel) + size);
-        memcpy(channel->name, key, size);
-        free(key);
-        apr_hash_set(redis->channels, channel->name, APR_HASH_KEY_STRING, channel);
-        tc_redis_link_subscribe(door->link, name);
-    }
-    listener->door = door;
-    listener->next = channel->listeners;
-    channel->listeners = listener;
-    return channel;
-}
-
 static void subscribe_spending(tc_bus_redis_t *redis)
 {
     tc_redis_door_t *door;
 
     for (door = redis->doors; door != NULL && redis->spending != NULL; door = door->next) {
-        char *name = spending_name(door);
+        char *name = tc_channel_of_spending(door);
 
-        subscribe(redis, door, name)->is_spending = true;
+        tc_channel_subscribe(redis->channels, door, name)->is_spending = true;
         free(name);
     }
 }
 
 static void publish_spending(tc_redis_door_t *door, const tc_buf_t *envelope)
 {
-    char *name = spending_name(door);
+    char *name = tc_channel_of_spending(door);
 
     tc_redis_link_publish(door->link, name, envelope->data, envelope->len);
     free(name);
-}
-
-static void forget_channel(tc_bus_redis_t *redis, channel_t *channel)
-{
-    apr_hash_set(redis->channels, channel->name, APR_HASH_KEY_STRING, NULL);
-    while (channel->listeners != NULL) {
-        listener_t *listener = channel->listeners;
-
-        channel->listeners = listener->next;
-        free(listener);
-    }
-    free(channel);
-}
-
-static void unsubscribe(tc_bus_redis_t *redis, const order_t *order, const char *name)
-{
-    channel_t *channel = find_channel(redis, order->door->link, name);
-    listener_t **at;
-
-    if (channel == NULL) {
-        return;
-    }
-    for (at = &channel->listeners; *at != NULL && (*at)->door != order->door; at = &(*at)->next) {
-    }
-    if (*at != NULL) {
-        listener_t *gone = *at;
-
-        *at = gone->next;
-        free(gone);
-    }
-    if (channel->listeners == NULL) {
-        tc_redis_link_unsubscribe(order->door->link, name);
-        forget_channel(redis, channel);
-    }
 }
 
 static void deliver_order(tc_mail_t *mail, void *context)
 {
     tc_bus_redis_t *redis = context;
     order_t *order = (order_t *)mail;
-    char *name = channel_name(order->door, &order->room_id);
+    char *name = tc_channel_of_room(order->door, &order->room_id);
 
     atomic_fetch_sub(&redis->outgoing, 1);
     switch (order->what) {
     case ORDER_SUBSCRIBE:
-        subscribe(redis, order->door, name)->room_id = order->room_id;
+        tc_channel_subscribe(redis->channels, order->door, name)->room_id = order->room_id;
         break;
     case ORDER_UNSUBSCRIBE:
-        unsubscribe(redis, order, name);
+        tc_channel_unsubscribe(redis->channels, order->door, name);
         break;
     case ORDER_PUBLISH:
         tc_redis_link_publish(order->door->link, name, order->data, order->len);
@@ -431,8 +318,8 @@ static void on_state(tc_redis_link_t *link, bool up)
 static void on_subscribed(tc_redis_link_t *link, const char *name)
 {
     tc_bus_redis_t *redis = link->owner;
-    channel_t *channel = find_channel(redis, link, name);
-    listener_t *listener;
+    tc_channel_t *channel = tc_channel_find(redis->channels, link, name);
+    tc_listener_t *listener;
 
     if (!link->up || (channel != NULL && channel->is_spending)) {
         return; /* when it is, the loop looks at all rooms anyway */
@@ -524,8 +411,8 @@ static bool is_overrun(tc_bus_redis_t *redis)
 static void on_message(tc_redis_link_t *link, const char *name, const char *data, size_t len)
 {
     tc_bus_redis_t *redis = link->owner;
-    channel_t *channel = find_channel(redis, link, name);
-    listener_t *listener;
+    tc_channel_t *channel = tc_channel_find(redis->channels, link, name);
+    tc_listener_t *listener;
     tc_envelope_t envelope;
 
     if (channel == NULL || is_overrun(redis)) {
@@ -589,7 +476,6 @@ static void deliver_quit(tc_mail_t *mail, void *context)
 static void bus_main(void *context)
 {
     tc_bus_redis_t *redis = context;
-    apr_hash_index_t *at;
     int i;
 
     tc_thread_set_role(TC_THREAD_BUS);
@@ -601,9 +487,7 @@ static void bus_main(void *context)
     if (redis->spending != NULL) {
         tc_spending_free(redis->spending);
     }
-    while ((at = apr_hash_first(NULL, redis->channels)) != NULL) {
-        forget_channel(redis, apr_hash_this_val(at));
-    }
+    tc_channel_forget_all(redis->channels);
 }
 
 /* Doors to the same Redis share a link. */
