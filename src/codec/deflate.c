@@ -2,6 +2,7 @@
 #include "codec/deflate.h"
 
 #include <stdlib.h>
+#define ZLIB_CONST /* what is read is const */
 #include <zlib.h>
 
 #define WINDOW_BITS (-TC_DEFLATE_WINDOW_BITS) /* negative: raw DEFLATE, without zlib's header */
@@ -52,7 +53,7 @@ static bool begin_anew(z_stream *z)
 static tc_inflate_e inflate_piece(z_stream *z, const unsigned char *data, size_t len, size_t max_bytes,
                                   tc_buf_t *out)
 {
-    z->next_in = (Bytef *)(uintptr_t)data;
+    z->next_in = data;
     z->avail_in = (uInt)len;
     do {
         uInt before = z->avail_in;
@@ -144,7 +145,7 @@ bool tc_deflate(tc_deflater_t *deflater, const void *data, size_t len, tc_buf_t 
     z_stream *z = &deflater->z;
     size_t start = out->len;
 
-    z->next_in = (Bytef *)(uintptr_t)data;
+    z->next_in = data;
     z->avail_in = (uInt)len;
     z->next_out = tc_buf_reserve(out, len + sizeof(tail));
     z->avail_out = (uInt)(len + sizeof(tail)); /* what does not fit is not shorter */

@@ -19,19 +19,6 @@ static const tc_jwt_alg_t hs256 = {"HS256", TC_JWT_HMAC, 256, 0};
 static const tc_jwt_key_t key = {.alg = &hs256, .bytes = secret, .len = sizeof(secret) - 1};
 static const tc_jwt_rules_t rules = {.keys = &key, .user_claim = "user_id"};
 
-static void append_base64url(tc_buf_t *token, const void *data, size_t len)
-{
-    unsigned char *text = malloc(4 * (len / 3 + 1) + 1), *c;
-
-    EVP_EncodeBlock(text, data, (int)len);
-    for (c = text; *c != '\0' && *c != '='; c++) {
-        unsigned char digit = *c == '+' ? '-' : *c == '/' ? '_' : *c;
-
-        tc_buf_append(token, &digit, 1);
-    }
-    free(text);
-}
-
 static void sign(tc_buf_t *token, const EVP_MD *digest, const void *with, size_t with_len)
 {
     unsigned char mac[EVP_MAX_MD_SIZE];
@@ -39,7 +26,7 @@ static void sign(tc_buf_t *token, const EVP_MD *digest, const void *with, size_t
 
     HMAC(digest, with, (int)with_len, token->data, token->len, mac, &mac_len);
     TC_BUF_LIT(token, ".");
-    append_base64url(token, mac, mac_len);
+    unit_append_base64url(token, mac, mac_len);
 }
 
 /* header.claims, not signed */
@@ -47,9 +34,9 @@ static tc_buf_t unsigned_token(const char *header, const void *claims, size_t cl
 {
     tc_buf_t token = TC_BUF_INIT;
 
-    append_base64url(&token, header, strlen(header));
+    unit_append_base64url(&token, header, strlen(header));
     TC_BUF_LIT(&token, ".");
-    append_base64url(&token, claims, claims_len);
+    unit_append_base64url(&token, claims, claims_len);
     return token;
 }
 
@@ -385,12 +372,12 @@ START_TEST(parts_that_are_no_base64url_are_refused)
         for (part = 0; part < 2; part++) {
             tc_buf_t token = TC_BUF_INIT;
 
-            append_base64url(&token, HS256 "  ", strlen(HS256 "  "));
+            unit_append_base64url(&token, HS256 "  ", strlen(HS256 "  "));
             if (part == 0) {
                 tc_buf_append_str(&token, junk[i]);
             }
             TC_BUF_LIT(&token, ".");
-            append_base64url(&token, "{" GOOD "}", strlen("{" GOOD "}"));
+            unit_append_base64url(&token, "{" GOOD "}", strlen("{" GOOD "}"));
             if (part == 1) {
                 tc_buf_append_str(&token, junk[i]);
             }

@@ -52,19 +52,6 @@ static const EVP_MD *hash_of(const char *alg)
 
 /* ---- tokens ---- */
 
-static void append_base64url(tc_buf_t *buf, const void *data, size_t len)
-{
-    unsigned char *text = malloc(4 * (len / 3 + 1) + 1), *c;
-
-    EVP_EncodeBlock(text, data, (int)len);
-    for (c = text; *c != '\0' && *c != '='; c++) {
-        unsigned char digit = *c == '+' ? '-' : *c == '/' ? '_' : *c;
-
-        tc_buf_append(buf, &digit, 1);
-    }
-    free(text);
-}
-
 /* RFC 7518, 3.4: R and S, each as long as the field. */
 static size_t raw_of_der(unsigned char *signature, size_t len, size_t field)
 {
@@ -105,9 +92,9 @@ static tc_buf_t token_with_header(const char *header, const char *alg, EVP_PKEY 
     size_t len;
     tc_buf_t token = TC_BUF_INIT;
 
-    append_base64url(&token, header, strlen(header));
+    unit_append_base64url(&token, header, strlen(header));
     TC_BUF_LIT(&token, ".");
-    append_base64url(&token, CLAIMS, strlen(CLAIMS));
+    unit_append_base64url(&token, CLAIMS, strlen(CLAIMS));
     if (pkey != NULL) {
         len = sign_with_pkey(&token, alg, pkey, salt_len, signature, sizeof(signature));
     }
@@ -116,7 +103,7 @@ static tc_buf_t token_with_header(const char *header, const char *alg, EVP_PKEY 
         len = mac_len;
     }
     TC_BUF_LIT(&token, ".");
-    append_base64url(&token, signature, len);
+    unit_append_base64url(&token, signature, len);
     return token;
 }
 
@@ -176,7 +163,7 @@ static void append_number(tc_buf_t *buf, const char *name, EVP_PKEY *pkey, const
     len = BN_bn2binpad(number, bytes, size ? size : BN_num_bytes(number));
     BN_free(number);
     unit_append_text(buf, ",\"%s\":\"", name);
-    append_base64url(buf, bytes, (size_t)len);
+    unit_append_base64url(buf, bytes, (size_t)len);
     unit_append_text(buf, "\"");
 }
 
@@ -187,7 +174,7 @@ static void append_jwk(tc_buf_t *set, const char *alg, const char *more)
 
     if (pkey == NULL) {
         unit_append_text(set, "{\"kty\":\"oct\",\"k\":\"");
-        append_base64url(set, secret, strlen(secret));
+        unit_append_base64url(set, secret, strlen(secret));
         unit_append_text(set, "\"");
     }
     else if (alg[0] == 'E') {

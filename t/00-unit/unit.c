@@ -3,6 +3,7 @@
 
 #include <apr_general.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
@@ -131,4 +132,17 @@ int unit_signal_of(void (*body)(void))
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+void unit_append_base64url(tc_buf_t *buf, const void *data, size_t len)
+{
+    unsigned char *text = malloc(4 * (len / 3 + 1) + 1), *c;
+
+    EVP_EncodeBlock(text, data, (int)len);
+    for (c = text; *c != '\0' && *c != '='; c++) {
+        unsigned char digit = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+
+        tc_buf_append(buf, &digit, 1);
+    }
+    free(text);
 }

@@ -51,4 +51,7 @@ unsigned char *unit_copy(const void *data, size_t len);
 /* Runs `body` in a child process, its stderr closed; returns the signal it died of, or 0. */
 int unit_signal_of(void (*body)(void));
 
+/* Appends bytes as base64url without padding (RFC 7515, 2), made by OpenSSL and not by what is tested. */
+void unit_append_base64url(tc_buf_t *buf, const void *data, size_t len);
+
 #endif
