@@ -155,9 +155,13 @@ test: browser-deps lint-deps
 # First on SQLite, then what depends on the stack on PostgreSQL and Redis, with several children and servers.
 FULL_TESTS := $(filter-out t/50-feature/70-config.t,$(sort $(wildcard t/50-feature/*.t))) t/60-cluster
 
-check: $(MODULE) $(ECHO) $(UNIT_BIN) lint
-	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance t/50-feature t/70-browser
+check: $(MODULE) $(ECHO) $(UNIT_BIN) $(BUILD)/hostile/key_updates lint
+	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance t/50-feature t/55-hostile t/70-browser
 	@TC_STACK=full t/with-services t/run $(FULL_TESTS)
+
+$(BUILD)/hostile/%: t/55-hostile/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -o $@ $< -lssl -lcrypto
 
 test-unit: test-deps $(UNIT_BIN)
 	prove $(UNIT_BIN) t/00-unit

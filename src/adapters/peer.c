@@ -257,7 +257,8 @@ static unsigned wanted_events(const tc_peer_t *peer)
     const tc_transport_t *transport = &peer->transport;
     unsigned events = 0;
 
-    if (!peer->kind->is_paused(peer) || transport->write_wants_read) {
+    /* What waits to be written while reading is not helped by what is there to read. */
+    if ((!peer->kind->is_paused(peer) && !transport->read_wants_write) || transport->write_wants_read) {
         events |= TC_POLL_IN;
     }
     if ((peer->write_blocked && !transport->write_wants_read) || transport->read_wants_write) {

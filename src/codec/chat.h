@@ -15,7 +15,7 @@
 /* Every error a client may be told: identifier, stable code on the wire, words for a person. */
 #define TC_CHAT_ERRORS(X)                                                                          \
     X(INVALID_JSON, "invalid_json", "The message is not valid JSON.")                              \
-    X(TOO_DEEP, "too_deep", "The message is nested too deeply.")                                   \
+    X(TOO_DEEP, "too_deep", "The message is nested too deeply or has too many values.")            \
     X(INVALID_MESSAGE, "invalid_message", "The message is not a JSON object with a type.")         \
     X(UNKNOWN_TYPE, "unknown_type", "The message type is not known.")                              \
     X(INVALID_FIELD, "invalid_field", "A field is missing or has the wrong form.")                 \

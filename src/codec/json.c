@@ -168,6 +168,36 @@ tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_dept
     return status;
 }
 
+bool tc_json_has_more_values(const char *text, size_t len, size_t max)
+{
+    const char *at, *end = text + len;
+    bool in_string = false, in_word = false;
+    size_t values = 0;
+
+    if (len <= max) {
+        return false;
+    }
+    for (at = text; at < end && values <= max; at++) {
+        if (in_string) {
+            in_string = *at != '"';
+            at += *at == '\\';
+        }
+        else if (*at == '"' || *at == '[' || *at == '{') {
+            in_string = *at == '"';
+            in_word = false;
+            values++;
+        }
+        else if (*at == '\0' || strchr(" \t\r\n]},:", *at) != NULL) {
+            in_word = false;
+        }
+        else {
+            values += !in_word;
+            in_word = true;
+        }
+    }
+    return values > max;
+}
+
 const char *tc_json_get_string(json_object *object, const char *key, size_t *len, bool *present)
 {
     json_object *value;

@@ -26,6 +26,12 @@ tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_dept
                                       json_object **out);
 
 /*
+ * Does a text hold more names and values than `max`? For those that strangers send: json-c builds an object
+ * of hundreds of bytes for an empty list, two bytes long. Of what is not JSON it may say either.
+ */
+bool tc_json_has_more_values(const char *text, size_t len, size_t max);
+
+/*
  * The string member `key` of `object`, owned by it, with its length in bytes; NULL when there is none
  * or when it is no string. *present tells the two apart (null counts as absent).
  */

@@ -447,6 +447,38 @@ START_TEST(a_body_that_is_no_message_gets_its_code)
 }
 END_TEST
 
+/* {"a":[v,v,…]}: so many names and values, the outer three among them */
+static void append_values(tc_buf_t *buf, const char *value, int count)
+{
+    int i;
+
+    buf->len = 0;
+    TC_BUF_LIT(buf, "{\"a\":[");
+    for (i = 3; i < count; i++) {
+        tc_buf_append_str(buf, i == 3 ? "" : ",");
+        tc_buf_append_str(buf, value);
+    }
+    TC_BUF_LIT(buf, "]}");
+    tc_buf_append(buf, "", 1);
+}
+
+START_TEST(a_message_of_too_many_values_is_not_parsed)
+{
+    static const char *const values[] = {"0", "\"\"", "[]", "{}", "null", "\"a,b[\\\",[{\""};
+    tc_buf_t buf = TC_BUF_INIT;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(values); i++) {
+        append_values(&buf, values[i], TC_JSON_MAX_VALUES);
+        expect_error((char *)buf.data, TC_CHAT_INVALID_MESSAGE, NULL);
+        append_values(&buf, values[i], TC_JSON_MAX_VALUES + 1);
+        expect_error((char *)buf.data, TC_CHAT_TOO_DEEP, NULL);
+        expect_body_error(tc_chat_decode_post, (char *)buf.data, TC_CHAT_TOO_DEEP, NULL);
+    }
+    tc_buf_free(&buf);
+}
+END_TEST
+
 /* ---- what the server says ---- */
 
 static const tc_chat_message_t message = {
@@ -571,7 +603,7 @@ END_TEST
 
 UNIT_MAIN("chat", a_message_is_read_with_all_its_fields,
           what_a_message_may_leave_out_has_defaults, an_edit_and_a_typing_are_read,
-          what_is_no_message_gets_its_code, a_field_of_the_wrong_form_is_named,
+          what_is_no_message_gets_its_code, a_message_of_too_many_values_is_not_parsed, a_field_of_the_wrong_form_is_named,
           a_message_type_must_be_one_of_the_sites,
           a_site_without_text_refuses_a_message_without_type, content_is_measured_in_code_points,
           content_of_nothing_but_space_is_empty, a_client_id_is_measured_in_code_points,

@@ -94,6 +94,17 @@ sub next_frame {
     return;
 }
 
+# The frames that are here by now, without waiting. Pings of the server's are answered and not among them.
+sub frames_at_hand {
+    my ($self) = @_;
+    my @frames;
+    1 while !$self->{ended} && $self->_read_some;
+    while (my ($frame) = decode_frame(\$self->{in})) {
+        if ($frame->{opcode} == OP_PING) { $self->send_pong($frame->{payload}) } else { push @frames, $frame }
+    }
+    return @frames;
+}
+
 # Reads up to the server's close frame, dropping what comes before it. Returns
 # that frame, or { code => undef, ended => how } where the stream ends without.
 sub read_close {

@@ -1,0 +1,89 @@
+# Everything at once: the attacks of this folder, each again and again in a process of its own, while twenty
+# members in four rooms talk as if nothing were the matter. They hardly notice; files are served all the while;
+# attackers who then stand still in the middle of what they do are got rid of; and nothing is left of it but
+# lines in the access log.
+#
+#   TC_SIEGE_TRIES   how often it is measured at any rate; for who wants more figures (t/run -v shows them)
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use List::Util qw(min sum);
+use Test::More;
+
+use TripChat::Attacks qw(attacks);
+use TripChat::Crowd;
+use TripChat::Hostile;
+use TripChat::Repeater;
+use TripChat::Test;
+
+# What decides is a ratio, taken in one run on one machine: how long a message takes to come back to its sender, the
+# 99th of a hundred, under attack and without, before or after it, whichever was quieter. Each attack has a pause of
+# 0.2 s between its turns and the lowest priority, and yet twenty processes that send some megabytes a turn share two
+# processors with the measuring one, whose own turn to run comes later for it. That is no multiple of a message's
+# time, which is two milliseconds or so in the middle, hence ALLOWED_S. In eighteen tries, with other work on the same
+# two processors, it was 9 to 61 ms without and 14 to 72 under attack; the quietest of three passed twice the time
+# without by 24 ms at most. A loop that takes 0.3 ms more for each message that it refuses comes to 130 and more.
+use constant {
+    FACTOR    => 2,
+    ALLOWED_S => 0.06,
+    TRIES     => 3,       # at most: a machine has its hiccups, and one good try shows that the server can
+    WORKERS   => 40,      # more than the slow handshakes and bodies that RequestReadTimeout has not yet ended
+    PAUSE_S   => 0.2,
+    CROWD     => { clients => 20, rooms => 4, messages => 25, every_s => 0.2 },
+};
+
+my $server = TripChat::Hostile->start(
+    tls => 1, shared => 1, staying => 0, workers => WORKERS,
+    site_config => join "\n", 'TripChatMessageRate 300/60s', 'TripChatRefusalRate 100/60s', 'TripChatPingInterval 1s',
+        'TripChatPongTimeout 3s',
+);
+my @attacks     = attacks($server);
+my $connections = sum map { $_->{connections} } @attacks;
+my $before      = $server->vital_signs;
+my $crowd       = TripChat::Crowd->new(server => $server, %{ +CROWD });
+my $at_peace    = $server->descriptors;
+my $page        = TripChat::Repeater->start(name => 'a reader of files', nice => 0, code => \&get_page);
+
+sub get_page { die "no page\n" if $server->site->http_get('/index.html')->{body} ne $server->PAGE; return }
+
+sub p99 { my (@sorted) = @_; return $sorted[0.99 * @sorted] }
+
+# (seconds without, seconds under attack): the 99th of a hundred. Then the attackers stand still and the server
+# has to get rid of them; the reader of files has one connection at a time, if any.
+sub siege {
+    my @calm      = $crowd->measure;
+    my @attackers = map { $crowd->attend; TripChat::Repeater->start(%$_, pause_s => PAUSE_S) } @attacks;
+    $crowd->idle_until('every attack to have begun', sub { !grep { !$_->turns } @attackers });
+    my ($pages, $turns) = ($page->turns, sum map { $_->turns } @attackers);
+    my @troubled = $crowd->measure;
+    note sprintf 'p50 and p99 without: %.1f and %.1f ms; under attack: %.1f and %.1f ms (%d turns, %d files)',
+        map({ (1000 * $_->[@$_ / 2], 1000 * p99(@$_)) } \@calm, \@troubled),
+        sum(map { $_->turns } @attackers) - $turns, $page->turns - $pages;
+    cmp_ok($page->turns, '>', $pages, 'files are served');
+    is_deeply([map { $_->failures ? $_->name . ': ' . $_->complaint : () } @attackers], [], 'every attack is what it is meant to be');
+    TripChat::Repeater::freeze(@attackers);
+    $crowd->idle_until('the server to miss the attackers', sub { $server->descriptors <= $at_peace + 1 });
+    pass('whoever stands still is let go');
+    TripChat::Repeater::stop(@attackers);
+    return (p99(@calm), p99(@troubled));
+}
+
+my (@calm_s, @troubled_s);
+for my $try (1 .. TRIES) {
+    my ($calm_s, $troubled_s) = siege();
+    push @calm_s, $calm_s, p99($crowd->measure);
+    push @troubled_s, $troubled_s;
+    last if min(@troubled_s) <= FACTOR * min(@calm_s) + ALLOWED_S && $try >= ($ENV{TC_SIEGE_TRIES} // 1);
+}
+cmp_ok(min(@troubled_s), '<=', FACTOR * min(@calm_s) + ALLOWED_S, 'members hardly wait longer');
+is($page->failures, 0, 'no file was refused') or diag($page->complaint);
+$page->stop;
+$crowd->leave;
+$server->has_survived($before, $connections);
+note sprintf 'the child grew by %d KB; %d are allowed', $server->memory->{VmHWM} - $before->{kb}, $server->allowance_kb($connections);
+$server->is_unharmed;
+
+done_testing;
