@@ -8,6 +8,7 @@
 #   make test-browser the client, in Node and Chromium
 #   make test-asan    the suites with httpd under AddressSanitizer and UBSan
 #   make test-tsan    the threads' unit tests and the suites under ThreadSanitizer
+#   make test-leaks   ten thousand connections under valgrind
 #   make fuzz TIME=60 [TARGET=reader]                  what parses, with libFuzzer, so many seconds each
 #   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
 #   make bench        build bench/tcload.c             make clean        remove what was built

@@ -9,7 +9,7 @@ address_FLAGS   := -fsanitize=address,undefined
 address_LDFLAGS := -static-libubsan -Wl,--exclude-libs,libubsan.a
 thread_FLAGS    := -fsanitize=thread
 
-# $(1) address or thread
+# $(1) address, thread or memcheck
 define TOOL_RULES
 $(BUILD)/$(1)/mod_tripchat.so: $(OBJ:$(BUILD)/%=$(BUILD)/$(1)/%)
 $(BUILD)/$(1)/mod_tripchat_echo.so: $(ECHO_OBJ:$(BUILD)/%=$(BUILD)/$(1)/%)
@@ -22,7 +22,7 @@ $(BUILD)/$(1)/module/%.o: %.c
 
 -include $(patsubst $(BUILD)/%.o,$(BUILD)/$(1)/%.d,$(sort $(OBJ) $(ECHO_OBJ)))
 endef
-$(foreach tool,address thread,$(eval $(call TOOL_RULES,$(tool))))
+$(foreach tool,address thread memcheck,$(eval $(call TOOL_RULES,$(tool))))
 
 # What stands before APR's own functions, so that the tools see what those do.
 POOLS   := $(BUILD)/pools.so
@@ -37,6 +37,7 @@ $(POOLS) $(ATOMICS):
 
 ADDRESS  := $(POOLS) $(addprefix $(BUILD)/address/,mod_tripchat.so mod_tripchat_echo.so)
 THREAD   := $(ATOMICS) $(addprefix $(BUILD)/thread/,mod_tripchat.so mod_tripchat_echo.so)
+MEMCHECK := $(POOLS) $(BUILD)/memcheck/mod_tripchat.so
 
 # make echo's httpd is not one that the tests start.
 TOOL_TESTS := t/40-protocol $(filter-out %/09-make-echo.t,$(sort $(wildcard t/45-conformance/*.t))) t/50-feature
@@ -55,7 +56,14 @@ check-tsan: $(THREAD)
 	@t/sanitize/run thread t/run $(TOOL_TESTS)
 	@TC_STACK=full t/sanitize/run thread t/with-services t/run $(FULL_TESTS)
 
+check-leaks: $(MEMCHECK)
+	@t/sanitize/run memcheck prove -It/lib t/80-leaks
+
 test-asan: test-deps
 	@t/as-user $(MAKE) --no-print-directory check-asan
 
-.PHONY: check-asan check-asan-quick check-tsan test-asan
+test-leaks: test-deps
+	@conf/demo/install-packages leaks
+	@t/as-user $(MAKE) --no-print-directory check-leaks
+
+.PHONY: check-asan check-asan-quick check-tsan check-leaks test-asan test-leaks
