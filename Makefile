@@ -9,6 +9,7 @@
 #   make test-asan    the suites with httpd under AddressSanitizer and UBSan
 #   make test-tsan    the threads' unit tests and the suites under ThreadSanitizer
 #   make test-leaks   ten thousand connections under valgrind
+#   make soak TIME=60 chat, comings, goings and reloads: the servers stay as large as they were
 #   make fuzz TIME=60 [TARGET=reader]                  what parses, with libFuzzer, so many seconds each
 #   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
 #   make bench        build bench/tcload.c             make clean        remove what was built

@@ -59,6 +59,9 @@ check-tsan: $(THREAD)
 check-leaks: $(MEMCHECK)
 	@t/sanitize/run memcheck prove -It/lib t/80-leaks
 
+check-soak: $(MODULE) $(BUILD)/bench/tcload
+	@TC_STACK=full TC_SOAK_S='$(TIME)' t/with-services prove -v -It/lib t/90-soak
+
 test-asan: test-deps
 	@t/as-user $(MAKE) --no-print-directory check-asan
 
@@ -66,4 +69,7 @@ test-leaks: test-deps
 	@conf/demo/install-packages leaks
 	@t/as-user $(MAKE) --no-print-directory check-leaks
 
-.PHONY: check-asan check-asan-quick check-tsan check-leaks test-asan test-leaks
+soak: test-deps
+	@t/as-user $(MAKE) --no-print-directory check-soak TIME='$(TIME)'
+
+.PHONY: check-asan check-asan-quick check-tsan check-leaks check-soak test-asan test-leaks soak
