@@ -5,7 +5,11 @@
 #   make run STACK=full [PEER=1]                       on PostgreSQL and Redis; PEER: a second server on them
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
 #   make test         all tests                        make test-unit    the pure layers, sanitized
-#   make test-tsan    engine and domain under TSan     make test-browser the client, in Node and Chromium
+#   make test-browser the client, in Node and Chromium
+#   make test-asan    the suites with httpd under AddressSanitizer and UBSan
+#   make test-tsan    the threads' unit tests and the suites under ThreadSanitizer
+#   make test-leaks   ten thousand connections under valgrind
+#   make soak TIME=60 chat, comings, goings and reloads: the servers stay as large as they were
 #   make fuzz TIME=60 [TARGET=reader]                  what parses, with libFuzzer, so many seconds each
 #   make lint         what compilers and checkers say of the sources
 #   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
@@ -158,6 +162,7 @@ FULL_TESTS := $(filter-out t/50-feature/70-config.t,$(sort $(wildcard t/50-featu
 check: $(MODULE) $(ECHO) $(UNIT_BIN) $(BUILD)/hostile/key_updates lint
 	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance t/50-feature t/55-hostile t/70-browser
 	@TC_STACK=full t/with-services t/run $(FULL_TESTS)
+	@$(MAKE) --no-print-directory check-asan-quick
 
 $(BUILD)/hostile/%: t/55-hostile/%.c
 	@mkdir -p $(@D)
@@ -168,11 +173,13 @@ test-unit: test-deps $(UNIT_BIN)
 
 test-tsan: test-deps $(TSAN_BIN)
 	prove $(TSAN_BIN)
+	@t/as-user $(MAKE) --no-print-directory check-tsan
 
 test-browser: browser-deps $(MODULE)
 	@t/as-user t/run t/70-browser
 
 include t/lint/rules.mk
+include t/sanitize/rules.mk
 
 # ---- fuzzing ----
 

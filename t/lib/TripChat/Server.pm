@@ -43,6 +43,7 @@ my $made = 0;
 # secret      => of the tokens                 secret_file => bytes of the file, where they differ
 # module_file => in place of the module under test
 # descriptors => the limit of the server's processes
+# one_process => 1: the parent is the child as well (httpd -X)
 # log_level   => for LogLevel
 #
 # With TC_STACK=full in the environment a site that is not told otherwise is on PostgreSQL and Redis.
@@ -261,15 +262,19 @@ CONF
 
 sub launch {
     my ($self, @arguments) = @_;
-    @arguments = ('-D', 'FOREGROUND') if !@arguments;
+    @arguments = $self->{one_process} ? '-X' : ('-D', 'FOREGROUND') if !@arguments;
     $self->run_command("$self->{dir}/stderr",
         $self->{descriptors} ? ('prlimit', "--nofile=$self->{descriptors}") : (),
         httpd(), '-f', "$self->{dir}/httpd.conf", @arguments);
     return;
 }
 
-# It is up when it says that it runs.
-sub is_up { my ($self) = @_; return $self->_starts > 0 }
+# It is up when it says that it runs, or takes connections, where there is no parent to say it.
+sub is_up {
+    my ($self) = @_;
+    return $self->_starts > 0 if !$self->{one_process};
+    return eval { $self->site->connect(tls => 0)->disconnect; 1 };
+}
 
 sub end_at_exit { my ($self) = @_; return $self->_terminate }
 

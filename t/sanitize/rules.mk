@@ -1,0 +1,75 @@
+# The module under tools that find what tests don't: built for each of them, and the servers of the test suites run
+# with it (t/sanitize/run). The Makefile includes this.
+
+# The module stays where it is when httpd unloads it: leaks are looked for after that, and stacks want names. UBSan's
+# runtime is linked into it: as a library beside libasan it would not find its own log.
+TOOL_CFLAGS      = -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS -fPIC -fvisibility=hidden
+TOOL_LDFLAGS    := -shared -Wl,-z,nodelete
+address_FLAGS   := -fsanitize=address,undefined
+address_LDFLAGS := -static-libubsan -Wl,--exclude-libs,libubsan.a
+thread_FLAGS    := -fsanitize=thread
+
+# $(1) address, thread or memcheck
+define TOOL_RULES
+$(BUILD)/$(1)/mod_tripchat.so: $(OBJ:$(BUILD)/%=$(BUILD)/$(1)/%)
+$(BUILD)/$(1)/mod_tripchat_echo.so: $(ECHO_OBJ:$(BUILD)/%=$(BUILD)/$(1)/%)
+$(BUILD)/$(1)/%.so:
+	$$(CC) $$(TOOL_LDFLAGS) $$($(1)_FLAGS) $$($(1)_LDFLAGS) -o $$@ $$^ $$(LIBS)
+
+$(BUILD)/$(1)/module/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(PURE_CFLAGS) $$(HTTPD_CFLAGS) $$(TOOL_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c -o $$@ $$<
+
+-include $(patsubst $(BUILD)/%.o,$(BUILD)/$(1)/%.d,$(sort $(OBJ) $(ECHO_OBJ)))
+endef
+$(foreach tool,address thread memcheck,$(eval $(call TOOL_RULES,$(tool))))
+
+# What stands before APR's own functions, so that the tools see what those do.
+POOLS   := $(BUILD)/pools.so
+ATOMICS := $(BUILD)/atomics.so
+
+$(POOLS): t/sanitize/pools.c
+$(ATOMICS): t/sanitize/atomics.c
+$(ATOMICS): PRELOAD_CFLAGS := $(thread_FLAGS)
+$(POOLS) $(ATOMICS):
+	@mkdir -p $(@D)
+	$(CC) $(PURE_CFLAGS) -g -O1 $(PRELOAD_CFLAGS) -fPIC -shared -o $@ $<
+
+ADDRESS  := $(POOLS) $(addprefix $(BUILD)/address/,mod_tripchat.so mod_tripchat_echo.so)
+THREAD   := $(ATOMICS) $(addprefix $(BUILD)/thread/,mod_tripchat.so mod_tripchat_echo.so)
+MEMCHECK := $(POOLS) $(BUILD)/memcheck/mod_tripchat.so
+
+# make echo's httpd is not one that the tests start.
+TOOL_TESTS := t/40-protocol $(filter-out %/09-make-echo.t,$(sort $(wildcard t/45-conformance/*.t))) t/50-feature
+
+# What `make test` runs too: what all the rest stands on, in about a minute.
+QUICK_TESTS := t/40-protocol $(addprefix t/50-feature/,12-leave.t 20-chat.t 24-rest-write.t 60-takeover.t 65-rest-takeover.t)
+
+check-asan: $(ADDRESS)
+	@t/sanitize/run address t/run $(TOOL_TESTS)
+	@TC_STACK=full t/sanitize/run address t/with-services t/run $(FULL_TESTS)
+
+check-asan-quick: $(ADDRESS)
+	@t/sanitize/run address t/run $(QUICK_TESTS)
+
+check-tsan: $(THREAD)
+	@t/sanitize/run thread t/run $(TOOL_TESTS)
+	@TC_STACK=full t/sanitize/run thread t/with-services t/run $(FULL_TESTS)
+
+check-leaks: $(MEMCHECK)
+	@t/sanitize/run memcheck prove -It/lib t/80-leaks
+
+check-soak: $(MODULE) $(BUILD)/bench/tcload
+	@TC_STACK=full TC_SOAK_S='$(TIME)' t/with-services prove -v -It/lib t/90-soak
+
+test-asan: test-deps
+	@t/as-user $(MAKE) --no-print-directory check-asan
+
+test-leaks: test-deps
+	@conf/demo/install-packages leaks
+	@t/as-user $(MAKE) --no-print-directory check-leaks
+
+soak: test-deps
+	@t/as-user $(MAKE) --no-print-directory check-soak TIME='$(TIME)'
+
+.PHONY: check-asan check-asan-quick check-tsan check-leaks check-soak test-asan test-leaks soak
