@@ -67,7 +67,7 @@ static int read_suffix(const char *rest, const char *const *suffixes, const apr_
     int i;
 
     for (i = 0; suffixes[i] != NULL; i++) {
-        if (strcasecmp(rest, suffixes[i]) == 0) {
+        if (strcasecmp(rest, suffixes[i]) == 0 && *number <= APR_INT64_MAX / factors[i]) {
             *number *= factors[i];
             return 1;
         }
