@@ -27,7 +27,7 @@ static int fail(const char *what)
 static int connect_to(const char *port)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0), small = 4096;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port))};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
