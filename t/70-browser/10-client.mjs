@@ -317,8 +317,10 @@ await scene("a token that expires", async () => {
   for (const way of WAYS) {
     const gateway = await gatewayFor(way);
     const reasons = [];
+    let expires;
     const getToken = ({ reason }) => {
       reasons.push(reason);
+      if (reason === "start") expires = Date.now() + 3000;
       return ask("token", { name: "ann", seconds: reasons.length === 1 ? 3 : 3600 });
     };
     const ann = await Member.join(trip, "ann", { over: way, from: gateway.url, getToken });
@@ -326,11 +328,14 @@ await scene("a token that expires", async () => {
     const end = way === "socket" ? "realtime" : "fallback";
     await until("a new token to be asked for", () => reasons.length === 2);
     is([reasons, ann.states.at(-1)], [["start", "expiring"], end], `is renewed before, over ${way}`);
+    // A socket is told of it and goes on; a stream is followed by another.
     const used = gateway.lastToken;
-    if (way !== "poll") await until("the new one to be used", () => gateway.lastToken !== used || gateway.count(way) === 2);
+    if (way === "socket") await until("the first one to expire", () => Date.now() > expires + 100);
+    else if (way !== "poll") await until("the new one to be used", () => gateway.lastToken !== used || gateway.count(way) === 2);
     await Promise.all([ann.say(`ann, over ${way}`), bob.say(`bob, over ${way}`)]);
     await membersEqualDatabase(trip, ann, bob);
     is(ann.states, ["connecting", end], "the status never changed");
+    if (way === "socket") is(gateway.count(way), 1, "nor did the connection");
   }
 });
 
