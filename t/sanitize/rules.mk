@@ -39,8 +39,10 @@ ADDRESS  := $(POOLS) $(addprefix $(BUILD)/address/,mod_tripchat.so mod_tripchat_
 THREAD   := $(ATOMICS) $(addprefix $(BUILD)/thread/,mod_tripchat.so mod_tripchat_echo.so)
 MEMCHECK := $(POOLS) $(BUILD)/memcheck/mod_tripchat.so
 
-# make echo's httpd is not one that the tests start.
-TOOL_TESTS := t/40-protocol $(filter-out %/09-make-echo.t,$(sort $(wildcard t/45-conformance/*.t))) t/50-feature
+# What a tool slows down or makes larger is left out: what weighs the server, or gives its clients half a second. So
+# is make echo's test, whose httpd is not one that the tests start.
+TOOL_TESTS := t/40-protocol t/50-feature $(addprefix t/55-hostile/,10-handshake.t 20-frames.t 40-messages.t) \
+              $(filter-out %/08-back-pressure.t %/09-make-echo.t,$(sort $(wildcard t/45-conformance/*.t)))
 
 # What `make test` runs too: what all the rest stands on, in about a minute.
 QUICK_TESTS := t/40-protocol $(addprefix t/50-feature/,12-leave.t 20-chat.t 24-rest-write.t 60-takeover.t 65-rest-takeover.t)
@@ -52,9 +54,12 @@ check-asan: $(ADDRESS)
 check-asan-quick: $(ADDRESS)
 	@t/sanitize/run address t/run $(QUICK_TESTS)
 
+# Not the test that counts a child's threads: ThreadSanitizer has one of its own.
+THREAD_FULL_TESTS := $(filter-out t/60-cluster %/60-sites.t,$(FULL_TESTS) $(sort $(wildcard t/60-cluster/*.t)))
+
 check-tsan: $(THREAD)
 	@t/sanitize/run thread t/run $(TOOL_TESTS)
-	@TC_STACK=full t/sanitize/run thread t/with-services t/run $(FULL_TESTS)
+	@TC_STACK=full t/sanitize/run thread t/with-services t/run $(THREAD_FULL_TESTS)
 
 check-leaks: $(MEMCHECK)
 	@t/sanitize/run memcheck prove -It/lib t/80-leaks
