@@ -44,7 +44,7 @@ MEMCHECK := $(POOLS) $(BUILD)/memcheck/mod_tripchat.so
 TOOL_TESTS := t/40-protocol t/50-feature $(addprefix t/55-hostile/,10-handshake.t 20-frames.t 40-messages.t) \
               $(filter-out %/08-back-pressure.t %/09-make-echo.t,$(sort $(wildcard t/45-conformance/*.t)))
 
-# What `make test` runs too: what all the rest stands on, in about a minute.
+# What `make test` runs too: what all the rest stands on, in one minute to two.
 QUICK_TESTS := t/40-protocol $(addprefix t/50-feature/,12-leave.t 20-chat.t 24-rest-write.t 60-takeover.t 65-rest-takeover.t)
 
 check-asan: $(ADDRESS)
