@@ -155,13 +155,6 @@ static tc_inflater_t *inflater_of(session_t *session)
     return session->inflater;
 }
 
-static bool is_good_text(const tc_buf_t *text)
-{
-    tc_utf8_t utf8 = {0};
-
-    return tc_utf8_feed(&utf8, text->data, text->len) && tc_utf8_is_complete(&utf8);
-}
-
 /* False, with the connection failed, when the message cannot be had (RFC 7692, 6.2). */
 static bool inflate_message(session_t *session, const tc_read_item_t *item, tc_buf_t *message)
 {
@@ -186,7 +179,7 @@ static bool inflate_message(session_t *session, const tc_read_item_t *item, tc_b
         fail(peer, TC_CLOSE_INTERNAL, "out of memory");
         return false;
     }
-    if (item->opcode == TC_OPCODE_TEXT && !is_good_text(message)) {
+    if (item->opcode == TC_OPCODE_TEXT && !tc_utf8_is_valid(message->data, message->len)) {
         fail(peer, TC_CLOSE_BAD_DATA, "text is not UTF-8");
         return false;
     }

@@ -222,9 +222,7 @@ tc_chat_error_e tc_chat_decode(const char *text, size_t len, const tc_chat_rules
 static tc_chat_error_e decode_body(const char *text, size_t len, const tc_chat_rules_t *rules,
                                    reader_fn *read, tc_chat_in_t *out)
 {
-    tc_utf8_t utf8 = {0};
-
-    if (!tc_utf8_feed(&utf8, (const unsigned char *)text, len) || !tc_utf8_is_complete(&utf8)) {
+    if (!tc_utf8_is_valid(text, len)) {
         memset(out, 0, sizeof(*out));
         return TC_CHAT_INVALID_JSON;
     }

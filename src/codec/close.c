@@ -16,7 +16,6 @@ bool tc_close_is_valid_code(unsigned code)
 
 unsigned tc_close_decode(const unsigned char *payload, size_t len, unsigned *error)
 {
-    tc_utf8_t utf8 = {0, 0, 0};
     unsigned code;
 
     if (len == 0) {
@@ -27,7 +26,7 @@ unsigned tc_close_decode(const unsigned char *payload, size_t len, unsigned *err
         *error = TC_CLOSE_PROTOCOL;
         return 0;
     }
-    if (!tc_utf8_feed(&utf8, payload + 2, len - 2) || !tc_utf8_is_complete(&utf8)) {
+    if (!tc_utf8_is_valid(payload + 2, len - 2)) {
         *error = TC_CLOSE_BAD_DATA;
         return 0;
     }

@@ -141,10 +141,8 @@ bool tc_envelope_decode(const char *data, size_t len, tc_envelope_t *out)
 static json_object *parse_body(const tc_envelope_t *envelope)
 {
     json_object *doc = NULL;
-    tc_utf8_t utf8 = {0};
 
-    if (!tc_utf8_feed(&utf8, (const unsigned char *)envelope->body, envelope->body_len)
-        || !tc_utf8_is_complete(&utf8)
+    if (!tc_utf8_is_valid(envelope->body, envelope->body_len)
         || tc_json_parse_object(envelope->body, envelope->body_len, TC_JSON_MAX_DEPTH, &doc)
                != TC_JSON_OK) {
         return NULL;

@@ -68,6 +68,13 @@ bool tc_utf8_feed(tc_utf8_t *state, const unsigned char *data, size_t len)
     return true;
 }
 
+bool tc_utf8_is_valid(const void *text, size_t len)
+{
+    tc_utf8_t state = {0};
+
+    return tc_utf8_feed(&state, text, len) && tc_utf8_is_complete(&state);
+}
+
 size_t tc_utf8_count(const char *text, size_t len)
 {
     size_t i, count = 0;

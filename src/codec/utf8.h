@@ -24,6 +24,9 @@ static inline bool tc_utf8_is_complete(const tc_utf8_t *state)
     return state->missing == 0;
 }
 
+/* Is this a whole text in UTF-8? */
+bool tc_utf8_is_valid(const void *text, size_t len);
+
 /* Code points in valid UTF-8. */
 size_t tc_utf8_count(const char *text, size_t len);
 
