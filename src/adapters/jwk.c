@@ -14,28 +14,11 @@
 #define JSON_DEPTH 8
 #define KEYS_MAX 100
 
-/* A string of a key, or NULL. */
-static const char *get(json_object *jwk, const char *name)
-{
-    size_t len;
-    bool present;
-    const char *text = tc_json_get_string(jwk, name, &len, &present);
-
-    return text != NULL && strlen(text) == len ? text : NULL;
-}
-
-static bool is(json_object *jwk, const char *name, const char *value)
-{
-    const char *text = get(jwk, name);
-
-    return text != NULL && strcmp(text, value) == 0;
-}
-
 /* ---- parameters ---- */
 
 static bool get_bytes(json_object *jwk, const char *name, tc_buf_t *bytes)
 {
-    const char *text = get(jwk, name);
+    const char *text = tc_json_get_text(jwk, name);
 
     return text != NULL && tc_base64url_decode(bytes, text, strlen(text));
 }
@@ -111,12 +94,12 @@ static const char *guess_alg(json_object *jwk)
 {
     size_t i;
 
-    for (i = 0; is(jwk, "kty", "EC") && i < sizeof(curves) / sizeof(curves[0]); i++) {
-        if (is(jwk, "crv", curves[i].crv)) {
+    for (i = 0; tc_json_is_text(jwk, "kty", "EC") && i < sizeof(curves) / sizeof(curves[0]); i++) {
+        if (tc_json_is_text(jwk, "crv", curves[i].crv)) {
             return curves[i].alg;
         }
     }
-    return is(jwk, "kty", "RSA") ? "RS256" : NULL;
+    return tc_json_is_text(jwk, "kty", "RSA") ? "RS256" : NULL;
 }
 
 static bool is_for_verifying(json_object *jwk)
@@ -124,7 +107,7 @@ static bool is_for_verifying(json_object *jwk)
     json_object *ops;
     size_t i;
 
-    if (get(jwk, "use") != NULL && !is(jwk, "use", "sig")) {
+    if (tc_json_get_text(jwk, "use") != NULL && !tc_json_is_text(jwk, "use", "sig")) {
         return false;
     }
     if (!json_object_object_get_ex(jwk, "key_ops", &ops) || !json_object_is_type(ops, json_type_array)) {
@@ -161,14 +144,14 @@ static const char *read_key(json_object *jwk, const tc_jwt_alg_t *alg, const cha
     size_t i;
 
     if (alg->family == TC_JWT_HMAC) {
-        return is(jwk, "kty", "oct") ? read_secret(jwk, alg, kid, key, pool)
+        return tc_json_is_text(jwk, "kty", "oct") ? read_secret(jwk, alg, kid, key, pool)
                                      : "alg wants a key of kty oct";
     }
-    if (is(jwk, "kty", "RSA")) {
+    if (tc_json_is_text(jwk, "kty", "RSA")) {
         pkey = read_rsa(jwk);
     }
-    for (i = 0; is(jwk, "kty", "EC") && i < sizeof(curves) / sizeof(curves[0]); i++) {
-        if (is(jwk, "crv", curves[i].crv)) {
+    for (i = 0; tc_json_is_text(jwk, "kty", "EC") && i < sizeof(curves) / sizeof(curves[0]); i++) {
+        if (tc_json_is_text(jwk, "crv", curves[i].crv)) {
             pkey = read_ec(jwk, curves[i].crv, curves[i].field_bytes);
         }
     }
@@ -186,13 +169,13 @@ static const char *add_key(json_object *jwk, tc_jwt_key_t ***end, const char **l
     const char *kid, *name, *wrong;
     const tc_jwt_alg_t *alg;
 
-    if (!json_object_is_type(jwk, json_type_object) || get(jwk, "kty") == NULL) {
+    if (!json_object_is_type(jwk, json_type_object) || tc_json_get_text(jwk, "kty") == NULL) {
         return "a key is no object with a kty";
     }
-    kid = get(jwk, "kid") ? apr_pstrdup(pool, get(jwk, "kid")) : NULL;
-    name = get(jwk, "alg") ? get(jwk, "alg") : guess_alg(jwk);
+    kid = tc_json_get_text(jwk, "kid") ? apr_pstrdup(pool, tc_json_get_text(jwk, "kid")) : NULL;
+    name = tc_json_get_text(jwk, "alg") ? tc_json_get_text(jwk, "alg") : guess_alg(jwk);
     alg = name ? tc_jwt_alg_find(name) : NULL;
-    if (name == NULL && is(jwk, "kty", "oct")) {
+    if (name == NULL && tc_json_is_text(jwk, "kty", "oct")) {
         return "a key of kty oct has no alg";
     }
     if (alg == NULL || !is_for_verifying(jwk)) {

@@ -48,15 +48,6 @@ static json_object *parse_part(const char *part, size_t len)
     return object;
 }
 
-static bool is_member(json_object *object, const char *name, const char *value)
-{
-    size_t len;
-    bool present;
-    const char *text = tc_json_get_string(object, name, &len, &present);
-
-    return text != NULL && strlen(value) == len && memcmp(text, value, len) == 0;
-}
-
 /* Seconds of a NumericDate (RFC 7519, 2): a number that may have a fraction. False when it is none. */
 static bool get_date(json_object *claims, const char *name, int64_t *seconds)
 {
@@ -115,7 +106,7 @@ static bool has_audience(json_object *claims, const char *audience)
 
     if (!json_object_object_get_ex(claims, "aud", &list)
         || !json_object_is_type(list, json_type_array)) {
-        return is_member(claims, "aud", audience);
+        return tc_json_is_text(claims, "aud", audience);
     }
     for (i = 0; i < json_object_array_length(list); i++) {
         json_object *one = json_object_array_get_idx(list, i);
@@ -162,14 +153,14 @@ static const char *check_claims(json_object *claims, const tc_jwt_rules_t *rules
     if (why != NULL) {
         return why;
     }
-    if (rules->issuer != NULL && !is_member(claims, "iss", rules->issuer)) {
+    if (rules->issuer != NULL && !tc_json_is_text(claims, "iss", rules->issuer)) {
         return "of another issuer";
     }
     if (rules->audience != NULL && !has_audience(claims, rules->audience)) {
         return "for another audience";
     }
     if (json_object_object_get_ex(claims, "token_type", NULL)
-        && !is_member(claims, "token_type", "access")) {
+        && !tc_json_is_text(claims, "token_type", "access")) {
         return "not an access token";
     }
     return read_user(claims, rules->user_claim, out, pool);
@@ -248,14 +239,12 @@ static bool brings_its_own_key(json_object *header)
 /* RFC 7519, 5.1. libjwt takes no other, so that tokens of RFC 9068 (at+jwt) are refused here, not there. */
 static bool has_good_type(json_object *header)
 {
-    size_t len;
-    bool present;
-    const char *type = tc_json_get_string(header, "typ", &len, &present);
+    const char *type = tc_json_get_text(header, "typ");
 
     if (!json_object_object_get_ex(header, "typ", NULL)) {
         return true;
     }
-    return type != NULL && len == 3 && strcasecmp(type, "JWT") == 0;
+    return type != NULL && strcasecmp(type, "JWT") == 0;
 }
 
 static const char *check_header(json_object *header)
@@ -276,9 +265,9 @@ static const char *check_header(json_object *header)
 /* A token that names a key is for that one, and for those without a name. */
 static bool is_for_key(json_object *header, const tc_jwt_key_t *key)
 {
-    return is_member(header, "alg", key->alg->name)
+    return tc_json_is_text(header, "alg", key->alg->name)
            && (key->kid == NULL || !json_object_object_get_ex(header, "kid", NULL)
-               || is_member(header, "kid", key->kid));
+               || tc_json_is_text(header, "kid", key->kid));
 }
 
 static const char *check_signature(json_object *header, const parts_t *parts,

@@ -123,13 +123,10 @@ static tc_chat_error_e read_typing(const tc_chat_rules_t *rules, tc_chat_in_t *o
 
 static tc_chat_error_e read_authenticate(const tc_chat_rules_t *rules, tc_chat_in_t *out)
 {
-    size_t len;
-    bool present;
-
     (void)rules;
     out->kind = TC_CHAT_IN_AUTHENTICATE;
-    out->token = tc_json_get_string(out->doc, "token", &len, &present);
-    return out->token != NULL && strlen(out->token) == len ? TC_CHAT_OK : bad_field(out, "token");
+    out->token = tc_json_get_text(out->doc, "token");
+    return out->token != NULL ? TC_CHAT_OK : bad_field(out, "token");
 }
 
 static tc_chat_error_e read_ping(const tc_chat_rules_t *rules, tc_chat_in_t *out)

@@ -150,19 +150,9 @@ static json_object *parse_body(const tc_envelope_t *envelope)
     return doc;
 }
 
-/* A string member without U+0000; NULL when it is missing or something else. */
-static const char *get_text(json_object *doc, const char *key)
-{
-    size_t len = 0;
-    bool present;
-    const char *text = tc_json_get_string(doc, key, &len, &present);
-
-    return text != NULL && memchr(text, '\0', len) == NULL ? text : NULL;
-}
-
 static bool get_uuid(json_object *doc, const char *key, tc_uuid_t *uuid)
 {
-    const char *text = get_text(doc, key);
+    const char *text = tc_json_get_text(doc, key);
 
     return text != NULL && tc_uuid_parse(text, strlen(text), uuid);
 }
@@ -207,9 +197,9 @@ static bool has_object_or_null(json_object *doc, const char *key)
 /* Everything that docs/protocol.md says a message object has. */
 static bool is_message_object(json_object *doc)
 {
-    return has_type(doc, "sender", json_type_object) && get_text(doc, "message_type") != NULL
+    return has_type(doc, "sender", json_type_object) && tc_json_get_text(doc, "message_type") != NULL
            && has_object_or_null(doc, "reply_to") && has_type(doc, "is_edited", json_type_boolean)
-           && get_text(doc, "created_at") != NULL;
+           && tc_json_get_text(doc, "created_at") != NULL;
 }
 
 bool tc_envelope_decode_event(const tc_envelope_t *envelope, const tc_uuid_t *room_id,
@@ -221,9 +211,9 @@ bool tc_envelope_decode_event(const tc_envelope_t *envelope, const tc_uuid_t *ro
     if (envelope->seq < 1 || (out->doc = parse_body(envelope)) == NULL) {
         return false;
     }
-    out->message.id = get_text(out->doc, "id");
-    out->message.content = get_text(out->doc, "content");
-    out->message.updated_at = get_text(out->doc, "updated_at");
+    out->message.id = tc_json_get_text(out->doc, "id");
+    out->message.content = tc_json_get_text(out->doc, "content");
+    out->message.updated_at = tc_json_get_text(out->doc, "updated_at");
     return get_uuid(out->doc, "id", &out->message_id)
            && get_uuid(out->doc, "chat_room_id", &said_room)
            && tc_uuid_equal(&said_room, room_id) && out->message.content != NULL
@@ -246,8 +236,8 @@ bool tc_envelope_decode_typing(const tc_envelope_t *envelope, tc_envelope_typing
         || !has_type(out->doc, "is_typing", json_type_boolean)) {
         return false;
     }
-    out->user_id = get_text(out->doc, "user_id");
-    out->user_email = get_text(out->doc, "user_email");
+    out->user_id = tc_json_get_text(out->doc, "user_id");
+    out->user_email = tc_json_get_text(out->doc, "user_email");
     if (out->user_email == NULL && has_value(out->doc, "user_email")) {
         return false;
     }
@@ -269,7 +259,7 @@ bool tc_envelope_decode_spent(const tc_envelope_t *envelope, tc_envelope_spent_t
     out->doc = parse_body(envelope);
     out->list = NULL;
     out->next = 0;
-    if (out->doc == NULL || (server = get_text(out->doc, "server")) == NULL || strlen(server) != 16
+    if (out->doc == NULL || (server = tc_json_get_text(out->doc, "server")) == NULL || strlen(server) != 16
         || strspn(server, "0123456789abcdef") != 16
         || !json_object_object_get_ex(out->doc, "spent", &out->list)
         || !json_object_is_type(out->list, json_type_array)) {

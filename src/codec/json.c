@@ -210,6 +210,22 @@ const char *tc_json_get_string(json_object *object, const char *key, size_t *len
     return json_object_get_string(value);
 }
 
+const char *tc_json_get_text(json_object *object, const char *key)
+{
+    size_t len = 0;
+    bool present;
+    const char *text = tc_json_get_string(object, key, &len, &present);
+
+    return text != NULL && strlen(text) == len ? text : NULL;
+}
+
+bool tc_json_is_text(json_object *object, const char *key, const char *text)
+{
+    const char *member = tc_json_get_text(object, key);
+
+    return member != NULL && strcmp(member, text) == 0;
+}
+
 static void append_escape(tc_buf_t *buf, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";

@@ -37,6 +37,12 @@ bool tc_json_has_more_values(const char *text, size_t len, size_t max);
  */
 const char *tc_json_get_string(json_object *object, const char *key, size_t *len, bool *present);
 
+/* The same where it has no U+0000, so that it ends where C thinks; NULL for every other. */
+const char *tc_json_get_text(json_object *object, const char *key);
+
+/* Is the member `key` the string `text`? */
+bool tc_json_is_text(json_object *object, const char *key, const char *text);
+
 /* Appends `text` (UTF-8) as a JSON string, quotes included. NULL becomes null. */
 void tc_json_append_string(tc_buf_t *buf, const char *text, size_t len);
 void tc_json_append_str(tc_buf_t *buf, const char *text);
