@@ -84,20 +84,33 @@ static EVP_PKEY *read_ec(json_object *jwk, const char *curve, size_t field_bytes
 
 /* ---- one key ---- */
 
-static const struct {
+typedef struct {
     const char *crv, *alg;
     size_t field_bytes;
-} curves[] = {{"P-256", "ES256", 32}, {"P-384", "ES384", 48}, {"P-521", "ES512", 66}};
+} curve_t;
 
-/* What a key is for, where it does not say: its curve tells, and RSA is RS256 almost everywhere. */
-static const char *guess_alg(json_object *jwk)
+static const curve_t curves[] = {{"P-256", "ES256", 32}, {"P-384", "ES384", 48}, {"P-521", "ES512", 66}};
+
+/* NULL when it is no key on a curve that is known. */
+static const curve_t *curve_of(json_object *jwk)
 {
     size_t i;
 
     for (i = 0; tc_json_is_text(jwk, "kty", "EC") && i < sizeof(curves) / sizeof(curves[0]); i++) {
         if (tc_json_is_text(jwk, "crv", curves[i].crv)) {
-            return curves[i].alg;
+            return &curves[i];
         }
+    }
+    return NULL;
+}
+
+/* What a key is for, where it does not say: its curve tells, and RSA is RS256 almost everywhere. */
+static const char *guess_alg(json_object *jwk)
+{
+    const curve_t *curve = curve_of(jwk);
+
+    if (curve != NULL) {
+        return curve->alg;
     }
     return tc_json_is_text(jwk, "kty", "RSA") ? "RS256" : NULL;
 }
@@ -140,20 +153,18 @@ static const char *read_secret(json_object *jwk, const tc_jwt_alg_t *alg, const 
 static const char *read_key(json_object *jwk, const tc_jwt_alg_t *alg, const char *kid,
                             tc_jwt_key_t **key, apr_pool_t *pool)
 {
+    const curve_t *curve = curve_of(jwk);
     EVP_PKEY *pkey = NULL;
-    size_t i;
 
     if (alg->family == TC_JWT_HMAC) {
         return tc_json_is_text(jwk, "kty", "oct") ? read_secret(jwk, alg, kid, key, pool)
-                                     : "alg wants a key of kty oct";
+                                                  : "alg wants a key of kty oct";
     }
     if (tc_json_is_text(jwk, "kty", "RSA")) {
         pkey = read_rsa(jwk);
     }
-    for (i = 0; tc_json_is_text(jwk, "kty", "EC") && i < sizeof(curves) / sizeof(curves[0]); i++) {
-        if (tc_json_is_text(jwk, "crv", curves[i].crv)) {
-            pkey = read_ec(jwk, curves[i].crv, curves[i].field_bytes);
-        }
+    else if (curve != NULL) {
+        pkey = read_ec(jwk, curve->crv, curve->field_bytes);
     }
     ERR_clear_error();
     return pkey ? tc_jwt_key_of_pkey(alg, kid, pkey, key, pool)
