@@ -47,6 +47,16 @@ tc_confirm_t *tc_confirms_take_until(tc_confirm_t **list, int64_t seq, const tc_
     return NULL;
 }
 
+bool tc_confirms_have(const tc_confirm_t *list, const tc_member_t *member)
+{
+    for (; list != NULL; list = list->next) {
+        if (list->member == member) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void tc_confirm_destroy(tc_confirm_t *confirm)
 {
     tc_blob_unref(confirm->frame);

@@ -24,6 +24,9 @@ tc_confirm_t *tc_confirms_take(tc_confirm_t **list, int64_t seq, const tc_member
 /* Takes the first of a member's out, up to `seq`. NULL when there is none. */
 tc_confirm_t *tc_confirms_take_until(tc_confirm_t **list, int64_t seq, const tc_member_t *member);
 
+/* True when one of them is a member's. */
+bool tc_confirms_have(const tc_confirm_t *list, const tc_member_t *member);
+
 void tc_confirm_destroy(tc_confirm_t *confirm);
 
 #endif

@@ -203,17 +203,38 @@ static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
     return tc_uuid_equal(&room->room_id, room_id) ? room : NULL;
 }
 
-void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after)
+/* The same for a member; NULL: it was told to come again. */
+static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
+                        const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
 {
     tc_room_t *room = enter_room(hub, store, bus, trip_id, room_id);
 
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     if (room == NULL) {
         member->sink->close(member, TC_CLOSE_RESTART, "room was replaced, reconnect");
-        return;
     }
-    tc_room_join(room, member, after);
+    return room;
+}
+
+void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
+                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after)
+{
+    tc_room_t *room = admit(hub, member, store, bus, trip_id, room_id);
+
+    if (room != NULL) {
+        tc_room_join(room, member, after);
+    }
+}
+
+void tc_hub_rejoin(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
+                   const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+{
+    tc_room_t *room = admit(hub, member, store, bus, trip_id, room_id);
+
+    if (room != NULL) {
+        tc_room_rejoin(room, member);
+        mind_the_gap(hub, room);
+    }
 }
 
 void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us)

@@ -38,6 +38,10 @@ void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t
                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after);
 void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us);
 
+/* Puts a member back that was in this room of another child, and has seen the events up to its cursor. */
+void tc_hub_rejoin(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
+                   const tc_uuid_t *trip_id, const tc_uuid_t *room_id);
+
 /* Has what users do counted over all of their connections. The meter outlives the hub. */
 void tc_hub_set_meter(tc_hub_t *hub, tc_meter_t *meter);
 

@@ -37,7 +37,7 @@ void tc_room_destroy(tc_room_t *room)
     free(room);
 }
 
-void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
+static void add_member(tc_room_t *room, tc_member_t *member)
 {
     if (room->count == room->size) {
         room->size = room->size ? room->size * 2 : 4;
@@ -45,11 +45,28 @@ void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
     }
     member->room = room;
     member->index = room->count;
+    room->members[room->count++] = member;
+}
+
+void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
+{
+    add_member(room, member);
     member->cursor = -1;
     member->after = after;
     member->lost = false;
-    room->members[room->count++] = member;
     tc_room_serve(room, member, NULL);
+}
+
+void tc_room_rejoin(tc_room_t *room, tc_member_t *member)
+{
+    add_member(room, member);
+    tc_room_hear(room, member->cursor);
+    tc_room_serve(room, member, NULL);
+}
+
+bool tc_room_owes(const tc_room_t *room, const tc_member_t *member)
+{
+    return member->jobs > 0 || tc_confirms_have(room->confirms, member);
 }
 
 void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us)

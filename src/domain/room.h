@@ -62,6 +62,15 @@ void tc_room_destroy(tc_room_t *room);
 void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after);
 void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us);
 
+/*
+ * Adds a member that was in this room of another child and has seen its events up to member->cursor: it gets
+ * what follows, and no history again. While the store does not answer it waits.
+ */
+void tc_room_rejoin(tc_room_t *room, tc_member_t *member);
+
+/* True while a member has something to come that only this child knows of: an answer to what it said. */
+bool tc_room_owes(const tc_room_t *room, const tc_member_t *member);
+
 /* Takes an event of this room from wherever it comes, once or often, early or late. Does not keep the
  * caller's reference. */
 void tc_room_ingest(tc_room_t *room, tc_event_t *event);

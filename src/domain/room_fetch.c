@@ -40,8 +40,24 @@ bool tc_room_is_behind(const tc_room_t *room)
     return room->loaded && !room->fetching && room->heard_seq > room->timeline.last_seq;
 }
 
+/* A room in which only members from another child wait: nobody else would have it loaded. */
+static bool is_waited_for(const tc_room_t *room)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count && !room->loaded; i++) {
+        if (room->members[i]->waiting) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void tc_room_retry(tc_room_t *room)
 {
+    if (is_waited_for(room)) {
+        tc_room_start_load(room);
+    }
     if (tc_room_is_behind(room)) {
         room->asked_seq = room->heard_seq;
         room->fetching = tc_room_submit_read(room, NULL, TC_JOB_EVENTS, room->timeline.last_seq,

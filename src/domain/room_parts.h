@@ -29,6 +29,9 @@ tc_event_t *tc_room_unhold(tc_room_t *room, tc_event_t **at);
 /* Brings a member its history, now or when the store has answered; `load` is its answer, if at hand. */
 void tc_room_serve(tc_room_t *room, tc_member_t *member, tc_job_t *load);
 
+/* Has the store asked for the room's newest, if it is not being asked. */
+void tc_room_start_load(tc_room_t *room);
+
 /* Brings a member that has its history up to the room's present. */
 void tc_room_advance(tc_room_t *room, tc_member_t *member);
 

@@ -16,15 +16,25 @@ void tc_room_dismiss(tc_member_t *member, tc_job_status_e status)
     }
 }
 
-static void start_load(tc_room_t *room, tc_member_t *member)
+void tc_room_start_load(tc_room_t *room)
+{
+    if (!room->loading) {
+        room->loading =
+            tc_room_submit_read(room, NULL, TC_JOB_LOAD, 0, room->site->history_msgs, false);
+    }
+}
+
+/* One that has its history does not go for want of an answer: the next tick asks again. */
+static bool can_wait(const tc_member_t *member)
+{
+    return member->cursor >= 0;
+}
+
+static void wait_for_load(tc_room_t *room, tc_member_t *member)
 {
     member->waiting = true;
-    if (room->loading) {
-        return;
-    }
-    room->loading = tc_room_submit_read(room, NULL, TC_JOB_LOAD, 0, room->site->history_msgs, false);
-    if (!room->loading) {
-        member->waiting = false;
+    tc_room_start_load(room);
+    if (!room->loading && !can_wait(member)) {
         tc_room_dismiss(member, TC_JOB_UNAVAILABLE);
     }
 }
@@ -92,7 +102,7 @@ static void serve_fresh(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         return;
     }
     if (load == NULL) {
-        start_load(room, member);
+        wait_for_load(room, member);
         return;
     }
     if (load->history[kind] == NULL) {
@@ -102,14 +112,21 @@ static void serve_fresh(tc_room_t *room, tc_member_t *member, tc_job_t *load)
     give_history(room, member, load->history[kind], load->last_seq);
 }
 
-/* A resume from beyond the room's present is settled by the store: another child may be ahead. */
+/*
+ * One that has its history (it comes from another child) may be ahead of the room, which then catches up.
+ * A resume from beyond the room's present is settled by the store: another child may be ahead.
+ */
 void tc_room_serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
 {
     int64_t last_seq = room->timeline.last_seq;
     tc_blob_t *frame;
 
-    if (!room->loaded || (room->stale && load == NULL)) {
-        start_load(room, member);
+    if (!room->loaded || (room->stale && load == NULL && member->cursor < 0)) {
+        wait_for_load(room, member);
+        return;
+    }
+    if (member->cursor >= 0) {
+        tc_room_advance(room, member);
         return;
     }
     if (member->after < 0 || member->lost
@@ -147,8 +164,10 @@ static void dismiss_waiting(tc_room_t *room, tc_job_status_e status)
     unsigned i;
 
     for (i = 0; i < room->count; i++) {
-        if (room->members[i]->waiting) {
-            tc_room_dismiss(room->members[i], status);
+        tc_member_t *member = room->members[i];
+
+        if (member->waiting && (!can_wait(member) || status == TC_JOB_GONE)) {
+            tc_room_dismiss(member, status);
         }
     }
 }
@@ -158,8 +177,10 @@ void tc_room_give_up_waiting(tc_room_t *room)
     unsigned i;
 
     for (i = 0; i < room->count; i++) {
-        if (room->members[i]->waiting || room->members[i]->resuming) {
-            tc_room_dismiss(room->members[i], TC_JOB_UNAVAILABLE);
+        tc_member_t *member = room->members[i];
+
+        if ((member->waiting && !can_wait(member)) || member->resuming) {
+            tc_room_dismiss(member, TC_JOB_UNAVAILABLE);
         }
     }
 }

@@ -6,24 +6,29 @@
 
 #include <stdlib.h>
 
+tc_user_t *tc_user_restore(const char *id, const char *email, const char *sender_json, size_t json_len)
+{
+    size_t id_size = strlen(id) + 1, mail_size = strlen(email) + 1;
+    tc_user_t *user = tc_alloc(sizeof(*user) + id_size + mail_size + json_len + 1);
+    char *at = user->text;
+
+    atomic_init(&user->refs, 1);
+    user->id = memcpy(at, id, id_size);
+    user->email = memcpy(at + id_size, email, mail_size);
+    user->sender_json = at + id_size + mail_size;
+    memcpy(at + id_size + mail_size, sender_json, json_len);
+    at[id_size + mail_size + json_len] = '\0';
+    return user;
+}
+
 tc_user_t *tc_user_create(const char *id, const char *email, const char *username,
                           const char *full_name)
 {
     tc_buf_t json = TC_BUF_INIT;
-    const char *mail = email ? email : "";
-    size_t id_size = strlen(id) + 1, mail_size = strlen(mail) + 1;
     tc_user_t *user;
-    char *at;
 
     tc_chat_encode_sender(&json, id, email, username, full_name);
-    user = tc_alloc(sizeof(*user) + id_size + mail_size + json.len + 1);
-    atomic_init(&user->refs, 1);
-    at = user->text;
-    user->id = memcpy(at, id, id_size);
-    user->email = memcpy(at + id_size, mail, mail_size);
-    user->sender_json = at + id_size + mail_size;
-    memcpy(at + id_size + mail_size, json.data, json.len);
-    at[id_size + mail_size + json.len] = '\0';
+    user = tc_user_restore(id, email ? email : "", (const char *)json.data, json.len);
     tc_buf_free(&json);
     return user;
 }

@@ -6,6 +6,7 @@
 #define TC_DOMAIN_USER_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 typedef struct tc_user_t {
     atomic_uint refs;
@@ -18,6 +19,8 @@ typedef struct tc_user_t {
 /* One reference, the caller's. NULL names become null in the sender object. Any thread. */
 tc_user_t *tc_user_create(const char *id, const char *email, const char *username,
                           const char *full_name);
+/* The same of the fields of another record. */
+tc_user_t *tc_user_restore(const char *id, const char *email, const char *sender_json, size_t json_len);
 tc_user_t *tc_user_ref(tc_user_t *user);
 void tc_user_unref(tc_user_t *user);
 

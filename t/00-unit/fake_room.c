@@ -739,11 +739,9 @@ fake_world_t *fake_open_sibling(fake_world_t *elder)
     return world;
 }
 
-fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const char *user,
-                              int64_t after, const char *trip_id, const char *room_id)
+static fake_member_t *make_member(fake_world_t *world, fake_store_t *store, const char *user)
 {
     fake_member_t *self = calloc(1, sizeof(*self));
-    tc_uuid_t trip = uuid_of(trip_id), room = uuid_of(room_id);
     char email[100];
 
     snprintf(email, sizeof(email), "%s@example.com", user);
@@ -755,6 +753,15 @@ fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const ch
     self->seen = -1;
     self->next = world->members;
     world->members = self;
+    return self;
+}
+
+fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const char *user,
+                              int64_t after, const char *trip_id, const char *room_id)
+{
+    fake_member_t *self = make_member(world, store, user);
+    tc_uuid_t trip = uuid_of(trip_id), room = uuid_of(room_id);
+
     tc_hub_join(world->hub, &self->member, &store->store, store->bus, &trip, &room, after);
     return self;
 }
@@ -762,6 +769,16 @@ fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const ch
 fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after)
 {
     return fake_join_room(world, &world->store, user, after, FAKE_TRIP, FAKE_ROOM);
+}
+
+fake_member_t *fake_rejoin(fake_world_t *world, const char *user, int64_t cursor)
+{
+    fake_member_t *self = make_member(world, &world->store, user);
+    tc_uuid_t trip = uuid_of(FAKE_TRIP), room = uuid_of(FAKE_ROOM);
+
+    self->seen = self->member.cursor = cursor;
+    tc_hub_rejoin(world->hub, &self->member, &world->store.store, world->store.bus, &trip, &room);
+    return self;
 }
 
 fake_member_t *fake_join_number(fake_world_t *world, const char *user, int number)

@@ -141,6 +141,8 @@ void fake_close(fake_world_t *world);
 fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after);
 fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const char *user,
                               int64_t after, const char *trip_id, const char *room_id);
+/* One that has seen the events up to `cursor` in another child, and comes from there. */
+fake_member_t *fake_rejoin(fake_world_t *world, const char *user, int64_t cursor);
 /* A newcomer in one of 10,000 rooms, each of a trip of its own. */
 fake_member_t *fake_join_number(fake_world_t *world, const char *user, int number);
 void fake_leave(fake_world_t *world, fake_member_t *member);
