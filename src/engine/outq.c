@@ -130,6 +130,18 @@ int tc_outq_peek(const tc_outq_t *queue, struct iovec *iov, int max)
     return n;
 }
 
+void tc_outq_copy(const tc_outq_t *queue, tc_buf_t *bytes)
+{
+    unsigned i;
+
+    for (i = 0; i < queue->count; i++) {
+        const tc_blob_t *frame = *slot_at(queue, i);
+        size_t skip = i == 0 ? queue->head_sent : 0;
+
+        tc_buf_append(bytes, frame->data + skip, frame->len - skip);
+    }
+}
+
 void tc_outq_pin(tc_outq_t *queue, size_t len)
 {
     size_t covered = 0;

@@ -6,6 +6,7 @@
 #define TC_ENGINE_OUTQ_H
 
 #include "base/blob.h"
+#include "base/buf.h"
 
 #include <apr_errno.h>
 #include <sys/uio.h>
@@ -47,6 +48,9 @@ void tc_outq_pin(tc_outq_t *queue, size_t len);
 
 /* `len` bytes have left. */
 void tc_outq_consume(tc_outq_t *queue, size_t len);
+
+/* Appends all bytes that have not left. */
+void tc_outq_copy(const tc_outq_t *queue, tc_buf_t *bytes);
 
 static inline bool tc_outq_is_empty(const tc_outq_t *queue)
 {

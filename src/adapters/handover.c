@@ -1,0 +1,113 @@
+/* The coming and going of children. See handover.h. */
+#include "adapters/handover.h"
+
+#include "adapters/parcel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+
+void tc_handover_plan(tc_handover_t *handover, unsigned children)
+{
+    handover->count = 2 * children + 2;
+}
+
+size_t tc_handover_size(const tc_handover_t *handover)
+{
+    return sizeof(tc_handover_board_t) + sizeof(tc_handover_seat_t) * handover->count;
+}
+
+static bool is_gone(pid_t pid)
+{
+    return kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+static bool lives(const tc_handover_seat_t *seat)
+{
+    pid_t pid = atomic_load(&seat->pid);
+
+    return pid != 0 && !is_gone(pid);
+}
+
+tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, unsigned generation)
+{
+    unsigned i;
+
+    for (i = 0; i < handover->count; i++) {
+        tc_handover_seat_t *seat = &handover->board->seats[i];
+        pid_t owner = atomic_load(&seat->pid);
+
+        if ((owner == 0 || is_gone(owner)) && atomic_compare_exchange_strong(&seat->pid, &owner, pid)) {
+            atomic_store(&seat->receives, false);
+            atomic_store(&seat->held, 0);
+            atomic_store(&seat->version, TC_PARCEL_VERSION);
+            atomic_store(&seat->generation, generation);
+            return seat;
+        }
+    }
+    return NULL;
+}
+
+void tc_handover_leave(tc_handover_seat_t *seat)
+{
+    atomic_store(&seat->receives, false);
+    atomic_store(&seat->pid, 0);
+}
+
+static bool would_read(const tc_handover_seat_t *seat, const tc_handover_seat_t *own)
+{
+    return seat != own && atomic_load(&seat->receives)
+           && atomic_load(&seat->version) == TC_PARCEL_VERSION && lives(seat);
+}
+
+unsigned tc_handover_receivers(const tc_handover_t *handover, const tc_handover_seat_t *own, unsigned enough)
+{
+    unsigned count = 0, i;
+
+    for (i = 0; i < handover->count && count < enough; i++) {
+        count += would_read(&handover->board->seats[i], own);
+    }
+    return count;
+}
+
+bool tc_handover_has_leavers(const tc_handover_t *handover, unsigned generation)
+{
+    unsigned i;
+
+    for (i = 0; i < handover->count; i++) {
+        const tc_handover_seat_t *seat = &handover->board->seats[i];
+
+        if (atomic_load(&seat->held) > 0
+            && (atomic_load(&seat->generation) != generation || !atomic_load(&seat->receives))
+            && lives(seat)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+unsigned tc_handover_children(const tc_handover_t *handover, unsigned generation)
+{
+    unsigned count = 0, i;
+
+    for (i = 0; i < handover->count; i++) {
+        const tc_handover_seat_t *seat = &handover->board->seats[i];
+
+        count += atomic_load(&seat->generation) == generation && lives(seat);
+    }
+    return count;
+}
+
+unsigned tc_handover_fewest(const tc_handover_t *handover, const tc_handover_seat_t *own)
+{
+    unsigned fewest = UINT_MAX, i;
+
+    for (i = 0; i < handover->count; i++) {
+        unsigned held = atomic_load(&handover->board->seats[i].held);
+
+        if (held < fewest && would_read(&handover->board->seats[i], own)) {
+            fewest = held;
+        }
+    }
+    return fewest;
+}

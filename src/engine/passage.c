@@ -1,0 +1,193 @@
+/* The way of sockets between processes. See passage.h. */
+#include "engine/passage.h"
+
+#include "base/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WAITING_BYTES (64 << 20) /* of what waits, where the system lets us; a record in it counts about twice */
+#define DESCRIPTORS 2            /* of a record: the socket, and the file that has the record */
+
+/* Room for the descriptors, aligned as the header that stands before them. */
+typedef union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
+} control_t;
+
+static apr_status_t status_of(ssize_t result)
+{
+    if (result >= 0) {
+        return APR_SUCCESS;
+    }
+    /* Too many descriptors of this user are on their way, or there is no memory for more: both pass. */
+    return errno == EWOULDBLOCK || errno == ETOOMANYREFS || errno == ENOBUFS ? APR_EAGAIN
+                                                                            : apr_get_os_error();
+}
+
+apr_status_t tc_passage_open(tc_passage_t *passage)
+{
+    int ends[2], bytes = WAITING_BYTES;
+
+    passage->out = passage->in = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+        return apr_get_os_error();
+    }
+    if (setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) != 0) {
+        (void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)); /* as much as anybody may */
+    }
+    passage->out = ends[0];
+    passage->in = ends[1];
+    return APR_SUCCESS;
+}
+
+/* ---- out ---- */
+
+static apr_status_t send_message(int to, const void *bytes, size_t len, const int *fds, size_t count)
+{
+    struct iovec iov = {(void *)bytes, len};
+    control_t control = {.bytes = {0}};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+    struct cmsghdr *head;
+    ssize_t sent;
+
+    message.msg_control = control.bytes;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(head), fds, count * sizeof(int));
+    do {
+        sent = sendmsg(to, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return status_of(sent);
+}
+
+/* A file in memory with these bytes, or -1. */
+static int make_file(const unsigned char *bytes, size_t len)
+{
+    int file = memfd_create("tripchat", MFD_CLOEXEC);
+
+    while (file >= 0 && len > 0) {
+        ssize_t written = write(file, bytes, len);
+
+        if (written > 0) {
+            bytes += written;
+            len -= (size_t)written;
+        }
+        else if (written == 0 || errno != EINTR) {
+            close(file);
+            file = -1;
+        }
+    }
+    return file;
+}
+
+apr_status_t tc_passage_send(const tc_passage_t *passage, const void *record, size_t len, int fd)
+{
+    int fds[DESCRIPTORS] = {fd, -1};
+    apr_status_t rv;
+
+    if (len > TC_PASSAGE_RECORD_BYTES) {
+        return APR_ENOSPC;
+    }
+    if (len <= TC_PASSAGE_INLINE_BYTES) {
+        return send_message(passage->out, record, len, fds, 1);
+    }
+    fds[1] = make_file(record, len);
+    if (fds[1] < 0) {
+        return apr_get_os_error();
+    }
+    rv = send_message(passage->out, "", 1, fds, 2);
+    close(fds[1]);
+    return rv;
+}
+
+/* ---- in ---- */
+
+/* Takes the descriptors out of what was received; *count of them. */
+static void take_descriptors(struct msghdr *message, int fds[DESCRIPTORS], size_t *count)
+{
+    struct cmsghdr *head;
+
+    *count = 0;
+    for (head = CMSG_FIRSTHDR(message); head != NULL; head = CMSG_NXTHDR(message, head)) {
+        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
+            *count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            memcpy(fds, CMSG_DATA(head), *count * sizeof(int));
+        }
+    }
+}
+
+static apr_status_t read_file(int file, tc_buf_t *record)
+{
+    struct stat about;
+    size_t len;
+
+    if (fstat(file, &about) != 0) {
+        return apr_get_os_error();
+    }
+    if (about.st_size <= 0 || about.st_size > TC_PASSAGE_RECORD_BYTES) {
+        return APR_EINVAL;
+    }
+    for (len = (size_t)about.st_size; record->len < len;) {
+        ssize_t got = pread(file, tc_buf_reserve(record, len - record->len), len - record->len,
+                            (off_t)record->len);
+
+        if (got > 0) {
+            record->len += (size_t)got;
+        }
+        else if (got == 0 || errno != EINTR) {
+            return APR_EINVAL;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t tc_passage_receive(const tc_passage_t *passage, tc_buf_t *record, int *fd)
+{
+    struct iovec iov = {tc_buf_reserve(record, TC_PASSAGE_INLINE_BYTES), TC_PASSAGE_INLINE_BYTES};
+    control_t control;
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+    int fds[DESCRIPTORS] = {-1, -1};
+    apr_status_t rv;
+    size_t count;
+    ssize_t got;
+
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof(control.bytes);
+    do {
+        got = recvmsg(passage->in, &message, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    rv = status_of(got);
+    if (rv != APR_SUCCESS) {
+        tc_buf_free(record);
+        return rv;
+    }
+    take_descriptors(&message, fds, &count);
+    if (count == 1) {
+        record->len = (size_t)got;
+    }
+    else if (count == 2) {
+        rv = read_file(fds[1], record);
+        close(fds[1]);
+    }
+    else {
+        rv = APR_EMFILE; /* the kernel had no number to give it here */
+    }
+    if (rv != APR_SUCCESS) {
+        tc_buf_free(record);
+        if (fds[0] >= 0) {
+            close(fds[0]);
+        }
+        return rv;
+    }
+    *fd = fds[0];
+    return APR_SUCCESS;
+}
