@@ -1,6 +1,7 @@
 /* What one httpd child runs for the chat. See child.h. */
 #include "adapters/child.h"
 
+#include "adapters/parcel.h"
 #include "adapters/peer.h"
 #include "adapters/session.h"
 #include "adapters/stream.h"
@@ -18,7 +19,7 @@
 #define WATCH_US (10 * TC_US_PER_S) /* longer than a stopping child has */
 #define GAP_US (50 * TC_US_PER_MS)
 #define LEAVING_US (20 * TC_US_PER_MS)
-#define JOIN_LOOP_US ((TC_STOP_GRACE_MS + 2000) * TC_US_PER_MS)
+#define JOIN_LOOP_US (2 * TC_US_PER_S) /* longer than the farewells may take */
 #define JOIN_DB_US (3 * TC_US_PER_S)
 #define JOIN_BUS_US (2 * TC_US_PER_S)
 
@@ -34,6 +35,9 @@ bool tc_child_reserve(tc_child_t *child, tc_claim_t *claim)
         }
     } while (!atomic_compare_exchange_weak(&child->connections, &held, held + 1));
     claim->by_child = true;
+    if (child->place != NULL) {
+        atomic_fetch_add(&child->place->held, 1);
+    }
     return true;
 }
 
@@ -50,6 +54,9 @@ void tc_child_release(tc_child_t *child, tc_claim_t *claim)
 {
     if (claim->by_child) {
         atomic_fetch_sub(&child->connections, 1);
+        if (child->place != NULL) {
+            atomic_fetch_sub(&child->place->held, 1);
+        }
     }
     if (claim->address_key != 0) {
         tc_tally_remove(&child->seat, claim->address_key);
@@ -99,13 +106,40 @@ static void deliver_job(tc_mail_t *mail, void *context)
     tc_hub_on_job(child->hub, (tc_job_t *)mail, tc_loop_now_us(child->loop));
 }
 
-static void say_farewell(tc_child_t *child)
+void tc_child_close_all(tc_child_t *child, unsigned code)
 {
     tc_peer_t *peer;
 
-    child->farewell_code = atomic_load(&child->farewell);
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    child->farewell_code = code;
     for (peer = child->peers; peer != NULL; peer = peer->next) { /* none of them is freed at once */
-        peer->kind->close(peer, child->farewell_code, "server stops, reconnect");
+        peer->kind->close(peer, code, TC_FAREWELL_REASON);
+    }
+}
+
+static void say_farewell(tc_child_t *child)
+{
+    tc_arrival_end(child);
+    switch (atomic_load(&child->farewell)) {
+    case TC_FAREWELL_MOVE:
+        tc_departure_begin(child);
+        break;
+    case TC_FAREWELL_RESTART:
+        tc_child_close_all(child, TC_CLOSE_RESTART);
+        break;
+    default:
+        tc_child_close_all(child, TC_CLOSE_GOING_AWAY);
+        break;
+    }
+}
+
+static void deliver_welcome(tc_mail_t *mail, void *context)
+{
+    tc_child_t *child = context;
+
+    (void)mail;
+    if (child->place != NULL && atomic_load(&child->farewell) == TC_FAREWELL_NONE) {
+        tc_arrival_begin(child);
     }
 }
 
@@ -115,12 +149,22 @@ static void deliver_farewell(tc_mail_t *mail, void *context)
     say_farewell(context);
 }
 
+/* How long everybody may take to go. */
+static int64_t parting_us(const tc_child_t *child)
+{
+    int64_t grace_us = TC_STOP_GRACE_MS * TC_US_PER_MS;
+
+    return atomic_load(&child->farewell) == TC_FAREWELL_MOVE ? child->succession.drain_us + grace_us
+                                                             : grace_us;
+}
+
 /* Ends the loop when everybody has gone, or had the time to. */
 static void on_leaving(tc_timer_t *timer, int64_t now_us)
 {
     tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, leaving));
 
     if (child->peers == NULL || now_us >= child->leave_by_us) {
+        tc_departure_end(child);
         tc_loop_quit(child->loop);
         return;
     }
@@ -133,7 +177,7 @@ static void deliver_quit(tc_mail_t *mail, void *context)
 
     (void)mail;
     say_farewell(child);
-    child->leave_by_us = tc_loop_now_us(child->loop) + TC_STOP_GRACE_MS * TC_US_PER_MS;
+    child->leave_by_us = tc_loop_now_us(child->loop) + parting_us(child);
     on_leaving(&child->leaving, tc_loop_now_us(child->loop));
 }
 
@@ -231,6 +275,27 @@ static apr_status_t start_threads(tc_child_t *child, const tc_child_config_t *co
     return rv;
 }
 
+/* Its places in the memory that children share. */
+static void sit_down(tc_child_t *child, const tc_child_config_t *config)
+{
+    child->has_seat = config->tally != NULL && tc_tally_sit(config->tally, getpid(), &child->seat);
+    child->succession = config->succession;
+    if (config->succession.handover != NULL) {
+        child->place = tc_handover_sit(config->succession.handover, getpid(),
+                                       config->succession.generation);
+    }
+}
+
+static void stand_up(const tc_child_t *child)
+{
+    if (child->has_seat) {
+        tc_tally_leave(&child->seat);
+    }
+    if (child->place != NULL) {
+        tc_handover_leave(child->place);
+    }
+}
+
 apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, apr_pool_t *pool)
 {
     tc_child_t *child = apr_pcalloc(pool, sizeof(*child));
@@ -247,6 +312,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     child->tick.fire = on_tick;
     child->leaving.fire = on_leaving;
     child->gaps.fire = on_gaps_due;
+    child->welcome_mail.deliver = deliver_welcome;
     child->farewell_mail.deliver = deliver_farewell;
     child->quit_mail.deliver = deliver_quit;
     rv = tc_loop_create(&child->loop, config->write_interval_us,
@@ -259,12 +325,24 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
                                tc_worker_thread_pool(&child->thread));
     tc_hub_watch_gaps(child->hub, on_gap, child);
     tc_hub_set_meter(child->hub, config->meter ? &config->meter->meter : NULL);
-    child->has_seat = config->tally != NULL && tc_tally_sit(config->tally, getpid(), &child->seat);
+    sit_down(child, config);
     rv = start_threads(child, config, pool);
     if (rv == APR_SUCCESS) {
         *out = child;
     }
+    else {
+        stand_up(child);
+    }
     return rv;
+}
+
+void tc_adoption_free(tc_adoption_t *adoption)
+{
+    if (adoption->parcel != NULL) {
+        tc_parcel_free(adoption->parcel);
+        free(adoption->parcel);
+    }
+    free(adoption);
 }
 
 void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption)
@@ -278,7 +356,7 @@ void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption)
     tc_lease_free(&adoption->lease);
     free(adoption->input);
     free(adoption->stream);
-    free(adoption);
+    tc_adoption_free(adoption);
 }
 
 void tc_child_adopt(tc_child_t *child, tc_adoption_t *adoption)
@@ -290,11 +368,19 @@ void tc_child_adopt(tc_child_t *child, tc_adoption_t *adoption)
     }
 }
 
-void tc_child_farewell(tc_child_t *child, unsigned code)
+void tc_child_welcome(tc_child_t *child)
 {
-    unsigned none = 0;
+    (void)tc_loop_post(child->loop, &child->welcome_mail);
+}
 
-    if (atomic_compare_exchange_strong(&child->farewell, &none, code)) {
+void tc_child_farewell(tc_child_t *child, tc_farewell_e farewell)
+{
+    unsigned none = TC_FAREWELL_NONE;
+
+    if (farewell == TC_FAREWELL_MOVE && child->place == NULL) {
+        farewell = TC_FAREWELL_RESTART;
+    }
+    if (atomic_compare_exchange_strong(&child->farewell, &none, farewell)) {
         (void)tc_loop_post(child->loop, &child->farewell_mail);
     }
 }
@@ -323,11 +409,11 @@ static bool stop_stores(tc_child_t *child)
 
 bool tc_child_stop(tc_child_t *child)
 {
-    unsigned none = 0;
+    unsigned none = TC_FAREWELL_NONE;
 
-    (void)atomic_compare_exchange_strong(&child->farewell, &none, TC_CLOSE_GOING_AWAY);
+    (void)atomic_compare_exchange_strong(&child->farewell, &none, TC_FAREWELL_STOP);
     (void)tc_loop_post(child->loop, &child->quit_mail);
-    if (!tc_worker_thread_await(&child->thread, JOIN_LOOP_US)) {
+    if (!tc_worker_thread_await(&child->thread, parting_us(child) + JOIN_LOOP_US)) {
         tc_log(TC_LOG_ERR, 0, "TC0002: the loop did not end in time");
         return false;
     }
@@ -338,9 +424,7 @@ bool tc_child_stop(tc_child_t *child)
         tc_log(TC_LOG_ERR, 0, "TC0004: the bus did not end in time");
         return false;
     }
-    if (child->has_seat) {
-        tc_tally_leave(&child->seat);
-    }
+    stand_up(child);
     tc_worker_thread_free(&child->thread); /* the others had mail for the loop up to now */
     return true;
 }

@@ -6,8 +6,11 @@
 #ifndef TC_ADAPTERS_CHILD_H
 #define TC_ADAPTERS_CHILD_H
 
+#include "adapters/arrival.h"
 #include "adapters/bus_redis.h"
 #include "adapters/db_threads.h"
+#include "adapters/departure.h"
+#include "adapters/handover.h"
 #include "adapters/lease.h"
 #include "adapters/meter.h"
 #include "adapters/tally.h"
@@ -19,8 +22,30 @@
 
 #include <openssl/ssl.h>
 
+struct tc_adoption_t;
 struct tc_application_t;
+struct tc_parcel_t;
 struct tc_peer_t;
+
+#define TC_FAREWELL_REASON "server stops, reconnect"
+
+/* How a child ends, as its clients see it. */
+typedef enum {
+    TC_FAREWELL_NONE,
+    TC_FAREWELL_STOP,    /* all are closed with 1001: nobody follows */
+    TC_FAREWELL_RESTART, /* with 1012, at once */
+    TC_FAREWELL_MOVE     /* moved, or closed with 1012 little by little (departure.h) */
+} tc_farewell_e;
+
+/* What the glue knows of the child's place in httpd. */
+typedef struct {
+    const tc_handover_t *handover; /* NULL: nothing moves from child to child */
+    unsigned generation;
+    int64_t drain_us; /* that a child may take to part from what cannot be moved */
+    tc_outlook_t (*look_out)(void); /* loop */
+    /* Fills in an adoption's site, store, bus and the rules of its lease; false when there is no such site. Loop. */
+    bool (*find_site)(const char *name, unsigned index, struct tc_adoption_t *adoption);
+} tc_succession_t;
 
 typedef struct tc_child_t {
     tc_loop_t *loop;
@@ -30,8 +55,12 @@ typedef struct tc_child_t {
     atomic_uint connections;       /* held, or on their way to the loop */
     unsigned max_connections;      /* const */
     int64_t write_interval_us;     /* const; between two writes of what is in no hurry */
-    atomic_uint farewell;          /* the close code of a child that stops, set once; 0 before */
-    unsigned farewell_code;        /* loop; 0, or what peers are closed with from now on */
+    tc_succession_t succession;    /* const */
+    tc_handover_seat_t *place;     /* const; NULL: nothing moves */
+    tc_departure_t departure;      /* loop */
+    tc_arrival_t arrival;          /* loop */
+    atomic_uint farewell;          /* tc_farewell_e, set once */
+    unsigned farewell_code;        /* loop; 0, or what newcomers are closed with */
     unsigned db_threads;           /* const; of a store */
     tc_store_dbd_t *stores;        /* loop; those that have threads */
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
@@ -45,6 +74,7 @@ typedef struct tc_child_t {
     tc_timer_t gaps;               /* loop; set while a room lacks something */
     tc_timer_t leaving;            /* loop; looks whether all have gone */
     int64_t leave_by_us;           /* loop; then they are let go of anyway */
+    tc_mail_t welcome_mail;
     tc_mail_t farewell_mail;
     tc_mail_t quit_mail;
 } tc_child_t;
@@ -57,6 +87,7 @@ typedef struct {
     tc_shared_meter_t *meter; /* NULL: users are not counted */
     const tc_tally_t *tally;  /* NULL: connections are not counted by user and address */
     tc_redis_door_t *doors; /* of the sites whose bus is a Redis */
+    tc_succession_t succession;
 } tc_child_config_t;
 
 /* What a connection is counted as, and goes with it. Zeroed: as nothing. */
@@ -80,7 +111,7 @@ typedef struct {
  * A connection that httpd has let go of. Owns everything in it. `reject_code` not 0: say so and close;
  * then there is no user and no store.
  */
-typedef struct {
+typedef struct tc_adoption_t {
     tc_mail_t mail;
     int fd;                  /* non-blocking, close-on-exec */
     SSL *ssl;                /* one reference, with fd as its BIO; NULL: plain */
@@ -98,6 +129,7 @@ typedef struct {
     tc_claim_t claim;
     tc_deflate_terms_t deflate; /* of a WebSocket */
     const struct tc_application_t *application; /* of a WebSocket (session.h); NULL: the chat */
+    struct tc_parcel_t *parcel; /* malloc'ed; of one that comes from another child; NULL: a new one */
     size_t input_len;        /* what the client sent behind its handshake */
     unsigned char *input;    /* malloc'ed, NULL when there is none */
 } tc_adoption_t;
@@ -131,11 +163,20 @@ apr_status_t tc_child_serve_store(tc_child_t *child, tc_store_dbd_t *store);
 /* Hands a connection to the loop, or drops it when the loop has ended. Any thread. */
 void tc_child_adopt(tc_child_t *child, tc_adoption_t *adoption);
 
+/* Frees what an adoption still has when its connection has been taken over. Loop. */
+void tc_adoption_free(tc_adoption_t *adoption);
+
 /* Frees an adoption that no loop takes: closes its descriptor, counts it out. Any thread. */
 void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption);
 
-/* Has the loop say goodbye to everybody with `code`. Does not wait; once. Signal-safe. Any thread. */
-void tc_child_farewell(tc_child_t *child, unsigned code);
+/* Has the loop take connections that other children leave; once, when the sites' stores know the child. Worker. */
+void tc_child_welcome(tc_child_t *child);
+
+/* Has the loop part from everybody. Does not wait; once. Signal-safe. Any thread. */
+void tc_child_farewell(tc_child_t *child, tc_farewell_e farewell);
+
+/* Says goodbye to all who are there, and to those who come yet. Loop. */
+void tc_child_close_all(tc_child_t *child, unsigned code);
 
 /*
  * Says goodbye if nobody has, waits for the threads and frees what they had. False when they did not

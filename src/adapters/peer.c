@@ -1,6 +1,7 @@
 /* Sockets that the loop holds. See peer.h. */
 #include "adapters/peer.h"
 
+#include "adapters/parcel.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -357,6 +358,37 @@ static void on_settle(tc_task_t *task)
 
 /* ---- life ---- */
 
+/* What it had in the child it comes from; bytes that did not leave go first. */
+static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
+{
+    const tc_parcel_head_t *head = &parcel->head;
+    const tc_member_t *was = &head->member;
+    tc_member_t *member = &peer->member;
+    size_t len = head->lens[TC_PARCEL_QUEUE];
+
+    member->cursor = was->cursor;
+    member->after = was->after;
+    member->lost = was->lost;
+    member->typing_shown = was->typing_shown;
+    member->typing_wanted = was->typing_wanted;
+    member->typing_sent_us = was->typing_sent_us;
+    member->typing_due_us = was->typing_due_us;
+    memcpy(member->buckets, was->buckets, sizeof(member->buckets));
+    member->refusals = was->refusals;
+    peer->heard_us = head->heard_us;
+    peer->wrote_us = head->wrote_us;
+    if (len > 0) {
+        tc_blob_t *blob = tc_blob_create(len);
+
+        memcpy(blob->data, parcel->parts[TC_PARCEL_QUEUE], len);
+        tc_peer_push_always(peer, blob);
+        tc_blob_unref(blob);
+    }
+    tc_log(TC_LOG_INFO, 0, "TC0035: connection %llu: comes from child %d, where it was %llu, for %s",
+           (unsigned long long)member->id, (int)head->pid, (unsigned long long)was->id,
+           peer->site->name);
+}
+
 void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *sink,
                   tc_child_t *child, tc_adoption_t *adoption)
 {
@@ -387,8 +419,27 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
         peer->next->link = &peer->next;
     }
     child->peers = peer;
-    tc_log(TC_LOG_INFO, 0, "TC0026: connection %llu: taken over for %s",
-           (unsigned long long)peer->member.id, adoption->site->name);
+    if (adoption->parcel != NULL) {
+        restore(peer, adoption->parcel);
+    }
+    else {
+        tc_log(TC_LOG_INFO, 0, "TC0026: connection %llu: taken over for %s",
+               (unsigned long long)peer->member.id, adoption->site->name);
+    }
+}
+
+void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
+{
+    tc_hub_t *hub = peer->child->hub;
+
+    if (peer->member.cursor >= 0) {
+        tc_hub_rejoin(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
+                      &adoption->room_id);
+    }
+    else {
+        tc_hub_join(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
+                    &adoption->room_id, adoption->after);
+    }
 }
 
 /* Bytes may lie with us or in the SSL already. */

@@ -38,6 +38,12 @@ typedef struct {
     void (*before_write)(struct tc_peer_t *peer);
     /* Says goodbye, for a reason that is a WebSocket close code and a literal; again is nothing. */
     void (*close)(struct tc_peer_t *peer, unsigned code, const char *reason);
+    /*
+     * What of it is another child's to go on with (departure.h): whether it can be, and the kind's own fields and the
+     * parts from TC_PARCEL_MESSAGE on. NULL: it cannot.
+     */
+    bool (*is_portable)(const struct tc_peer_t *peer);
+    void (*pack)(const struct tc_peer_t *peer, struct tc_parcel_t *parcel);
     /* Gives back what the kind has of its own, before the peer itself is freed. */
     void (*release)(struct tc_peer_t *peer);
 } tc_peer_kind_t;
@@ -75,6 +81,9 @@ typedef struct tc_peer_t {
  */
 void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *sink,
                   tc_child_t *child, tc_adoption_t *adoption);
+
+/* Puts it into its room: a newcomer, or one that comes from another child. */
+void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption);
 
 /* The last step of making one: reads what has come already, and settles. */
 void tc_peer_start(tc_peer_t *peer);

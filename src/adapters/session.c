@@ -1,6 +1,7 @@
 /* WebSocket clients. RFC 6455, 5 to 7. See session.h. */
 #include "adapters/session.h"
 
+#include "adapters/parcel.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -219,7 +220,8 @@ static bool parses(const tc_peer_t *peer)
 
 static bool is_paused(const tc_peer_t *peer)
 {
-    return peer->state == TC_PEER_OPEN && ((const session_t *)peer)->application->is_paused(peer);
+    return peer->state == TC_PEER_OPEN
+           && (((const session_t *)peer)->application->is_paused(peer) || tc_departure_holds(peer));
 }
 
 static void note_message_begun(session_t *session)
@@ -325,12 +327,6 @@ static void on_timer(tc_peer_t *peer, int64_t now_us)
 
 /* ---- the chat ---- */
 
-static void join_room(tc_peer_t *peer, const tc_adoption_t *adoption)
-{
-    tc_hub_join(peer->child->hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
-                &adoption->room_id, adoption->after);
-}
-
 static void take_chat_message(tc_peer_t *peer, const tc_read_item_t *message)
 {
     if (peer->member.room == NULL) {
@@ -353,7 +349,52 @@ static bool is_chat_paused(const tc_peer_t *peer)
     return peer->member.jobs >= peer->site->max_pending || peer->member.cursor < 0;
 }
 
-static const tc_application_t chat = {join_room, take_chat_message, is_chat_paused};
+static const tc_application_t chat = {tc_peer_join, take_chat_message, is_chat_paused};
+
+/* ---- from child to child ---- */
+
+/* An inflater that remembers cannot be taken along. */
+static bool is_portable(const tc_peer_t *peer)
+{
+    const session_t *session = (const session_t *)peer;
+
+    return session->application == &chat && !session->deflate.client_keeps;
+}
+
+static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
+{
+    const session_t *session = (const session_t *)peer;
+    const tc_reader_t *reader = &session->reader;
+
+    parcel->head.prefix.closable = peer->queue.head_sent == 0;
+    parcel->head.pinged_us = session->pinged_us;
+    parcel->head.begun_us = session->begun_us;
+    parcel->head.deflate = session->deflate;
+    parcel->head.reader = *reader;
+    tc_parcel_add(parcel, TC_PARCEL_MESSAGE, reader->message.data,
+                  reader->drained ? 0 : reader->message.len);
+    tc_parcel_add(parcel, TC_PARCEL_CONTROL, reader->control.data, reader->control.len);
+}
+
+static void restore_buf(tc_buf_t *buf, const tc_parcel_t *parcel, tc_parcel_part_e part)
+{
+    *buf = (tc_buf_t)TC_BUF_INIT;
+    tc_buf_append(buf, parcel->parts[part], parcel->head.lens[part]);
+}
+
+static void restore(session_t *session, const tc_parcel_t *parcel)
+{
+    tc_reader_t *reader = &session->reader;
+    size_t max_message_bytes = reader->max_message_bytes;
+
+    *reader = parcel->head.reader;
+    reader->max_message_bytes = max_message_bytes;
+    reader->drained = false;
+    restore_buf(&reader->message, parcel, TC_PARCEL_MESSAGE);
+    restore_buf(&reader->control, parcel, TC_PARCEL_CONTROL);
+    session->pinged_us = parcel->head.pinged_us;
+    session->begun_us = parcel->head.begun_us;
+}
 
 /* ---- life ---- */
 
@@ -364,7 +405,7 @@ static void release(tc_peer_t *peer)
 }
 
 static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, NULL,
-                                    close_session, release};
+                                    close_session, is_portable, pack, release};
 
 void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
 {
@@ -375,6 +416,9 @@ void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
     tc_reader_init(&session->reader, adoption->site->max_message_bytes);
     session->deflate = adoption->deflate;
     session->reader.takes_deflated = session->deflate.server_bits > 0;
+    if (adoption->parcel != NULL) {
+        restore(session, adoption->parcel);
+    }
     tc_peer_init(peer, &kind, &sink, child, adoption);
     if (child->farewell_code != 0) {
         close_session(peer, child->farewell_code, "server stops, reconnect");
@@ -385,6 +429,6 @@ void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
     else if (session->application->open != NULL) {
         session->application->open(peer, adoption);
     }
-    free(adoption);
+    tc_adoption_free(adoption);
     tc_peer_start(peer);
 }

@@ -1,6 +1,7 @@
 /* Streams of events and long polls. See stream.h. */
 #include "adapters/stream.h"
 
+#include "adapters/parcel.h"
 #include "adapters/peer.h"
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -274,13 +275,27 @@ static void before_write(tc_peer_t *peer)
     }
 }
 
+/* A poll is answered at once instead. */
+static bool is_portable(const tc_peer_t *peer)
+{
+    return !is_poll(peer);
+}
+
+static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
+{
+    (void)peer;
+    parcel->head.is_stream = true;
+    tc_parcel_add(parcel, TC_PARCEL_MESSAGE, NULL, 0);
+    tc_parcel_add(parcel, TC_PARCEL_CONTROL, NULL, 0);
+}
+
 static void release(tc_peer_t *peer)
 {
     free(((stream_t *)peer)->request);
 }
 
 static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, before_write,
-                                    close_stream, release};
+                                    close_stream, is_portable, pack, release};
 
 /* ---- life ---- */
 
@@ -302,14 +317,16 @@ void tc_stream_create(tc_child_t *child, tc_adoption_t *adoption)
     tc_peer_init(peer, &kind, &sink, child, adoption);
     stream->since_us = tc_peer_now_us(peer);
     watch_for_loss(peer);
+    if (adoption->parcel != NULL) {
+        stream->since_us = peer->wrote_us;
+    }
     peer->member.after = adoption->after; /* a poll is answered by it even if it gets into no room */
     if (child->farewell_code != 0) {
         close_stream(peer, child->farewell_code, "server stops, reconnect");
     }
     else {
-        tc_hub_join(child->hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
-                    &adoption->room_id, adoption->after);
+        tc_peer_join(peer, adoption);
     }
-    free(adoption);
+    tc_adoption_free(adoption);
     tc_peer_start(peer);
 }

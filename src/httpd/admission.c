@@ -2,47 +2,46 @@
 #include "httpd/admission.h"
 
 #include "base/clock.h"
+#include "httpd/reload.h"
 
 #include <ap_mpm.h>
 #include <apr_general.h>
-#include <apr_shm.h>
 #include <apr_strings.h>
 #include <http_log.h>
-#include <scoreboard.h>
 
 APLOG_USE_MODULE(tripchat);
 
 #define TALLY_KEYS 4096 /* users and addresses of a child */
+#define RETAINED "mod_tripchat admission 1" /* a number more when what is shared changes its form */
 
 static tc_shared_meter_t meter; /* const after post_config, but for the memory it points to */
 static tc_tally_t tally;        /* the same */
 
-static int failed(server_rec *server, apr_status_t rv, const char *what)
+/* What is counted outlives a reload, and so does the secret that its keys are made with, at the memory's end. */
+int tc_admission_make(server_rec *server)
 {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server, "TC0065: %s", what);
-    return HTTP_INTERNAL_SERVER_ERROR;
-}
-
-/* Memory without a name: the children inherit it, and it goes with the last of them. */
-int tc_admission_make(apr_pool_t *pconf, server_rec *server)
-{
-    unsigned char secret[APR_SIPHASH_KSIZE];
+    unsigned char *memory, *secret;
+    apr_status_t rv = APR_SUCCESS;
     int children = 1;
-    apr_shm_t *shm;
-    apr_status_t rv;
+    bool fresh;
 
     (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
     tc_tally_plan(&tally, children > 0 ? (unsigned)children : 1, TALLY_KEYS);
-    rv = apr_generate_random_bytes(secret, sizeof(secret));
-    if (rv != APR_SUCCESS) {
-        return failed(server, rv, "there are no random bytes to be had");
+    memory = tc_reload_memory(server, RETAINED,
+                              tc_meter_size() + tc_tally_size(&tally) + APR_SIPHASH_KSIZE, &fresh);
+    if (memory == NULL) {
+        return HTTP_INTERNAL_SERVER_ERROR;
     }
-    rv = apr_shm_create(&shm, tc_meter_size() + tc_tally_size(&tally), NULL, pconf);
-    if (rv != APR_SUCCESS) {
-        return failed(server, rv, "cannot make the shared memory in which connections are counted");
+    tally.memory = memory + tc_meter_size();
+    secret = tally.memory + tc_tally_size(&tally);
+    if (fresh) {
+        rv = apr_generate_random_bytes(secret, APR_SIPHASH_KSIZE);
     }
-    tc_meter_init(&meter, apr_shm_baseaddr_get(shm), secret);
-    tally.memory = (unsigned char *)apr_shm_baseaddr_get(shm) + tc_meter_size();
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server, "TC0037: there are no random bytes to be had");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    tc_meter_init(&meter, memory, secret);
     return OK;
 }
 

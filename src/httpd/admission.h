@@ -9,11 +9,8 @@
 
 #include <httpd.h>
 
-/*
- * Makes what all children share, on pconf, before there are any: OK, or HTTP_INTERNAL_SERVER_ERROR and why on the
- * error log.
- */
-int tc_admission_make(apr_pool_t *pconf, server_rec *server);
+/* Makes what all children share, or finds what was made before the reload. OK, or why not on the error log. */
+int tc_admission_make(server_rec *server);
 
 /* Gives a child its part of it, when it starts its threads. */
 void tc_admission_config(tc_child_config_t *config);

@@ -2,8 +2,8 @@
 #include "httpd/runtime.h"
 
 #include "base/log.h"
-#include "codec/close.h"
 #include "httpd/admission.h"
+#include "httpd/reload.h"
 #include "httpd/scrub.h"
 
 #include <ap_mpm.h>
@@ -12,7 +12,6 @@
 #include <http_log.h>
 #include <http_main.h>
 #include <mod_dbd.h>
-#include <scoreboard.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
@@ -27,7 +26,6 @@ static APR_OPTIONAL_FN_TYPE(ap_dbd_open) *dbd_open;     /* const after post_conf
 static APR_OPTIONAL_FN_TYPE(ap_dbd_close) *dbd_close;   /* const after post_config */
 static tc_child_config_t child_config;                  /* const after child_init */
 static apr_thread_mutex_t *start_lock;                  /* const after child_init */
-static ap_generation_t own_generation;                  /* const after child_init */
 static _Atomic(tc_child_t *) child;                     /* NULL until the first connection */
 static atomic_bool ended;                               /* the child goes: start nothing more */
 
@@ -152,7 +150,10 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     if (rc == OK) {
         rc = check_bus(server);
     }
-    return rc == OK ? tc_admission_make(pconf, server) : rc;
+    if (rc == OK) {
+        rc = tc_reload_make(server);
+    }
+    return rc == OK ? tc_admission_make(server) : rc;
 }
 
 /* ---- the child ---- */
@@ -227,7 +228,6 @@ void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_c
 {
     bind_log(server);
     lock_allocator(pchild);
-    (void)ap_mpm_query(AP_MPMQ_GENERATION, &own_generation);
     child_config = *config;
     child_config.max_connections = decide_max_connections(server, config->max_connections);
     if (apr_thread_mutex_create(&start_lock, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS) {
@@ -243,6 +243,7 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     const tc_config_t *config = tc_config_of(server);
     apr_int64_t connections = tc_config_number(config, TC_D_MAX_CONNECTIONS);
     tc_child_config_t wanted = {0};
+    int is_threaded = 0;
 
     if (vhosts == NULL) {
         return;
@@ -252,17 +253,21 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     wanted.db_threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
     wanted.doors = tc_vhosts_doors(vhosts);
     tc_admission_config(&wanted);
+    tc_reload_config(&wanted, vhosts, pchild, server);
     tc_runtime_prepare(pchild, server, &wanted);
+    (void)ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
+    if (is_threaded || tc_reload_is_awaited()) {
+        (void)tc_runtime_start();
+    }
 }
 
 void tc_runtime_child_stopping(apr_pool_t *pchild, int graceful)
 {
     tc_child_t *running = atomic_load(&child);
-    bool reload = graceful || own_generation != ap_scoreboard_image->global->running_generation;
 
     (void)pchild;
     if (running != NULL) {
-        tc_child_farewell(running, reload ? TC_CLOSE_RESTART : TC_CLOSE_GOING_AWAY);
+        tc_child_farewell(running, tc_reload_farewell(graceful));
     }
 }
 
@@ -294,6 +299,7 @@ static tc_child_t *start_child(void)
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
         vhost->store.child = started;
     }
+    tc_child_welcome(started);
     return started;
 }
 

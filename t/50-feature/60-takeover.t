@@ -111,18 +111,19 @@ for my $mpm (qw(event worker prefork)) {
 
     subtest "a graceful restart under $mpm" => sub {
         my $server = crowded_server(mpm => $mpm);
-        my @held = map { members($server->site($_), HELD) } qw(plain tls);
-        my $trip = $server->site->new_trip;
-        my $ann  = $server->site->chat(trip => $trip);
-        my $seen = $ann->said('before the restart')->{seq};
+        my @plain = members($server->site('plain'), HELD);
+        my @tls   = members($server->site('tls'),   HELD);
+        my $trip  = $server->site('tls')->new_trip;
+        my $ann   = $server->site('tls')->chat(trip => $trip);
+        my $seen  = $ann->said('before the restart')->{seq};
         $ann->said('not seen before the restart');
-        push @held, $ann;
         my @old  = $server->child_pids;
         $server->graceful;
-        all_are_closed_with(1012, 'closes the sockets of the old child with 1012', @held);
+        all_are_closed_with(1012, 'closes the TLS sockets of the old child with 1012', @tls, $ann);
+        all_hear('moves the plain ones to the new one', @plain);
         until_true('the old child to go', sub { !grep { kill 0, $_ } @old });
         pass('the old child goes');
-        my $back    = $server->site->chat(trip => $trip, after => $seen);
+        my $back    = $server->site('tls')->chat(trip => $trip, after => $seen);
         my $history = $back->history;
         $back->leave;
         is_deeply([contents_of(@{ $history->{messages} })->[0], $history->{recovered} ? 1 : 0],

@@ -1,0 +1,238 @@
+/* How connections come to a child. See arrival.h. */
+#include "adapters/arrival.h"
+
+#include "adapters/parcel.h"
+#include "adapters/peer.h"
+#include "adapters/session.h"
+#include "adapters/stream.h"
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "codec/close.h"
+#include "codec/wire.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TURN 32                      /* connections taken before others have theirs */
+#define LEAD 64                      /* more than another holds */
+#define AGAIN_US (20 * TC_US_PER_MS) /* after which a child takes one though another has fewer */
+
+static const tc_passage_t *passage_of(const tc_child_t *child)
+{
+    return &child->succession.handover->passage;
+}
+
+/* ---- what cannot be taken ---- */
+
+static void refuse(int fd, const tc_parcel_prefix_t *prefix, unsigned code, const char *reason)
+{
+    unsigned char payload[TC_CONTROL_MAX_BYTES];
+
+    if (prefix->closable) {
+        tc_blob_t *frame = tc_wire_frame(TC_OPCODE_CLOSE, payload,
+                                         tc_close_encode(code, reason, payload), 0);
+
+        (void)send(fd, frame->data, frame->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        tc_blob_unref(frame);
+    }
+    close(fd);
+}
+
+static void complain(tc_child_t *child, apr_status_t rv, const char *what)
+{
+    if (!child->arrival.complained) {
+        child->arrival.complained = true;
+        tc_log(TC_LOG_WARNING, rv, "TC0033: a connection from another child is lost: %s", what);
+    }
+}
+
+/* ---- taking ---- */
+
+/* A stream without what only a poll needs. */
+static tc_stream_request_t *make_stream_request(void)
+{
+    tc_stream_request_t *request = tc_alloc_zero(sizeof(*request) + 1);
+
+    request->headers = request->url = request->text;
+    return request;
+}
+
+/* All that the connection's owner will find in its adoption; the parcel becomes its own. */
+static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim_t *claim)
+{
+    const tc_parcel_head_t *head = &parcel->head;
+    tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
+
+    adoption->fd = fd;
+    adoption->claim = *claim;
+    adoption->parcel = memcpy(tc_alloc(sizeof(*parcel)), parcel, sizeof(*parcel));
+    adoption->trip_id = head->trip_id;
+    adoption->room_id = head->room_id;
+    adoption->after = head->member.after;
+    adoption->deflate = head->deflate;
+    adoption->user = tc_user_restore(tc_parcel_text(parcel, TC_PARCEL_USER_ID),
+                                     tc_parcel_text(parcel, TC_PARCEL_USER_EMAIL),
+                                     tc_parcel_text(parcel, TC_PARCEL_SENDER),
+                                     head->lens[TC_PARCEL_SENDER]);
+    adoption->lease.expires_us = head->lease_expires_us;
+    adoption->lease.warned = head->lease_warned;
+    if (head->lens[TC_PARCEL_SUBJECT] > 0) {
+        adoption->lease.subject = strdup(tc_parcel_text(parcel, TC_PARCEL_SUBJECT));
+    }
+    adoption->input_len = head->lens[TC_PARCEL_INPUT];
+    if (adoption->input_len > 0) {
+        adoption->input = memcpy(tc_alloc(adoption->input_len), parcel->parts[TC_PARCEL_INPUT],
+                                 adoption->input_len);
+    }
+    if (head->is_stream) {
+        adoption->stream = make_stream_request();
+    }
+    (void)tc_child_count(child, head->address_key, UINT_MAX, &adoption->claim.address_key);
+    (void)tc_child_count(child, head->user_key, UINT_MAX, &adoption->claim.user_key);
+    return adoption;
+}
+
+static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim_t *claim)
+{
+    tc_adoption_t *adoption = unpack(child, parcel, fd, claim);
+
+    if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), parcel->head.site_index,
+                                     adoption)) {
+        refuse(dup(fd), &parcel->head.prefix, TC_CLOSE_RESTART, "site is gone");
+        tc_child_drop(child, adoption);
+    }
+    else if (adoption->stream != NULL) {
+        tc_stream_create(child, adoption);
+    }
+    else {
+        tc_session_create(child, adoption);
+    }
+}
+
+/* Takes the next; APR_EAGAIN: there is none, or no room for it unless it `must` be taken. */
+static apr_status_t take_one(tc_child_t *child, bool must)
+{
+    tc_claim_t claim = {false, 0, 0};
+    tc_buf_t bytes = TC_BUF_INIT;
+    tc_parcel_t parcel;
+    apr_status_t rv;
+    int fd;
+
+    if (!tc_child_reserve(child, &claim) && !must) {
+        return APR_EAGAIN;
+    }
+    rv = tc_passage_receive(passage_of(child), &bytes, &fd);
+    if (rv != APR_SUCCESS) {
+        tc_child_release(child, &claim);
+        if (rv != APR_EAGAIN) {
+            complain(child, rv, "it did not come through");
+            rv = APR_SUCCESS;
+        }
+        return rv;
+    }
+    if (!tc_parcel_read(&parcel, &bytes)) {
+        complain(child, 0, "another version of the module sent it");
+        refuse(fd, &parcel.head.prefix, TC_CLOSE_RESTART, "server reloads, reconnect");
+    }
+    else if (!claim.by_child) {
+        refuse(fd, &parcel.head.prefix, TC_CLOSE_TRY_LATER, "too many connections, try again later");
+    }
+    else {
+        adopt(child, &parcel, fd, &claim);
+        return APR_SUCCESS;
+    }
+    tc_parcel_free(&parcel);
+    tc_child_release(child, &claim);
+    return APR_SUCCESS;
+}
+
+/* ---- when ---- */
+
+static bool is_my_turn(const tc_child_t *child)
+{
+    unsigned held = atomic_load(&child->connections);
+    unsigned fewest = tc_handover_fewest(child->succession.handover, child->place);
+
+    return fewest == UINT_MAX || held <= fewest + LEAD + held / 4;
+}
+
+static void watch(tc_child_t *child)
+{
+    apr_status_t rv = tc_loop_watch(child->loop, &child->arrival.io, TC_POLL_IN);
+
+    if (rv != APR_SUCCESS) {
+        tc_log(TC_LOG_ERR, rv, "TC0034: connections of other children cannot be taken");
+        tc_arrival_end(child);
+    }
+}
+
+static void let_others(tc_child_t *child)
+{
+    (void)tc_loop_watch(child->loop, &child->arrival.io, 0);
+    tc_timer_set(tc_loop_timers(child->loop), &child->arrival.again,
+                 tc_loop_now_us(child->loop) + AGAIN_US);
+}
+
+static void on_ready(tc_io_t *io, unsigned events)
+{
+    tc_child_t *child = (tc_child_t *)((char *)io - offsetof(tc_child_t, arrival.io));
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    (void)events;
+    for (i = 0; i < TURN && rv == APR_SUCCESS; i++) {
+        if (!is_my_turn(child)) {
+            let_others(child);
+            return;
+        }
+        rv = take_one(child, false);
+    }
+    if (atomic_load(&child->connections) >= child->max_connections) {
+        let_others(child);
+    }
+}
+
+static void on_again(tc_timer_t *timer, int64_t now_us)
+{
+    tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, arrival.again));
+
+    (void)now_us;
+    (void)take_one(child, true);
+    watch(child);
+}
+
+void tc_arrival_begin(tc_child_t *child)
+{
+    child->arrival.io.fd = passage_of(child)->in;
+    child->arrival.io.on_ready = on_ready;
+    child->arrival.again.fire = on_again;
+    atomic_store(&child->place->receives, true);
+    watch(child);
+}
+
+void tc_arrival_end(tc_child_t *child)
+{
+    if (child->place == NULL) {
+        return;
+    }
+    atomic_store(&child->place->receives, false);
+    (void)tc_loop_watch(child->loop, &child->arrival.io, 0);
+    tc_timer_clear(tc_loop_timers(child->loop), &child->arrival.again);
+}
+
+void tc_arrival_turn_away(tc_child_t *child, unsigned code, const char *reason)
+{
+    tc_buf_t bytes = TC_BUF_INIT;
+    tc_parcel_t parcel;
+    int fd;
+
+    while (tc_passage_receive(passage_of(child), &bytes, &fd) == APR_SUCCESS) {
+        (void)tc_parcel_read(&parcel, &bytes);
+        refuse(fd, &parcel.head.prefix, code, reason);
+        tc_parcel_free(&parcel);
+    }
+}

@@ -1,0 +1,260 @@
+/* How connections leave a child that ends. See departure.h. */
+#include "adapters/departure.h"
+
+#include "adapters/parcel.h"
+#include "adapters/peer.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "base/units.h"
+#include "codec/close.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PASS 64                          /* connections that move before others have their turn */
+#define LOOK_US (20 * TC_US_PER_MS)
+#define OTHERS_US TC_US_PER_S            /* the first to receive waits so long for the others */
+#define RECYCLED_US (500 * TC_US_PER_MS) /* after which a server that has not ended goes on */
+#define CROWDED_US TC_US_PER_S           /* for what cannot move, where HTTP waits for this child to go */
+#define STRAGGLERS_US (2 * TC_US_PER_S)  /* for their answers to the close, after that */
+#define RETRY_MS 2000                    /* a client that was closed waits a part of it */
+
+static int64_t now_us_of(const tc_child_t *child)
+{
+    return tc_loop_now_us(child->loop);
+}
+
+/* A part of `whole` that is another for each connection, and the same each time. */
+static int64_t share_of(const tc_peer_t *peer, int64_t whole)
+{
+    uint64_t mixed = peer->member.id * UINT64_C(0x9e3779b97f4a7c15);
+
+    return whole / 1024 * (int64_t)(mixed >> 54);
+}
+
+static bool can_move(const tc_peer_t *peer)
+{
+    return peer->transport.ssl == NULL && peer->member.room != NULL
+           && peer->kind->is_portable != NULL && peer->kind->is_portable(peer);
+}
+
+bool tc_departure_holds(const tc_peer_t *peer)
+{
+    return peer->child->departure.moving && peer->state == TC_PEER_OPEN && can_move(peer);
+}
+
+/* ---- moving ---- */
+
+static void fill_head(const tc_peer_t *peer, tc_parcel_head_t *head)
+{
+    const tc_room_t *room = peer->member.room;
+
+    head->pid = getpid();
+    head->site_index = peer->site->index;
+    head->trip_id = room->key.id;
+    head->room_id = room->room_id;
+    head->member = peer->member;
+    head->lease_expires_us = peer->lease.expires_us;
+    head->lease_warned = peer->lease.warned;
+    head->address_key = peer->claim.address_key;
+    head->user_key = peer->claim.user_key;
+    head->heard_us = peer->heard_us;
+    head->wrote_us = peer->wrote_us;
+}
+
+static void add_text(tc_parcel_t *parcel, tc_parcel_part_e part, const char *text)
+{
+    tc_parcel_add(parcel, part, text, text ? strlen(text) : 0);
+}
+
+static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
+{
+    const tc_user_t *user = peer->member.user;
+    tc_buf_t queue = TC_BUF_INIT;
+
+    tc_parcel_begin(parcel);
+    fill_head(peer, &parcel->head);
+    add_text(parcel, TC_PARCEL_SITE, peer->site->name);
+    add_text(parcel, TC_PARCEL_USER_ID, user->id);
+    add_text(parcel, TC_PARCEL_USER_EMAIL, user->email);
+    add_text(parcel, TC_PARCEL_SENDER, user->sender_json);
+    add_text(parcel, TC_PARCEL_SUBJECT, peer->lease.subject);
+    tc_outq_copy(&peer->queue, &queue);
+    tc_parcel_add(parcel, TC_PARCEL_QUEUE, queue.data, queue.len);
+    tc_buf_free(&queue);
+    tc_parcel_add(parcel, TC_PARCEL_INPUT, peer->input, peer->input ? peer->input_len : 0);
+    peer->kind->pack(peer, parcel);
+    tc_parcel_end(parcel);
+}
+
+/* What this child alone knows must have reached the client first. */
+static bool is_ready(const tc_peer_t *peer)
+{
+    return !tc_room_owes(peer->member.room, &peer->member);
+}
+
+/* Once it is sent it is another child's, and ends here without a word. */
+static apr_status_t move(tc_peer_t *peer)
+{
+    tc_parcel_t parcel;
+    apr_status_t rv;
+
+    memset(&parcel, 0, sizeof(parcel));
+    pack(peer, &parcel);
+    rv = tc_passage_send(&peer->child->succession.handover->passage, parcel.bytes.data,
+                         parcel.bytes.len, peer->io.fd);
+    tc_parcel_free(&parcel);
+    if (rv == APR_SUCCESS) {
+        tc_log(TC_LOG_INFO, 0, "TC0028: connection %llu: moves to another child",
+               (unsigned long long)peer->member.id);
+        tc_peer_enter(peer, TC_PEER_DEAD);
+    }
+    else if (rv != APR_EAGAIN) {
+        tc_log(TC_LOG_INFO, rv, "TC0029: connection %llu: cannot be moved",
+               (unsigned long long)peer->member.id);
+    }
+    return rv;
+}
+
+static void close_for_reload(tc_peer_t *peer)
+{
+    char reason[64];
+
+    snprintf(reason, sizeof(reason), "server reloads, retry after %d ms",
+             (int)share_of(peer, RETRY_MS));
+    peer->kind->close(peer, TC_CLOSE_RESTART, reason);
+}
+
+/* ---- when ---- */
+
+/* Some are there yet that cannot move: as long as this child has to stay, the others are served better here. */
+static bool others_remain(const tc_child_t *child)
+{
+    const tc_peer_t *peer;
+
+    for (peer = child->peers; peer != NULL; peer = peer->next) {
+        if (peer->state != TC_PEER_OPEN || !can_move(peer)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Somebody is there to take them: of a reload's children as many as there were, or those that came within a
+ * second, so that they share. Where nobody can come before this child has gone, they wait in the passage.
+ */
+static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now_us)
+{
+    const tc_succession_t *succession = &child->succession;
+    tc_departure_t *departure = &child->departure;
+    unsigned wanted = outlook->is_reload ? tc_handover_children(succession->handover, succession->generation) : 1;
+    unsigned found = tc_handover_receivers(succession->handover, child->place, wanted);
+
+    if (found > 0 && departure->found_us == 0) {
+        departure->found_us = now_us;
+    }
+    if (found >= wanted && found > 0) {
+        return true;
+    }
+    if (departure->found_us != 0) {
+        return now_us - departure->found_us >= OTHERS_US;
+    }
+    if (!outlook->crowded
+        || (others_remain(child) && now_us - departure->began_us < CROWDED_US + STRAGGLERS_US)) {
+        return false;
+    }
+    return outlook->is_reload ? outlook->has_successor
+                              : now_us - departure->began_us >= RECYCLED_US;
+}
+
+/* Moves and closes what is due; how many were moved. */
+static int part(tc_child_t *child, bool is_crowded, int64_t now_us)
+{
+    const tc_departure_t *departure = &child->departure;
+    int64_t drain_us = child->succession.drain_us;
+    int64_t others_us = is_crowded && drain_us > CROWDED_US ? CROWDED_US : drain_us;
+    bool blocked = !departure->moving;
+    tc_peer_t *peer;
+    int moved = 0;
+
+    for (peer = child->peers; peer != NULL; peer = peer->next) { /* none of them is freed at once */
+        bool stays = peer->state == TC_PEER_OPEN;
+
+        if (stays && can_move(peer) && !blocked && moved < PASS && is_ready(peer)) {
+            apr_status_t rv = move(peer);
+
+            blocked = rv == APR_EAGAIN;
+            stays = rv != APR_SUCCESS;
+            moved += !stays;
+        }
+        if (stays
+            && now_us - departure->began_us
+                   >= (can_move(peer) ? drain_us : share_of(peer, others_us))) {
+            close_for_reload(peer);
+        }
+    }
+    return moved;
+}
+
+static void look(tc_child_t *child)
+{
+    tc_departure_t *departure = &child->departure;
+    tc_outlook_t outlook = child->succession.look_out();
+    int64_t now_us = now_us_of(child);
+
+    if (outlook.server_ends) {
+        tc_child_close_all(child, TC_CLOSE_GOING_AWAY);
+        return;
+    }
+    departure->moving = departure->moving || may_move(child, &outlook, now_us);
+    if (part(child, outlook.crowded, now_us) == PASS) {
+        tc_loop_again(child->loop, &departure->more);
+    }
+    else {
+        tc_timer_set(tc_loop_timers(child->loop), &departure->timer, now_us + LOOK_US);
+    }
+}
+
+static void on_timer(tc_timer_t *timer, int64_t now_us)
+{
+    (void)now_us;
+    look((tc_child_t *)((char *)timer - offsetof(tc_child_t, departure.timer)));
+}
+
+static void on_more(tc_task_t *task)
+{
+    look((tc_child_t *)((char *)task - offsetof(tc_child_t, departure.more)));
+}
+
+void tc_departure_begin(tc_child_t *child)
+{
+    tc_departure_t *departure = &child->departure;
+
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    if (departure->began_us == 0) {
+        departure->began_us = now_us_of(child);
+        departure->timer.fire = on_timer;
+        departure->more.run = on_more;
+        look(child);
+    }
+}
+
+/* Children that ended with the server may have sent what nobody will take: the last of them sees to that. */
+void tc_departure_end(tc_child_t *child)
+{
+    bool server_ends = atomic_load(&child->farewell) == TC_FAREWELL_STOP;
+
+    tc_timer_clear(tc_loop_timers(child->loop), &child->departure.timer);
+    if (child->place == NULL) {
+        return;
+    }
+    if (!server_ends && child->departure.began_us != 0) {
+        server_ends = child->succession.look_out().server_ends;
+    }
+    if (server_ends && tc_handover_receivers(child->succession.handover, child->place, 1) == 0) {
+        tc_arrival_turn_away(child, TC_CLOSE_GOING_AWAY, TC_FAREWELL_REASON);
+    }
+}

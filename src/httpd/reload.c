@@ -1,0 +1,225 @@
+/* httpd's reloads. See reload.h. */
+#include "httpd/reload.h"
+
+#include <ap_mpm.h>
+#include <apr_file_info.h>
+#include <apr_shm.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <mpm_common.h>
+#include <scoreboard.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+APLOG_USE_MODULE(tripchat);
+
+#define RETAINED "mod_tripchat handover 1" /* a number more when what is shared changes its form */
+#define ENOUGH 4                           /* prefork's children that take connections of others */
+
+static tc_handover_t handover;        /* const after post_config */
+static const tc_vhost_t *sites;       /* const after child_init */
+static ap_generation_t own_generation;/* const after child_init */
+static unsigned own_configuration;    /* const after child_init */
+static const char *pid_file;          /* const after child_init; NULL: it tells nothing */
+static int slots;                     /* const after child_init; that children may have */
+
+/* ---- what is shared ---- */
+
+typedef struct {
+    apr_shm_t *shm;
+    apr_size_t size;
+} memory_t;
+
+void *tc_reload_memory(server_rec *server, const char *name, apr_size_t size, bool *fresh)
+{
+    memory_t *memory = ap_retained_data_get(name);
+    apr_pool_t *process = server->process->pool;
+    apr_status_t rv;
+
+    if (memory == NULL) {
+        memory = ap_retained_data_create(name, sizeof(*memory));
+    }
+    *fresh = memory->shm == NULL || memory->size != size;
+    if (*fresh) {
+        /* Children of the generation before may still use the old one, so it stays. */
+        rv = apr_shm_create(&memory->shm, size, NULL, process);
+        if (rv != APR_SUCCESS) {
+            memory->shm = NULL;
+            ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
+                         "TC0065: cannot make the memory that all children share (%s)", name);
+            return NULL;
+        }
+        memory->size = size;
+    }
+    return apr_shm_baseaddr_get(memory->shm);
+}
+
+/* The passage goes with the board: children that know the one know the other. */
+static int make_passage(server_rec *server, bool fresh)
+{
+    tc_passage_t *passage = ap_retained_data_get(RETAINED " passage");
+    apr_status_t rv;
+
+    if (passage == NULL) {
+        passage = ap_retained_data_create(RETAINED " passage", sizeof(*passage));
+        fresh = true;
+    }
+    if (fresh) {
+        rv = tc_passage_open(passage);
+        if (rv != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
+                         "TC0036: cannot make the sockets through which connections move");
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    handover.passage = *passage;
+    return OK;
+}
+
+int tc_reload_make(server_rec *server)
+{
+    int children = 1;
+    bool fresh;
+
+    (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
+    tc_handover_plan(&handover, children > 0 ? (unsigned)children : 1);
+    handover.board = tc_reload_memory(server, RETAINED, tc_handover_size(&handover), &fresh);
+    if (handover.board == NULL) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    atomic_fetch_add(&handover.board->configurations, 1);
+    return make_passage(server, fresh);
+}
+
+/* ---- httpd's plans ---- */
+
+static bool is_reload(void)
+{
+    return ap_scoreboard_image->global->running_generation != own_generation;
+}
+
+/* httpd takes its file away when it is told to stop, and writes it anew when it reloads. */
+static bool does_server_end(void)
+{
+    struct stat about;
+
+    return pid_file != NULL && stat(pid_file, &about) != 0 && errno == ENOENT;
+}
+
+/* No slot is free for another child, and of those that follow there are fewer than there were. */
+static bool is_crowded(void)
+{
+    ap_generation_t running = ap_scoreboard_image->global->running_generation;
+    int old = 0, followed = 0, i;
+
+    for (i = 0; i < slots; i++) {
+        const process_score *process = &ap_scoreboard_image->parent[i];
+
+        if (process->pid == 0) {
+            return false;
+        }
+        if (process->generation == running && !process->quiescing) {
+            followed++;
+        }
+        else {
+            old++;
+        }
+    }
+    return followed < old;
+}
+
+static tc_outlook_t look_out(void)
+{
+    tc_outlook_t outlook;
+
+    outlook.is_reload = is_reload();
+    outlook.has_successor = atomic_load(&handover.board->configurations) != own_configuration;
+    outlook.server_ends = !outlook.is_reload && does_server_end();
+    outlook.crowded = is_crowded();
+    return outlook;
+}
+
+/*
+ * prefork says that none of its children goes gracefully. Those that do not are ended from the handler of a signal,
+ * which is blocked meanwhile (sigaction(2)).
+ */
+static bool is_killed(void)
+{
+    sigset_t blocked;
+
+    return pthread_sigmask(SIG_BLOCK, NULL, &blocked) != 0 || sigismember(&blocked, SIGTERM) == 1
+           || sigismember(&blocked, SIGHUP) == 1;
+}
+
+tc_farewell_e tc_reload_farewell(int graceful)
+{
+    int is_threaded = 0;
+
+    (void)ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
+    if (graceful || (!is_threaded && !is_killed())) {
+        return TC_FAREWELL_MOVE;
+    }
+    return is_reload() ? TC_FAREWELL_RESTART : TC_FAREWELL_STOP;
+}
+
+bool tc_reload_is_awaited(void)
+{
+    return tc_handover_has_leavers(&handover, (unsigned)own_generation)
+           && tc_handover_receivers(&handover, NULL, ENOUGH) < ENOUGH;
+}
+
+/* ---- a child's part ---- */
+
+/* The site of that name; of several the one in the same place. */
+static bool find_site(const char *name, unsigned index, tc_adoption_t *adoption)
+{
+    const tc_vhost_t *vhost, *found = NULL;
+
+    for (vhost = sites; vhost != NULL; vhost = vhost->next) {
+        if (strcmp(vhost->site.name, name) == 0 && (found == NULL || vhost->site.index == index)) {
+            found = vhost;
+        }
+    }
+    if (found == NULL) {
+        return false;
+    }
+    adoption->site = &found->site;
+    adoption->store = (tc_store_t *)&found->store.store;
+    adoption->bus = found->bus;
+    adoption->lease.rules = &found->jwt;
+    return true;
+}
+
+/* Where children may be: prefork uses the slots below MaxRequestWorkers alone. */
+static int count_slots(void)
+{
+    int hard = 1, most = 1, is_threaded = 0;
+
+    (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &hard);
+    (void)ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
+    if (!is_threaded && ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &most) == APR_SUCCESS && most < hard) {
+        return most;
+    }
+    return hard;
+}
+
+void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_pool_t *pchild,
+                      server_rec *server)
+{
+    struct stat about;
+
+    sites = vhosts;
+    slots = count_slots();
+    (void)ap_mpm_query(AP_MPMQ_GENERATION, &own_generation);
+    own_configuration = atomic_load(&handover.board->configurations);
+    pid_file = ap_pid_fname ? ap_server_root_relative(pchild, ap_pid_fname) : NULL;
+    if (pid_file != NULL && stat(pid_file, &about) != 0) {
+        pid_file = NULL; /* not where it should be, or hidden from us */
+    }
+    config->succession.handover = &handover;
+    config->succession.generation = (unsigned)own_generation;
+    config->succession.drain_us = tc_config_number(tc_config_of(server), TC_D_DRAIN_TIME);
+    config->succession.look_out = look_out;
+    config->succession.find_site = find_site;
+}

@@ -1,0 +1,35 @@
+/*
+ * What httpd's reloads mean for its connections: what all children, those of every generation, share, and what the
+ * one that ends can tell of httpd's plans.
+ */
+#ifndef TC_HTTPD_RELOAD_H
+#define TC_HTTPD_RELOAD_H
+
+#include "adapters/child.h"
+#include "httpd/vhost.h"
+
+#include <httpd.h>
+
+/* Makes what is shared, or finds what was made before the reload. OK, or why not on the error log. */
+int tc_reload_make(server_rec *server);
+
+/* Gives a child its part of it. `pchild` serves for bookkeeping. Worker, in child_init. */
+void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_pool_t *pchild,
+                      server_rec *server);
+
+/*
+ * True when a child of prefork, which starts its threads with its first connection, is to start them now: others are
+ * about to go and have connections to leave.
+ */
+bool tc_reload_is_awaited(void);
+
+/* How a child ends that httpd asks to; `graceful` as child_stopping has it. */
+tc_farewell_e tc_reload_farewell(int graceful);
+
+/*
+ * Memory that all children and all generations share, zeroed when it is made: at first, and when `size` is another.
+ * `*fresh` says so. NULL: there is none. Worker, in post_config.
+ */
+void *tc_reload_memory(server_rec *server, const char *name, apr_size_t size, bool *fresh);
+
+#endif
