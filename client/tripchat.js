@@ -562,6 +562,12 @@ function backoff(min, max, tries) {
   return Math.min(max, min * 2 ** Math.min(tries, 20)) * (0.5 + Math.random() / 2);
 }
 
+// What a server that reloads says of when to come back, if it does, in milliseconds.
+function toldDelay(reason) {
+  const [, ms] = /retry after (\d{1,6}) ms/.exec(reason ?? "") ?? [];
+  return ms === undefined ? undefined : Number(ms);
+}
+
 // Resolves after a time, or earlier when the signal is aborted or somebody wakes it.
 function pause(ms, signal, sleepers) {
   return new Promise(resolve => {
@@ -733,9 +739,9 @@ export class TripChat {
     }
   }
 
-  #delay({ code, retryAfter }, tries) {
+  #delay({ code, reason, retryAfter }, tries) {
     const { retryMin, retryMax, reload } = this.#timing;
-    if (code === CLOSED.reloads) return Math.random() * reload;
+    if (code === CLOSED.reloads) return toldDelay(reason) ?? Math.random() * reload;
     return Math.max(backoff(retryMin, retryMax, tries), (retryAfter ?? 0) * 1000 * (1 + Math.random() / 4));
   }
 

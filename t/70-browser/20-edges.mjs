@@ -91,6 +91,15 @@ await scene("close codes", async () => {
   is(ann.chat.status.reason, "Not on this trip.", "but for 4003");
 });
 
+await scene("a server that reloads", async () => {
+  const fake = await FakeServer.start();
+  const ann = await join(fake, { timing: { reload: 3_600_000 } });
+  fake.sockets[0].close(1012, "server reloads, retry after 20 ms");
+  await fake.socket(1);
+  await ann.is("realtime");
+  ok(true, "says when to come back");
+});
+
 await scene("a message that is too long for the server", async () => {
   const fake = await FakeServer.start();
   const ann = await join(fake);
