@@ -1,7 +1,6 @@
 /* What members say. See speak.h. */
 #include "domain/speak.h"
 
-#include "base/limits.h"
 #include "base/units.h"
 #include "codec/close.h"
 #include "codec/wire.h"
@@ -22,11 +21,10 @@ static void send_text(tc_member_t *member, tc_buf_t *buf)
 void tc_speak_error(tc_member_t *member, tc_chat_error_e error, const char *client_id,
                     const char *field, int retry_after_s)
 {
-    bool passes = error == TC_CHAT_UNAVAILABLE || error == TC_CHAT_OVERLOADED;
     tc_buf_t buf = TC_BUF_INIT;
 
-    if (retry_after_s == 0 && passes) {
-        retry_after_s = TC_RETRY_AFTER_S;
+    if (retry_after_s == 0) {
+        retry_after_s = tc_chat_retry_after_s(error);
     }
     if (member->sink->refused != NULL) {
         member->sink->refused(member, error, retry_after_s);
