@@ -8,11 +8,11 @@
 
 /* ---- answers ---- */
 
-/* Sends one member what is in the buffer, which it frees. */
-static void send_text(tc_member_t *member, tc_buf_t *buf)
+void tc_speak_text(tc_member_t *member, tc_buf_t *buf, bool droppable)
 {
     tc_blob_t *frame = tc_wire_frame(TC_OPCODE_TEXT, buf->data, buf->len, 0);
 
+    frame->droppable = droppable;
     member->sink->send(member, frame, true);
     tc_blob_unref(frame);
     tc_buf_free(buf);
@@ -31,7 +31,7 @@ void tc_speak_error(tc_member_t *member, tc_chat_error_e error, const char *clie
         return;
     }
     tc_chat_encode_error(&buf, error, client_id, field, retry_after_s);
-    send_text(member, &buf);
+    tc_speak_text(member, &buf, false);
 }
 
 static void answer_ping(tc_member_t *member, const char *client_id)
@@ -39,7 +39,7 @@ static void answer_ping(tc_member_t *member, const char *client_id)
     tc_buf_t buf = TC_BUF_INIT;
 
     tc_chat_encode_pong(&buf, client_id);
-    send_text(member, &buf);
+    tc_speak_text(member, &buf, false);
 }
 
 /* ---- too much ---- */
