@@ -92,10 +92,7 @@ static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *
     tc_uuid_t trip_id;
 
     if (token == NULL) {
-        token = tc_credentials_bearer(r);
-        if (token == NULL) {
-            token = tc_scrub_token(r);
-        }
+        token = tc_credentials_token(r);
         len = token ? strlen(token) : 0;
     }
     error = tc_visit_begin(visit, r, vhost, token, len);
