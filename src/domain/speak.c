@@ -60,9 +60,8 @@ static void refuse(tc_member_t *member, const char *client_id, int64_t wait_us, 
 static bool may(tc_member_t *member, tc_meter_t *meter, tc_action_e action, const char *client_id,
                 int64_t now_us)
 {
-    int64_t wait_us = tc_limits_take(member, member->room->site, meter, action, now_us);
-
     tc_room_t *room = member->room;
+    int64_t wait_us = tc_limits_take(member, room->site, meter, action, now_us);
 
     if (wait_us > 0) {
         refuse(member, client_id, wait_us, now_us);
