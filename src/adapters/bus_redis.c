@@ -273,13 +273,10 @@ static void publish_spending(tc_redis_door_t *door, const tc_buf_t *envelope)
     free(name);
 }
 
-static void deliver_order(tc_mail_t *mail, void *context)
+static void obey_of_room(tc_bus_redis_t *redis, const order_t *order)
 {
-    tc_bus_redis_t *redis = context;
-    order_t *order = (order_t *)mail;
     char *name = tc_channel_of_room(order->door, &order->room_id);
 
-    atomic_fetch_sub(&redis->outgoing, 1);
     switch (order->what) {
     case ORDER_SUBSCRIBE:
         tc_channel_subscribe(redis->channels, order->door, name)->room_id = order->room_id;
@@ -290,13 +287,24 @@ static void deliver_order(tc_mail_t *mail, void *context)
     case ORDER_PUBLISH:
         tc_redis_link_publish(order->door->link, name, order->data, order->len);
         break;
-    case ORDER_SPEND:
-        if (redis->spending != NULL) {
-            tc_spending_add(redis->spending, order->door, order->action, (const char *)order->data);
-        }
+    case ORDER_SPEND: /* of no room */
         break;
     }
     free(name);
+}
+
+static void deliver_order(tc_mail_t *mail, void *context)
+{
+    tc_bus_redis_t *redis = context;
+    order_t *order = (order_t *)mail;
+
+    atomic_fetch_sub(&redis->outgoing, 1);
+    if (order->what != ORDER_SPEND) {
+        obey_of_room(redis, order);
+    }
+    else if (redis->spending != NULL) {
+        tc_spending_add(redis->spending, order->door, order->action, (const char *)order->data);
+    }
     free(order);
 }
 
@@ -408,12 +416,41 @@ static bool is_overrun(tc_bus_redis_t *redis)
     return false;
 }
 
+/* False, as below, when the envelope is none of the kind that comes on the channel. */
+static bool take_in_spending(tc_bus_redis_t *redis, const tc_channel_t *channel, const tc_envelope_t *envelope)
+{
+    const tc_listener_t *listener;
+
+    for (listener = channel->listeners; listener != NULL; listener = listener->next) {
+        if (envelope->kind != TC_ENVELOPE_SPENT
+            || !tc_spending_take_in(redis->spending, listener->door, envelope)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool pass_on(tc_bus_redis_t *redis, const tc_channel_t *channel, const tc_envelope_t *envelope)
+{
+    const tc_listener_t *listener;
+
+    for (listener = channel->listeners; listener != NULL; listener = listener->next) {
+        news_t *news = read_news(envelope, listener->door, &channel->room_id);
+
+        if (news == NULL) {
+            return false;
+        }
+        post_news(redis, news);
+    }
+    return true;
+}
+
 static void on_message(tc_redis_link_t *link, const char *name, const char *data, size_t len)
 {
     tc_bus_redis_t *redis = link->owner;
-    tc_channel_t *channel = tc_channel_find(redis->channels, link, name);
-    tc_listener_t *listener;
+    const tc_channel_t *channel = tc_channel_find(redis->channels, link, name);
     tc_envelope_t envelope;
+    bool good;
 
     if (channel == NULL || is_overrun(redis)) {
         return;
@@ -425,23 +462,9 @@ static void on_message(tc_redis_link_t *link, const char *name, const char *data
     if (tc_uuid_equal(&envelope.child, &redis->child)) {
         return; /* the loop knew before the bus did */
     }
-    for (listener = channel->listeners; listener != NULL && channel->is_spending;
-         listener = listener->next) {
-        if (envelope.kind != TC_ENVELOPE_SPENT
-            || !tc_spending_take_in(redis->spending, listener->door, &envelope)) {
-            count_bad(redis, name);
-            return;
-        }
-    }
-    for (listener = channel->listeners; listener != NULL && !channel->is_spending;
-         listener = listener->next) {
-        news_t *news = read_news(&envelope, listener->door, &channel->room_id);
-
-        if (news == NULL) {
-            count_bad(redis, name);
-            return;
-        }
-        post_news(redis, news);
+    good = channel->is_spending ? take_in_spending(redis, channel, &envelope) : pass_on(redis, channel, &envelope);
+    if (!good) {
+        count_bad(redis, name);
     }
 }
 

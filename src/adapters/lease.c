@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/close.h"
-#include "codec/wire.h"
+#include "domain/speak.h"
 
 #include <stdlib.h>
 
@@ -21,23 +21,26 @@ int64_t tc_lease_expiry_us(int64_t expires_s)
     return tc_clock_monotonic_us() + expires_s * TC_US_PER_S - wall_us;
 }
 
-static bool is_warning_due(const tc_lease_t *lease, int64_t warning_us, int64_t now_us)
+/* INT64_MAX: never. */
+static int64_t expire_at_us(const tc_lease_t *lease)
 {
-    return lease->expires_us != 0 && !lease->warned && warning_us > 0 && lease->expires_us - warning_us <= now_us;
+    return lease->expires_us ? lease->expires_us : INT64_MAX;
+}
+
+static int64_t warn_at_us(const tc_lease_t *lease, int64_t warning_us)
+{
+    return lease->expires_us == 0 || lease->warned || warning_us == 0 ? INT64_MAX : lease->expires_us - warning_us;
 }
 
 int64_t tc_lease_deadline_us(const tc_lease_t *lease, const tc_member_t *member, int64_t warning_us,
                              int64_t now_us)
 {
-    int64_t due_us = lease->expires_us ? lease->expires_us : INT64_MAX;
+    int64_t end_us = expire_at_us(lease), warn_us = warn_at_us(lease, warning_us);
 
-    if (due_us != INT64_MAX && !lease->warned && warning_us > 0) {
-        due_us -= warning_us;
+    if (warn_us <= now_us && member->cursor < 0) {
+        warn_us = now_us + FOR_HISTORY_US;
     }
-    if (due_us <= now_us && due_us < lease->expires_us && member->cursor < 0) {
-        due_us = now_us + FOR_HISTORY_US;
-    }
-    return due_us;
+    return warn_us < end_us ? warn_us : end_us;
 }
 
 /* Whole seconds, rounded up: who has some time left is not told that he has none. */
@@ -49,30 +52,20 @@ static int64_t seconds_left(const tc_lease_t *lease, int64_t now_us)
     return (lease->expires_us - now_us + TC_US_PER_S - 1) / TC_US_PER_S;
 }
 
-static void send_text(tc_member_t *member, tc_buf_t *buf, bool droppable)
-{
-    tc_blob_t *frame = tc_wire_frame(TC_OPCODE_TEXT, buf->data, buf->len, 0);
-
-    frame->droppable = droppable;
-    member->sink->send(member, frame, true);
-    tc_blob_unref(frame);
-    tc_buf_free(buf);
-}
-
 void tc_lease_check(tc_lease_t *lease, tc_member_t *member, int64_t warning_us, int64_t now_us)
 {
     tc_buf_t buf = TC_BUF_INIT;
 
-    if (lease->expires_us != 0 && now_us >= lease->expires_us) {
+    if (now_us >= expire_at_us(lease)) {
         member->sink->close(member, TC_CLOSE_UNAUTHORIZED, "token expired");
         return;
     }
-    if (!is_warning_due(lease, warning_us, now_us) || member->cursor < 0) {
+    if (now_us < warn_at_us(lease, warning_us) || member->cursor < 0) {
         return;
     }
     lease->warned = true;
     tc_chat_encode_expiring(&buf, seconds_left(lease, now_us));
-    send_text(member, &buf, true);
+    tc_speak_text(member, &buf, true);
 }
 
 /* NULL, or why the token does not prolong the lease. */
@@ -98,17 +91,18 @@ void tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, s
                     const char *client_id, int64_t now_us, apr_pool_t *scratch)
 {
     const char *why = renew(lease, member, token, len, scratch);
-    tc_buf_t buf = TC_BUF_INIT;
 
     if (why == NULL) {
+        tc_buf_t buf = TC_BUF_INIT;
+
         tc_chat_encode_authenticated(&buf, seconds_left(lease, now_us), client_id);
+        tc_speak_text(member, &buf, false);
     }
     else {
         tc_log(TC_LOG_INFO, 0, "TC0027: connection %llu: a new token is refused: %s",
                (unsigned long long)member->id, why);
-        tc_chat_encode_error(&buf, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
+        tc_speak_error(member, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
     }
-    send_text(member, &buf, false);
     apr_pool_clear(scratch);
 }
 

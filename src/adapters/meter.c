@@ -41,8 +41,8 @@ static place_t *group_of(const tc_shared_meter_t *meter, uint64_t key)
     return (place_t *)meter->memory + GROUP * (key & (GROUPS - 1));
 }
 
-/* The key's place; without one a free one, which it takes, or NULL. */
-static place_t *find_place(const tc_shared_meter_t *meter, uint64_t key, int64_t now_us)
+/* The key's place, or NULL. */
+static place_t *find_place(const tc_shared_meter_t *meter, uint64_t key)
 {
     place_t *group = group_of(meter, key);
     int i;
@@ -51,6 +51,18 @@ static place_t *find_place(const tc_shared_meter_t *meter, uint64_t key, int64_t
         if (atomic_load(&group[i].key) == key) {
             return &group[i];
         }
+    }
+    return NULL;
+}
+
+/* The key's place; without one a free one, which it takes, or NULL. */
+static place_t *claim_place(const tc_shared_meter_t *meter, uint64_t key, int64_t now_us)
+{
+    place_t *place = find_place(meter, key), *group = group_of(meter, key);
+    int i;
+
+    if (place != NULL) {
+        return place;
     }
     for (i = 0; i < GROUP; i++) {
         uint64_t owner = atomic_load(&group[i].key);
@@ -65,7 +77,7 @@ static place_t *find_place(const tc_shared_meter_t *meter, uint64_t key, int64_t
 
 int64_t tc_meter_take(tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t key, int64_t now_us)
 {
-    place_t *place = rate->tokens > 0 ? find_place(meter, key, now_us) : NULL;
+    place_t *place = rate->tokens > 0 ? claim_place(meter, key, now_us) : NULL;
     tc_bucket_t bucket = place ? atomic_load(&place->bucket) : 0;
 
     while (place != NULL) {
@@ -91,16 +103,9 @@ static uint64_t key_of(tc_meter_t *base, const tc_site_t *site, tc_action_e acti
 static int64_t wait_us(tc_meter_t *base, const tc_site_t *site, tc_action_e action,
                        const char *user_id, int64_t now_us)
 {
-    uint64_t key = key_of(base, site, action, user_id);
-    place_t *group = group_of((tc_shared_meter_t *)base, key);
-    int i;
+    place_t *place = find_place((tc_shared_meter_t *)base, key_of(base, site, action, user_id));
 
-    for (i = 0; i < GROUP; i++) {
-        if (atomic_load(&group[i].key) == key) {
-            return tc_bucket_wait_us(atomic_load(&group[i].bucket), &site->user_rates[action], now_us);
-        }
-    }
-    return 0;
+    return place ? tc_bucket_wait_us(atomic_load(&place->bucket), &site->user_rates[action], now_us) : 0;
 }
 
 static void take(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id,
@@ -114,7 +119,7 @@ static void spend(tc_meter_t *base, const tc_site_t *site, tc_action_e action, c
                   unsigned count, int64_t now_us)
 {
     const tc_rate_t *rate = &site->user_rates[action];
-    place_t *place = find_place((tc_shared_meter_t *)base, key_of(base, site, action, user_id), now_us);
+    place_t *place = claim_place((tc_shared_meter_t *)base, key_of(base, site, action, user_id), now_us);
     tc_bucket_t bucket = place ? atomic_load(&place->bucket) : 0;
 
     while (place != NULL

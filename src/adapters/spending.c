@@ -124,16 +124,15 @@ void tc_spending_add(tc_spending_t *spending, tc_redis_door_t *door, tc_action_e
 
 /* ---- hearing ---- */
 
-/* All children of this httpd hear the same: the first of them takes it in for all. */
-static bool is_first(tc_spending_t *spending, const tc_envelope_t *envelope)
+/* All children of this httpd hear the same: the first of them takes it in for all, once for each site. */
+static bool is_first(tc_spending_t *spending, const tc_site_t *site, const tc_envelope_t *envelope)
 {
     static const tc_rate_t once = {1, 60 * TC_US_PER_S};
     char child[TC_UUID_CHARS + 1], name[TC_UUID_CHARS + 24];
-    static const tc_site_t none = {.index = 0};
 
     tc_uuid_format(&envelope->child, child);
     snprintf(name, sizeof(name), "%s %lld", child, (long long)envelope->seq);
-    return tc_meter_take(spending->meter, &once, tc_meter_key(spending->meter, &none, TC_KEY_SPENT, name),
+    return tc_meter_take(spending->meter, &once, tc_meter_key(spending->meter, site, TC_KEY_SPENT, name),
                          tc_clock_monotonic_us()) == 0;
 }
 
@@ -143,7 +142,7 @@ bool tc_spending_take_in(tc_spending_t *spending, const tc_redis_door_t *door,
     tc_meter_t *meter = &spending->meter->meter;
     tc_envelope_spent_t spent;
     bool good = tc_envelope_decode_spent(envelope, &spent);
-    bool is_news = good && spent.server != spending->server && is_first(spending, envelope);
+    bool is_news = good && spent.server != spending->server && is_first(spending, door->site, envelope);
     const char *user_id;
     int action, count;
 

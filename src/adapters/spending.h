@@ -21,7 +21,7 @@ tc_spending_t *tc_spending_create(tc_shared_meter_t *meter, const tc_uuid_t *chi
 void tc_spending_add(tc_spending_t *spending, tc_redis_door_t *door, tc_action_e action,
                      const char *user_id);
 
-/* Another child's envelope; false when it is none. One of this httpd's children takes it in. */
+/* Another child's envelope; false when it is none. One of this httpd's children takes it in for the door's site. */
 bool tc_spending_take_in(tc_spending_t *spending, const tc_redis_door_t *door,
                          const tc_envelope_t *envelope);
 

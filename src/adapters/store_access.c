@@ -85,12 +85,15 @@ static apr_status_t ask(tc_work_t *work, tc_job_t *job)
 {
     char room[TC_UUID_CHARS + 1], trip[TC_UUID_CHARS + 1];
     const char *why = "no row";
+    apr_status_t rv;
     int tries;
 
+    if (!work->sql.dialect->remote || atomic_load(&work->store->asks_singly)) {
+        return ask_singly(work, job);
+    }
     tc_uuid_format(&job->room_id, room);
     tc_uuid_format(&job->trip_id, trip);
-    for (tries = 0; work->sql.dialect->remote && !atomic_load(&work->store->asks_singly) && tries < 2;
-         tries++) {
+    for (tries = 0; tries < 2; tries++) {
         if (ask_combined(work, job, room, trip, &why) == APR_SUCCESS) {
             return APR_SUCCESS;
         }
@@ -98,14 +101,12 @@ static apr_status_t ask(tc_work_t *work, tc_job_t *job)
             return APR_EGENERAL;
         }
     }
-    if (work->sql.dialect->remote && ask_singly(work, job) == APR_SUCCESS) {
-        if (!atomic_exchange(&work->store->asks_singly, true)) {
-            tc_log(TC_LOG_INFO, 0, "TC0014: the access query of %s cannot stand in another one and is run for "
-                   "each user alone: %s", work->store->store.site->name, why);
-        }
-        return APR_SUCCESS;
+    rv = ask_singly(work, job);
+    if (rv == APR_SUCCESS && !atomic_exchange(&work->store->asks_singly, true)) {
+        tc_log(TC_LOG_INFO, 0, "TC0014: the access query of %s cannot stand in another one and is run for each "
+               "user alone: %s", work->store->store.site->name, why);
     }
-    return work->sql.dialect->remote ? APR_EGENERAL : ask_singly(work, job);
+    return rv;
 }
 
 apr_status_t tc_store_read_access(tc_work_t *work, tc_job_t *job)

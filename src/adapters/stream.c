@@ -4,7 +4,6 @@
 #include "adapters/parcel.h"
 #include "adapters/peer.h"
 #include "base/alloc.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "codec/close.h"
@@ -153,8 +152,7 @@ static void answer_error(stream_t *stream, const char *status, tc_chat_error_e e
 {
     tc_buf_t body = TC_BUF_INIT;
 
-    tc_chat_encode_error(&body, error, NULL, NULL,
-                         error == TC_CHAT_UNAVAILABLE ? TC_RETRY_AFTER_S : 0);
+    tc_chat_encode_error(&body, error, NULL, NULL, tc_chat_retry_after_s(error));
     answer(stream, status, &body);
 }
 

@@ -140,7 +140,8 @@ void tc_chat_encode_pong(tc_buf_t *buf, const char *client_id);
 void tc_chat_encode_error(tc_buf_t *buf, tc_chat_error_e error, const char *client_id,
                           const char *field, int retry_after_s);
 
-/* The stable code of an error. */
+/* The stable code of an error, and the seconds after which it is worth another try, 0 where it is not. */
 const char *tc_chat_error_code(tc_chat_error_e error);
+int tc_chat_retry_after_s(tc_chat_error_e error);
 
 #endif

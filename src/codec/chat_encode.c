@@ -1,6 +1,7 @@
 /* What the server says. docs/protocol.md. See chat.h. */
 #include "codec/chat.h"
 
+#include "base/limits.h"
 #include "codec/json.h"
 
 static const struct {
@@ -16,6 +17,11 @@ static const struct {
 const char *tc_chat_error_code(tc_chat_error_e error)
 {
     return errors[error].code;
+}
+
+int tc_chat_retry_after_s(tc_chat_error_e error)
+{
+    return error == TC_CHAT_UNAVAILABLE || error == TC_CHAT_OVERLOADED ? TC_RETRY_AFTER_S : 0;
 }
 
 void tc_chat_encode_sender(tc_buf_t *buf, const char *id, const char *email, const char *username,

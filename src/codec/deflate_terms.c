@@ -1,6 +1,8 @@
 /* What is negotiated of permessage-deflate. RFC 7692, 5 and 7.1; RFC 6455, 9.1. See deflate.h. */
 #include "codec/deflate.h"
 
+#include "codec/tchar.h"
+
 #include <stdio.h>
 #include <strings.h>
 
@@ -26,13 +28,10 @@ static const char *skip_space(const char *at)
     return at + strspn(at, " \t");
 }
 
-/* tchar of RFC 9110, 5.6.2 */
 static const char *read_word(const char *at, word_t *word)
 {
-    static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
-
     word->text = at;
-    word->len = strspn(at, chars);
+    word->len = strspn(at, TC_TCHARS);
     return skip_space(at + word->len);
 }
 

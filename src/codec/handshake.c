@@ -1,6 +1,8 @@
 /* The opening handshake's fields. RFC 6455, 4.2.1 and 4.2.2. See handshake.h. */
 #include "codec/handshake.h"
 
+#include "codec/tchar.h"
+
 #include <apr_base64.h>
 #include <apr_sha1.h>
 #include <string.h>
@@ -10,11 +12,9 @@
 #define KEY_CHARS 24
 #define BEARER_PREFIX "bearer."
 
-/* tchar of RFC 9110, 5.6.2 */
 static bool is_token_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-           || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return c != '\0' && strchr(TC_TCHARS, c) != NULL;
 }
 
 /*

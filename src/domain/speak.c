@@ -1,7 +1,6 @@
 /* What members say. See speak.h. */
 #include "domain/speak.h"
 
-#include "base/limits.h"
 #include "base/units.h"
 #include "codec/close.h"
 #include "codec/wire.h"
@@ -9,11 +8,11 @@
 
 /* ---- answers ---- */
 
-/* Sends one member what is in the buffer, which it frees. */
-static void send_text(tc_member_t *member, tc_buf_t *buf)
+void tc_speak_text(tc_member_t *member, tc_buf_t *buf, bool droppable)
 {
     tc_blob_t *frame = tc_wire_frame(TC_OPCODE_TEXT, buf->data, buf->len, 0);
 
+    frame->droppable = droppable;
     member->sink->send(member, frame, true);
     tc_blob_unref(frame);
     tc_buf_free(buf);
@@ -22,18 +21,17 @@ static void send_text(tc_member_t *member, tc_buf_t *buf)
 void tc_speak_error(tc_member_t *member, tc_chat_error_e error, const char *client_id,
                     const char *field, int retry_after_s)
 {
-    bool passes = error == TC_CHAT_UNAVAILABLE || error == TC_CHAT_OVERLOADED;
     tc_buf_t buf = TC_BUF_INIT;
 
-    if (retry_after_s == 0 && passes) {
-        retry_after_s = TC_RETRY_AFTER_S;
+    if (retry_after_s == 0) {
+        retry_after_s = tc_chat_retry_after_s(error);
     }
     if (member->sink->refused != NULL) {
         member->sink->refused(member, error, retry_after_s);
         return;
     }
     tc_chat_encode_error(&buf, error, client_id, field, retry_after_s);
-    send_text(member, &buf);
+    tc_speak_text(member, &buf, false);
 }
 
 static void answer_ping(tc_member_t *member, const char *client_id)
@@ -41,7 +39,7 @@ static void answer_ping(tc_member_t *member, const char *client_id)
     tc_buf_t buf = TC_BUF_INIT;
 
     tc_chat_encode_pong(&buf, client_id);
-    send_text(member, &buf);
+    tc_speak_text(member, &buf, false);
 }
 
 /* ---- too much ---- */
@@ -62,9 +60,8 @@ static void refuse(tc_member_t *member, const char *client_id, int64_t wait_us, 
 static bool may(tc_member_t *member, tc_meter_t *meter, tc_action_e action, const char *client_id,
                 int64_t now_us)
 {
-    int64_t wait_us = tc_limits_take(member, member->room->site, meter, action, now_us);
-
     tc_room_t *room = member->room;
+    int64_t wait_us = tc_limits_take(member, room->site, meter, action, now_us);
 
     if (wait_us > 0) {
         refuse(member, client_id, wait_us, now_us);

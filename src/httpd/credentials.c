@@ -93,7 +93,7 @@ bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost)
     return vhost->missing_origin == TC_ORIGIN_ALLOW || is_from_here(r);
 }
 
-const char *tc_credentials_bearer(request_rec *r)
+static const char *find_bearer(request_rec *r)
 {
     const char *field = tc_scrub_field(r, "Authorization");
 
@@ -102,4 +102,11 @@ const char *tc_credentials_bearer(request_rec *r)
     }
     field += 7;
     return field + strspn(field, " \t");
+}
+
+const char *tc_credentials_token(request_rec *r)
+{
+    const char *bearer = find_bearer(r);
+
+    return bearer ? bearer : tc_scrub_token(r);
 }

@@ -1,5 +1,5 @@
 /*
- * What a request brings along: token, origin, resume point. What is in the query of a token is scrub.h's.
+ * What a request brings along: token, origin, resume point. How tokens are kept out of sight is scrub.h's.
  */
 #ifndef TC_HTTPD_CREDENTIALS_H
 #define TC_HTTPD_CREDENTIALS_H
@@ -20,7 +20,7 @@ bool tc_credentials_number(request_rec *r, const char *name, int64_t *number);
 /* May the page that asks use the chat? Its Origin tells; without one TripChatMissingOrigin. */
 bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost);
 
-/* The token of "Authorization: Bearer", or NULL. */
-const char *tc_credentials_bearer(request_rec *r);
+/* The token of "Authorization: Bearer", without it the query's, or NULL. */
+const char *tc_credentials_token(request_rec *r);
 
 #endif

@@ -92,10 +92,7 @@ static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *
     tc_uuid_t trip_id;
 
     if (token == NULL) {
-        token = tc_credentials_bearer(r);
-        if (token == NULL) {
-            token = tc_scrub_token(r);
-        }
+        token = tc_credentials_token(r);
         len = token ? strlen(token) : 0;
     }
     error = tc_visit_begin(visit, r, vhost, token, len);
@@ -157,10 +154,10 @@ static void admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
     tc_visit_end(&visit);
 }
 
-static int answer_too_many(request_rec *r, int retry_after_s, const char *words)
+static int answer_later(request_rec *r, int status, int retry_after_s, const char *words)
 {
     apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, retry_after_s));
-    return answer(r, HTTP_TOO_MANY_REQUESTS, words);
+    return answer(r, status, words);
 }
 
 /* `TripChatReject http`. */
@@ -173,10 +170,9 @@ static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
     case TC_CLOSE_FORBIDDEN:
         return answer(r, HTTP_FORBIDDEN, adoption->reject_reason);
     case TC_CLOSE_POLICY:
-        return answer_too_many(r, TC_RETRY_AFTER_S, adoption->reject_reason);
+        return answer_later(r, HTTP_TOO_MANY_REQUESTS, TC_RETRY_AFTER_S, adoption->reject_reason);
     default:
-        apr_table_setn(r->headers_out, "Retry-After", APR_STRINGIFY(TC_RETRY_AFTER_S));
-        return answer(r, HTTP_SERVICE_UNAVAILABLE, adoption->reject_reason);
+        return answer_later(r, HTTP_SERVICE_UNAVAILABLE, TC_RETRY_AFTER_S, adoption->reject_reason);
     }
 }
 
@@ -253,7 +249,7 @@ int tc_handler(request_rec *r)
     }
     wait_s = tc_admission_wait_s(r, vhost);
     if (wait_s > 0) {
-        return answer_too_many(r, wait_s, "Too many connections from your address.");
+        return answer_later(r, HTTP_TOO_MANY_REQUESTS, wait_s, "Too many connections from your address.");
     }
     if (!tc_credentials_number(r, "after", &after)) {
         return answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event.");

@@ -3,7 +3,6 @@
 
 #include "httpd/credentials.h"
 #include "httpd/rest_parts.h"
-#include "httpd/scrub.h"
 
 #include <apr_strings.h>
 #include <http_log.h>
@@ -112,14 +111,11 @@ static int with_id(tc_visit_t *visit, const route_t *route)
 
 static int serve(request_rec *r, tc_vhost_t *vhost, const route_t *route)
 {
-    const char *token = tc_credentials_bearer(r);
+    const char *token = tc_credentials_token(r);
     tc_visit_t visit;
     tc_chat_error_e error;
     int rc;
 
-    if (token == NULL) {
-        token = tc_scrub_token(r);
-    }
     error = tc_visit_begin(&visit, r, vhost, token, token ? strlen(token) : 0);
     if (error != TC_CHAT_OK) {
         rc = tc_reply_error(r, error, NULL);

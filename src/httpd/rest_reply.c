@@ -1,8 +1,6 @@
 /* Answers in JSON. See rest_parts.h. */
 #include "httpd/rest_parts.h"
 
-#include "base/limits.h"
-
 #include <apr_strings.h>
 #include <http_protocol.h>
 
@@ -81,9 +79,7 @@ static int reply_error(request_rec *r, tc_chat_error_e error, const char *field,
 
 int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field)
 {
-    bool passes = error == TC_CHAT_UNAVAILABLE || error == TC_CHAT_OVERLOADED;
-
-    return reply_error(r, error, field, passes ? TC_RETRY_AFTER_S : 0);
+    return reply_error(r, error, field, tc_chat_retry_after_s(error));
 }
 
 int tc_reply_rate_limited(request_rec *r, int retry_after_s)

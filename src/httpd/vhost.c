@@ -32,8 +32,8 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
         return tc_keys_read_secret(server, TC_D_REDIS_PASSWORD_FILE, &address->password, &len, pool);
     }
     return address->user ? tc_config_wrong(server, TC_D_REDIS_USER,
-                                 "has no password; write TripChatRedisPasswordFile and the path of "
-                                 "a file with it")
+                                           "has no password; write TripChatRedisPasswordFile and the path of "
+                                           "a file with it")
                          : OK;
 }
 
@@ -121,8 +121,9 @@ static int complain_of_no_secret(server_rec *main_server)
     for (server = main_server; server != NULL; server = server->next) {
         if (tc_config_of(server)->own_set) {
             return tc_config_wrong(server, TC_D_JWT_SECRET_FILE,
-                         "is set nowhere, nor is TripChatJWTKey or TripChatJWTKeySet, so no server has "
-                         "a chat; write TripChatJWTSecretFile and the path of a file with the secret");
+                                   "is set nowhere, nor is TripChatJWTKey or TripChatJWTKeySet, so no server "
+                                   "has a chat; write TripChatJWTSecretFile and the path of a file with the "
+                                   "secret");
         }
     }
     return OK;

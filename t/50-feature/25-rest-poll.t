@@ -10,7 +10,6 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use TripChat::File qw(read_file);
-use TripChat::Rest;
 use TripChat::Sockets qw(tcp_peers);
 use TripChat::Test;
 

@@ -8,7 +8,6 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
-use TripChat::Rest;
 use TripChat::Shared qw(is_full);
 use TripChat::Test;
 

@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
-use TripChat::Cluster qw(children_of one_on_each chat_on all_hear heard_alike hear_nothing_else collect);
+use TripChat::Cluster qw(one_on_each all_hear heard_alike hear_nothing_else collect);
 use TripChat::Postgres;
 use TripChat::Redis;
 use TripChat::Test;

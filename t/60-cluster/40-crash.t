@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
-use TripChat::Cluster qw(children_of child_of one_on_each chat_on all_hear heard_alike hear_nothing_else collect);
+use TripChat::Cluster qw(children_of child_of one_on_each all_hear heard_alike hear_nothing_else collect);
 use TripChat::Postgres;
 use TripChat::Process qw(is_alive);
 use TripChat::Redis;

@@ -1,13 +1,6 @@
-import { Person, TEXT, end, fill, is, listsEqualDatabase, newTrip, ok, scene, usualTokens } from "./lib/stage.mjs";
+import { Person, TEXT, annAndBob, end, fill, is, listsEqualDatabase, newTrip, ok, scene, usualTokens } from "./lib/stage.mjs";
 
 await usualTokens();
-
-async function annAndBob(trip) {
-  const ann = await Person.at(trip, "ann");
-  const bob = await Person.at(trip, "bob");
-  await Promise.all([ann, bob].map(person => person.hasStatus(TEXT.realtime)));
-  return [ann, bob];
-}
 
 function noComplaints(...people) {
   for (const { user, complaints } of people) is(complaints, [], `no error, dialog or breach of the page's policy: ${user}`);

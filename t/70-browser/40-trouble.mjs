@@ -1,15 +1,7 @@
 import { Gateway } from "./lib/gateway.mjs";
-import { Person, TEXT, ask, end, is, listsEqualDatabase, newTrip, ok, scene, usualTokens } from "./lib/stage.mjs";
+import { Person, TEXT, annAndBob, ask, end, is, listsEqualDatabase, newTrip, ok, scene, usualTokens } from "./lib/stage.mjs";
 
 await usualTokens();
-
-const isSaid = person => person.page.waitForFunction(() => tripchat.pending.length === 0);
-
-async function annAndBob(trip) {
-  const people = await Promise.all(["ann", "bob"].map(user => Person.at(trip, user)));
-  await Promise.all(people.map(person => person.hasStatus(TEXT.realtime)));
-  return people;
-}
 
 await scene("the server stops and starts in mid-conversation", async () => {
   const trip = await newTrip();
@@ -27,7 +19,7 @@ await scene("the server stops and starts in mid-conversation", async () => {
   await ask("start");
   await Promise.all([ann, bob].map(person => person.hasStatus(TEXT.realtime)));
   await Promise.all([ann.sees("bob, while it was gone"), bob.sees("ann, while it was gone")]);
-  await Promise.all([ann, bob].map(isSaid));
+  await Promise.all([ann, bob].map(person => person.hasSaid()));
   await listsEqualDatabase(trip, ann, bob);
   is((await bob.list()).filter(({ content }) => content === "right before the end").length, 1, "nothing was lost on the way");
   const said = (await ann.said()).filter(text => text !== TEXT.fallback);

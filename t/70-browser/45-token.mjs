@@ -3,7 +3,6 @@ import { Person, TEXT, ask, end, giveTokens, is, listsEqualDatabase, newTrip, ok
 
 const LIFE_S = 8;                      // of the first token: it must be good while two pages open
 
-const isSaid = person => person.page.waitForFunction(() => tripchat.pending.length === 0);
 const hasExpired = (person, token) =>
   person.page.waitForFunction(bearer => Date.now() > JSON.parse(atob(bearer.split(".")[1])).exp * 1000 + 100, token);
 
@@ -34,7 +33,7 @@ await scene("the token expires and there is a new one", async () => {
   await ann.write("over a new connection");
   await bob.sees("over a new connection");
   await ann.hasStatus(TEXT.realtime);
-  await isSaid(ann);
+  await ann.hasSaid();
   await listsEqualDatabase(trip, ann, bob);
   const said = await ann.said();
   is([said[0], said[1], said.includes(TEXT.unauthorized)], [TEXT.connecting, TEXT.realtime, false], "nobody was asked to sign in");

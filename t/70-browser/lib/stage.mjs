@@ -203,8 +203,11 @@ export class Person {
   async say(text) {
     await this.write(text);
     await this.sees(text);
-    await this.page.waitForFunction(() => tripchat.pending.length === 0);
+    await this.hasSaid();
   }
+
+  // All that was written is confirmed.
+  hasSaid() { return this.page.waitForFunction(() => tripchat.pending.length === 0); }
 
   message(text) { return this.page.locator("#messages .message", { has: this.page.locator(".content", { hasText: text }) }); }
 
@@ -218,6 +221,13 @@ export class Person {
       content: item.querySelector(".content").textContent,
     })));
   }
+}
+
+// Two of a trip, both with a socket: [ann, bob]
+export async function annAndBob(trip) {
+  const people = await Promise.all(["ann", "bob"].map(user => Person.at(trip, user)));
+  await Promise.all(people.map(person => person.hasStatus(TEXT.realtime)));
+  return people;
 }
 
 // Runs in the page, before anything of it.

@@ -13,7 +13,6 @@ use TripChat::Frame qw(:all);
 use TripChat::Hostile;
 use TripChat::Http;
 use TripChat::Rest;
-use TripChat::Token qw(make_token);
 use TripChat::WebSocket;
 
 our @EXPORT_OK = qw(attacks);

@@ -186,7 +186,6 @@ use strict;
 use warnings;
 
 use Encode qw(encode);
-use JSON::PP ();
 
 sub new {
     my ($class, $site, $trip, $as) = @_;

@@ -8,7 +8,7 @@ use warnings;
 
 use IO::Select;
 
-use TripChat::Frame qw(OP_TEXT OP_CLOSE);
+use TripChat::Frame qw(OP_CLOSE);
 use TripChat::Wait qw(now deadline seconds_left);
 
 use constant PEOPLE => qw(ann bob carol);

@@ -6,10 +6,10 @@ package TripChat::Deflated;
 use strict;
 use warnings;
 
-use Compress::Raw::Zlib qw(Z_OK Z_BUF_ERROR Z_STREAM_END Z_SYNC_FLUSH WANT_GZIP);
+use Compress::Raw::Zlib qw(Z_OK Z_BUF_ERROR Z_STREAM_END Z_SYNC_FLUSH);
 
 use TripChat::Client;
-use TripChat::Frame qw(encode_frame decode_frame OP_TEXT);
+use TripChat::Frame qw(decode_frame OP_TEXT);
 
 our @ISA = ('TripChat::Client');
 

@@ -101,8 +101,7 @@ sub http_get {
     my ($self, $path, %opt) = @_;
     my $stream = $self->connect(%opt);
     my $answer = $stream->request("GET $path HTTP/1.0\r\nHost: localhost\r\n\r\n");
-    $stream->read_until('the end of the body', sub { return });
-    $answer->{body} = $stream->{in};
+    $answer->{body} = $stream->read_rest;
     return $answer;
 }
 

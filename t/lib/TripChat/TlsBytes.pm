@@ -10,7 +10,6 @@ use warnings;
 use Net::SSLeay ();
 
 use TripChat::Client;
-use TripChat::Stream;
 use TripChat::Wait qw(deadline);
 
 our @ISA = ('TripChat::Client');

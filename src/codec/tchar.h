@@ -1,0 +1,9 @@
+/*
+ * What the tokens in fields of HTTP are made of: tchar of RFC 9110, 5.6.2.
+ */
+#ifndef TC_CODEC_TCHAR_H
+#define TC_CODEC_TCHAR_H
+
+#define TC_TCHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
+
+#endif
