@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define FOR_HISTORY_US (100 * TC_US_PER_MS) /* which comes first, before any warning */
+#define REFUSALS_A_SECOND 20 /* that are logged */
 #define FAR_S (INT64_C(10) * 365 * 86400)
 
 int64_t tc_lease_expiry_us(int64_t expires_s)
@@ -99,8 +100,13 @@ void tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, s
         tc_speak_text(member, &buf, false);
     }
     else {
-        tc_log(TC_LOG_INFO, 0, "TC0027: connection %llu: a new token is refused: %s",
-               (unsigned long long)member->id, why);
+        static tc_log_limit_t limit = TC_LOG_LIMIT(REFUSALS_A_SECOND);
+        char more[TC_LOG_MORE_CHARS];
+
+        if (tc_log_may(&limit, more)) {
+            tc_log(TC_LOG_INFO, 0, "TC0027: connection %llu: a new token is refused: %s%s",
+                   (unsigned long long)member->id, why, more);
+        }
         tc_speak_error(member, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
     }
     apr_pool_clear(scratch);

@@ -273,8 +273,13 @@ static void watch(tc_peer_t *peer)
     apr_status_t rv = tc_loop_watch(peer->child->loop, &peer->io, wanted_events(peer));
 
     if (rv != APR_SUCCESS) {
-        tc_log(TC_LOG_ERR, rv, "TC0025: connection %llu: cannot be watched",
-               (unsigned long long)peer->member.id);
+        static tc_log_limit_t limit = TC_LOG_LIMIT(1);
+        char more[TC_LOG_MORE_CHARS];
+
+        if (tc_log_may(&limit, more)) {
+            tc_log(TC_LOG_ERR, rv, "TC0025: connection %llu: cannot be watched%s",
+                   (unsigned long long)peer->member.id, more);
+        }
         tc_peer_enter(peer, TC_PEER_DEAD);
     }
 }

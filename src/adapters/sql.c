@@ -1,32 +1,21 @@
 /* SQL over apr_dbd. See sql.h. */
 #include "adapters/sql.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 
 #include <apr_strings.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-static atomic_llong last_logged_us;
-static atomic_uint left_out;
-
 void tc_sql_log_failure(const char *what, const char *why)
 {
-    long long now_us = tc_clock_monotonic_us();
-    long long last_us = atomic_load(&last_logged_us);
-    unsigned skipped;
+    static tc_log_limit_t limit = TC_LOG_LIMIT(1);
+    char more[TC_LOG_MORE_CHARS];
 
-    if ((last_us != 0 && now_us - last_us < TC_US_PER_S)
-        || !atomic_compare_exchange_strong(&last_logged_us, &last_us, now_us)) {
-        atomic_fetch_add(&left_out, 1);
-        return;
+    if (tc_log_may(&limit, more)) {
+        /* The first line alone: behind it PostgreSQL shows whole rows, with what people wrote. */
+        tc_log(TC_LOG_ERR, 0, "TC0012: %s: %.*s%s", what, (int)strcspn(why, "\r\n"), why, more);
     }
-    skipped = atomic_exchange(&left_out, 0);
-    /* The first line alone: behind it PostgreSQL shows whole rows, with what people wrote. */
-    tc_log(TC_LOG_ERR, 0, "TC0012: %s: %.*s (%u more errors since the last line)", what,
-           (int)strcspn(why, "\r\n"), why, skipped);
 }
 
 void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error)

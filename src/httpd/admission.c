@@ -2,6 +2,7 @@
 #include "httpd/admission.h"
 
 #include "base/clock.h"
+#include "httpd/often.h"
 #include "httpd/reload.h"
 
 #include <ap_mpm.h>
@@ -74,7 +75,7 @@ int tc_admission_wait_s(request_rec *r, const tc_vhost_t *vhost)
     int64_t wait_us = tc_meter_take(&meter, &vhost->handshake_rate, key, tc_clock_monotonic_us());
 
     if (wait_us > 0) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "TC0066: too many handshakes of one address");
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: too many handshakes of one address");
     }
     return (int)((wait_us + TC_US_PER_S - 1) / TC_US_PER_S);
 }
@@ -99,7 +100,7 @@ bool tc_admission_claim(request_rec *r, const tc_vhost_t *vhost, tc_child_t *chi
         whose = "user";
     }
     if (whose != NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "TC0067: too many connections of one %s", whose);
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0067: too many connections of one %s", whose);
     }
     return whose == NULL;
 }

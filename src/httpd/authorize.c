@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "httpd/often.h"
 
 #include <ap_mpm.h>
 #include <http_log.h>
@@ -11,8 +12,8 @@ APLOG_USE_MODULE(tripchat);
 
 static tc_chat_error_e turn_away(const tc_visit_t *visit, tc_chat_error_e error, const char *why)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, visit->r, "TC0060: turned away (%s): %s",
-                  tc_chat_error_code(error), why);
+    TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, visit->r, "TC0060: turned away (%s): %s",
+                 tc_chat_error_code(error), why);
     return error;
 }
 

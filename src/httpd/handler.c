@@ -7,6 +7,7 @@
 #include "httpd/admission.h"
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
+#include "httpd/often.h"
 #include "httpd/runtime.h"
 #include "httpd/scrub.h"
 #include "httpd/takeover.h"
@@ -206,8 +207,9 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
         admit(r, vhost, child, handshake, adoption);
     }
     else {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "TC0061: the child holds all of its %u "
-                      "connections: another is turned away", tc_runtime_max_connections());
+        TC_LOG_OFTEN(1, APLOG_WARNING, 0, r,
+                     "TC0061: the child holds all of its %u connections: another is turned away",
+                     tc_runtime_max_connections());
         adoption->reject_code = TC_CLOSE_TRY_LATER;
         adoption->reject_reason = "too many connections, try again later";
     }
@@ -236,8 +238,7 @@ int tc_handler(request_rec *r)
         return DECLINED;
     }
     if (vhost == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "TC0062: this server has no chat: TripChatJWTSecretFile is not set");
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0062: this server has no chat: TripChatJWTSecretFile is not set");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (r->connection->master != NULL) {

@@ -2,6 +2,7 @@
 #include "httpd/rest.h"
 
 #include "httpd/credentials.h"
+#include "httpd/often.h"
 #include "httpd/rest_parts.h"
 
 #include <apr_strings.h>
@@ -139,8 +140,7 @@ int tc_rest_handler(request_rec *r)
         return DECLINED;
     }
     if (vhost == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "TC0063: this server has no chat: TripChatJWTSecretFile is not set");
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0063: this server has no chat: TripChatJWTSecretFile is not set");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (!tc_credentials_origin_is_allowed(r, vhost)) {

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "httpd/often.h"
 #include "httpd/runtime.h"
 
 #include <apr_optional_hooks.h>
@@ -156,8 +157,8 @@ const char *tc_takeover_refusal(request_rec *r)
         return "This connection cannot be upgraded.";
     }
     if (ap_ssl_conn_is_ssl(c) && connection->ssl == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "TC0050: TLS is not mod_ssl's: the connection cannot be taken over");
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r,
+                     "TC0050: TLS is not mod_ssl's: the connection cannot be taken over");
         return "This connection cannot be upgraded.";
     }
     name = find_unknown_filter(c->input_filters);
@@ -165,10 +166,9 @@ const char *tc_takeover_refusal(request_rec *r)
         name = find_unknown_filter(c->output_filters);
     }
     if (name != NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "TC0051: the connection filter %s is not known: the connection cannot be "
-                      "taken over",
-                      name);
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r,
+                     "TC0051: the connection filter %s is not known: the connection cannot be taken over",
+                     name);
         return "This connection cannot be upgraded.";
     }
     return NULL;
@@ -312,8 +312,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
         /* Short of descriptors somebody must act; otherwise httpd, stopping, has closed the socket already. */
         int error = errno, scarce = error == EMFILE || error == ENFILE;
 
-        ap_log_rerror(APLOG_MARK, scarce ? APLOG_ERR : APLOG_INFO, error, r,
-                      "TC0052: no descriptor for a connection");
+        TC_LOG_OFTEN(1, scarce ? APLOG_ERR : APLOG_INFO, error, r, "TC0052: no descriptor for a connection");
         tc_child_drop(child, adoption);
         return HTTP_SERVICE_UNAVAILABLE;
     }
@@ -325,7 +324,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
     }
     detach(r, status);
     if (rv != APR_SUCCESS || set_nonblocking(adoption->fd) != 0) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "TC0053: the client left in mid-handshake");
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, rv, r, "TC0053: the client left in mid-handshake");
         tc_child_drop(child, adoption);
         return OK;
     }

@@ -292,6 +292,28 @@ START_TEST(a_log_line_of_any_length_ends_with_a_nul)
 }
 END_TEST
 
+START_TEST(what_comes_often_is_logged_so_many_times_a_second_and_counted)
+{
+    tc_log_limit_t limit = TC_LOG_LIMIT(2);
+    char more[TC_LOG_MORE_CHARS];
+    int i;
+
+    ck_assert(tc_log_may(&limit, more));
+    ck_assert_str_eq(more, "");
+    atomic_store(&limit.second_us, tc_clock_monotonic_us() + 3600 * TC_US_PER_S); /* one that does not end */
+    ck_assert(tc_log_may(&limit, more));
+    ck_assert_str_eq(more, "");
+    for (i = 0; i < 1000; i++) {
+        ck_assert(!tc_log_may(&limit, more));
+    }
+    atomic_store(&limit.second_us, tc_clock_monotonic_us() - TC_US_PER_S);
+    ck_assert(tc_log_may(&limit, more));
+    ck_assert_str_eq(more, " (1000 more since the last line)");
+    ck_assert(tc_log_may(&limit, more));
+    ck_assert_str_eq(more, "");
+}
+END_TEST
+
 static void run_as_loop_without_being_it(void)
 {
     tc_thread_assert(TC_THREAD_LOOP, "here");
@@ -323,4 +345,5 @@ UNIT_MAIN("base", zeroed_memory_is_zero_and_nothing_is_never_null,
           made_uuids_are_version_7_carry_the_time_and_never_repeat,
           times_are_written_as_rfc_3339_in_utc, the_monotonic_clock_never_goes_back,
           a_log_line_reaches_the_sink_with_its_level_and_status,
-          a_log_line_of_any_length_ends_with_a_nul, the_wrong_thread_ends_the_process)
+          a_log_line_of_any_length_ends_with_a_nul,
+          what_comes_often_is_logged_so_many_times_a_second_and_counted, the_wrong_thread_ends_the_process)
