@@ -115,6 +115,7 @@ typedef struct tc_adoption_t {
     tc_mail_t mail;
     int fd;                  /* non-blocking, close-on-exec */
     SSL *ssl;                /* one reference, with fd as its BIO; NULL: plain */
+    bool bridged;            /* fd is a worker's end of a pair (httpd/bridge.h) */
     const tc_site_t *site;
     tc_store_t *store;
     tc_bus_t *bus;

@@ -36,7 +36,7 @@ static int64_t share_of(const tc_peer_t *peer, int64_t whole)
 
 static bool can_move(const tc_peer_t *peer)
 {
-    return peer->transport.ssl == NULL && peer->member.room != NULL
+    return peer->transport.ssl == NULL && !peer->bridged && peer->member.room != NULL
            && peer->kind->is_portable != NULL && peer->kind->is_portable(peer);
 }
 

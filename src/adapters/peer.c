@@ -407,6 +407,7 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     peer->site = adoption->site;
     peer->lease = adoption->lease;
     peer->claim = adoption->claim;
+    peer->bridged = adoption->bridged;
     peer->io.on_ready = on_ready;
     peer->timer.fire = on_timer;
     peer->settle.run = on_settle;

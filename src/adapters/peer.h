@@ -67,6 +67,7 @@ typedef struct tc_peer_t {
     tc_task_t paced;     /* the loop's beat: write what was in no hurry */
     tc_peer_state_e state;
     tc_claim_t claim;
+    bool bridged;        /* a worker relays it, and goes with this child */
     bool cut_short;      /* reading ended at a pause: bytes may be left that no poll tells of */
     bool write_blocked;  /* the socket takes nothing now */
     bool urgent;         /* something in the queue is waited for */

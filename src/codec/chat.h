@@ -36,8 +36,7 @@
     X(METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done here.")                       \
     X(PRECONDITION_FAILED, "precondition_failed", "It is not what it was.")                        \
     X(TOO_LARGE, "too_large", "The body is too large.")                                            \
-    X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send application/json.")                  \
-    X(NOT_SUPPORTED, "not_supported", "This connection cannot be held open; read with after= instead.")
+    X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send application/json.")
 
 typedef enum {
     TC_CHAT_OK,

@@ -230,7 +230,6 @@ int tc_handler(request_rec *r)
     tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
     tc_handshake_out_t handshake;
     tc_child_t *child;
-    const char *refusal;
     int64_t after;
     int wait_s;
 
@@ -242,7 +241,8 @@ int tc_handler(request_rec *r)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (r->connection->master != NULL) {
-        return answer(r, HTTP_NOT_IMPLEMENTED, tc_takeover_refusal(r));
+        return answer(r, HTTP_NOT_IMPLEMENTED,
+                      "WebSocket over HTTP/2 is not supported by httpd 2.4: connect with HTTP/1.1.");
     }
     tc_handler_check_handshake(r, &handshake);
     if (handshake.status != HTTP_SWITCHING_PROTOCOLS) {
@@ -254,10 +254,6 @@ int tc_handler(request_rec *r)
     }
     if (!tc_credentials_number(r, "after", &after)) {
         return answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event.");
-    }
-    refusal = tc_takeover_refusal(r);
-    if (refusal != NULL) {
-        return answer(r, HTTP_NOT_IMPLEMENTED, refusal);
     }
     child = tc_runtime_start();
     if (child == NULL) {

@@ -30,7 +30,7 @@ int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handsh
 
 /*
  * Answers with 101 (4.2.2) and leaves the connection to the loop, or with 503 where that has no room. Owns the
- * adoption from now on; tc_takeover_refusal() found nothing against it. Returns what the handler returns.
+ * adoption from now on. Returns what the handler returns.
  */
 int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
                          const tc_handshake_out_t *handshake);

@@ -4,18 +4,20 @@
 
 #include "base/log.h"
 
+#include <apr_strings.h>
 #include <http_log.h>
 
 #define TC_OFTEN_LINES 20 /* a second and process, of what an administrator asks for with LogLevel info */
 
 /* ap_log_rerror() for at most `burst` lines a second; the next one says how many were left out. */
-#define TC_LOG_OFTEN(burst, level, status, r, format, ...)                                         \
+#define TC_LOG_OFTEN(burst, level, status, r, ...)                                                 \
     do {                                                                                           \
         static tc_log_limit_t limit = TC_LOG_LIMIT(burst);                                         \
         char more[TC_LOG_MORE_CHARS];                                                              \
                                                                                                    \
         if (tc_log_may(&limit, more)) {                                                            \
-            ap_log_rerror(APLOG_MARK, (level), (status), (r), format "%s", ##__VA_ARGS__, more);   \
+            ap_log_rerror(APLOG_MARK, (level), (status), (r), "%s%s",                              \
+                          apr_psprintf((r)->pool, __VA_ARGS__), more);                             \
         }                                                                                          \
     } while (0)
 

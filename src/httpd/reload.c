@@ -94,7 +94,7 @@ int tc_reload_make(server_rec *server)
 
 /* ---- httpd's plans ---- */
 
-static bool is_reload(void)
+bool tc_reload_has_begun(void)
 {
     return ap_scoreboard_image->global->running_generation != own_generation;
 }
@@ -133,7 +133,7 @@ static tc_outlook_t look_out(void)
 {
     tc_outlook_t outlook;
 
-    outlook.is_reload = is_reload();
+    outlook.is_reload = tc_reload_has_begun();
     outlook.has_successor = atomic_load(&handover.board->configurations) != own_configuration;
     outlook.server_ends = !outlook.is_reload && does_server_end();
     outlook.crowded = is_crowded();
@@ -160,7 +160,7 @@ tc_farewell_e tc_reload_farewell(int graceful)
     if (graceful || (!is_threaded && !is_killed())) {
         return TC_FAREWELL_MOVE;
     }
-    return is_reload() ? TC_FAREWELL_RESTART : TC_FAREWELL_STOP;
+    return tc_reload_has_begun() ? TC_FAREWELL_RESTART : TC_FAREWELL_STOP;
 }
 
 bool tc_reload_is_awaited(void)

@@ -23,6 +23,9 @@ void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_p
  */
 bool tc_reload_is_awaited(void);
 
+/* True when httpd reloads, and this child is of a generation that ends. */
+bool tc_reload_has_begun(void);
+
 /* How a child ends that httpd asks to; `graceful` as child_stopping has it. */
 tc_farewell_e tc_reload_farewell(int graceful);
 

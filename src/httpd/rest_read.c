@@ -242,9 +242,6 @@ static int reply_stream(tc_visit_t *visit, query_t *query)
     if (!read_last_event_id(visit->r, &query->after)) {
         return tc_reply_error(visit->r, TC_CHAT_INVALID_FIELD, "Last-Event-ID");
     }
-    if (tc_takeover_refusal(visit->r) != NULL) {
-        return tc_reply_error(visit->r, TC_CHAT_NOT_SUPPORTED, NULL);
-    }
     return hold_connection(visit, query);
 }
 
@@ -263,7 +260,7 @@ static int reply_list(tc_visit_t *visit, query_t *query)
         return tc_reply_error(visit->r, TC_CHAT_FORBIDDEN, NULL);
     }
     if (count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
-        && tc_takeover_refusal(visit->r) == NULL) {
+        && tc_takeover_has_room(visit->r)) {
         query->after = last_seq; /* what may lie between was deleted */
         return hold_connection(visit, query);
     }

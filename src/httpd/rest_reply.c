@@ -47,8 +47,6 @@ static int status_of(tc_chat_error_e error, const char **field)
         return HTTP_REQUEST_ENTITY_TOO_LARGE;
     case TC_CHAT_UNSUPPORTED_MEDIA_TYPE:
         return HTTP_UNSUPPORTED_MEDIA_TYPE;
-    case TC_CHAT_NOT_SUPPORTED:
-        return HTTP_NOT_IMPLEMENTED;
     case TC_CHAT_RATE_LIMITED:
         return HTTP_TOO_MANY_REQUESTS;
     case TC_CHAT_UNAVAILABLE:

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "httpd/bridge.h"
 #include "httpd/often.h"
 #include "httpd/runtime.h"
 
@@ -144,34 +145,44 @@ static const char *find_unknown_filter(const ap_filter_t *filter)
     return NULL;
 }
 
-const char *tc_takeover_refusal(request_rec *r)
+/* Said once a child: it goes on, for the price of a worker. */
+static bool needs_bridge_for(request_rec *r, const char *why, const char *name)
+{
+    static atomic_bool said;
+
+    if (!atomic_exchange(&said, true)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "TC0051: connections with %s%s cannot be taken over: a worker relays each", why,
+                      name);
+    }
+    return true;
+}
+
+static bool needs_bridge(request_rec *r)
 {
     conn_rec *c = r->connection;
     connection_t *connection = connection_of(c);
     const char *name;
 
     if (c->master != NULL) {
-        return "WebSocket over HTTP/2 is not supported yet: connect with HTTP/1.1.";
+        return true; /* HTTP/2: what else? */
     }
     if (connection == NULL) {
-        return "This connection cannot be upgraded.";
+        return needs_bridge_for(r, "a connection of another kind", "");
     }
     if (ap_ssl_conn_is_ssl(c) && connection->ssl == NULL) {
-        TC_LOG_OFTEN(1, APLOG_ERR, 0, r,
-                     "TC0050: TLS is not mod_ssl's: the connection cannot be taken over");
-        return "This connection cannot be upgraded.";
+        return needs_bridge_for(r, "TLS that is not mod_ssl's", "");
     }
     name = find_unknown_filter(c->input_filters);
     if (name == NULL) {
         name = find_unknown_filter(c->output_filters);
     }
-    if (name != NULL) {
-        TC_LOG_OFTEN(1, APLOG_ERR, 0, r,
-                     "TC0051: the connection filter %s is not known: the connection cannot be taken over",
-                     name);
-        return "This connection cannot be upgraded.";
-    }
-    return NULL;
+    return name != NULL && needs_bridge_for(r, "the filter ", name);
+}
+
+bool tc_takeover_has_room(request_rec *r)
+{
+    return !needs_bridge(r) || tc_bridge_has_room();
 }
 
 /* ---- taking it ---- */
@@ -307,6 +318,9 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
     connection_t *connection = connection_of(r->connection);
     apr_status_t rv = APR_SUCCESS;
 
+    if (needs_bridge(r)) {
+        return tc_bridge(r, child, adoption, status, head);
+    }
     adoption->fd = duplicate_socket(r->connection);
     if (adoption->fd < 0) {
         /* Short of descriptors somebody must act; otherwise httpd, stopping, has closed the socket already. */

@@ -569,14 +569,14 @@ static const char *const codes[] = {
     "unavailable",  "overloaded",       "internal",
     "rate_limited", "unauthorized", "forbidden",        "origin_not_allowed",
     "not_found",    "method_not_allowed", "precondition_failed", "too_large",
-    "unsupported_media_type", "not_supported",
+    "unsupported_media_type",
 };
 
 START_TEST(an_error_has_its_stable_code_and_only_the_fields_it_has)
 {
     int error;
 
-    for (error = TC_CHAT_INVALID_JSON; error <= TC_CHAT_NOT_SUPPORTED; error++) {
+    for (error = TC_CHAT_INVALID_JSON; error <= TC_CHAT_UNSUPPORTED_MEDIA_TYPE; error++) {
         tc_buf_t buf = TC_BUF_INIT;
         json_object *object, *value;
 

@@ -37,9 +37,11 @@ static tc_passage_t open_passage(void)
 /* The lowest free descriptor: what is not closed makes it rise. */
 static int free_descriptor(void)
 {
-    int fd = dup(0);
+    int fd = 0;
 
-    close(fd);
+    while (fcntl(fd, F_GETFD) >= 0) {
+        fd++;
+    }
     return fd;
 }
 
@@ -161,7 +163,7 @@ START_TEST(a_record_for_which_there_is_no_descriptor_left_is_lost_and_says_so)
 {
     tc_passage_t passage = open_passage();
     tc_buf_t record = TC_BUF_INIT;
-    int fds[64], count = 0, fd;
+    int fds[64] = {0}, count = 0, fd;
 
     ck_assert_int_eq(tc_passage_send(&passage, "one", 3, passage.in), APR_SUCCESS);
     ck_assert_int_eq(tc_passage_send(&passage, "two", 3, passage.in), APR_SUCCESS);
@@ -312,18 +314,19 @@ START_TEST(those_who_receive_are_found_and_share)
     ck_assert_uint_eq(tc_handover_children(&handover, 1), 2);
     ck_assert_uint_eq(tc_handover_fewest(&handover, old), UINT_MAX);
     ck_assert(!tc_handover_has_leavers(&handover, 1));
-    old->held = 3;
+    atomic_store(&old->held, 3);
     ck_assert(tc_handover_has_leavers(&handover, 1));
     ck_assert(tc_handover_has_leavers(&handover, 0)); /* it does not receive */
-    first->receives = second->receives = true;
-    first->held = 7;
-    second->held = 5;
+    atomic_store(&first->receives, true);
+    atomic_store(&second->receives, true);
+    atomic_store(&first->held, 7);
+    atomic_store(&second->held, 5);
     ck_assert_uint_eq(tc_handover_receivers(&handover, old, 9), 2);
     ck_assert_uint_eq(tc_handover_receivers(&handover, old, 1), 1);
     ck_assert_uint_eq(tc_handover_receivers(&handover, first, 9), 1);
     ck_assert_uint_eq(tc_handover_fewest(&handover, old), 5);
     ck_assert_uint_eq(tc_handover_fewest(&handover, second), 7);
-    second->version = TC_PARCEL_VERSION + 1;
+    atomic_store(&second->version, TC_PARCEL_VERSION + 1);
     ck_assert_uint_eq(tc_handover_receivers(&handover, old, 9), 1);
     tc_handover_leave(first);
     ck_assert_uint_eq(tc_handover_receivers(&handover, old, 9), 0);
@@ -341,8 +344,8 @@ START_TEST(who_died_receives_nothing_and_its_seat_is_free)
         pid = fork();
         if (pid == 0) {
             seat = tc_handover_sit(&handover, getpid(), 0);
-            seat->receives = true;
-            seat->held = 9;
+            atomic_store(&seat->receives, true);
+            atomic_store(&seat->held, 9);
             _exit(0);
         }
         waitpid(pid, NULL, 0);
@@ -352,7 +355,7 @@ START_TEST(who_died_receives_nothing_and_its_seat_is_free)
     for (i = 0; i < handover.count; i++) {
         seat = tc_handover_sit(&handover, getpid(), 0);
         ck_assert_ptr_nonnull(seat);
-        ck_assert(!seat->receives && seat->held == 0);
+        ck_assert(!atomic_load(&seat->receives) && atomic_load(&seat->held) == 0);
     }
     ck_assert_ptr_null(tc_handover_sit(&handover, getpid(), 0));
 }

@@ -14,6 +14,7 @@ use TripChat::WebSocket;
 
 use constant {
     WORKERS => 4,
+    NO_SLOT => qr/\bAH00288:/,    # worker, while the old child has the only one
     HELD    => 20,       # of each kind: many times the workers
     MANY    => 1000,     # on the one worker of a prefork child
     PARTS   => 24,       # how many cuts of a run of TLS records are tried
@@ -133,7 +134,7 @@ for my $mpm (qw(event worker prefork)) {
             all_hear("the chat works again over $name", @members);
             $_->leave for @members;
         }
-        stops_clean($server, 'nothing is left in the log or of processes');
+        stops_clean($server, 'nothing is left in the log or of processes', NO_SLOT);
     };
 }
 
@@ -231,18 +232,30 @@ subtest 'a connection that mod_remoteip has introduced is taken over' => sub {
     stops_clean($server, 'and the error log has nothing to say');
 };
 
-subtest 'a connection with a filter nobody knows is refused' => sub {
+subtest 'a connection with a filter nobody knows is relayed by a worker' => sub {
     my $server = TripChat::Server->start(
         modules     => ['dumpio'],
         site_config => 'DumpIOInput On',
         log_level   => 'info tripchat:debug dumpio:trace7',
+        workers     => 4,
     );
-    my $site   = $server->site;
+    my $site    = $server->site;
+    my @members = members($site, 2);
+    all_hear('members talk', @members);
+    my $large = "\x{1f600}" x 10_000;
+    $members[0]->say($large);
+    ok($_->next_json('chat_message')->{message}{content} eq $large, 'a large message comes') for @members;
+    like($server->error_log, qr/\bTC0051:.*dumpio_in/, 'the log names the filter');
     my $answer = $site->connect->request(
         TripChat::WebSocket::upgrade_request(path => $site->path($site->new_trip, token => $site->token('ann'))));
-    is($answer->{status}, 501, 'with 501');
-    like($server->error_log, qr/\bTC0051:.*dumpio_in/, 'and the log names the filter');
-    stops_clean($server, 'that is all', qr/\bTC0051:/);
+    is($answer->{status}, 503, 'half of the workers may be held, not more');
+    is((shift @members)->leave->{code}, 1000, 'a close is answered');
+    push @members, until_true('a worker to be free again', sub { eval { (members($site, 1))[0] } });
+    my @old = $server->child_pids;
+    $server->graceful;
+    all_are_closed_with(1012, 'a reload closes with 1012', @members);
+    until_true('the old child to go', sub { !grep { kill 0, $_ } @old });
+    stops_clean($server, 'that is all', qr/\bTC005[14]:/);
 };
 
 subtest 'a client that goes without a word is forgotten' => sub {

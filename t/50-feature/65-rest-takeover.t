@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 
 use TripChat::Rest;
@@ -126,17 +127,18 @@ for my $mpm (qw(event worker prefork)) {
         my $server = TripChat::Server->start(mpm => $mpm, tls => 1, workers => 2, shared => 1, site_config => LONG);
         my $trip   = trip_with_one($server->site);
         my @pollers = map { pollers($server->site($_), $trip, FEW) } qw(plain tls);
-        my @readers = map { readers($server->site($_), $trip, FEW) } qw(plain tls);
+        my @plain = readers($server->site('plain'), $trip, FEW);
+        my @tls   = readers($server->site('tls'),   $trip, FEW);
         are_held($server, $trip, scalar @pollers);
         my @old = $server->child_pids;
         $server->graceful;
-        all_are_told(1012, \@pollers, \@readers, 'all are told');
+        all_are_told(1012, \@pollers, \@tls, 'who cannot be moved is told');
         until_true('the old child to go', sub { !grep { kill 0, $_ } @old });
         my @again = pollers($server->site, $trip, FEW);
         my $events = $server->site->rest->follow($trip, {}, fields => { 'Last-Event-ID' => 0 });
         is_deeply(seqs_of(@{ $events->next_json->{messages} }), [1], 'who comes back resumes');
-        all_have($server->site->rest->posted($trip, 'and on'), \@again, [$events], 'and hears on');
-        $events->disconnect;
+        all_have($server->site->rest->posted($trip, 'and on'), \@again, [$events, @plain], 'and hears on, as those do who were moved');
+        $_->disconnect for $events, @plain;
         stops_clean($server, 'nothing is left, in the log or of processes');
     };
 }
@@ -201,29 +203,66 @@ sub over_http2 {
     return ($status, JSON::PP->new->utf8->decode($body));
 }
 
-subtest 'over HTTP/2 reading works, a poll does not wait, and a stream is refused' => sub {
-    my $server = TripChat::Server->start(mpm => 'event', http2 => 1);
+# curl that follows a room over HTTP/2, and the next line that begins so.
+sub follow_over_http2 {
+    my ($site, $trip) = @_;
+    my $url   = sprintf 'http://127.0.0.1:%d%s', $site->port, TripChat::Rest::list_path($trip);
+    my $token = $site->token('ann');
+    my $pid   = open my $curl, '-|', 'curl', '-sN', '--http2-prior-knowledge', '-H', "Authorization: Bearer $token",
+        '-H', 'Accept: text/event-stream', $url;
+    return $pid ? ($pid, $curl) : die "curl: $!\n";
+}
+
+sub next_line {
+    my ($curl, $start) = @_;
+    while (my $line = <$curl>) {
+        return $line if index($line, $start) == 0;
+    }
+    return '';
+}
+
+subtest 'over HTTP/2 a worker relays polls and streams' => sub {
+    my $server = TripChat::Server->start(mpm => 'event', http2 => 1, workers => 4);
     my $site   = $server->site;
     my $trip   = trip_with_one($site);
     my ($status, $page) = over_http2($site, TripChat::Rest::list_path($trip));
     is_deeply([$status, seqs_of(@{ $page->{results} })], ['2 200', [1]], 'a page');
+    my ($pid, $curl) = follow_over_http2($site, $trip);
+    like(next_line($curl, 'data: '), qr/"message_history"/, 'a stream begins with the history');
+    my $poster = fork // die "fork: $!\n";
+    if (!$poster) {
+        until_true('the poll to be held', sub { 2 == (() = $server->error_log =~ /TC0026/g) });
+        $site->rest->posted($trip, 'two');
+        POSIX::_exit(0);
+    }
     ($status, $page) = over_http2($site, TripChat::Rest::list_path($trip, after => 1, wait => 60));
-    is_deeply([$status, $page->{results}, $page->{last_seq}], ['2 200', [], 1], 'a poll is answered at once, though it is empty');
-    ($status, my $error) = over_http2($site, TripChat::Rest::list_path($trip), 'Accept: text/event-stream');
-    is_deeply([$status, @$error{qw(type code)}], ['2 501', 'error', 'not_supported'], 'a stream is refused');
+    waitpid $poster, 0;
+    is_deeply([$status, seqs_of(@{ $page->{results} })], ['2 200', [2]], 'a poll is answered when there is news');
+    like(next_line($curl, 'data: '), qr/"two"/, 'and the stream has it, too');
+    my @old = $server->child_pids;
+    $server->graceful;
+    is(next_line($curl, 'event: '), "event: close\n", 'a reload ends the stream');
+    like(next_line($curl, 'data: '), qr/^data: \{"code":1012,/, 'with 1012');
+    close $curl;
+    until_true('the old child to go', sub { !grep { kill 0, $_ } @old });
     stops_clean($server, 'and the log has nothing to say');
 };
 
-subtest 'a connection with a filter nobody knows is not held' => sub {
+subtest 'polls and streams through a filter nobody knows are relayed' => sub {
     my $server = TripChat::Server->start(
         modules     => ['dumpio'],
         site_config => 'DumpIOInput On',
         log_level   => 'info tripchat:debug dumpio:trace7',
+        workers     => 4,
     );
-    my $site = $server->site;
-    my $trip = trip_with_one($site);
-    is_deeply($site->rest->ask_for_news($trip, 1)->news->{results}, [], 'a poll is answered at once');
-    refusal_is($site->rest->list($trip, {}, fields => { Accept => 'text/event-stream' }), 501, { code => 'not_supported' }, 'a stream is refused');
+    my $site    = $server->site;
+    my $trip    = trip_with_one($site);
+    my @pollers = pollers($site, $trip, 1);
+    my @readers = readers($site, $trip, 1);
+    my $message = $site->rest->posted($trip, 'two');
+    all_have($message, [], \@readers, 'a stream has what comes');
+    is_deeply([map { $_->{id} } @{ $pollers[0]->news->{results} }], [$message->{id}], 'a poll as well');
+    $_->disconnect for @readers;
     stops_clean($server, 'that is all', qr/\bTC0051:/);
 };
 

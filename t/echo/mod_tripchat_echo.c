@@ -75,7 +75,7 @@ static int upgrade(request_rec *r, tc_handshake_out_t *handshake)
     tc_child_t *child = tc_runtime_start();
     tc_adoption_t *adoption;
 
-    if (child == NULL || tc_takeover_refusal(r) != NULL) {
+    if (child == NULL) {
         return HTTP_SERVICE_UNAVAILABLE;
     }
     adoption = make_adoption();

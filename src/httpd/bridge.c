@@ -1,0 +1,284 @@
+/* Connections that a worker relays. See bridge.h. */
+#include "httpd/bridge.h"
+
+#include "httpd/often.h"
+#include "httpd/reload.h"
+
+#include <ap_mpm.h>
+#include <apr_portable.h>
+#include <apr_strings.h>
+#include <errno.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+APLOG_USE_MODULE(tripchat);
+
+#define CHUNK_BYTES 16384 /* that go one way before the other has its turn */
+#define LOOK_MS 1000      /* how often a worker of prefork looks whether its child is to end */
+
+static atomic_uint held; /* workers */
+
+typedef struct {
+    request_rec *r;
+    tc_child_t *child;
+    ap_filter_t *out;   /* to the client */
+    int fd;             /* our end of the pair */
+    int client;         /* to be polled; -1: an HTTP/2 stream, of which nothing is read, or it has ended */
+    bool needs_head;    /* HTTP/2: what comes begins with a head */
+    char *input;        /* of the client, not yet in the pair */
+    apr_size_t input_len, input_done;
+    char buffer[CHUNK_BYTES];
+    apr_size_t buffered; /* of a head that is not whole */
+} bridge_t;
+
+static unsigned room(void)
+{
+    int threads = 1;
+
+    (void)ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    return threads > 3 ? (unsigned)threads / 2 : 1;
+}
+
+bool tc_bridge_has_room(void)
+{
+    return atomic_load(&held) < room();
+}
+
+/* ---- to the client ---- */
+
+static apr_status_t pass(bridge_t *bridge, const char *bytes, apr_size_t len)
+{
+    request_rec *r = bridge->r;
+    conn_rec *c = r->connection;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
+    apr_status_t rv;
+
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(bytes, len, c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(c->bucket_alloc));
+    rv = ap_pass_brigade(bridge->out, bb);
+    apr_brigade_destroy(bb);
+    return rv == APR_SUCCESS && c->aborted ? APR_ECONNABORTED : rv;
+}
+
+/* Fields that say how HTTP/1 goes on mean nothing here (RFC 9113, 8.2.2). */
+static void set_field(request_rec *r, const char *name, const char *value)
+{
+    if (strcasecmp(name, "Content-Type") == 0) {
+        ap_set_content_type(r, value);
+    }
+    else if (strcasecmp(name, "Content-Length") == 0) {
+        ap_set_content_length(r, apr_atoi64(value));
+    }
+    else if (strcasecmp(name, "Connection") != 0) {
+        apr_table_add(r->headers_out, name, value);
+    }
+}
+
+/* A head that we made ourselves, as status and fields of the response. */
+static void apply_head(request_rec *r, const char *head, apr_size_t len)
+{
+    char *lines = apr_pstrmemdup(r->pool, head, len), *last, *line = apr_strtok(lines, CRLF, &last);
+
+    r->status = line != NULL && strlen(line) > 9 ? (int)apr_atoi64(line + 9) : HTTP_INTERNAL_SERVER_ERROR;
+    while ((line = apr_strtok(NULL, CRLF, &last)) != NULL) {
+        char *colon = strchr(line, ':');
+
+        if (colon != NULL) {
+            *colon = '\0';
+            set_field(r, line, colon + 1 + strspn(colon + 1, " "));
+        }
+    }
+}
+
+/* Gathers the head of an answer; what is behind it is its body. */
+static apr_status_t pass_after_head(bridge_t *bridge)
+{
+    char *end = strstr(bridge->buffer, CRLF CRLF);
+    apr_size_t head;
+
+    if (end == NULL) {
+        return bridge->buffered < sizeof(bridge->buffer) - 1 ? APR_SUCCESS : APR_EGENERAL;
+    }
+    head = (apr_size_t)(end - bridge->buffer) + 4;
+    apply_head(bridge->r, bridge->buffer, head);
+    bridge->needs_head = false;
+    return pass(bridge, bridge->buffer + head, bridge->buffered - head);
+}
+
+/* One piece of what the loop has written; APR_EOF when it has closed. */
+static apr_status_t relay_out(bridge_t *bridge)
+{
+    apr_size_t at = bridge->needs_head ? bridge->buffered : 0;
+    ssize_t got = read(bridge->fd, bridge->buffer + at, sizeof(bridge->buffer) - 1 - at);
+
+    if (got < 0) {
+        return errno == EAGAIN || errno == EINTR ? APR_SUCCESS : apr_get_os_error();
+    }
+    if (got == 0) {
+        return APR_EOF;
+    }
+    if (!bridge->needs_head) {
+        return pass(bridge, bridge->buffer, (apr_size_t)got);
+    }
+    bridge->buffered += (apr_size_t)got;
+    bridge->buffer[bridge->buffered] = '\0';
+    return pass_after_head(bridge);
+}
+
+/* ---- from the client ---- */
+
+static void end_input(bridge_t *bridge)
+{
+    bridge->client = -1;
+    (void)shutdown(bridge->fd, SHUT_WR);
+}
+
+/* Writes what has been read; what does not fit waits. */
+static void write_input(bridge_t *bridge)
+{
+    while (bridge->input_done < bridge->input_len) {
+        ssize_t sent = send(bridge->fd, bridge->input + bridge->input_done,
+                            bridge->input_len - bridge->input_done, MSG_NOSIGNAL);
+
+        if (sent < 0) {
+            if (errno != EAGAIN && errno != EINTR) {
+                end_input(bridge);
+                bridge->input_len = bridge->input_done = 0;
+            }
+            return;
+        }
+        bridge->input_done += (apr_size_t)sent;
+    }
+    bridge->input_len = bridge->input_done = 0;
+}
+
+/* Takes what the filters have; they may hold more than poll() can know of. */
+static void relay_in(bridge_t *bridge)
+{
+    conn_rec *c = bridge->r->connection;
+    apr_bucket_brigade *bb = apr_brigade_create(bridge->r->pool, c->bucket_alloc);
+    apr_status_t rv = APR_SUCCESS;
+
+    while (bridge->client >= 0 && bridge->input_len == 0 && rv == APR_SUCCESS) {
+        rv = ap_get_brigade(c->input_filters, bb, AP_MODE_READBYTES, APR_NONBLOCK_READ, CHUNK_BYTES);
+        if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb)) {
+            break;
+        }
+        if (rv == APR_SUCCESS) {
+            bridge->input_len = CHUNK_BYTES;
+            rv = apr_brigade_flatten(bb, bridge->input, &bridge->input_len);
+            write_input(bridge);
+        }
+        apr_brigade_cleanup(bb);
+    }
+    apr_brigade_destroy(bb);
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv)) {
+        end_input(bridge);
+    }
+}
+
+/* ---- the worker's stay ---- */
+
+static void relay(bridge_t *bridge)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    while (rv == APR_SUCCESS) {
+        struct pollfd fds[2] = {{bridge->fd, POLLIN, 0}, {-1, POLLIN, 0}};
+
+        relay_in(bridge);
+        if (bridge->input_len > 0) {
+            fds[0].events |= POLLOUT;
+        }
+        else {
+            fds[1].fd = bridge->client;
+        }
+        if (poll(fds, 2, LOOK_MS) < 0 && errno != EINTR) {
+            return;
+        }
+        /* prefork tells nobody before its worker has come back. */
+        if (tc_reload_has_begun()) {
+            tc_child_farewell(bridge->child, TC_FAREWELL_MOVE);
+        }
+        if (fds[0].revents & POLLOUT) {
+            write_input(bridge);
+        }
+        if (fds[0].revents & (POLLIN | POLLHUP | POLLERR)) {
+            rv = relay_out(bridge);
+        }
+    }
+}
+
+/* What comes is no HTTP/1 message of httpd's any more. */
+static void step_aside(request_rec *r, int status)
+{
+    conn_rec *c = r->connection;
+
+    ap_remove_input_filter_byhandle(c->input_filters, "reqtimeout");
+    r->status = status;
+    r->status_line = ap_get_status_line(status);
+    r->output_filters = r->proto_output_filters = c->output_filters;
+    r->input_filters = r->proto_input_filters = c->input_filters;
+    c->keepalive = AP_CONN_CLOSE;
+}
+
+/* Where the client is, and the head of the answer if it is ours to send. */
+static apr_status_t begin(bridge_t *bridge, int status, const char *head)
+{
+    request_rec *r = bridge->r;
+    conn_rec *c = r->connection;
+    apr_os_sock_t os_socket;
+
+    if (c->master != NULL) {
+        bridge->needs_head = head == NULL;
+        apr_table_setn(r->subprocess_env, "no-gzip", "1"); /* nothing may be gathered on the way */
+        if (head != NULL) {
+            apply_head(r, head, strlen(head));
+        }
+        return APR_SUCCESS;
+    }
+    if (apr_os_sock_get(&os_socket, ap_get_conn_socket(c)) != APR_SUCCESS) {
+        return APR_ENOTSOCK;
+    }
+    bridge->client = os_socket;
+    step_aside(r, status);
+    bridge->out = c->output_filters;
+    return head != NULL ? pass(bridge, head, strlen(head)) : APR_SUCCESS;
+}
+
+int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int status, const char *head)
+{
+    bridge_t *bridge = apr_pcalloc(r->pool, sizeof(*bridge));
+    int ends[2] = {-1, -1};
+
+    if (atomic_fetch_add(&held, 1) >= room()
+        || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+        TC_LOG_OFTEN(1, APLOG_WARNING, 0, r, "TC0054: no worker or descriptor for another connection that has to be "
+                     "relayed (of at most %u)", room());
+        atomic_fetch_sub(&held, 1);
+        tc_child_drop(child, adoption);
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    bridge->r = r;
+    bridge->child = child;
+    bridge->out = r->output_filters;
+    bridge->fd = ends[1];
+    bridge->client = -1;
+    bridge->input = apr_palloc(r->pool, CHUNK_BYTES);
+    adoption->fd = ends[0];
+    adoption->bridged = true;
+    if (begin(bridge, status, head) == APR_SUCCESS) {
+        tc_child_adopt(child, adoption);
+        relay(bridge);
+    }
+    else {
+        tc_child_drop(child, adoption);
+    }
+    close(bridge->fd);
+    atomic_fetch_sub(&held, 1);
+    return OK;
+}
