@@ -466,6 +466,7 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         tc_access_on_job(room, job, now_us);
         mind_the_gap(hub, room);
         break;
+    case TC_JOB_PROBE:
     case TC_JOB_HEADS:
         break;
     }
@@ -484,6 +485,9 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     if (job->kind == TC_JOB_HEADS) {
         on_heads(hub, job);
+        tc_job_destroy(job);
+    }
+    else if (job->kind == TC_JOB_PROBE) {
         tc_job_destroy(job);
     }
     else {
