@@ -63,6 +63,10 @@ endif
 
 -include $(sort $(OBJ:.o=.d) $(ECHO_OBJ:.o=.d))
 
+# What the metrics' page says of itself.
+%/src/httpd/monitor.o: PURE_CFLAGS += -DTC_VERSION='"$(VERSION)"'
+$(BUILD)/module/src/httpd/monitor.o: VERSION
+
 deps:
 	@conf/demo/install-packages build run
 

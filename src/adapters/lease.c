@@ -3,8 +3,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "codec/close.h"
 #include "codec/wire.h"
+#include "domain/room.h"
 
 #include <stdlib.h>
 
@@ -106,6 +108,9 @@ void tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, s
     else {
         tc_log(TC_LOG_INFO, 0, "TC0027: connection %llu: a new token is refused: %s",
                (unsigned long long)member->id, why);
+        if (member->room != NULL) {
+            tc_metrics_add(member->room->site->metrics_slot, TC_M_ERRORS_SENT + TC_L_ERROR_UNAUTHORIZED, 1);
+        }
         tc_chat_encode_error(&buf, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
     }
     send_text(member, &buf, false);

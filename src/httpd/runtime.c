@@ -2,8 +2,10 @@
 #include "httpd/runtime.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "codec/close.h"
 #include "httpd/admission.h"
+#include "httpd/monitor.h"
 #include "httpd/scrub.h"
 
 #include <ap_mpm.h>
@@ -152,7 +154,10 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     if (rc == OK) {
         rc = check_bus(server);
     }
-    return rc == OK ? tc_admission_make(pconf, server) : rc;
+    if (rc == OK) {
+        rc = tc_admission_make(pconf, server);
+    }
+    return rc == OK ? tc_monitor_make(server, vhosts) : rc;
 }
 
 /* ---- the child ---- */
@@ -252,7 +257,9 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     wanted.db_threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
     wanted.doors = tc_vhosts_doors(vhosts);
     tc_admission_config(&wanted);
+    tc_monitor_sit(pchild, server);
     tc_runtime_prepare(pchild, server, &wanted);
+    tc_metrics_set(TC_METRICS_CHILD, TC_M_MAX_CONNECTIONS, child_config.max_connections);
 }
 
 void tc_runtime_child_stopping(apr_pool_t *pchild, int graceful)

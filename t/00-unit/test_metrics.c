@@ -5,9 +5,11 @@
 #include "unit.h"
 
 #include "adapters/exposition.h"
+#include "base/flight.h"
 #include "codec/chat.h"
 #include "domain/event.h"
 #include "domain/rate.h"
+#include "domain/store.h"
 
 #include <signal.h>
 #include <string.h>
@@ -245,6 +247,14 @@ START_TEST(labels_are_in_the_order_of_what_they_name)
         ck_assert_str_eq(values_of(TC_M_ERRORS_SENT)[error - 1], tc_chat_error_code((tc_chat_error_e)error));
     }
     ck_assert_int_eq(TC_L_ERROR_COUNT, TC_CHAT_NOT_SUPPORTED);
+    ck_assert_str_eq(values_of(TC_M_MESSAGES_RECEIVED)[TC_CHAT_IN_MESSAGE], "chat_message");
+    ck_assert_str_eq(values_of(TC_M_MESSAGES_RECEIVED)[TC_CHAT_IN_EDIT], "edit_message");
+    ck_assert_str_eq(values_of(TC_M_MESSAGES_RECEIVED)[TC_CHAT_IN_TYPING], "typing");
+    ck_assert_str_eq(values_of(TC_M_MESSAGES_RECEIVED)[TC_CHAT_IN_AUTHENTICATE], "authenticate");
+    ck_assert_str_eq(values_of(TC_M_MESSAGES_RECEIVED)[TC_CHAT_IN_PING], "ping");
+    ck_assert_str_eq(values_of(TC_M_DATABASE_TIME)[TC_JOB_LOAD - TC_JOB_EDIT], "load");
+    ck_assert_str_eq(values_of(TC_M_DATABASE_TIME)[TC_JOB_ACCESS - TC_JOB_EDIT], "access");
+    ck_assert_int_ge(TC_JOB_PROBE - TC_JOB_EDIT, TC_L_OPERATION_COUNT);
     ck_assert_str_eq(values_of(TC_M_RATE_REFUSALS)[TC_ACTION_MESSAGE], "message");
     ck_assert_str_eq(values_of(TC_M_RATE_REFUSALS)[TC_ACTION_EDIT], "edit");
     ck_assert_str_eq(values_of(TC_M_RATE_REFUSALS)[TC_ACTION_TYPING], "typing");
@@ -290,6 +300,61 @@ static void has_line(const char *page, const char *line)
     ck_assert_msg(at != NULL, "no line %s in\n%s", line, page);
 }
 
+/* ---- flights ---- */
+
+static uint64_t observed(const tc_board_t *board)
+{
+    uint64_t sums[TC_METRICS_CELLS], count = 0;
+    unsigned i;
+
+    tc_board_sum(board, 1, sums);
+    for (i = 0; i <= TC_HISTOGRAM_BOUNDS; i++) {
+        count += sums[TC_M_DELIVERY_TIME + i];
+    }
+    return count;
+}
+
+START_TEST(a_flight_is_observed_once_when_the_last_has_landed)
+{
+    tc_board_t *board = make_board();
+    tc_flight_t *flight = tc_flight_create(1, 1000);
+
+    tc_metrics_bind(tc_board_sit(board, getpid()));
+    tc_flight_board(tc_flight_ref(flight));
+    tc_flight_board(flight);
+    tc_flight_board(flight);
+    tc_flight_land(flight, 3000);
+    tc_flight_land(flight, 5000);
+    ck_assert_uint_eq(observed(board), 0);
+    tc_flight_cancel(flight); /* a slow reader: the others have it */
+    ck_assert_uint_eq(observed(board), 1);
+    ck_assert_uint_eq(sum_of(board, 1, TC_M_DELIVERY_TIME + TC_HISTOGRAM_CELLS - 1), 4000);
+    tc_flight_board(flight); /* somebody who comes later */
+    tc_flight_land(flight, 9000);
+    ck_assert_uint_eq(observed(board), 1);
+    tc_flight_unref(flight);
+    tc_flight_unref(flight);
+    free_board(board);
+}
+END_TEST
+
+START_TEST(a_flight_that_reaches_nobody_is_not_observed)
+{
+    tc_board_t *board = make_board();
+    tc_flight_t *flight = tc_flight_create(1, 1000);
+
+    tc_metrics_bind(tc_board_sit(board, getpid()));
+    tc_flight_board(flight);
+    tc_flight_cancel(flight);
+    tc_flight_board(NULL);
+    tc_flight_land(tc_flight_ref(NULL), 5);
+    tc_flight_unref(NULL);
+    ck_assert_uint_eq(observed(board), 0);
+    tc_flight_unref(flight);
+    free_board(board);
+}
+END_TEST
+
 START_TEST(the_page_says_what_was_counted)
 {
     tc_board_t *board = make_board();
@@ -332,4 +397,5 @@ UNIT_MAIN("metrics", without_a_seat_counts_go_nowhere_and_do_no_harm,
           a_site_keeps_its_slot_and_those_that_are_too_many_share_one,
           a_board_fits_who_counts_the_same_and_has_as_many_children,
           a_value_falls_into_the_bucket_whose_bound_it_does_not_exceed, labels_are_in_the_order_of_what_they_name,
-          no_two_series_have_a_cell_in_common, the_page_says_what_was_counted)
+          no_two_series_have_a_cell_in_common, a_flight_is_observed_once_when_the_last_has_landed,
+          a_flight_that_reaches_nobody_is_not_observed, the_page_says_what_was_counted)
