@@ -4,6 +4,7 @@
  */
 #include "httpd/config.h"
 #include "httpd/handler.h"
+#include "httpd/health.h"
 #include "httpd/monitor.h"
 #include "httpd/rest.h"
 #include "httpd/runtime.h"
@@ -36,6 +37,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(tc_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_rest_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_monitor_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(tc_health_handler, NULL, NULL, APR_HOOK_MIDDLE);
     tc_monitor_register_status_hook();
 }
 
