@@ -63,6 +63,10 @@ endif
 
 -include $(sort $(OBJ:.o=.d) $(ECHO_OBJ:.o=.d))
 
+# What the metrics' page says of itself.
+%/src/httpd/monitor.o: PURE_CFLAGS += -DTC_VERSION='"$(VERSION)"'
+$(BUILD)/module/src/httpd/monitor.o: VERSION
+
 deps:
 	@conf/demo/install-packages build run
 
@@ -96,7 +100,7 @@ grant revoke:
 # ---- tests ----
 
 # What the unit tests link: the layers without httpd and database, and the adapters that need neither.
-UNIT_SRC   := $(PURE_SRC) $(addprefix src/adapters/,handover.c jwk.c jwt.c jwt_key.c meter.c parcel.c redis_url.c spending.c sql_query.c tally.c) t/00-unit/unit.c
+UNIT_SRC   := $(PURE_SRC) $(addprefix src/adapters/,board.c exposition.c handover.c jwk.c jwt.c jwt_key.c meter.c parcel.c redis_url.c spending.c sql_query.c tally.c) t/00-unit/unit.c
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
 TSAN_TESTS := $(filter mailbox loop hub_threads,$(UNIT_TESTS))
 UNIT_CFLAGS = $(PURE_CFLAGS) -It/00-unit -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS

@@ -4,6 +4,8 @@
  */
 #include "httpd/config.h"
 #include "httpd/handler.h"
+#include "httpd/health.h"
+#include "httpd/monitor.h"
 #include "httpd/rest.h"
 #include "httpd/runtime.h"
 #include "httpd/scrub.h"
@@ -34,6 +36,9 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_log_transaction(tc_scrub_log, NULL, loggers, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(tc_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_rest_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(tc_monitor_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(tc_health_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    tc_monitor_register_status_hook();
 }
 
 __attribute__((visibility("default"))) AP_DECLARE_MODULE(tripchat) = {

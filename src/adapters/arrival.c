@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/units.h"
 #include "codec/close.h"
 #include "codec/wire.h"
@@ -32,6 +33,7 @@ static void refuse(int fd, const tc_parcel_prefix_t *prefix, unsigned code, cons
 {
     unsigned char payload[TC_CONTROL_MAX_BYTES];
 
+    tc_metrics_add(TC_METRICS_OTHER, TC_M_HANDOVERS + TC_L_HANDOVER_REFUSED, 1);
     if (prefix->closable) {
         tc_blob_t *frame = tc_wire_frame(TC_OPCODE_CLOSE, payload,
                                          tc_close_encode(code, reason, payload), 0);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "codec/envelope.h"
 #include "domain/typing.h"
@@ -64,13 +65,26 @@ static order_t *make_order(tc_bus_t *bus, order_e what, const void *data, size_t
     return order;
 }
 
+/* One more mail waits, or one less. */
+static void note_mail(atomic_uint *waiting, unsigned way, bool more)
+{
+    if (more) {
+        atomic_fetch_add(waiting, 1);
+        tc_metrics_add(TC_METRICS_CHILD, TC_M_BUS_MAIL + way, 1);
+    }
+    else {
+        atomic_fetch_sub(waiting, 1);
+        tc_metrics_sub(TC_METRICS_CHILD, TC_M_BUS_MAIL + way, 1);
+    }
+}
+
 static void post_order(order_t *order)
 {
     tc_redis_door_t *door = order->door;
 
-    atomic_fetch_add(&door->redis->outgoing, 1);
+    note_mail(&door->redis->outgoing, TC_L_WAY_OUT, true);
     if (!tc_loop_post(door->redis->own_loop, &order->mail)) {
-        atomic_fetch_sub(&door->redis->outgoing, 1);
+        note_mail(&door->redis->outgoing, TC_L_WAY_OUT, false);
         free(order);
     }
 }
@@ -78,7 +92,10 @@ static void post_order(order_t *order)
 /* A bus thread that comes not after gets no more of what can be left out. */
 static bool comes_after(const tc_bus_t *bus)
 {
-    return atomic_load(&((const tc_redis_door_t *)bus)->redis->outgoing) < TC_BUS_QUEUE_MAILS;
+    bool comes = atomic_load(&((const tc_redis_door_t *)bus)->redis->outgoing) < TC_BUS_QUEUE_MAILS;
+
+    tc_metrics_add(TC_METRICS_CHILD, TC_M_BUS_DROPPED + TC_L_WAY_OUT, !comes);
+    return comes;
 }
 
 static void post_of_room(tc_bus_t *bus, const tc_room_t *room, order_e what, const tc_buf_t *data)
@@ -194,7 +211,7 @@ static void deliver_news(tc_mail_t *mail, void *context)
     const tc_site_t *site = news->door->site;
 
     (void)context;
-    atomic_fetch_sub(&redis->incoming, 1);
+    note_mail(&redis->incoming, TC_L_WAY_IN, false);
     switch (news->what) {
     case NEWS_JOINED:
         tc_hub_on_bus_joined(redis->hub, site, &news->room_id);
@@ -236,9 +253,9 @@ static news_t *make_news(news_e what, tc_redis_door_t *door, const tc_uuid_t *ro
 
 static void post_news(tc_bus_redis_t *redis, news_t *news)
 {
-    atomic_fetch_add(&redis->incoming, 1);
+    note_mail(&redis->incoming, TC_L_WAY_IN, true);
     if (!tc_loop_post(redis->loop, &news->mail)) {
-        atomic_fetch_sub(&redis->incoming, 1);
+        note_mail(&redis->incoming, TC_L_WAY_IN, false);
         free_news(news);
     }
 }
@@ -298,7 +315,7 @@ static void deliver_order(tc_mail_t *mail, void *context)
     tc_bus_redis_t *redis = context;
     order_t *order = (order_t *)mail;
 
-    atomic_fetch_sub(&redis->outgoing, 1);
+    note_mail(&redis->outgoing, TC_L_WAY_OUT, false);
     if (order->what != ORDER_SPEND) {
         obey_of_room(redis, order);
     }
@@ -405,6 +422,7 @@ static bool is_overrun(tc_bus_redis_t *redis)
 
     if (waiting >= TC_BUS_QUEUE_MAILS) {
         redis->overrun = true;
+        tc_metrics_add(TC_METRICS_CHILD, TC_M_BUS_DROPPED + TC_L_WAY_IN, 1);
         return true;
     }
     if (redis->overrun && waiting < TC_BUS_QUEUE_MAILS / 2) {
@@ -534,6 +552,7 @@ static void make_links(tc_bus_redis_t *redis, apr_pool_t *pool)
                                &link_events, redis, redis->own_loop, pool);
             redis->link_count++;
         }
+        redis->links[i].slots |= UINT64_C(1) << door->site->metrics_slot;
         door->link = &redis->links[i];
         door->redis = redis;
     }

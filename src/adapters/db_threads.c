@@ -2,8 +2,9 @@
 #include "adapters/db_threads.h"
 
 #include "adapters/store_jobs.h"
+#include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "engine/mailbox.h"
 #include "engine/worker_thread.h"
@@ -35,9 +36,16 @@ static bool is_write(const tc_job_t *job)
     return job->kind == TC_JOB_POST || job->kind == TC_JOB_EDIT;
 }
 
+/* Where a job's site is counted. */
+static unsigned slot_of(const tc_job_t *job)
+{
+    return job->store->site->metrics_slot;
+}
+
 /* Sends jobs back to the loop, or drops them with it gone: what was stored stays stored. */
 static void give_back(db_thread_t *self, tc_mail_t *jobs, unsigned count)
 {
+    tc_metrics_sub(slot_of((tc_job_t *)jobs), TC_M_DATABASE_JOBS, count);
     atomic_fetch_sub(&self->all->queued, count);
     if (self->all->done(self->all->context, jobs)) {
         return;
@@ -50,15 +58,30 @@ static void give_back(db_thread_t *self, tc_mail_t *jobs, unsigned count)
     }
 }
 
+/* What a job of some kind took: writes are one, other kinds in the order of the label's values. Returns the time. */
+static int64_t note_time(const tc_job_t *job, int64_t since_us)
+{
+    unsigned operation = is_write(job) ? TC_L_OPERATION_WRITE : (unsigned)(job->kind - TC_JOB_EDIT);
+    int64_t now_us = tc_clock_monotonic_us();
+
+    if (operation < TC_L_OPERATION_COUNT) {
+        tc_metrics_observe_us(slot_of(job), TC_CELL(DATABASE_TIME, operation, 0), now_us - since_us);
+    }
+    return now_us;
+}
+
 static void work_on(tc_work_t *work, batch_t *writes, tc_job_t *const *reads, int read_count)
 {
+    int64_t since_us = tc_clock_monotonic_us();
     int i;
 
     if (writes->count > 0) {
         tc_store_write(work, writes->jobs, writes->count);
+        since_us = note_time(writes->jobs[0], since_us);
     }
     for (i = 0; i < read_count; i++) {
         tc_store_read(work, reads[i]);
+        since_us = note_time(reads[i], since_us);
     }
 }
 
@@ -190,13 +213,17 @@ static db_thread_t *choose_thread(tc_db_threads_t *all, const tc_job_t *job)
 
 apr_status_t tc_db_threads_submit(tc_db_threads_t *all, tc_job_t *job)
 {
+    unsigned slot = slot_of(job);
+
     if (atomic_load(&all->queued) >= TC_STORE_QUEUE_JOBS) {
         return APR_EAGAIN;
     }
     atomic_fetch_add(&all->queued, 1);
+    tc_metrics_add(slot, TC_M_DATABASE_JOBS, 1);
     job->mail.next = NULL;
     if (!tc_mailbox_push(&choose_thread(all, job)->mailbox, &job->mail)) {
         atomic_fetch_sub(&all->queued, 1);
+        tc_metrics_sub(slot, TC_M_DATABASE_JOBS, 1);
         return APR_EAGAIN;
     }
     return APR_SUCCESS;

@@ -5,6 +5,7 @@
 #include "adapters/peer.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "base/units.h"
 #include "codec/close.h"
@@ -109,6 +110,7 @@ static apr_status_t move(tc_peer_t *peer)
     if (rv == APR_SUCCESS) {
         tc_log(TC_LOG_INFO, 0, "TC0028: connection %llu: moves to another child",
                (unsigned long long)peer->member.id);
+        tc_metrics_add(peer->site->metrics_slot, TC_M_HANDOVERS + TC_L_HANDOVER_OUT, 1);
         tc_peer_enter(peer, TC_PEER_DEAD);
     }
     else if (rv != APR_EAGAIN) {

@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/thread.h"
+#include "codec/close.h"
 
 #include <stdlib.h>
 
@@ -22,6 +24,41 @@ int64_t tc_peer_now_us(const tc_peer_t *peer)
 void tc_peer_ask_to_settle(tc_peer_t *peer)
 {
     tc_loop_defer(peer->child->loop, &peer->settle);
+}
+
+/* ---- counting ---- */
+
+/* Counts the peer among those of its state, or takes it out. */
+static void count_in_state(const tc_peer_t *peer, bool is_in)
+{
+    unsigned slot = peer->site->metrics_slot;
+    unsigned state = peer->state == TC_PEER_OPEN ? TC_L_STATE_OPEN : TC_L_STATE_CLOSING;
+    uint64_t by = is_in ? 1 : UINT64_MAX; /* that is one less */
+
+    if (peer->state != TC_PEER_DEAD) {
+        tc_metrics_add(slot, TC_CELL(CONNECTIONS, peer->counted_as, state), by);
+        tc_metrics_add(slot, TC_M_TLS_CONNECTIONS, peer->transport.ssl ? by : 0);
+    }
+}
+
+void tc_peer_count_close(const tc_peer_t *peer, unsigned code, unsigned side)
+{
+    static const unsigned codes[] = {1000, 1001, 1002, 1003, 1005, 1006, 1007,
+                                     1008, 1009, 1011, 1012, 1013, 4001, 4003};
+    unsigned i = 0;
+
+    while (i < TC_L_CODE_OTHER && codes[i] != code) {
+        i++;
+    }
+    tc_metrics_add(peer->site->metrics_slot, TC_CELL(CLOSES, i, side), 1);
+}
+
+static unsigned transport_of(const tc_adoption_t *adoption)
+{
+    if (adoption->stream == NULL) {
+        return TC_L_TRANSPORT_WEBSOCKET;
+    }
+    return adoption->stream->is_poll ? TC_L_TRANSPORT_POLL : TC_L_TRANSPORT_EVENTS;
 }
 
 /* ---- time ---- */
@@ -70,7 +107,9 @@ void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
     if (state == TC_PEER_CLOSING || state == TC_PEER_DRAINING) {
         peer->closing_us = tc_peer_now_us(peer);
     }
+    count_in_state(peer, false);
     peer->state = state;
+    count_in_state(peer, true);
     tc_peer_ask_to_settle(peer);
     if (state == TC_PEER_CLOSING || state == TC_PEER_DRAINING) {
         tc_peer_arm(peer);
@@ -92,8 +131,12 @@ static apr_status_t write_queue(tc_peer_t *peer)
 
         rv = tc_transport_write(&peer->transport, iov, count, scratch, &len, &tried);
         if (rv == APR_SUCCESS) {
-            tc_outq_consume(&peer->queue, len);
+            unsigned slot = peer->site->metrics_slot, before = peer->queue.count;
+
             peer->wrote_us = tc_clock_monotonic_us(); /* an iteration may take longer than a beat */
+            tc_outq_consume(&peer->queue, len, peer->wrote_us);
+            tc_metrics_add(slot, TC_M_FRAMES_SENT, before - peer->queue.count);
+            tc_metrics_add(slot, TC_M_SENT_BYTES, len);
         }
         else if (tried > 0) {
             tc_outq_pin(&peer->queue, tried);
@@ -187,6 +230,9 @@ static void on_end(tc_peer_t *peer, apr_status_t rv)
 {
     tc_log(TC_LOG_DEBUG, rv == APR_EOF ? 0 : rv, "TC0024: connection %llu: the peer is gone",
            (unsigned long long)peer->member.id);
+    if (peer->state == TC_PEER_OPEN && peer->counted_as == TC_L_TRANSPORT_WEBSOCKET) {
+        tc_peer_count_close(peer, TC_CLOSE_ABNORMAL, TC_L_SIDE_CLIENT);
+    }
     tc_peer_enter(peer, TC_PEER_DEAD);
 }
 
@@ -212,6 +258,7 @@ static void read_socket(tc_peer_t *peer)
             break;
         }
         peer->heard_us = tc_peer_now_us(peer);
+        tc_metrics_add(peer->site->metrics_slot, TC_M_RECEIVED_BYTES, len);
         give_input(peer, buffer, len);
         if (len < TC_READ_BUFFER_BYTES && !tc_transport_has_pending(&peer->transport)) {
             return; /* most likely all there was; poll tells of more */
@@ -418,6 +465,8 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     peer->input_len = adoption->input_len;
     peer->heard_us = tc_peer_now_us(peer);
     tc_transport_init(&peer->transport, adoption->fd, adoption->ssl);
+    peer->counted_as = (uint8_t)transport_of(adoption);
+    count_in_state(peer, true);
     tc_outq_init(&peer->queue);
     peer->next = child->peers;
     peer->link = &child->peers;
@@ -427,8 +476,10 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     child->peers = peer;
     if (adoption->parcel != NULL) {
         restore(peer, adoption->parcel);
+        tc_metrics_add(peer->site->metrics_slot, TC_M_HANDOVERS + TC_L_HANDOVER_IN, 1);
     }
     else {
+        tc_metrics_add(peer->site->metrics_slot, TC_M_RECEIVED_BYTES, adoption->input_len);
         tc_log(TC_LOG_INFO, 0, "TC0026: connection %llu: taken over for %s",
                (unsigned long long)peer->member.id, adoption->site->name);
     }
@@ -459,6 +510,7 @@ void tc_peer_start(tc_peer_t *peer)
 void tc_peer_destroy(tc_peer_t *peer)
 {
     leave_room(peer);
+    count_in_state(peer, false);
     hang_up(peer);
     free_peer(peer);
 }

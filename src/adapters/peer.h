@@ -66,6 +66,7 @@ typedef struct tc_peer_t {
     tc_task_t read_more; /* next iteration: input that no poll tells of */
     tc_task_t paced;     /* the loop's beat: write what was in no hurry */
     tc_peer_state_e state;
+    uint8_t counted_as;  /* TC_L_TRANSPORT_…, base/metrics.h */
     tc_claim_t claim;
     bool bridged;        /* a worker relays it, and goes with this child */
     bool cut_short;      /* reading ended at a pause: bytes may be left that no poll tells of */
@@ -99,6 +100,9 @@ void tc_peer_arm(tc_peer_t *peer);
 
 /* Has it looked after at the end of this iteration. */
 void tc_peer_ask_to_settle(tc_peer_t *peer);
+
+/* It ends with a close code, from this side (TC_L_SIDE_…). */
+void tc_peer_count_close(const tc_peer_t *peer, unsigned code, unsigned side);
 
 /* Leaves OPEN for a later state, or any for DEAD. */
 void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "codec/envelope.h"
 
 #include <apr_strings.h>
@@ -15,6 +16,7 @@
 #define RETRY_FIRST_US (100 * TC_US_PER_MS)
 #define RETRY_LAST_US (5 * TC_US_PER_S)
 #define PATIENCES 4 /* time-outs of silence after which the connections are given up */
+#define INFO_US (10 * TC_US_PER_S)
 #define STABLE_US (10 * TC_US_PER_S) /* a link that lasts so long starts over with its tries */
 
 static void open_link(tc_redis_link_t *link);
@@ -22,6 +24,45 @@ static void open_link(tc_redis_link_t *link);
 static void set_timer(tc_redis_link_t *link, int64_t in_us)
 {
     tc_timer_set(tc_loop_timers(link->loop), &link->timer, tc_loop_now_us(link->loop) + in_us);
+}
+
+/* ---- counting: for every site that the link serves ---- */
+
+static void count(const tc_redis_link_t *link, unsigned cell, uint64_t n)
+{
+    unsigned slot;
+
+    for (slot = 0; slot < TC_METRICS_SLOTS; slot++) {
+        if ((link->slots >> slot & 1) != 0) {
+            tc_metrics_add(slot, cell, n);
+        }
+    }
+}
+
+static void set_gauge(const tc_redis_link_t *link, unsigned cell, uint64_t value)
+{
+    unsigned slot;
+
+    for (slot = 0; slot < TC_METRICS_SLOTS; slot++) {
+        if ((link->slots >> slot & 1) != 0) {
+            tc_metrics_set(slot, cell, value);
+        }
+    }
+}
+
+/* Counts the link among those of a state, TC_L_LINK_COUNT being none. */
+static void count_as(tc_redis_link_t *link, unsigned state)
+{
+    if (state == link->counted_as) {
+        return;
+    }
+    if (link->counted_as != TC_L_LINK_COUNT) {
+        count(link, TC_M_REDIS_LINKS + link->counted_as, UINT64_MAX); /* one less */
+    }
+    if (state != TC_L_LINK_COUNT) {
+        count(link, TC_M_REDIS_LINKS + state, 1);
+    }
+    link->counted_as = state;
 }
 
 /* ---- up and down ---- */
@@ -32,6 +73,8 @@ static void set_up(tc_redis_link_t *link)
         return;
     }
     link->up = true;
+    count_as(link, TC_L_LINK_UP);
+    count(link, TC_M_REDIS_CONNECTS, 1);
     link->up_since_us = tc_loop_now_us(link->loop);
     if (link->complained) {
         tc_log(TC_LOG_WARNING, 0, "TC0071: Redis at %s is there again", link->address->name);
@@ -42,6 +85,7 @@ static void set_up(tc_redis_link_t *link)
 
 static void set_down(tc_redis_link_t *link, const char *why)
 {
+    count_as(link, TC_L_LINK_DOWN);
     if (!link->complained) {
         tc_log(TC_LOG_WARNING, 0,
                "TC0070: Redis at %s: %s; children hear of each other through the database until it "
@@ -50,6 +94,7 @@ static void set_down(tc_redis_link_t *link, const char *why)
     }
     if (link->up) {
         link->up = false;
+        count(link, TC_M_REDIS_LOSSES, 1);
         link->events->on_state(link, false);
     }
 }
@@ -71,6 +116,7 @@ static int64_t next_try_us(tc_redis_link_t *link)
 static void give_up(tc_redis_link_t *link, const char *why)
 {
     set_down(link, why);
+    set_gauge(link, TC_M_REDIS_BEAT, 0); /* none is out */
     tc_redis_conn_close(&link->sub);
     tc_redis_conn_close(&link->pub);
     set_timer(link, next_try_us(link));
@@ -81,10 +127,56 @@ static void give_up(tc_redis_link_t *link, const char *why)
 static void send_beat(tc_redis_link_t *link)
 {
     tc_buf_t beat = TC_BUF_INIT;
+    int64_t now_us = tc_loop_now_us(link->loop);
 
+    if (link->timed_beat == 0) {
+        link->timed_beat = link->beats + 1;
+        link->timed_since_us = now_us;
+    }
+    else {
+        set_gauge(link, TC_M_REDIS_BEAT, (uint64_t)(now_us - link->timed_since_us)); /* so far */
+    }
     tc_envelope_encode(&beat, TC_ENVELOPE_BEAT, &link->child, ++link->beats);
     tc_redis_link_publish(link, link->beat_channel, beat.data, beat.len);
     tc_buf_free(&beat);
+}
+
+static void on_beat(tc_redis_link_t *link, const redisReply *data)
+{
+    tc_envelope_t envelope;
+
+    if (link->timed_beat != 0 && tc_envelope_decode(data->str, data->len, &envelope)
+        && envelope.seq >= link->timed_beat) {
+        set_gauge(link, TC_M_REDIS_BEAT, (uint64_t)(tc_loop_now_us(link->loop) - link->timed_since_us));
+        link->timed_beat = 0;
+    }
+    set_up(link);
+}
+
+/* ---- how much memory Redis uses ---- */
+
+static void ask_for_memory(tc_redis_link_t *link, int64_t now_us)
+{
+    const char *words[] = {"INFO", "memory"};
+
+    if (link->up && !link->info_refused && now_us >= link->info_due_us) {
+        tc_redis_conn_send(&link->pub, 2, words, NULL);
+        link->info_at = ++link->said;
+        link->info_due_us = now_us + INFO_US;
+    }
+}
+
+/* A user who may not ask for it (NOPERM) has no such metric. */
+static void take_memory(tc_redis_link_t *link, const redisReply *reply)
+{
+    static const char field[] = "used_memory:";
+    const char *at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, field) : NULL;
+
+    link->info_at = 0;
+    link->info_refused = reply->type == REDIS_REPLY_ERROR;
+    if (at != NULL) {
+        set_gauge(link, TC_M_REDIS_MEMORY, strtoull(at + sizeof(field) - 1, NULL, 10));
+    }
 }
 
 static void on_timer(tc_timer_t *timer, int64_t now_us)
@@ -108,6 +200,7 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
     if (link->up && now_us - link->up_since_us >= STABLE_US) {
         link->tries = 0;
     }
+    ask_for_memory(link, now_us);
     send_beat(link);
     set_timer(link, BEAT_US);
 }
@@ -137,7 +230,7 @@ static void on_pub_broken(tc_redis_conn_t *conn, const char *why)
 static void on_message(tc_redis_link_t *link, const redisReply *channel, const redisReply *data)
 {
     if (strcmp(channel->str, link->beat_channel) == 0) {
-        set_up(link);
+        on_beat(link, data);
     }
     else {
         link->events->on_message(link, channel->str, data->str, data->len);
@@ -178,12 +271,17 @@ static void on_sub_reply(tc_redis_conn_t *conn, const redisReply *reply)
     }
 }
 
-/* Replies to PUBLISH. One that is refused (no permission, a read-only copy, no memory) is as good as lost. */
+/* Replies to PUBLISH, but for INFO's. One that is refused (no permission, a read-only copy, no memory) is as good as lost. */
 static void on_pub_reply(tc_redis_conn_t *conn, const redisReply *reply)
 {
-    link_of_pub(conn)->pub_heard_us = tc_loop_now_us(link_of_pub(conn)->loop);
-    if (reply->type == REDIS_REPLY_ERROR) {
-        give_up(link_of_pub(conn), reply->str);
+    tc_redis_link_t *link = link_of_pub(conn);
+
+    link->pub_heard_us = tc_loop_now_us(link->loop);
+    if (++link->answered == link->info_at) {
+        take_memory(link, reply);
+    }
+    else if (reply->type == REDIS_REPLY_ERROR) {
+        give_up(link, reply->str);
     }
 }
 
@@ -202,6 +300,8 @@ static void open_link(tc_redis_link_t *link)
     apr_hash_index_t *at;
 
     link->sub_heard_us = link->pub_heard_us = tc_loop_now_us(link->loop);
+    link->said = link->answered = link->info_at = 0;
+    link->timed_beat = 0;
     set_timer(link, BEAT_US);
     tc_redis_conn_open(&link->sub, link->address);
     if (link->sub.context != NULL) {
@@ -228,6 +328,7 @@ void tc_redis_link_init(tc_redis_link_t *link, const tc_redis_address_t *address
     memset(link, 0, sizeof(*link));
     tc_uuid_format(child, id);
     link->address = address;
+    link->counted_as = TC_L_LINK_COUNT;
     link->events = events;
     link->owner = owner;
     link->loop = loop;
@@ -241,6 +342,7 @@ void tc_redis_link_init(tc_redis_link_t *link, const tc_redis_address_t *address
 
 void tc_redis_link_start(tc_redis_link_t *link)
 {
+    count_as(link, TC_L_LINK_STARTING);
     open_link(link);
 }
 
@@ -248,6 +350,7 @@ void tc_redis_link_stop(tc_redis_link_t *link)
 {
     apr_hash_index_t *at;
 
+    count_as(link, TC_L_LINK_COUNT);
     tc_redis_conn_flush(&link->pub);
     tc_timer_clear(tc_loop_timers(link->loop), &link->timer);
     tc_redis_conn_close(&link->sub);
@@ -284,4 +387,5 @@ void tc_redis_link_publish(tc_redis_link_t *link, const char *channel, const voi
     const size_t lens[] = {7, strlen(channel), len};
 
     tc_redis_conn_send(&link->pub, 3, words, lens);
+    link->said++;
 }

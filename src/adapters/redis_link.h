@@ -41,6 +41,14 @@ typedef struct tc_redis_link_t {
     int64_t sub_heard_us;     /* when each connection was opened, or said something last */
     int64_t pub_heard_us;
     int64_t beats;
+    uint64_t slots;           /* const after the start: a bit for each that its sites are counted in, base/metrics.h */
+    unsigned counted_as;      /* TC_L_LINK_…; TC_L_LINK_COUNT: not yet, or no more */
+    int64_t timed_beat;       /* the beat whose return is waited for; 0: none */
+    int64_t timed_since_us;   /* when it went out */
+    uint64_t said, answered;  /* commands on pub, and replies to them, since it was opened */
+    uint64_t info_at;         /* the reply that is INFO's; 0: none is to come */
+    int64_t info_due_us;      /* when it is asked for next */
+    bool info_refused;        /* it may not be asked for */
 } tc_redis_link_t;
 
 /*

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "codec/close.h"
 #include "codec/wire.h"
 #include "domain/typing.h"
@@ -45,6 +46,7 @@ static void close_session(tc_peer_t *peer, unsigned code, const char *reason)
     }
     tc_log(TC_LOG_INFO, 0, "TC0021: connection %llu: closed with %u (%s)",
            (unsigned long long)peer->member.id, code, reason);
+    tc_peer_count_close(peer, code, TC_L_SIDE_SERVER);
     send_close(peer, code, reason);
     tc_peer_enter(peer, TC_PEER_CLOSING);
 }
@@ -55,6 +57,7 @@ static void fail(tc_peer_t *peer, unsigned code, const char *why)
     tc_log(TC_LOG_INFO, 0, "TC0022: connection %llu: failed with %u (%s)",
            (unsigned long long)peer->member.id, code, why);
     if (peer->state == TC_PEER_OPEN) {
+        tc_peer_count_close(peer, code, TC_L_SIDE_SERVER);
         send_close(peer, code, why);
     }
     tc_peer_enter(peer, TC_PEER_DRAINING);
@@ -78,6 +81,7 @@ static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
     if (peer->state == TC_PEER_OPEN
         && tc_peer_push(peer, tc_session_form(peer, frame), urgent) != APR_SUCCESS) {
         tc_outq_drop_unsent(&peer->queue);
+        tc_metrics_add(peer->site->metrics_slot, TC_M_SLOW_READERS, 1);
         close_session(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
     }
 }
@@ -124,6 +128,7 @@ static void on_peer_close(tc_peer_t *peer, const tc_read_item_t *item)
         return;
     }
     if (peer->state == TC_PEER_OPEN) {
+        tc_peer_count_close(peer, code, TC_L_SIDE_CLIENT);
         send_close(peer, code, NULL);
         tc_log(TC_LOG_DEBUG, 0, "TC0023: connection %llu: the peer closes with %u",
                (unsigned long long)peer->member.id, code);
@@ -259,6 +264,8 @@ static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
             on_message(session, &item);
         }
     }
+    tc_metrics_add(peer->site->metrics_slot, TC_M_FRAMES_RECEIVED, session->reader.frames);
+    session->reader.frames = 0;
     note_message_begun(session);
     return is_paused(peer) ? (size_t)(at - data) : len;
 }

@@ -206,6 +206,9 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
     if (job->kind == TC_JOB_HEADS) {
         return read_heads(work, job);
     }
+    if (job->kind == TC_JOB_PROBE) {
+        return tc_store_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, work->pool);
+    }
     if (job->kind == TC_JOB_ACCESS) {
         return tc_store_read_access(work, job);
     }

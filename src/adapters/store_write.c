@@ -8,6 +8,7 @@
 #include "adapters/sql_table.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 
 #include <apr_strings.h>
 #include <stdlib.h>
@@ -463,12 +464,18 @@ static apr_status_t store(batch_t *batch)
 
 static void settle(batch_t *batch)
 {
+    unsigned slot = batch->work->store->store.site->metrics_slot;
+    int64_t now_us = tc_clock_monotonic_us();
     int i;
 
+    tc_metrics_observe_size(slot, TC_M_DATABASE_WRITES, (uint64_t)batch->count);
     for (i = 0; i < batch->count; i++) {
         batch->items[i].job->status = batch->items[i].status;
         batch->items[i].job->error = batch->items[i].error;
         batch->items[i].job->repeated = batch->items[i].repeated;
+        if (batch->items[i].status == TC_JOB_DONE && !batch->items[i].repeated) {
+            tc_event_launch(batch->items[i].job->events, slot, now_us);
+        }
     }
 }
 

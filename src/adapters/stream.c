@@ -5,6 +5,7 @@
 #include "adapters/peer.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/units.h"
 #include "codec/close.h"
 #include "codec/page.h"
@@ -68,6 +69,7 @@ static tc_blob_t *as_event(tc_blob_t *frame, int64_t seq)
     TC_BUF_LIT(&buf, "\n\n");
     frame->other = to_blob(&buf);
     frame->other->droppable = frame->droppable;
+    frame->other->flight = tc_flight_ref(frame->flight);
     return frame->other;
 }
 
@@ -152,6 +154,7 @@ static void answer_error(stream_t *stream, const char *status, tc_chat_error_e e
 {
     tc_buf_t body = TC_BUF_INIT;
 
+    tc_metrics_add(stream->peer.site->metrics_slot, TC_M_ERRORS_SENT + (unsigned)error - 1, 1);
     tc_chat_encode_error(&body, error, NULL, NULL, tc_chat_retry_after_s(error));
     answer(stream, status, &body);
 }
@@ -185,6 +188,7 @@ static void close_stream(tc_peer_t *peer, unsigned code, const char *reason)
         close_poll((stream_t *)peer, code);
     }
     else {
+        tc_peer_count_close(peer, code, TC_L_SIDE_SERVER);
         close_events(peer, code, reason);
     }
 }
@@ -204,6 +208,7 @@ static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
     }
     else if (tc_peer_push(peer, as_event(frame, member->cursor), urgent) != APR_SUCCESS) {
         tc_outq_drop_unsent(&peer->queue);
+        tc_metrics_add(peer->site->metrics_slot, TC_M_SLOW_READERS, 1);
         close_stream(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
     }
 }

@@ -10,6 +10,7 @@ tc_blob_t *tc_blob_create(size_t size)
     tc_blob_t *blob = tc_alloc(sizeof(*blob) + size);
 
     blob->other = blob->deflated = NULL;
+    blob->flight = NULL;
     blob->deflate_tried = false;
     blob->refs = 1;
     blob->droppable = false;
@@ -23,6 +24,7 @@ void tc_blob_unref(tc_blob_t *blob)
     if (blob != NULL && --blob->refs == 0) {
         tc_blob_unref(blob->other);
         tc_blob_unref(blob->deflated);
+        tc_flight_unref(blob->flight);
         free(blob);
     }
 }

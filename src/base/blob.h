@@ -5,6 +5,8 @@
 #ifndef TC_BASE_BLOB_H
 #define TC_BASE_BLOB_H
 
+#include "base/flight.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +14,7 @@
 typedef struct tc_blob_t {
     struct tc_blob_t *other; /* owner's thread; the same in another form, a reference; NULL: none yet */
     struct tc_blob_t *deflated; /* the same, compressed; NULL: not tried, or not worth it */
+    tc_flight_t *flight; /* owner's thread; a reference; NULL: it is on none */
     uint32_t refs;      /* owner's thread */
     bool deflate_tried; /* owner's thread */
     bool droppable;     /* ephemeral: may be left out under pressure */

@@ -13,6 +13,7 @@ typedef enum {
     TC_CLOSE_PROTOCOL = 1002,
     TC_CLOSE_UNSUPPORTED = 1003,
     TC_CLOSE_NONE = 1005,      /* never on the wire: the frame had no code */
+    TC_CLOSE_ABNORMAL = 1006,  /* the same: the connection was lost */
     TC_CLOSE_BAD_DATA = 1007,
     TC_CLOSE_POLICY = 1008,
     TC_CLOSE_TOO_BIG = 1009,

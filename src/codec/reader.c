@@ -93,6 +93,7 @@ static tc_read_e begin_frame(tc_reader_t *reader, tc_read_item_t *item)
     }
     reader->in_payload = true;
     reader->payload_done = 0;
+    reader->frames++;
     return tc_opcode_is_control(frame->opcode) ? check_control(frame, item)
                                                : check_data(reader, item);
 }

@@ -22,6 +22,7 @@ typedef struct {
     bool in_payload;
     bool takes_deflated;       /* set by the caller: permessage-deflate was negotiated */
     bool deflated;             /* the message begun is compressed */
+    uint32_t frames;           /* begun since the caller last took the number */
     bool drained;              /* the caller has had message; free it at the next call */
     tc_utf8_t utf8;
 } tc_reader_t;

@@ -40,6 +40,7 @@ static tc_blob_t *deflate_frame(const tc_blob_t *frame, size_t header_len, tc_de
         deflated = tc_wire_frame((tc_opcode_e)(frame->data[0] & 0x0f), payload.data, payload.len, 0);
         deflated->data[0] |= RSV1;
         deflated->droppable = frame->droppable;
+        deflated->flight = tc_flight_ref(frame->flight);
     }
     tc_buf_free(&payload);
     return deflated;

@@ -81,6 +81,14 @@ void tc_event_set_own(tc_event_t *event, const char *client_id)
     tc_buf_free(&buf);
 }
 
+void tc_event_launch(tc_event_t *event, unsigned slot, int64_t now_us)
+{
+    event->wire->flight = tc_flight_create(slot, now_us);
+    if (event->own != NULL) {
+        event->own->flight = tc_flight_ref(event->wire->flight);
+    }
+}
+
 /* The first "content": of an object is the message's: inside a text its quotes would be escaped. */
 bool tc_event_has_content(const tc_event_t *event, const char *content)
 {

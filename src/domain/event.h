@@ -41,6 +41,9 @@ tc_event_t *tc_event_wrap(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *me
 /* Adds the copy for whom it answers: the frame for everybody, and the client_id. */
 void tc_event_set_own(tc_event_t *event, const char *client_id);
 
+/* It was committed now, for the site with this slot (base/metrics.h): what it takes to the sockets is observed. */
+void tc_event_launch(tc_event_t *event, unsigned slot, int64_t now_us);
+
 /* Is this what the message reads, by the event's object? */
 bool tc_event_has_content(const tc_event_t *event, const char *content);
 

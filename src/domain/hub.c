@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "base/units.h"
 #include "codec/close.h"
@@ -134,6 +135,7 @@ static void forget_room(tc_hub_t *hub, tc_room_t *room)
     apr_hash_set(hub->rooms, &room->key, sizeof(room->key), NULL);
     apr_hash_set(hub->by_id, &room->id_key, sizeof(room->id_key), NULL);
     room->bus->room_closed(room->bus, room);
+    tc_metrics_sub(room->site->metrics_slot, TC_M_ROOMS, 1);
     tc_room_destroy(room);
 }
 
@@ -186,6 +188,7 @@ static tc_room_t *open_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
     apr_hash_set(hub->by_id, &room->id_key, sizeof(room->id_key), room);
     room->next = hub->first;
     hub->first = room;
+    tc_metrics_add(room->site->metrics_slot, TC_M_ROOMS, 1);
     bus->room_opened(bus, room);
     return room;
 }
@@ -290,6 +293,9 @@ static void publish(tc_room_t *room, const tc_event_t *event)
 /* What was stored before was published before, or its sender was told that nobody knows. */
 static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 {
+    if (!job->repeated) {
+        tc_metrics_add(room->site->metrics_slot, TC_M_EVENTS_STORED + (unsigned)job->events->kind, 1);
+    }
     if (!job->repeated || job->events->seq > room->timeline.last_seq) {
         publish(room, job->events);
     }
@@ -367,6 +373,7 @@ void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *
 {
     tc_room_t *room = find_room(hub, site, room_id);
 
+    tc_metrics_add(site->metrics_slot, TC_M_EVENTS_HEARD + (unsigned)event->kind, 1);
     if (room != NULL) {
         tc_room_ingest(room, event);
         mind_the_gap(hub, room);
@@ -487,6 +494,7 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         tc_access_on_job(room, job, now_us);
         mind_the_gap(hub, room);
         break;
+    case TC_JOB_PROBE:
     case TC_JOB_HEADS:
         break;
     }
@@ -505,6 +513,9 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     if (job->kind == TC_JOB_HEADS) {
         on_heads(hub, job);
+        tc_job_destroy(job);
+    }
+    else if (job->kind == TC_JOB_PROBE) {
         tc_job_destroy(job);
     }
     else {

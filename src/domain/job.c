@@ -32,6 +32,9 @@ void tc_job_destroy(tc_job_t *job)
 {
     int i;
 
+    if (job->on_end != NULL) {
+        job->on_end(job);
+    }
     for (i = 0; i < job->user_count; i++) {
         tc_user_unref(job->users[i].user);
     }

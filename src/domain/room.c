@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "domain/room_parts.h"
 
 #include <stdlib.h>
@@ -146,14 +147,16 @@ tc_event_t *tc_room_unhold(tc_room_t *room, tc_event_t **at)
 
 void tc_room_deliver(tc_room_t *room, tc_event_t *event)
 {
-    unsigned i;
+    unsigned i, handed = 0;
 
     tc_timeline_append(&room->timeline, event);
     for (i = 0; i < room->count; i++) {
         if (room->members[i]->cursor == event->seq - 1) {
             tc_room_hand_over(room, room->members[i], event);
+            handed++;
         }
     }
+    tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, handed);
 }
 
 /* Delivers what waited for the event just delivered and drops what has been seen. */

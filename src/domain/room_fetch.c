@@ -2,6 +2,7 @@
 #include "domain/room_parts.h"
 
 #include "base/limits.h"
+#include "base/metrics.h"
 
 /* Submits a job that reads; false when the store's queue is full. */
 bool tc_room_submit_read(tc_room_t *room, tc_member_t *member, tc_job_kind_e kind, int64_t after,
@@ -62,6 +63,7 @@ void tc_room_retry(tc_room_t *room)
         room->asked_seq = room->heard_seq;
         room->fetching = tc_room_submit_read(room, NULL, TC_JOB_EVENTS, room->timeline.last_seq,
                                      TC_ROOM_LOG_EVENTS, false);
+        tc_metrics_add(room->site->metrics_slot, TC_M_GAPS_FOUND, room->fetching);
     }
 }
 
@@ -174,6 +176,7 @@ static void disbelieve(tc_room_t *room)
 static void on_fetched(tc_room_t *room, const tc_job_t *job)
 {
     room->fetching = false;
+    tc_metrics_add(room->site->metrics_slot, TC_M_GAPS_REPAIRED, job->status == TC_JOB_DONE && job->events != NULL);
     if (job->status == TC_JOB_DONE && job->complete) {
         disbelieve(room);
     }
@@ -187,6 +190,7 @@ static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
     for (event = job->events; event != NULL; event = event->next) {
         if (event->seq > member->cursor) {
             tc_room_hand_over(room, member, known_copy(room, event));
+            tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, 1);
         }
     }
     if (job->complete && job->last_seq > member->cursor) {

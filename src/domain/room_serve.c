@@ -2,6 +2,7 @@
 #include "domain/room_parts.h"
 
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "codec/close.h"
 
 /* Nobody knows what the member asked for. */
@@ -78,6 +79,7 @@ void tc_room_advance(tc_room_t *room, tc_member_t *member)
             return;
         }
         tc_room_hand_over(room, member, event);
+        tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, 1);
     }
 }
 

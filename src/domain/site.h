@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 typedef struct tc_site_t {
-    const char *name;  /* for logs: host:port */
+    const char *name;  /* for logs and metrics: host:port */
+    unsigned metrics_slot; /* where it is counted: base/metrics.h */
     unsigned index;    /* unique in this httpd; part of every room's key */
     tc_chat_rules_t rules;
     int history_msgs;          /* newest messages a newcomer gets */

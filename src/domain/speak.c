@@ -1,6 +1,7 @@
 /* What members say. See speak.h. */
 #include "domain/speak.h"
 
+#include "base/metrics.h"
 #include "base/units.h"
 #include "codec/close.h"
 #include "codec/wire.h"
@@ -30,6 +31,7 @@ void tc_speak_error(tc_member_t *member, tc_chat_error_e error, const char *clie
         member->sink->refused(member, error, retry_after_s);
         return;
     }
+    tc_metrics_add(member->room->site->metrics_slot, TC_M_ERRORS_SENT + (unsigned)error - 1, 1);
     tc_chat_encode_error(&buf, error, client_id, field, retry_after_s);
     tc_speak_text(member, &buf, false);
 }
@@ -64,6 +66,7 @@ static bool may(tc_member_t *member, tc_meter_t *meter, tc_action_e action, cons
     int64_t wait_us = tc_limits_take(member, room->site, meter, action, now_us);
 
     if (wait_us > 0) {
+        tc_metrics_add(room->site->metrics_slot, TC_M_RATE_REFUSALS + (unsigned)action, 1);
         refuse(member, client_id, wait_us, now_us);
     }
     else if (room->site->user_rates[action].tokens > 0 && room->bus->state == TC_BUS_UP) {
@@ -129,12 +132,19 @@ static void obey(tc_member_t *member, const tc_chat_in_t *in, int64_t now_us)
     }
 }
 
+/* Kinds are in the order of the label's values, which a test compares. */
+static void note_message(const tc_member_t *member, unsigned type)
+{
+    tc_metrics_add(member->room->site->metrics_slot, TC_M_MESSAGES_RECEIVED + type, 1);
+}
+
 void tc_speak_on_text(tc_member_t *member, tc_meter_t *meter, const char *text, size_t len,
                       int64_t now_us)
 {
     tc_chat_in_t in;
     tc_chat_error_e error = tc_chat_decode(text, len, &member->room->site->rules, &in);
 
+    note_message(member, error == TC_CHAT_OK ? (unsigned)in.kind : TC_L_TYPE_INVALID);
     if (may(member, meter, action_of(&in, error), in.client_id, now_us)) {
         if (error == TC_CHAT_OK) {
             obey(member, &in, now_us);
@@ -148,6 +158,7 @@ void tc_speak_on_text(tc_member_t *member, tc_meter_t *meter, const char *text, 
 
 void tc_speak_write(tc_member_t *member, tc_meter_t *meter, const tc_chat_in_t *in, int64_t now_us)
 {
+    note_message(member, (unsigned)in->kind);
     if (may(member, meter, action_of(in, TC_CHAT_OK), in->client_id, now_us)) {
         submit_write(member, in);
     }

@@ -20,7 +20,8 @@ typedef enum {
     TC_JOB_LOAD,   /* the newest messages and events of a room; result: a list, last_seq */
     TC_JOB_EVENTS, /* events with seq > after, at most limit; result: a list, last_seq */
     TC_JOB_HEADS,  /* which of many rooms have come further than heads says; result: heads */
-    TC_JOB_ACCESS  /* which users may still enter a room's trip; result: users, last_seq */
+    TC_JOB_ACCESS, /* which users may still enter a room's trip; result: users, last_seq */
+    TC_JOB_PROBE   /* does the database answer?; no room's */
 } tc_job_kind_e;
 
 typedef enum {
@@ -76,6 +77,9 @@ typedef struct tc_job_t {
     tc_uuid_t trip_id;
     tc_access_t *users;         /* the job's own, with references of its own */
     int user_count;
+    /* PROBE */
+    void (*on_end)(struct tc_job_t *job); /* it is destroyed now, whatever came of it; NULL: nobody wants to know */
+    void *asker;                /* on_end's */
     /* result */
     tc_job_status_e status;
     tc_chat_error_e error;

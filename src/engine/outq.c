@@ -2,6 +2,7 @@
 #include "engine/outq.h"
 
 #include "base/alloc.h"
+#include "base/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,13 @@ void tc_outq_init(tc_outq_t *queue)
     memset(queue, 0, sizeof(*queue));
     queue->slots = queue->few;
     queue->size = TC_OUTQ_INLINE;
+}
+
+/* A frame leaves the queue without having been sent. */
+static void drop(tc_blob_t *frame)
+{
+    tc_flight_cancel(frame->flight);
+    tc_blob_unref(frame);
 }
 
 static tc_blob_t **slot_at(const tc_outq_t *queue, unsigned i)
@@ -33,7 +41,7 @@ void tc_outq_free(tc_outq_t *queue)
     unsigned i;
 
     for (i = 0; i < queue->count; i++) {
-        tc_blob_unref(*slot_at(queue, i));
+        drop(*slot_at(queue, i));
     }
     shrink(queue);
 }
@@ -61,6 +69,7 @@ void tc_outq_push_always(tc_outq_t *queue, tc_blob_t *frame)
     }
     *slot_at(queue, queue->count++) = tc_blob_ref(frame);
     queue->bytes += frame->len;
+    tc_flight_board(frame->flight);
 }
 
 /* Frames that must stay: those that have begun to leave. */
@@ -81,8 +90,9 @@ static void filter(tc_outq_t *queue, bool keep_undroppable)
             *slot_at(queue, kept++) = frame;
         }
         else {
+            tc_metrics_add(TC_METRICS_CHILD, TC_M_TYPING_DROPPED, frame->droppable);
             queue->bytes -= frame->len;
-            tc_blob_unref(frame);
+            drop(frame);
         }
     }
     queue->count = kept;
@@ -105,6 +115,7 @@ apr_status_t tc_outq_push(tc_outq_t *queue, tc_blob_t *frame, unsigned max_msgs,
 {
     if (!fits(queue, frame, max_msgs, max_bytes)) {
         if (frame->droppable) {
+            tc_metrics_add(TC_METRICS_CHILD, TC_M_TYPING_DROPPED, 1);
             return APR_SUCCESS;
         }
         filter(queue, true);
@@ -152,7 +163,7 @@ void tc_outq_pin(tc_outq_t *queue, size_t len)
     }
 }
 
-void tc_outq_consume(tc_outq_t *queue, size_t len)
+void tc_outq_consume(tc_outq_t *queue, size_t len, int64_t now_us)
 {
     queue->pinned = 0;
     queue->head_sent += len;
@@ -163,6 +174,7 @@ void tc_outq_consume(tc_outq_t *queue, size_t len)
         queue->bytes -= frame->len;
         queue->first = (queue->first + 1) % queue->size;
         queue->count--;
+        tc_flight_land(frame->flight, now_us);
         tc_blob_unref(frame);
     }
     if (queue->count == 0) {

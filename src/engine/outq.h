@@ -46,8 +46,8 @@ int tc_outq_peek(const tc_outq_t *queue, struct iovec *iov, int max);
 /* A TLS write was tried with the first `len` bytes: their frames must stay until it is done. */
 void tc_outq_pin(tc_outq_t *queue, size_t len);
 
-/* `len` bytes have left. */
-void tc_outq_consume(tc_outq_t *queue, size_t len);
+/* `len` bytes have left, now. */
+void tc_outq_consume(tc_outq_t *queue, size_t len, int64_t now_us);
 
 /* Appends all bytes that have not left. */
 void tc_outq_copy(const tc_outq_t *queue, tc_buf_t *bytes);

@@ -2,6 +2,7 @@
 #include "httpd/admission.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "httpd/often.h"
 #include "httpd/reload.h"
 
@@ -76,6 +77,7 @@ int tc_admission_wait_s(request_rec *r, const tc_vhost_t *vhost)
 
     if (wait_us > 0) {
         TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: too many handshakes of one address");
+        tc_metrics_add(vhost->site.metrics_slot, TC_M_RATE_REFUSALS + TC_L_ACTION_HANDSHAKE, 1);
     }
     return (int)((wait_us + TC_US_PER_S - 1) / TC_US_PER_S);
 }
@@ -87,20 +89,23 @@ static bool claim_one(const tc_vhost_t *vhost, tc_child_t *child, int kind, cons
            || tc_child_count(child, tc_meter_key(&meter, &vhost->site, kind, name), max, key);
 }
 
-bool tc_admission_claim(request_rec *r, const tc_vhost_t *vhost, tc_child_t *child,
-                        const char *user_id, tc_claim_t *claim)
+unsigned tc_admission_claim(request_rec *r, const tc_vhost_t *vhost, tc_child_t *child,
+                            const char *user_id, tc_claim_t *claim)
 {
     const char *whose = NULL;
+    unsigned reason = TC_L_REASON_NONE;
 
     if (!claim_one(vhost, child, TC_KEY_ADDRESS, name_of_address(r), vhost->address_connections,
                    &claim->address_key)) {
         whose = "address";
+        reason = TC_L_REASON_ADDRESS_CONNECTIONS;
     }
     else if (!claim_one(vhost, child, TC_KEY_USER, user_id, vhost->user_connections, &claim->user_key)) {
         whose = "user";
+        reason = TC_L_REASON_USER_CONNECTIONS;
     }
     if (whose != NULL) {
         TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0067: too many connections of one %s", whose);
     }
-    return whose == NULL;
+    return reason;
 }

@@ -19,10 +19,10 @@ void tc_admission_config(tc_child_config_t *config);
 int tc_admission_wait_s(request_rec *r, const tc_vhost_t *vhost);
 
 /*
- * Counts the connection as its address's and its user's. False when one of them has as many as allowed; what was
- * counted is in the claim in either case and goes with it.
+ * Counts the connection as its address's and its user's. TC_L_REASON_NONE, or which of them has as many as allowed;
+ * what was counted is in the claim in either case and goes with it.
  */
-bool tc_admission_claim(request_rec *r, const tc_vhost_t *vhost, tc_child_t *child,
+unsigned tc_admission_claim(request_rec *r, const tc_vhost_t *vhost, tc_child_t *child,
                         const char *user_id, tc_claim_t *claim);
 
 #endif

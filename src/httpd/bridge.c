@@ -1,6 +1,7 @@
 /* Connections that a worker relays. See bridge.h. */
 #include "httpd/bridge.h"
 
+#include "base/metrics.h"
 #include "httpd/often.h"
 #include "httpd/reload.h"
 
@@ -272,6 +273,7 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
     adoption->fd = ends[0];
     adoption->bridged = true;
     if (begin(bridge, status, head) == APR_SUCCESS) {
+        tc_metrics_add(adoption->site->metrics_slot, TC_M_TAKEOVERS + TC_L_TAKEOVER_BRIDGED, 1);
         tc_child_adopt(child, adoption);
         relay(bridge);
     }

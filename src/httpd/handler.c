@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "codec/close.h"
 #include "httpd/admission.h"
 #include "httpd/authorize.h"
@@ -130,21 +131,49 @@ static void reject(tc_adoption_t *adoption, tc_chat_error_e error)
     }
 }
 
-/* The origin first, before anything is asked. */
-static void admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
+/* Counts how a handshake ended. Returns what the handler returns. */
+static int ended(const tc_vhost_t *vhost, unsigned outcome, unsigned reason, int rc)
+{
+    tc_metrics_add(vhost->site.metrics_slot, TC_CELL(HANDSHAKES, outcome, reason), 1);
+    return rc;
+}
+
+static int refused(const tc_vhost_t *vhost, unsigned reason, int rc)
+{
+    return ended(vhost, TC_L_OUTCOME_REFUSED, reason, rc);
+}
+
+static unsigned reason_of(tc_chat_error_e error)
+{
+    switch (error) {
+    case TC_CHAT_OK:
+        return TC_L_REASON_NONE;
+    case TC_CHAT_UNAUTHORIZED:
+        return TC_L_REASON_UNAUTHORIZED;
+    case TC_CHAT_FORBIDDEN:
+        return TC_L_REASON_FORBIDDEN;
+    default:
+        return TC_L_REASON_UNAVAILABLE;
+    }
+}
+
+/* The origin first, before anything is asked. Returns why it turned the client away: TC_L_REASON_…. */
+static unsigned admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
                   const tc_handshake_out_t *handshake, tc_adoption_t *adoption)
 {
     tc_visit_t visit;
     tc_chat_error_e error;
+    unsigned reason;
 
     if (!tc_credentials_origin_is_allowed(r, vhost)) {
         reject(adoption, TC_CHAT_ORIGIN_NOT_ALLOWED);
-        return;
+        return TC_L_REASON_ORIGIN;
     }
     error = authorize(&visit, r, vhost, handshake);
-    if (error == TC_CHAT_OK
-        && !tc_admission_claim(r, vhost, child, visit.user->id, &adoption->claim)) {
-        error = TC_CHAT_RATE_LIMITED;
+    reason = reason_of(error);
+    if (error == TC_CHAT_OK) {
+        reason = tc_admission_claim(r, vhost, child, visit.user->id, &adoption->claim);
+        error = reason == TC_L_REASON_NONE ? TC_CHAT_OK : TC_CHAT_RATE_LIMITED;
     }
     if (error == TC_CHAT_OK) {
         tc_visit_hand_over(&visit, adoption);
@@ -153,6 +182,7 @@ static void admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
         reject(adoption, error);
     }
     tc_visit_end(&visit);
+    return reason;
 }
 
 static int answer_later(request_rec *r, int status, int retry_after_s, const char *words)
@@ -199,12 +229,14 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
                             tc_handshake_out_t *handshake, int64_t after)
 {
     tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
+    unsigned reason = TC_L_REASON_FULL;
+    int rc;
 
     adoption->fd = -1;
     adoption->site = &vhost->site;
     adoption->after = after;
     if (tc_child_reserve(child, &adoption->claim)) {
-        admit(r, vhost, child, handshake, adoption);
+        reason = admit(r, vhost, child, handshake, adoption);
     }
     else {
         TC_LOG_OFTEN(1, APLOG_WARNING, 0, r,
@@ -214,15 +246,18 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
         adoption->reject_reason = "too many connections, try again later";
     }
     if (adoption->reject_code != 0 && vhost->reject == TC_REJECT_HTTP) {
-        int rc = reject_in_http(r, adoption);
-
+        rc = reject_in_http(r, adoption);
         tc_child_drop(child, adoption);
-        return rc;
+        return refused(vhost, reason, rc);
     }
     if (vhost->deflates) {
         tc_handler_negotiate(r, false, handshake, &adoption->deflate);
     }
-    return tc_handler_take_over(r, child, adoption, handshake);
+    rc = tc_handler_take_over(r, child, adoption, handshake);
+    if (r->status != HTTP_SWITCHING_PROTOCOLS) {
+        return refused(vhost, TC_L_REASON_FULL, rc); /* there was no descriptor */
+    }
+    return ended(vhost, reason == TC_L_REASON_NONE ? TC_L_OUTCOME_ACCEPTED : TC_L_OUTCOME_CLOSED, reason, rc);
 }
 
 int tc_handler(request_rec *r)
@@ -241,23 +276,28 @@ int tc_handler(request_rec *r)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (r->connection->master != NULL) {
-        return answer(r, HTTP_NOT_IMPLEMENTED,
-                      "WebSocket over HTTP/2 is not supported by httpd 2.4: connect with HTTP/1.1.");
+        return refused(vhost, TC_L_REASON_UNSUPPORTED,
+                       answer(r, HTTP_NOT_IMPLEMENTED, "WebSocket over HTTP/2 is not supported by httpd 2.4: "
+                                                       "connect with HTTP/1.1."));
     }
     tc_handler_check_handshake(r, &handshake);
     if (handshake.status != HTTP_SWITCHING_PROTOCOLS) {
-        return tc_handler_refuse_handshake(r, &handshake);
+        return refused(vhost, TC_L_REASON_MALFORMED, tc_handler_refuse_handshake(r, &handshake));
     }
     wait_s = tc_admission_wait_s(r, vhost);
     if (wait_s > 0) {
-        return answer_later(r, HTTP_TOO_MANY_REQUESTS, wait_s, "Too many connections from your address.");
+        return refused(vhost, TC_L_REASON_ADDRESS_RATE,
+                       answer_later(r, HTTP_TOO_MANY_REQUESTS, wait_s,
+                                    "Too many connections from your address."));
     }
     if (!tc_credentials_number(r, "after", &after)) {
-        return answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event.");
+        return refused(vhost, TC_L_REASON_MALFORMED,
+                       answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event."));
     }
     child = tc_runtime_start();
     if (child == NULL) {
-        return answer(r, HTTP_SERVICE_UNAVAILABLE, "The chat is starting or stopping.");
+        return refused(vhost, TC_L_REASON_STOPPING,
+                       answer(r, HTTP_SERVICE_UNAVAILABLE, "The chat is starting or stopping."));
     }
     return accept_handshake(r, vhost, child, &handshake, after);
 }

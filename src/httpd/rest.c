@@ -1,6 +1,7 @@
 /* `SetHandler tripchat-rest`. See rest.h. */
 #include "httpd/rest.h"
 
+#include "base/metrics.h"
 #include "httpd/credentials.h"
 #include "httpd/often.h"
 #include "httpd/rest_parts.h"
@@ -131,18 +132,10 @@ static int serve(request_rec *r, tc_vhost_t *vhost, const route_t *route)
     return rc;
 }
 
-int tc_rest_handler(request_rec *r)
+static int answer(request_rec *r, tc_vhost_t *vhost)
 {
-    tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
     route_t route;
 
-    if (!tc_rest_is_ours(r)) {
-        return DECLINED;
-    }
-    if (vhost == NULL) {
-        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0063: this server has no chat: TripChatJWTSecretFile is not set");
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
     if (!tc_credentials_origin_is_allowed(r, vhost)) {
         apr_table_mergen(r->err_headers_out, "Vary", "Origin");
         return tc_reply_error(r, TC_CHAT_ORIGIN_NOT_ALLOWED, NULL);
@@ -160,4 +153,43 @@ int tc_rest_handler(request_rec *r)
         return tc_reply_error(r, TC_CHAT_METHOD_NOT_ALLOWED, NULL);
     }
     return serve(r, vhost, &route);
+}
+
+/* ---- counting ---- */
+
+static unsigned method_of(const request_rec *r)
+{
+    switch (r->method_number) {
+    case M_GET:
+        return r->header_only ? TC_L_METHOD_HEAD : TC_L_METHOD_GET;
+    case M_POST:
+        return TC_L_METHOD_POST;
+    case M_PATCH:
+        return TC_L_METHOD_PATCH;
+    case M_OPTIONS:
+        return TC_L_METHOD_OPTIONS;
+    default:
+        return TC_L_METHOD_OTHER;
+    }
+}
+
+int tc_rest_handler(request_rec *r)
+{
+    tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
+    int rc, status;
+
+    if (!tc_rest_is_ours(r)) {
+        return DECLINED;
+    }
+    if (vhost == NULL) {
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0063: this server has no chat: TripChatJWTSecretFile is not set");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    rc = answer(r, vhost);
+    status = rc == OK ? r->status : rc;
+    if (status >= 200 && status < 600) {
+        tc_metrics_add(vhost->site.metrics_slot,
+                       TC_CELL(REST_REQUESTS, method_of(r), TC_L_STATUS_2XX + status / 100 - 2), 1);
+    }
+    return rc;
 }

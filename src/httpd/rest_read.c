@@ -4,6 +4,7 @@
 #include "adapters/store_jobs.h"
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "base/units.h"
 #include "codec/page.h"
 #include "domain/history.h"
@@ -217,7 +218,7 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
     if (!tc_child_reserve(child, &claim)) {
         return tc_reply_error(r, TC_CHAT_OVERLOADED, NULL);
     }
-    if (!tc_admission_claim(r, visit->vhost, child, visit->user->id, &claim)) {
+    if (tc_admission_claim(r, visit->vhost, child, visit->user->id, &claim) != TC_L_REASON_NONE) {
         tc_child_release(child, &claim);
         return tc_reply_rate_limited(r, TC_RETRY_AFTER_S);
     }

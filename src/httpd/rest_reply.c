@@ -1,6 +1,8 @@
 /* Answers in JSON. See rest_parts.h. */
 #include "httpd/rest_parts.h"
 
+#include "base/metrics.h"
+
 #include <apr_strings.h>
 #include <http_protocol.h>
 
@@ -71,6 +73,7 @@ static int reply_error(request_rec *r, tc_chat_error_e error, const char *field,
         apr_table_setn(r->err_headers_out, "WWW-Authenticate", "Bearer");
     }
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    tc_metrics_add(tc_config_of(r->server)->vhost->site.metrics_slot, TC_M_ERRORS_SENT + (unsigned)error - 1, 1);
     tc_chat_encode_error(&body, error, NULL, field, retry_after_s);
     return tc_reply_json(r, status, &body);
 }

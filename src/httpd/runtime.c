@@ -2,7 +2,9 @@
 #include "httpd/runtime.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "httpd/admission.h"
+#include "httpd/monitor.h"
 #include "httpd/reload.h"
 #include "httpd/scrub.h"
 
@@ -153,7 +155,10 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     if (rc == OK) {
         rc = tc_reload_make(server);
     }
-    return rc == OK ? tc_admission_make(server) : rc;
+    if (rc == OK) {
+        rc = tc_admission_make(server);
+    }
+    return rc == OK ? tc_monitor_make(server, vhosts) : rc;
 }
 
 /* ---- the child ---- */
@@ -254,7 +259,9 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     wanted.doors = tc_vhosts_doors(vhosts);
     tc_admission_config(&wanted);
     tc_reload_config(&wanted, vhosts, pchild, server);
+    tc_monitor_sit(pchild, server);
     tc_runtime_prepare(pchild, server, &wanted);
+    tc_metrics_set(TC_METRICS_CHILD, TC_M_MAX_CONNECTIONS, child_config.max_connections);
     (void)ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
     if (is_threaded || tc_reload_is_awaited()) {
         (void)tc_runtime_start();

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "httpd/bridge.h"
 #include "httpd/often.h"
 #include "httpd/runtime.h"
@@ -83,6 +84,8 @@ static apr_status_t on_connection_gone(void *data)
         tc_child_drop(connection->child, adoption); /* the child is stopping */
     }
     else {
+        tc_metrics_add(adoption->site->metrics_slot,
+                       TC_M_TAKEOVERS + (adoption->ssl ? TC_L_TAKEOVER_TLS : TC_L_TAKEOVER_PLAIN), 1);
         tc_child_adopt(connection->child, adoption);
     }
     return APR_SUCCESS;

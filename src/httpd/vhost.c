@@ -76,6 +76,18 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->close_timeout_us = tc_config_number(config, TC_D_CLOSE_TIMEOUT);
 }
 
+/* For logs and metrics. A virtual host's port stands with its address, where ServerName does not say one. */
+static const char *name_of(const server_rec *server, apr_pool_t *pool)
+{
+    const char *host = server->server_hostname ? server->server_hostname : "*";
+    unsigned port = server->port;
+
+    if (port == 0 && server->addrs != NULL) {
+        port = server->addrs->host_port;
+    }
+    return port > 0 ? apr_psprintf(pool, "%s:%u", host, port) : host;
+}
+
 static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t *vhost,
                       apr_pool_t *pool)
 {
@@ -93,9 +105,7 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
         rc = make_bus(server, vhost, pool);
     }
     fill_site(&vhost->site, config);
-    vhost->site.name = apr_psprintf(pool, "%s:%u", server->server_hostname ? server->server_hostname
-                                                                           : "*",
-                                    (unsigned)server->port);
+    vhost->site.name = name_of(server, pool);
     vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
     vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);

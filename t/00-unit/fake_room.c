@@ -319,6 +319,8 @@ static void work_on(fake_store_t *store, tc_job_t *job)
     case TC_JOB_EVENTS:
         work_on_events(store, job);
         break;
+    case TC_JOB_PROBE:
+        break;
     case TC_JOB_HEADS:
         work_on_heads(store, job);
         break;

@@ -382,7 +382,7 @@ static void write_echo(tc_task_t *task)
 
         rv = tc_transport_write(&self->transport, iov, count, scratch, &len, &tried);
         if (rv == APR_SUCCESS) {
-            tc_outq_consume(&self->queue, len);
+            tc_outq_consume(&self->queue, len, 0);
         }
     }
     ck_assert(rv == APR_SUCCESS || rv == APR_EAGAIN);

@@ -62,7 +62,7 @@ START_TEST(frames_leave_in_order_in_pieces_of_any_size)
             size_t left = strlen(expected), len = piece < left ? piece : left;
 
             ck_assert_str_eq(content(&queue), expected);
-            tc_outq_consume(&queue, len);
+            tc_outq_consume(&queue, len, 0);
             expected += len;
         }
         ck_assert_uint_eq(strlen(expected), 0);
@@ -102,7 +102,7 @@ START_TEST(a_frame_in_many_queues_is_one)
     ck_assert_uint_eq(frame->refs, 1 + UNIT_COUNT(queues));
     for (i = 0; i < UNIT_COUNT(queues); i++) {
         if (i % 2) {
-            tc_outq_consume(&queues[i], 3);
+            tc_outq_consume(&queues[i], 3, 0);
         }
         tc_outq_free(&queues[i]);
     }
@@ -121,7 +121,7 @@ START_TEST(a_queue_takes_so_many_frames_and_so_many_bytes)
     ck_assert_int_eq(push(&queue, 'b', 6, false, 3, 10), APR_SUCCESS);
     ck_assert_int_eq(push(&queue, 'c', 5, false, 3, 10), APR_ENOSPC);
     ck_assert_str_eq(content(&queue), "aaaabbbbbb");
-    tc_outq_consume(&queue, 4);
+    tc_outq_consume(&queue, 4, 0);
     ck_assert_int_eq(push(&queue, 'c', 1, false, 3, 10), APR_SUCCESS);
     ck_assert_int_eq(push(&queue, 'd', 1, false, 3, 10), APR_SUCCESS);
     ck_assert_int_eq(push(&queue, 'e', 1, false, 3, 10), APR_ENOSPC);
@@ -188,7 +188,7 @@ START_TEST(a_frame_that_has_begun_to_leave_is_not_dropped)
     tc_outq_init(&queue);
     push(&queue, 't', 3, true, 2, ANY_BYTES);
     push(&queue, 'u', 3, true, 2, ANY_BYTES);
-    tc_outq_consume(&queue, 1);
+    tc_outq_consume(&queue, 1, 0);
     ck_assert_int_eq(push(&queue, 'a', 1, false, 2, ANY_BYTES), APR_SUCCESS);
     ck_assert_str_eq(content(&queue), "tta");
     ck_assert_int_eq(push(&queue, 'b', 1, false, 2, ANY_BYTES), APR_ENOSPC);
@@ -216,11 +216,11 @@ START_TEST(frames_that_a_tls_write_was_tried_with_stay)
         push(&queue, 't', 2, true, 3, ANY_BYTES);
         push(&queue, 'u', 2, true, 3, ANY_BYTES);
         push(&queue, 'v', 2, true, 3, ANY_BYTES);
-        tc_outq_consume(&queue, cases[i].sent);
+        tc_outq_consume(&queue, cases[i].sent, 0);
         tc_outq_pin(&queue, cases[i].tried);
         tc_outq_drop_unsent(&queue);
         ck_assert_str_eq(content(&queue), cases[i].left);
-        tc_outq_consume(&queue, strlen(cases[i].left));
+        tc_outq_consume(&queue, strlen(cases[i].left), 0);
         ck_assert(tc_outq_is_empty(&queue));
         push(&queue, 'w', 2, true, 3, ANY_BYTES);
         tc_outq_drop_unsent(&queue);
@@ -255,7 +255,7 @@ START_TEST(an_empty_queue_owns_no_memory)
         push(&queue, 'a', 1, false, ANY_MSGS, ANY_BYTES);
     }
     ck_assert_ptr_ne(queue.slots, queue.few);
-    tc_outq_consume(&queue, 100);
+    tc_outq_consume(&queue, 100, 0);
     ck_assert_ptr_eq(queue.slots, queue.few);
     tc_outq_free(&queue);
 }
@@ -281,7 +281,7 @@ START_TEST(random_traffic_leaves_as_a_plain_string_says)
         }
         else if (len > 0) {
             n = 1 + unit_random_below(&random, (unsigned)(len < 12 ? len : 12));
-            tc_outq_consume(&queue, n);
+            tc_outq_consume(&queue, n, 0);
             memmove(expected, expected + n, len - n + 1);
         }
         ck_assert_uint_eq(queue.bytes - queue.head_sent, strlen(expected));

@@ -1,0 +1,149 @@
+# A child says whether it can serve the chat, soon and truly, whatever stands still.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use JSON::PP ();
+use Test::More;
+
+use TripChat::Client;
+use TripChat::Metrics qw(metrics_config metrics_of sum_of);
+use TripChat::Postgres;
+use TripChat::Redis;
+use TripChat::Rest;
+use TripChat::Shared qw(is_full);
+use TripChat::Test;
+
+use constant {
+    PATH         => '/tripchat-health',
+    OF_DATABASE  => qr/\bTC0012:/,
+    OF_REDIS     => qr/\bTC007[01]:/,
+    SOON_S       => 5,    # two for the database, two for Redis, and some for a slow machine
+};
+
+sub server_with {
+    my (%opt) = @_;
+    my $config = metrics_config() . qq(<Location "@{[PATH]}">\nSetHandler tripchat-health\n</Location>\n) . ($opt{site_config} // '');
+    return TripChat::Server->start(%opt, site_config => $config);
+}
+
+# (status, what it says), in time
+sub health {
+    my ($server) = @_;
+    my $since  = now();
+    my $answer = $server->site->http_get(PATH);
+    my $took   = now() - $since;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    cmp_ok($took, '<', SOON_S, 'the answer comes soon');
+    return ($answer->{status}, JSON::PP::decode_json($answer->{body}));
+}
+
+sub is_well {
+    my ($server, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($status, $said) = health($server);
+    return is_deeply([$status, @$said{qw(status database)}, $said->{redis} // 'none'],
+        [200, 'ok', 'ok', is_full() ? 'ok' : 'none'], $name);
+}
+
+sub is_ill {
+    my ($server, $what, $word, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($status, $said) = health($server);
+    return is_deeply([$status, @$said{ 'status', $what }], [503, 'unavailable', $word], $name);
+}
+
+sub is_well_again {
+    my ($server, $name) = @_;
+    until_true('it to be well again', sub { $server->site->http_get(PATH)->{status} == 200 });
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return is_well($server, $name);
+}
+
+subtest 'all is well' => sub {
+    my $server = server_with();
+    my $site   = $server->site;
+    is_well($server, 'from the first request on, which starts the threads');
+    my $answer = $site->http_get(PATH);
+    answer_is($answer, 200, { 'Content-Type' => 'application/json', 'Cache-Control' => 'no-store' }, 'in JSON, for now');
+    my $said = JSON::PP::decode_json($answer->{body});
+    fields_are($said, [qw(status database descriptors connections), is_full() ? 'redis' : ()], 'no more than it should');
+    cmp_ok($said->{descriptors}{used}, '>', 10, 'descriptors');
+    cmp_ok($said->{descriptors}{used}, '<', $said->{descriptors}{limit}, 'of so many');
+    my $ann = $site->chat(trip => $site->new_trip);
+    is((health($server))[1]{connections}{used}, 1, 'connections');
+    my $rest = $site->rest;
+    is($rest->head(PATH)->{status}, 200, 'HEAD');
+    is($rest->call('POST', PATH, body => 'x')->{status}, 405, 'but not POST');
+    $ann->leave;
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'no connection is left' => sub {
+    my $server = server_with(config => 'TripChatMaxConnections 2');
+    my $site   = $server->site;
+    my @chats  = map { $site->chat(trip => $site->new_trip) } 1, 2;
+    my ($status, $said) = health($server);
+    is_deeply([$status, $said->{connections}], [503, { used => 2, limit => 2 }], 'says so');
+    $chats[0]->leave;
+    is_well_again($server, 'until one goes');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'the tables are gone' => sub {
+    my $server = server_with();
+    is_well($server, 'before');
+    $server->site->sql('ALTER TABLE chat_rooms RENAME TO elsewhere;');
+    is_ill($server, 'database', 'down', 'says so');
+    $server->site->sql('ALTER TABLE elsewhere RENAME TO chat_rooms;');
+    is_well_again($server, 'until they are back');
+    stops_clean($server, 'the log says why', OF_DATABASE);
+};
+
+if (is_full()) {
+    subtest 'PostgreSQL stands still' => sub {
+        my $postgres = TripChat::Postgres->start;
+        my $server   = server_with(database => $postgres->new_database);
+        is_well($server, 'before');
+        $postgres->freeze;
+        is_ill($server, 'database', 'silent', 'says so') for 1 .. 4;
+        $postgres->thaw;
+        is_well_again($server, 'until it goes on');
+        $postgres->stop;
+        is_ill($server, 'database', 'down', 'is down');
+        $postgres->start_again;
+        is_well_again($server, 'and up');
+        stops_clean($server, 'the log says why', OF_DATABASE, qr/mod_dbd|AH006\d\d|\[dbd:/);
+    };
+
+    subtest 'Redis stands still' => sub {
+        my $redis  = TripChat::Redis->start;
+        my $server = server_with(redis => $redis);
+        is_well($server, 'before');
+        $redis->freeze;
+        until_true('it to be missed', sub { $server->site->http_get(PATH)->{status} == 503 });
+        is_ill($server, 'redis', 'down', 'says so');
+        $redis->thaw;
+        is_well_again($server, 'until it goes on');
+        $redis->stop;
+        until_true('it to be missed', sub { $server->site->http_get(PATH)->{status} == 503 });
+        is_ill($server, 'redis', 'down', 'is down');
+        $redis->start_again;
+        is_well_again($server, 'and up');
+        stops_clean($server, 'the log says why', OF_REDIS);
+    };
+
+    subtest 'httpd that starts without Redis' => sub {
+        my $redis = TripChat::Redis->start;
+        $redis->stop;
+        my $server = server_with(redis => $redis);
+        is_ill($server, 'redis', 'down', 'says so');
+        $redis->start_again;
+        is_well_again($server, 'until it is there');
+        stops_clean($server, 'the log says why', OF_REDIS);
+    };
+}
+
+done_testing;
