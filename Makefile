@@ -100,7 +100,7 @@ grant revoke:
 # ---- tests ----
 
 # What the unit tests link: the layers without httpd and database, and the adapters that need neither.
-UNIT_SRC   := $(PURE_SRC) $(addprefix src/adapters/,board.c exposition.c handover.c jwk.c jwt.c jwt_key.c meter.c parcel.c redis_url.c spending.c sql_query.c tally.c) t/00-unit/unit.c
+UNIT_SRC   := $(PURE_SRC) $(addprefix src/adapters/,board.c exposition.c handover.c jwk.c jwt.c jwt_key.c meter.c parcel.c redis_url.c spending.c sql_query.c tally.c usage.c) t/00-unit/unit.c
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
 TSAN_TESTS := $(filter mailbox loop hub_threads,$(UNIT_TESTS))
 UNIT_CFLAGS = $(PURE_CFLAGS) -It/00-unit -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS

@@ -1,6 +1,7 @@
 /* What one httpd child runs for the chat. See child.h. */
 #include "adapters/child.h"
 
+#include "adapters/journal.h"
 #include "adapters/parcel.h"
 #include "adapters/peer.h"
 #include "adapters/session.h"
@@ -21,6 +22,7 @@
 #define LEAVING_US (20 * TC_US_PER_MS)
 #define JOIN_LOOP_US (2 * TC_US_PER_S) /* longer than the farewells may take */
 #define JOIN_DB_US (3 * TC_US_PER_S)
+#define JOIN_JOURNAL_US TC_US_PER_S
 #define JOIN_BUS_US (2 * TC_US_PER_S)
 
 /* ---- counting ---- */
@@ -83,6 +85,25 @@ tc_inflater_t *tc_child_inflater(tc_child_t *child)
         child->inflater = tc_inflater_create();
     }
     return child->inflater;
+}
+
+/* ---- the connection log ---- */
+
+void tc_child_tell(tc_child_t *child, const tc_site_t *site, const tc_buf_t *line)
+{
+    static tc_log_limit_t limit = TC_LOG_LIMIT(1);
+    char more[TC_LOG_MORE_CHARS];
+    apr_status_t rv = APR_SUCCESS;
+
+    if (child->journal == NULL) {
+        rv = tc_journal_start(&child->journal, tc_worker_thread_pool(&child->thread));
+    }
+    if (rv == APR_SUCCESS) {
+        tc_journal_write(child->journal, site->connection_log, line);
+    }
+    else if (tc_log_may(&limit, more)) {
+        tc_log(TC_LOG_ERR, rv, "TC0006: cannot start the thread of the connection log%s", more);
+    }
 }
 
 /* ---- the loop's mail and timers ---- */
@@ -415,6 +436,10 @@ bool tc_child_stop(tc_child_t *child)
     (void)tc_loop_post(child->loop, &child->quit_mail);
     if (!tc_worker_thread_await(&child->thread, parting_us(child) + JOIN_LOOP_US)) {
         tc_log(TC_LOG_ERR, 0, "TC0002: the loop did not end in time");
+        return false;
+    }
+    if (child->journal != NULL && !tc_journal_stop(child->journal, JOIN_JOURNAL_US)) {
+        tc_log(TC_LOG_ERR, 0, "TC0007: the connection log did not end in time");
         return false;
     }
     if (!stop_stores(child)) {

@@ -14,6 +14,7 @@
 #include "adapters/lease.h"
 #include "adapters/meter.h"
 #include "adapters/tally.h"
+#include "adapters/usage.h"
 #include "base/mail.h"
 #include "codec/deflate.h"
 #include "domain/hub.h"
@@ -66,6 +67,7 @@ typedef struct tc_child_t {
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
     tc_tally_seat_t seat;          /* const */
     bool has_seat;                 /* const; else connections are not counted by user and address */
+    struct tc_journal_t *journal;  /* loop; NULL until a connection's end is to be told of */
     tc_inflater_t *inflater;       /* loop; NULL until it is needed */
     tc_deflater_t *deflater;       /* loop; the same */
     apr_pool_t *scratch;           /* loop; empty but within a call */
@@ -124,6 +126,7 @@ typedef struct tc_adoption_t {
     tc_uuid_t trip_id;
     tc_uuid_t room_id;
     int64_t after;           /* -1: a newcomer */
+    char address[TC_USAGE_ADDRESS_CHARS]; /* the client's; "": not known */
     unsigned reject_code;
     const char *reject_reason; /* a literal */
     tc_stream_request_t *stream; /* malloc'ed; NULL: a WebSocket */
@@ -157,6 +160,9 @@ bool tc_child_count(tc_child_t *child, uint64_t key, unsigned max, uint64_t *cou
 /* What compresses and inflates for all clients, made when first needed; NULL: no memory. Loop. */
 tc_deflater_t *tc_child_deflater(tc_child_t *child);
 tc_inflater_t *tc_child_inflater(tc_child_t *child);
+
+/* Writes a line, which stays the caller's, into a site's connection log. Loop. */
+void tc_child_tell(tc_child_t *child, const tc_site_t *site, const tc_buf_t *line);
 
 /* Starts the threads of a store that has none yet. Loop. */
 apr_status_t tc_child_serve_store(tc_child_t *child, tc_store_dbd_t *store);

@@ -11,6 +11,7 @@
 #include "codec/close.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -63,6 +64,10 @@ static void fill_head(const tc_peer_t *peer, tc_parcel_head_t *head)
     head->user_key = peer->claim.user_key;
     head->heard_us = peer->heard_us;
     head->wrote_us = peer->wrote_us;
+    head->has_usage = peer->usage != NULL;
+    if (head->has_usage) {
+        head->usage = *peer->usage;
+    }
 }
 
 static void add_text(tc_parcel_t *parcel, tc_parcel_part_e part, const char *text)
@@ -111,6 +116,8 @@ static apr_status_t move(tc_peer_t *peer)
         tc_log(TC_LOG_INFO, 0, "TC0028: connection %llu: moves to another child",
                (unsigned long long)peer->member.id);
         tc_metrics_add(peer->site->metrics_slot, TC_M_HANDOVERS + TC_L_HANDOVER_OUT, 1);
+        free(peer->usage); /* it goes on */
+        peer->usage = NULL;
         tc_peer_enter(peer, TC_PEER_DEAD);
     }
     else if (rv != APR_EAGAIN) {

@@ -7,6 +7,7 @@
 #ifndef TC_ADAPTERS_PARCEL_H
 #define TC_ADAPTERS_PARCEL_H
 
+#include "adapters/usage.h"
 #include "base/buf.h"
 #include "base/uuid.h"
 #include "codec/deflate.h"
@@ -58,6 +59,8 @@ typedef struct {
     uint64_t user_key;
     int64_t heard_us;
     int64_t wrote_us;
+    bool has_usage;
+    tc_usage_t usage;
     /* of a WebSocket */
     int64_t pinged_us;
     int64_t begun_us;

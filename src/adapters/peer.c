@@ -11,6 +11,7 @@
 #include "codec/close.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define READS_A_TURN 4 /* of TC_READ_BUFFER_BYTES, then others have theirs */
 
@@ -51,6 +52,39 @@ void tc_peer_count_close(const tc_peer_t *peer, unsigned code, unsigned side)
         i++;
     }
     tc_metrics_add(peer->site->metrics_slot, TC_CELL(CLOSES, i, side), 1);
+    tc_peer_note_close(peer, code, side);
+}
+
+void tc_peer_note_close(const tc_peer_t *peer, unsigned code, unsigned side)
+{
+    if (peer->usage != NULL && peer->usage->close_code == 0) {
+        peer->usage->close_code = code;
+        peer->usage->closed_by_client = side == TC_L_SIDE_CLIENT;
+    }
+}
+
+/* What the connection log has of it, once. */
+static void tell_of_end(tc_peer_t *peer)
+{
+    static const char *const kinds[] = {"websocket", "events", "poll"}; /* TC_L_TRANSPORT_… */
+    tc_usage_subject_t subject;
+    tc_buf_t line = TC_BUF_INIT;
+
+    if (peer->usage == NULL) {
+        return;
+    }
+    subject.site = peer->site->name;
+    subject.over = kinds[peer->counted_as];
+    subject.user_id = peer->member.user ? peer->member.user->id : "";
+    subject.child = (int)getpid();
+    subject.id = peer->member.id;
+    subject.is_tls = peer->transport.ssl != NULL;
+    subject.is_bridged = peer->bridged;
+    tc_usage_encode(peer->usage, &subject, tc_clock_wall_us(), tc_peer_now_us(peer), &line);
+    tc_child_tell(peer->child, peer->site, &line);
+    tc_buf_free(&line);
+    free(peer->usage);
+    peer->usage = NULL;
 }
 
 static unsigned transport_of(const tc_adoption_t *adoption)
@@ -137,6 +171,9 @@ static apr_status_t write_queue(tc_peer_t *peer)
             tc_outq_consume(&peer->queue, len, peer->wrote_us);
             tc_metrics_add(slot, TC_M_FRAMES_SENT, before - peer->queue.count);
             tc_metrics_add(slot, TC_M_SENT_BYTES, len);
+            if (peer->usage != NULL) {
+                peer->usage->bytes_out += len;
+            }
         }
         else if (tried > 0) {
             tc_outq_pin(&peer->queue, tried);
@@ -164,6 +201,9 @@ apr_status_t tc_peer_push(tc_peer_t *peer, tc_blob_t *blob, bool urgent)
     if (rv == APR_SUCCESS) {
         peer->urgent = peer->urgent || urgent;
         tc_peer_ask_to_settle(peer);
+        if (peer->usage != NULL) {
+            peer->usage->messages_out++;
+        }
     }
     return rv;
 }
@@ -259,6 +299,9 @@ static void read_socket(tc_peer_t *peer)
         }
         peer->heard_us = tc_peer_now_us(peer);
         tc_metrics_add(peer->site->metrics_slot, TC_M_RECEIVED_BYTES, len);
+        if (peer->usage != NULL) {
+            peer->usage->bytes_in += len;
+        }
         give_input(peer, buffer, len);
         if (len < TC_READ_BUFFER_BYTES && !tc_transport_has_pending(&peer->transport)) {
             return; /* most likely all there was; poll tells of more */
@@ -338,6 +381,7 @@ static void leave_room(tc_peer_t *peer)
 
 static void hang_up(tc_peer_t *peer)
 {
+    tell_of_end(peer);
     (void)tc_loop_watch(peer->child->loop, &peer->io, 0);
     tc_timer_clear(tc_loop_timers(peer->child->loop), &peer->timer);
     tc_transport_close(&peer->transport);
@@ -352,6 +396,7 @@ static void free_peer(tc_peer_t *peer)
     }
     peer->kind->release(peer);
     free(peer->input);
+    free(peer->usage);
     tc_outq_free(&peer->queue);
     tc_lease_free(&peer->lease);
     tc_user_unref(peer->member.user);
@@ -409,6 +454,27 @@ static void on_settle(tc_task_t *task)
 }
 
 /* ---- life ---- */
+
+/* Where its end is to be told of: what it did, from now on or, in another child, before. */
+static void begin_usage(tc_peer_t *peer, const tc_adoption_t *adoption)
+{
+    const tc_parcel_head_t *head = adoption->parcel ? &adoption->parcel->head : NULL;
+    tc_usage_t *usage;
+
+    if (peer->site->connection_log == 0) {
+        return;
+    }
+    usage = peer->usage = tc_alloc_zero(sizeof(*usage));
+    if (head != NULL && head->has_usage) {
+        *usage = head->usage;
+        return;
+    }
+    usage->began_us = tc_peer_now_us(peer);
+    usage->bytes_in = adoption->input_len;
+    usage->has_trip = adoption->user != NULL;
+    usage->trip_id = adoption->trip_id;
+    memcpy(usage->address, adoption->address, sizeof(usage->address));
+}
 
 /* What it had in the child it comes from; bytes that did not leave go first. */
 static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
@@ -474,6 +540,7 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
         peer->next->link = &peer->next;
     }
     child->peers = peer;
+    begin_usage(peer, adoption);
     if (adoption->parcel != NULL) {
         restore(peer, adoption->parcel);
         tc_metrics_add(peer->site->metrics_slot, TC_M_HANDOVERS + TC_L_HANDOVER_IN, 1);

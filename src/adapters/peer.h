@@ -68,6 +68,7 @@ typedef struct tc_peer_t {
     tc_peer_state_e state;
     uint8_t counted_as;  /* TC_L_TRANSPORT_…, base/metrics.h */
     tc_claim_t claim;
+    tc_usage_t *usage;   /* NULL: nobody will be told of it */
     bool bridged;        /* a worker relays it, and goes with this child */
     bool cut_short;      /* reading ended at a pause: bytes may be left that no poll tells of */
     bool write_blocked;  /* the socket takes nothing now */
@@ -103,6 +104,9 @@ void tc_peer_ask_to_settle(tc_peer_t *peer);
 
 /* It ends with a close code, from this side (TC_L_SIDE_…). */
 void tc_peer_count_close(const tc_peer_t *peer, unsigned code, unsigned side);
+
+/* Notes for the connection log alone how it ends; the first word counts. */
+void tc_peer_note_close(const tc_peer_t *peer, unsigned code, unsigned side);
 
 /* Leaves OPEN for a later state, or any for DEAD. */
 void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state);

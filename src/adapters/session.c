@@ -207,6 +207,9 @@ static void take_deflated(session_t *session, const tc_read_item_t *item)
 
 static void on_message(session_t *session, const tc_read_item_t *item)
 {
+    if (session->peer.usage != NULL) {
+        session->peer.usage->messages_in++;
+    }
     if (session->peer.state != TC_PEER_OPEN) {
         return;
     }

@@ -114,6 +114,7 @@ static void answer(stream_t *stream, const char *status, tc_buf_t *body)
 {
     tc_buf_t buf = TC_BUF_INIT;
 
+    tc_peer_note_close(&stream->peer, TC_CLOSE_NORMAL, TC_L_SIDE_SERVER);
     append_head(&buf, stream, status, body->len);
     tc_buf_append(&buf, body->data, body->len);
     tc_buf_free(body);

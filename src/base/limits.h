@@ -29,6 +29,7 @@
 #define TC_BUS_REPLY_BYTES   (8 << 20) /* that Redis may send as one reply */
 #define TC_BUS_ENVELOPE_BYTES (2 << 20) /* a longer one is dropped unread */
 #define TC_BUS_QUEUE_MAILS       65536  /* that wait between a child's loop and its bus, each way */
+#define TC_JOURNAL_LINES         10000  /* that wait for a connection log */
 #define TC_PASSAGE_RECORD_BYTES (64 << 20) /* of a connection that moves to another child */
 #define TC_STOP_GRACE_MS          2000  /* milliseconds for the farewells of a stopping child */
 #define TC_RETRY_AFTER_S             2  /* seconds, told to a sender when waiting helps */

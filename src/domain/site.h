@@ -35,6 +35,7 @@ typedef struct tc_site_t {
     int64_t pong_timeout_us;
     int64_t frame_timeout_us;
     int64_t close_timeout_us;
+    int connection_log;        /* descriptor of the log of ended connections; 0: there is none */
 } tc_site_t;
 
 #endif

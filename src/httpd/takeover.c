@@ -321,6 +321,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
     connection_t *connection = connection_of(r->connection);
     apr_status_t rv = APR_SUCCESS;
 
+    apr_cpystrn(adoption->address, r->useragent_ip, sizeof(adoption->address));
     if (needs_bridge(r)) {
         return tc_bridge(r, child, adoption, status, head);
     }

@@ -2,6 +2,7 @@
 #include "httpd/vhost.h"
 
 #include "adapters/bus_local.h"
+#include "httpd/connection_log.h"
 #include "httpd/keys.h"
 
 #include <apr_strings.h>
@@ -192,6 +193,10 @@ int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server
         config->vhost = apr_pcalloc(pconf, sizeof(tc_vhost_t));
         config->vhost->site.index = count++;
         rc = make_vhost(server, gate, config->vhost, pconf);
+        if (rc != OK) {
+            return rc;
+        }
+        rc = tc_connection_log_open(server, config->vhost, *first, pconf);
         if (rc != OK) {
             return rc;
         }

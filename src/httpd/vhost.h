@@ -20,6 +20,7 @@ typedef struct tc_vhost_t {
     tc_sql_query_t access_query;
     tc_sql_query_t user_query;
     tc_reject_e reject;
+    const char *connection_log;         /* what TripChatConnectionLog says; NULL: nothing */
     const char *const *allowed_origins; /* NULL: none but the same host's */
     tc_missing_origin_e missing_origin;
     int64_t max_wait_us;

@@ -1,0 +1,72 @@
+/* What a connection has done. See usage.h. */
+#include "adapters/usage.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+
+#define ABNORMAL 1006 /* it ended without a Close (RFC 6455, 7.1.5) */
+
+/* What is no visible ASCII character, and what a reader of the log takes for an end, as %XX (RFC 3986, 2.1). */
+static void append_word(tc_buf_t *line, const char *word)
+{
+    const char *at;
+    char escaped[4];
+
+    for (at = word; *at != '\0'; at++) {
+        unsigned char byte = (unsigned char)*at;
+
+        if (byte > ' ' && byte < 0x7f && byte != '"' && byte != '%' && byte != '=') {
+            tc_buf_append(line, at, 1);
+        }
+        else {
+            snprintf(escaped, sizeof(escaped), "%%%02X", byte);
+            tc_buf_append_str(line, escaped);
+        }
+    }
+    if (word[0] == '\0') {
+        TC_BUF_LIT(line, "-");
+    }
+}
+
+static void append_field(tc_buf_t *line, const char *name, const char *word)
+{
+    tc_buf_append_str(line, name);
+    append_word(line, word);
+}
+
+static void append_number(tc_buf_t *line, const char *name, uint64_t number)
+{
+    tc_buf_append_str(line, name);
+    tc_buf_append_int(line, (int64_t)number);
+}
+
+void tc_usage_encode(const tc_usage_t *usage, const tc_usage_subject_t *subject, int64_t wall_us, int64_t now_us,
+                     tc_buf_t *line)
+{
+    char time[TC_CLOCK_RFC3339_BYTES], seconds[32], trip[TC_UUID_CHARS + 1] = "";
+
+    tc_clock_rfc3339(wall_us, time);
+    if (usage->has_trip) {
+        tc_uuid_format(&usage->trip_id, trip);
+    }
+    tc_buf_append_str(line, time);
+    append_field(line, " site=", subject->site);
+    append_number(line, " child=", (uint64_t)subject->child);
+    append_number(line, " connection=", subject->id);
+    append_field(line, " address=", usage->address);
+    append_field(line, " user=", subject->user_id);
+    append_field(line, " trip=", trip);
+    append_field(line, " over=", subject->over);
+    append_field(line, " tls=", subject->is_tls ? "yes" : "no");
+    append_field(line, " relayed=", subject->is_bridged ? "yes" : "no");
+    snprintf(seconds, sizeof(seconds), "%.3f", (double)(now_us - usage->began_us) / (double)TC_US_PER_S);
+    append_field(line, " seconds=", seconds);
+    append_number(line, " messages_in=", usage->messages_in);
+    append_number(line, " messages_out=", usage->messages_out);
+    append_number(line, " bytes_in=", usage->bytes_in);
+    append_number(line, " bytes_out=", usage->bytes_out);
+    append_number(line, " close=", usage->close_code ? usage->close_code : ABNORMAL);
+    append_field(line, " by=", usage->close_code == 0 || usage->closed_by_client ? "client" : "server");
+    TC_BUF_LIT(line, "\n");
+}

@@ -1,0 +1,68 @@
+/* Where sites write their connection logs to. See connection_log.h. */
+#include "httpd/connection_log.h"
+
+#include <apr_file_io.h>
+#include <apr_portable.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+
+APLOG_USE_MODULE(tripchat);
+
+/* As mod_log_config's. */
+#define PERMISSIONS (APR_UREAD | APR_UWRITE | APR_GREAD | APR_WREAD)
+
+static int failed(server_rec *server, apr_status_t rv, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server, "TC0055: %s: cannot open %s; write a file that root may write, or "
+                 "| and a program", tc_config_name(TC_D_CONNECTION_LOG), what);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int open_target(server_rec *server, const char *target, int *fd, apr_pool_t *pconf)
+{
+    apr_os_file_t os_file;
+    apr_file_t *file = NULL;
+    apr_status_t rv = APR_EBADPATH;
+
+    if (target[0] == '|') {
+        piped_log *pipe = ap_open_piped_log(pconf, target + 1);
+
+        file = pipe ? ap_piped_log_write_fd(pipe) : NULL;
+        rv = APR_EGENERAL;
+    }
+    else {
+        const char *path = ap_server_root_relative(pconf, target);
+
+        if (path != NULL) {
+            rv = apr_file_open(&file, path, APR_FOPEN_WRITE | APR_FOPEN_APPEND | APR_FOPEN_CREATE
+                                                | APR_FOPEN_LARGEFILE, PERMISSIONS, pconf);
+        }
+        if (rv == APR_SUCCESS) {
+            rv = apr_file_inherit_unset(file); /* a child has it anyway; its CGI programs don't */
+        }
+    }
+    if (file == NULL || apr_os_file_get(&os_file, file) != APR_SUCCESS) {
+        return failed(server, rv, target);
+    }
+    *fd = os_file;
+    return OK;
+}
+
+int tc_connection_log_open(server_rec *server, tc_vhost_t *vhost, const tc_vhost_t *others, apr_pool_t *pconf)
+{
+    const char *target = tc_config_text(tc_config_of(server), TC_D_CONNECTION_LOG);
+
+    vhost->connection_log = target;
+    if (target == NULL || strcasecmp(target, "off") == 0
+        || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK; /* httpd reads its configuration twice when it starts */
+    }
+    for (; others != NULL; others = others->next) {
+        if (others->site.connection_log > 0 && strcmp(others->connection_log, target) == 0) {
+            vhost->site.connection_log = others->site.connection_log;
+            return OK;
+        }
+    }
+    return open_target(server, target, &vhost->site.connection_log, pconf);
+}
