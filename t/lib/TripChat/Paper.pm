@@ -13,12 +13,13 @@ use TripChat::Httpd qw(top_dir);
 
 our @EXPORT_OK = qw(blocks_of filled_in);
 
-# The blocks of this language under this heading, in their order. Dies where there is none.
+# The blocks of this language under this heading, in their order, without their indentation. Dies where there
+# is none.
 sub blocks_of {
     my ($paper, $heading, $language) = @_;
     my ($section) = read_file(top_dir() . "/docs/$paper") =~ /^\#+ \Q$heading\E\n(.*?)(?=^\#|\z)/ms
         or die "docs/$paper has no heading \"$heading\"\n";
-    my @blocks = $section =~ /^```\Q$language\E\n(.*?)^```$/msg
+    my @blocks = map { s/^ +(?=\S)//gmr } $section =~ /^ *```\Q$language\E\n(.*?)^ *```$/msg
         or die "docs/$paper has no $language under \"$heading\"\n";
     return @blocks;
 }
