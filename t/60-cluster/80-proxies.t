@@ -23,6 +23,7 @@ use constant {
     ELSEWHERE => '192.0.2.7',      # where a client says to be who has come through a proxy before
     BALANCER  => [qw(proxy proxy_http proxy_wstunnel slotmem_shm proxy_balancer lbmethod_byrequests)],
     SOCKETS   => 3,
+    MPM       => 'event',          # with the others a proxy's idle connections hold workers behind it
 };
 
 my $database = TripChat::Postgres->shared->new_database;
@@ -30,7 +31,7 @@ my $database = TripChat::Postgres->shared->new_database;
 # Two servers behind, that believe what the paper says of addresses.
 my ($addresses) = blocks_of(PAPER, 'Addresses', 'apache');
 my @behind = map {
-    TripChat::Server->start(database => $database, redis => TripChat::Redis->shared,
+    TripChat::Server->start(mpm => MPM, database => $database, redis => TripChat::Redis->shared,
         config => filled_in($addresses, '10.0.0.0/8' => '127.0.0.1'))
 } 1 .. 2;
 
@@ -106,14 +107,14 @@ sub knows_addresses {
 # An httpd without a chat of its own, with these lines of the paper.
 sub front {
     my ($config, %opt) = @_;
-    return TripChat::Server->start(mpm => 'event', no_chat => 1, database => $database, modules => BALANCER, config => $config, %opt);
+    return TripChat::Server->start(mpm => MPM, no_chat => 1, database => $database, modules => BALANCER, config => $config, %opt);
 }
 
 SKIP: {
     skip 'there is no nginx: install nginx-light', 1 if !TripChat::Nginx::program();
     subtest 'behind nginx, which has the TLS' => sub {
         my ($block) = blocks_of(PAPER, 'Behind nginx', 'nginx');
-        my $front = TripChat::Server->start(tls => 1, no_chat => 1, database => $database);    # for its certificate
+        my $front = TripChat::Server->start(mpm => MPM, tls => 1, no_chat => 1, database => $database);    # for its certificate
         my $dir = $front->dir;
         my $nginx = TripChat::Nginx->start(config => sub {
             my ($port) = @_;
@@ -176,7 +177,7 @@ sub is_applications {
 # A server with a chat whose site says these lines, none of which are the tests' own.
 sub beside {
     my ($lines, %opt) = @_;
-    return TripChat::Server->start(database => $database, redis => TripChat::Redis->shared, modules => ['proxy', 'proxy_http', 'rewrite'],
+    return TripChat::Server->start(mpm => MPM, database => $database, redis => TripChat::Redis->shared, modules => ['proxy', 'proxy_http', 'rewrite'],
         no_locations => 1, site_config => $lines, config => "<Directory \"/\">\nRequire all denied\n</Directory>\n", %opt);
 }
 
