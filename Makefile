@@ -14,7 +14,7 @@
 #   make lint         what compilers and checkers say of the sources
 #   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
 #   make dist         the sources as a tar file        make deb        Debian packages (make test-deb tries them)
-#   make bench        build bench/tcload.c             make clean        remove what was built
+#   make bench        build bench/*.c                  make clean        remove what was built
 
 APXS     ?= apxs
 BUILD    := build
@@ -236,8 +236,8 @@ test-deb: deb
 
 FORCE:
 
-bench: $(BUILD)/bench/tcload
+bench: $(BUILD)/bench/tcload $(BUILD)/bench/bare
 
-$(BUILD)/bench/tcload: bench/tcload.c
+$(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -o $@ $< -lssl -lcrypto

@@ -27,6 +27,14 @@ use constant {
     WORKERS => 8,
     SECRET  => 'a secret of thirty-two characters',
     PAGE    => "a page of the site\n",
+    LOCATIONS => <<'CONF',
+    <Location "/ws/chat/">
+        SetHandler tripchat-websocket
+    </Location>
+    <Location "/api/v1/chat/">
+        SetHandler tripchat-rest
+    </Location>
+CONF
 };
 
 my $made = 0;
@@ -40,6 +48,7 @@ my $made = 0;
 # http2       => 1: HTTP/2 over TLS and plain    modules => [names of modules to load besides]
 # config      => text for the server           site_config => text for each site
 # shared      => 1: the chat is configured once, for all sites; no_chat => 1: nowhere
+# no_locations => 1: site_config says which paths are the chat's
 # secret      => of the tokens                 secret_file => bytes of the file, where they differ
 # module_file => in place of the module under test
 # descriptors => the limit of the server's processes
@@ -245,18 +254,14 @@ sub _chat_config {
     my $config   = $own{site_config} // $self->{site_config};
     my $secret   = "$self->{dir}/secret" . (defined $own{secret} ? "-$site->{port}" : '');
     write_file($secret, $own{secret}) if defined $own{secret};
+    my $locations = $self->{no_locations} ? '' : LOCATIONS;
     return <<"CONF";
     $database
     $bus
     TripChatJWTSecretFile "$secret"
     ${\ TripChat::Httpd::NO_LIMITS() }
     $config
-    <Location "/ws/chat/">
-        SetHandler tripchat-websocket
-    </Location>
-    <Location "/api/v1/chat/">
-        SetHandler tripchat-rest
-    </Location>
+    $locations
 CONF
 }
 

@@ -1,0 +1,52 @@
+#!/usr/bin/perl
+# The papers hold together: README names each of docs/ once, and every link from
+# one Markdown file to another leads to a file, and to a heading that it has.
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use FindBin;
+use Test::More;
+
+my $top = abs_path("$FindBin::Bin/../..");
+chdir $top or die "$top: $!\n";
+my @papers = (glob('*.md'), glob('docs/*.md'));
+
+sub text_of {
+    my ($path) = @_;
+    open my $file, '<:encoding(UTF-8)', $path or die "$path: $!\n";
+    local $/ = undef;
+    return scalar <$file>;
+}
+
+# As GitHub makes anchors of headings.
+sub anchors_of {
+    my ($path) = @_;
+    my $text = text_of($path) =~ s/^ *```.*?^ *```$//gmsr;
+    return map { lc =~ s/[^\w\- ]//gr =~ tr/ /-/r } $text =~ /^\#+ (.*)$/gm;
+}
+
+# [file, anchor] of each link that leads to no other site.
+sub links_of {
+    my ($path) = @_;
+    my $text = text_of($path) =~ s/^ *```.*?^ *```$//gmsr;
+    return map { [/\A([^#]*)(?:#(.*))?\z/] } grep { !/\A\w+:/ } $text =~ /\]\(([^)\s]+)\)/g;
+}
+
+my ($index) = text_of('README.md') =~ /^## Read on\n(.*)/ms;
+is_deeply([sort $index =~ /\]\((docs\/[^)]*)\)/g], [sort glob 'docs/*.md'], 'README names every paper once');
+
+for my $paper (@papers) {
+    my @wrong;
+    for my $link (links_of($paper)) {
+        my ($file, $anchor) = @$link;
+        my $target = $file eq '' ? $paper : dirname($paper) . "/$file";
+        push @wrong, "$file does not exist" if !-e $target;
+        push @wrong, "$file has no heading #$anchor"
+            if -f $target && defined $anchor && !grep { $_ eq $anchor } anchors_of($target);
+    }
+    is_deeply(\@wrong, [], "the links of $paper lead somewhere");
+}
+
+done_testing;
