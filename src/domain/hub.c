@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With a bus that is up the store is asked for news this often, in case the bus has lost some. */
-#define CHECK_UP_US (3 * TC_US_PER_S)
+/* With a bus that is up the store is asked for news with every third tick, in case the bus has lost some; ticks come a
+ * little early or late. */
+#define CHECK_UP_US (2800 * TC_US_PER_MS)
 
 /* What a store and a bus have in common: the rooms of one site. */
 typedef struct hub_site_t {

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 
 #include <apr_errno.h>
+#include <stdbool.h>
 
 #define TC_PASSAGE_INLINE_BYTES 16384 /* of a record; a longer one goes in a file in memory */
 
@@ -20,6 +21,9 @@ typedef struct {
 
 /* Both ends non-blocking and close-on-exec. */
 apr_status_t tc_passage_open(tc_passage_t *passage);
+
+/* True when nothing waits in it. */
+bool tc_passage_is_empty(const tc_passage_t *passage);
 
 /* Sends a copy of the record and of the descriptor, which stays the caller's. APR_EAGAIN: not now. */
 apr_status_t tc_passage_send(const tc_passage_t *passage, const void *record, size_t len, int fd);

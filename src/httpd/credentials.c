@@ -2,9 +2,13 @@
 #include "httpd/credentials.h"
 
 #include "codec/origin.h"
+#include "httpd/often.h"
 #include "httpd/scrub.h"
 
 #include <apr_strings.h>
+#include <http_log.h>
+
+APLOG_USE_MODULE(tripchat);
 
 #define NUMBER_DIGITS 15
 
@@ -85,12 +89,15 @@ static bool is_from_here(request_rec *r)
 bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost)
 {
     const char *origin = apr_table_get(r->headers_in, "Origin");
+    bool allowed = origin ? tc_origin_is_allowed(origin, apr_table_get(r->headers_in, "Host"),
+                                                 vhost->allowed_origins)
+                          : vhost->missing_origin == TC_ORIGIN_ALLOW || is_from_here(r);
 
-    if (origin != NULL) {
-        return tc_origin_is_allowed(origin, apr_table_get(r->headers_in, "Host"),
-                                    vhost->allowed_origins);
+    if (!allowed) {
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0060: turned away (origin_not_allowed): Origin: %s",
+                     origin ? ap_escape_logitem(r->pool, origin) : "none");
     }
-    return vhost->missing_origin == TC_ORIGIN_ALLOW || is_from_here(r);
+    return allowed;
 }
 
 static const char *find_bearer(request_rec *r)

@@ -11,6 +11,7 @@
 #include <scoreboard.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 APLOG_USE_MODULE(tripchat);
 
@@ -107,7 +108,7 @@ static bool does_server_end(void)
     return pid_file != NULL && stat(pid_file, &about) != 0 && errno == ENOENT;
 }
 
-/* No slot is free for another child, and of those that follow there are fewer than there were. */
+/* No slot is free for another child, and after a reload fewer have followed than there were. */
 static bool is_crowded(void)
 {
     ap_generation_t running = ap_scoreboard_image->global->running_generation;
@@ -126,7 +127,7 @@ static bool is_crowded(void)
             old++;
         }
     }
-    return followed < old;
+    return !tc_reload_has_begun() || followed < old;
 }
 
 static tc_outlook_t look_out(void)
@@ -152,12 +153,28 @@ static bool is_killed(void)
            || sigismember(&blocked, SIGHUP) == 1;
 }
 
+/* prefork takes a child that waits for its connections to leave for an idle one, and starts none in its place. */
+static void tell_prefork(void)
+{
+    int i;
+
+    for (i = 0; i < slots; i++) {
+        if (ap_scoreboard_image->parent[i].pid == getpid()) {
+            (void)ap_update_child_status_from_indexes(i, 0, SERVER_GRACEFUL, NULL);
+        }
+    }
+}
+
 tc_farewell_e tc_reload_farewell(int graceful)
 {
     int is_threaded = 0;
 
     (void)ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
-    if (graceful || (!is_threaded && !is_killed())) {
+    if (!is_threaded && !is_killed()) {
+        tell_prefork();
+        return TC_FAREWELL_MOVE;
+    }
+    if (graceful) {
         return TC_FAREWELL_MOVE;
     }
     return tc_reload_has_begun() ? TC_FAREWELL_RESTART : TC_FAREWELL_STOP;
@@ -165,7 +182,8 @@ tc_farewell_e tc_reload_farewell(int graceful)
 
 bool tc_reload_is_awaited(void)
 {
-    return tc_handover_has_leavers(&handover, (unsigned)own_generation)
+    return (tc_handover_has_leavers(&handover, (unsigned)own_generation)
+            || !tc_passage_is_empty(&handover.passage))
            && tc_handover_receivers(&handover, NULL, ENOUGH) < ENOUGH;
 }
 

@@ -98,8 +98,11 @@ START_TEST(an_empty_passage_says_so_and_a_record_too_long_is_refused)
     tc_buf_t record = TC_BUF_INIT;
     int fd;
 
+    ck_assert(tc_passage_is_empty(&passage));
     ck_assert_int_eq(tc_passage_receive(&passage, &record, &fd), APR_EAGAIN);
     ck_assert_ptr_null(record.data);
+    ck_assert_int_eq(tc_passage_send(&passage, "one", 3, passage.in), APR_SUCCESS);
+    ck_assert(!tc_passage_is_empty(&passage));
     ck_assert_int_eq(tc_passage_send(&passage, "", (size_t)TC_PASSAGE_RECORD_BYTES + 1, 0), APR_ENOSPC);
     close_passage(&passage);
 }
