@@ -190,6 +190,41 @@ START_TEST(a_site_keeps_its_slot_and_those_that_are_too_many_share_one)
 }
 END_TEST
 
+/* Pages of the board that there are. */
+static size_t pages_of(const tc_board_t *board)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), all = (tc_board_size(SEATS) + page - 1) / page, i, count = 0;
+    unsigned char *there = malloc(all);
+
+    ck_assert_int_eq(mincore((void *)board, tc_board_size(SEATS), there), 0);
+    for (i = 0; i < all; i++) {
+        count += there[i] & 1;
+    }
+    free(there);
+    return count;
+}
+
+START_TEST(what_nobody_counted_in_takes_no_memory_when_it_is_read)
+{
+    tc_board_t *board = make_board();
+    tc_buf_t page = TC_BUF_INIT;
+    size_t before;
+    unsigned i;
+
+    for (i = 1; i < TC_METRICS_SLOTS; i++) {
+        tc_board_slot(board, i % 2 ? "one" : "two");
+    }
+    tc_metrics_bind(tc_board_sit(board, getpid()));
+    tc_metrics_add(2, TC_M_DELIVERIES, 1);
+    before = pages_of(board);
+    tc_exposition_write(&page, board, "1");
+    ck_assert_uint_eq(pages_of(board), before);
+    ck_assert_uint_lt(before, tc_board_size(SEATS) / (size_t)sysconf(_SC_PAGESIZE) / SEATS);
+    tc_buf_free(&page);
+    free_board(board);
+}
+END_TEST
+
 START_TEST(a_board_fits_who_counts_the_same_and_has_as_many_children)
 {
     tc_board_t *board = make_board();
@@ -395,7 +430,7 @@ UNIT_MAIN("metrics", without_a_seat_counts_go_nowhere_and_do_no_harm,
           whoever_takes_a_seat_adds_to_its_counters_and_finds_its_gauges_zero,
           a_seat_that_is_given_back_counts_no_more_and_is_free,
           a_site_keeps_its_slot_and_those_that_are_too_many_share_one,
-          a_board_fits_who_counts_the_same_and_has_as_many_children,
+          what_nobody_counted_in_takes_no_memory_when_it_is_read, a_board_fits_who_counts_the_same_and_has_as_many_children,
           a_value_falls_into_the_bucket_whose_bound_it_does_not_exceed, labels_are_in_the_order_of_what_they_name,
           no_two_series_have_a_cell_in_common, a_flight_is_observed_once_when_the_last_has_landed,
           a_flight_that_reaches_nobody_is_not_observed, the_page_says_what_was_counted)

@@ -286,6 +286,22 @@ subtest 'limits' => sub {
     stops_clean($strict, 'the log has nothing to say');
 };
 
+subtest 'a reader who does not read' => sub {
+    my $narrow = server_with(site_config => "TripChatSendQueue 16\nTripChatTypingInterval 0");
+    my ($there, $trip) = ($narrow->site, $narrow->site->new_trip);
+    my ($ann, $bob) = map { $there->chat(trip => $trip, as => $_) } qw(ann bob);
+    my $carol  = $there->chat(trip => $trip, as => 'carol', receive_buffer => 4096);
+    my $before = metrics_of($there);
+    until_true('her to be too slow', sub {
+        $ann->said('x' x 9000), $bob->typing(1), $bob->json_before_pong for 1 .. 10;
+        value_of(metrics_of($there), 'tripchat_slow_readers_total');
+    });
+    grows_by($there, $before, { tripchat_slow_readers_total => 1, closes(1013, 'server') => 1 }, 'is counted');
+    cmp_ok(value_of(metrics_of($there), 'tripchat_typing_dropped_total'), '>', 0, 'after typing was left out for her');
+    $_->disconnect for $carol, $ann, $bob;
+    stops_clean($narrow, 'the log has nothing to say');
+};
+
 subtest 'refused over HTTP' => sub {
     my $plain  = server_with(config => 'TripChatMaxConnections 1', site_config => 'TripChatReject http');
     my ($there, $trip) = ($plain->site, $plain->site->new_trip);

@@ -92,6 +92,28 @@ subtest 'no connection is left' => sub {
     stops_clean($server, 'the log has nothing to say');
 };
 
+# With as few the database and Redis would have to share.
+if (!is_full()) {
+    subtest 'descriptors run short' => sub {
+        my $server = server_with(descriptors => 64);
+        my $site   = $server->site;
+        my $trip   = $site->new_trip;
+        my (@chats, $said, $status);
+        until_true('them to be short', sub {
+            push @chats, $site->chat(trip => $trip);
+            ($status, $said) = health($server);
+            my $enough = $said->{descriptors}{used} + 16 < $said->{descriptors}{limit};
+            is($status, $enough ? 200 : 503, sprintf 'with %d of %d', @{ $said->{descriptors} }{qw(used limit)});
+            return !$enough;
+        });
+        cmp_ok($said->{connections}{used}, '<', $said->{connections}{limit}, 'says so before connections do');
+        is($said->{descriptors}{limit}, 64, 'the limit is the child\'s');
+        $_->leave for splice @chats, 1;
+        is_well_again($server, 'until some are free');
+        stops_clean($server, 'the log has nothing to say');
+    };
+}
+
 subtest 'the tables are gone' => sub {
     my $server = server_with();
     is_well($server, 'before');
