@@ -27,6 +27,7 @@ typedef struct {
     request_rec *r;
     tc_child_t *child;
     ap_filter_t *out;   /* to the client */
+    apr_bucket_brigade *outgoing, *incoming; /* empty but within a call: a pool only grows */
     int fd;             /* our end of the pair */
     int client;         /* to be polled; -1: an HTTP/2 stream, of which nothing is read, or it has ended */
     bool needs_head;    /* HTTP/2: what comes begins with a head */
@@ -53,15 +54,14 @@ bool tc_bridge_has_room(void)
 
 static apr_status_t pass(bridge_t *bridge, const char *bytes, apr_size_t len)
 {
-    request_rec *r = bridge->r;
-    conn_rec *c = r->connection;
-    apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
+    conn_rec *c = bridge->r->connection;
+    apr_bucket_brigade *bb = bridge->outgoing;
     apr_status_t rv;
 
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(bytes, len, c->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(c->bucket_alloc));
     rv = ap_pass_brigade(bridge->out, bb);
-    apr_brigade_destroy(bb);
+    apr_brigade_cleanup(bb);
     return rv == APR_SUCCESS && c->aborted ? APR_ECONNABORTED : rv;
 }
 
@@ -161,7 +161,7 @@ static void write_input(bridge_t *bridge)
 static void relay_in(bridge_t *bridge)
 {
     conn_rec *c = bridge->r->connection;
-    apr_bucket_brigade *bb = apr_brigade_create(bridge->r->pool, c->bucket_alloc);
+    apr_bucket_brigade *bb = bridge->incoming;
     apr_status_t rv = APR_SUCCESS;
 
     while (bridge->client >= 0 && bridge->input_len == 0 && rv == APR_SUCCESS) {
@@ -176,7 +176,6 @@ static void relay_in(bridge_t *bridge)
         }
         apr_brigade_cleanup(bb);
     }
-    apr_brigade_destroy(bb);
     if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv)) {
         end_input(bridge);
     }
@@ -270,6 +269,8 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
     bridge->fd = ends[1];
     bridge->client = -1;
     bridge->input = apr_palloc(r->pool, CHUNK_BYTES);
+    bridge->outgoing = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    bridge->incoming = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     adoption->fd = ends[0];
     adoption->bridged = true;
     if (begin(bridge, status, head) == APR_SUCCESS) {
