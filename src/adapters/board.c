@@ -1,8 +1,8 @@
 /* All children's counts. See board.h. */
 #include "adapters/board.h"
 
-#include <errno.h>
-#include <signal.h>
+#include "adapters/seat.h"
+
 #include <string.h>
 
 #define NAME_BYTES 128
@@ -89,11 +89,6 @@ const char *tc_board_site(const tc_board_t *board, unsigned slot)
 
 /* ---- seats ---- */
 
-static bool is_alive(pid_t pid)
-{
-    return pid != 0 && (kill(pid, 0) == 0 || errno != ESRCH);
-}
-
 static void zero_gauges(tc_metrics_seat_t *seat)
 {
     uint64_t used = atomic_load(&seat->used);
@@ -118,7 +113,7 @@ tc_metrics_seat_t *tc_board_sit(tc_board_t *board, pid_t pid)
     for (i = 0; i < board->seats; i++) {
         uint64_t word = atomic_load(&board->words[i]);
 
-        if (!is_alive((pid_t)(word & PID_MASK))
+        if (!tc_seat_lives((pid_t)(word & PID_MASK))
             && atomic_compare_exchange_strong(&board->words[i], &word, TAKEN | (uint64_t)pid)) {
             zero_gauges(seat_at(board, i));
             atomic_store(&board->words[i], TAKEN | SEATED | (uint64_t)pid);
@@ -170,7 +165,7 @@ void tc_board_sum(const tc_board_t *board, unsigned slot, uint64_t *sums)
     memset(sums, 0, TC_METRICS_CELLS * sizeof(*sums));
     for (i = 0; i < board->seats; i++) {
         uint64_t word = atomic_load(&board->words[i]);
-        bool lives = (word & SEATED) != 0 && is_alive((pid_t)(word & PID_MASK));
+        bool lives = (word & SEATED) != 0 && tc_seat_lives((pid_t)(word & PID_MASK));
 
         if (word != 0 && (atomic_load(&seat_at(board, i)->used) >> slot & 1) != 0) {
             add_cells(seat_at(board, i), slot, lives, sums);

@@ -2,10 +2,9 @@
 #include "adapters/handover.h"
 
 #include "adapters/parcel.h"
+#include "adapters/seat.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <signal.h>
 
 void tc_handover_plan(tc_handover_t *handover, unsigned children)
 {
@@ -17,16 +16,9 @@ size_t tc_handover_size(const tc_handover_t *handover)
     return sizeof(tc_handover_board_t) + sizeof(tc_handover_seat_t) * handover->count;
 }
 
-static bool is_gone(pid_t pid)
-{
-    return kill(pid, 0) != 0 && errno == ESRCH;
-}
-
 static bool lives(const tc_handover_seat_t *seat)
 {
-    pid_t pid = atomic_load(&seat->pid);
-
-    return pid != 0 && !is_gone(pid);
+    return tc_seat_lives(atomic_load(&seat->pid));
 }
 
 tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, unsigned generation)
@@ -35,9 +27,8 @@ tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, un
 
     for (i = 0; i < handover->count; i++) {
         tc_handover_seat_t *seat = &handover->board->seats[i];
-        pid_t owner = atomic_load(&seat->pid);
 
-        if ((owner == 0 || is_gone(owner)) && atomic_compare_exchange_strong(&seat->pid, &owner, pid)) {
+        if (tc_seat_take(&seat->pid, pid)) {
             atomic_store(&seat->receives, false);
             atomic_store(&seat->held, 0);
             atomic_store(&seat->version, TC_PARCEL_VERSION);

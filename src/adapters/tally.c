@@ -1,8 +1,8 @@
 /* Who has how many connections. See tally.h. */
 #include "adapters/tally.h"
 
-#include <errno.h>
-#include <signal.h>
+#include "adapters/seat.h"
+
 #include <string.h>
 
 #define GROUP 8        /* places that a key may have; a cache line */
@@ -44,20 +44,14 @@ static seat_t *seat_at(const tc_tally_t *tally, unsigned index)
 
 /* ---- seats ---- */
 
-static bool is_gone(pid_t pid)
-{
-    return kill(pid, 0) != 0 && errno == ESRCH;
-}
-
 bool tc_tally_sit(const tc_tally_t *tally, pid_t pid, tc_tally_seat_t *seat)
 {
     unsigned i;
 
     for (i = 0; i < tally->seats; i++) {
         seat_t *at = seat_at(tally, i);
-        pid_t owner = atomic_load(&at->pid);
 
-        if ((owner == 0 || is_gone(owner)) && atomic_compare_exchange_strong(&at->pid, &owner, pid)) {
+        if (tc_seat_take(&at->pid, pid)) {
             memset((void *)at->places, 0, seat_size(tally) - sizeof(*at));
             *seat = (tc_tally_seat_t){tally, i};
             return true;
