@@ -5,7 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -190,4 +190,11 @@ apr_status_t tc_passage_receive(const tc_passage_t *passage, tc_buf_t *record, i
     }
     *fd = fds[0];
     return APR_SUCCESS;
+}
+
+bool tc_passage_is_empty(const tc_passage_t *passage)
+{
+    struct pollfd end = {passage->in, POLLIN, 0};
+
+    return poll(&end, 1, 0) <= 0;
 }

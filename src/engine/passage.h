@@ -10,6 +10,7 @@
 #include "base/buf.h"
 
 #include <apr_errno.h>
+#include <stdbool.h>
 
 #define TC_PASSAGE_INLINE_BYTES 16384 /* of a record; a longer one goes in a file in memory */
 
@@ -29,5 +30,8 @@ apr_status_t tc_passage_send(const tc_passage_t *passage, const void *record, si
  * there is none. Anything else: one was lost, with its descriptor closed.
  */
 apr_status_t tc_passage_receive(const tc_passage_t *passage, tc_buf_t *record, int *fd);
+
+/* True when nothing waits in it. */
+bool tc_passage_is_empty(const tc_passage_t *passage);
 
 #endif

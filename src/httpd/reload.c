@@ -165,7 +165,8 @@ tc_farewell_e tc_reload_farewell(int graceful)
 
 bool tc_reload_is_awaited(void)
 {
-    return tc_handover_has_leavers(&handover, (unsigned)own_generation)
+    return (tc_handover_has_leavers(&handover, (unsigned)own_generation)
+            || !tc_passage_is_empty(&handover.passage))
            && tc_handover_receivers(&handover, NULL, ENOUGH) < ENOUGH;
 }
 

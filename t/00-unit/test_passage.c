@@ -96,6 +96,7 @@ START_TEST(an_empty_passage_says_so_and_a_record_too_long_is_refused)
     tc_buf_t record = TC_BUF_INIT;
     int fd;
 
+    ck_assert(tc_passage_is_empty(&passage));
     ck_assert_int_eq(tc_passage_receive(&passage, &record, &fd), APR_EAGAIN);
     ck_assert_ptr_null(record.data);
     ck_assert_int_eq(tc_passage_send(&passage, "", (size_t)TC_PASSAGE_RECORD_BYTES + 1, 0), APR_ENOSPC);
@@ -116,6 +117,7 @@ START_TEST(a_full_passage_says_so_and_loses_nothing)
         ck_assert_uint_lt(++sent, 100000);
     }
     ck_assert_int_eq(rv, APR_EAGAIN);
+    ck_assert(!tc_passage_is_empty(&passage));
     for (;;) {
         tc_buf_t record = TC_BUF_INIT;
         int fd;
