@@ -11,6 +11,7 @@
 #include <scoreboard.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 APLOG_USE_MODULE(tripchat);
 
@@ -107,10 +108,14 @@ static bool does_server_end(void)
     return pid_file != NULL && stat(pid_file, &about) != 0 && errno == ENOENT;
 }
 
-/* No slot is free for another child, and of those that follow there are fewer than there were. */
+/*
+ * No slot is free for another child, and of those that follow there are fewer than there were. This one does not,
+ * though prefork's scoreboard will not say so.
+ */
 static bool is_crowded(void)
 {
     ap_generation_t running = ap_scoreboard_image->global->running_generation;
+    pid_t own = getpid();
     int old = 0, followed = 0, i;
 
     for (i = 0; i < slots; i++) {
@@ -119,7 +124,7 @@ static bool is_crowded(void)
         if (process->pid == 0) {
             return false;
         }
-        if (process->generation == running && !process->quiescing) {
+        if (process->pid != own && process->generation == running && !process->quiescing) {
             followed++;
         }
         else {
