@@ -41,13 +41,19 @@ OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 ECHO     := $(BUILD)/mod_tripchat_echo.so
 ECHO_OBJ := $(BUILD)/module/t/echo/mod_tripchat_echo.o $(filter-out %/mod_tripchat.o,$(OBJ))
 
+# The module of another version of parcels, for a reload into it (t/50-feature/62-reload.t).
+NEXT     := $(BUILD)/mod_tripchat_next.so
+NEXT_SRC := $(shell grep -l '"adapters/parcel.h"' $(SRC))
+NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
+NEXT_IS  := -DTC_PARCEL_VERSION=2
+
 .PHONY: all deps install run echo token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
 
 all: $(MODULE)
 
 # A fresh machine has no apxs to ask for flags: install first, then let make start over.
 ifeq ($(shell command -v $(APXS) 2>/dev/null),)
-$(MODULE) $(ECHO): deps
+$(MODULE) $(ECHO) $(NEXT): deps
 	$(MAKE) $@
 else
 $(MODULE): $(OBJ)
@@ -56,12 +62,21 @@ $(MODULE): $(OBJ)
 $(ECHO): $(ECHO_OBJ)
 	$(CC) -shared $(LDFLAGS) -o $@ $(ECHO_OBJ) $(LIBS)
 
+$(NEXT): $(NEXT_OBJ)
+	$(CC) -shared $(LDFLAGS) -o $@ $(NEXT_OBJ) $(LIBS)
+
+COMPILE = $(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+
 $(BUILD)/module/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+	$(COMPILE)
+
+$(BUILD)/module/next/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) $(NEXT_IS)
 endif
 
--include $(sort $(OBJ:.o=.d) $(ECHO_OBJ:.o=.d))
+-include $(sort $(patsubst %.o,%.d,$(OBJ) $(ECHO_OBJ) $(NEXT_OBJ)))
 
 # What the metrics' page says of itself.
 %/src/httpd/monitor.o: PURE_CFLAGS += -DTC_VERSION='"$(VERSION)"'
@@ -165,7 +180,7 @@ test: browser-deps lint-deps
 # First on SQLite, then what depends on the stack on PostgreSQL and Redis, with several children and servers.
 FULL_TESTS := $(filter-out t/50-feature/70-config.t,$(sort $(wildcard t/50-feature/*.t))) t/60-cluster
 
-check: $(MODULE) $(ECHO) $(UNIT_BIN) $(BUILD)/hostile/key_updates lint
+check: $(MODULE) $(ECHO) $(NEXT) $(UNIT_BIN) $(BUILD)/hostile/key_updates lint
 	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance t/50-feature t/55-hostile t/70-browser
 	@TC_STACK=full t/with-services t/run $(FULL_TESTS)
 	@$(MAKE) --no-print-directory check-asan-quick

@@ -20,7 +20,7 @@
 #define OTHERS_US TC_US_PER_S            /* the first to receive waits so long for the others */
 #define RECYCLED_US (500 * TC_US_PER_MS) /* after which a server that has not ended goes on */
 #define CROWDED_US TC_US_PER_S           /* for what cannot move, where HTTP waits for this child to go */
-#define STRAGGLERS_US (2 * TC_US_PER_S)  /* for their answers to the close, after that */
+#define STRAGGLERS_US (2 * TC_US_PER_S)  /* for their answers to the close, after that; or half the drain time */
 #define RETRY_MS 2000                    /* a client that was closed waits a part of it */
 
 static int64_t now_us_of(const tc_child_t *child)
@@ -151,6 +151,14 @@ static bool others_remain(const tc_child_t *child)
     return false;
 }
 
+/* So long those that cannot move may keep the others, where no child can follow before this one has gone. */
+static int64_t patience_us(const tc_child_t *child)
+{
+    int64_t half_us = child->succession.drain_us / 2;
+
+    return half_us < CROWDED_US + STRAGGLERS_US ? half_us : CROWDED_US + STRAGGLERS_US;
+}
+
 /*
  * Somebody is there to take them: of a reload's children as many as there were, or those that came within a
  * second, so that they share. Where nobody can come before this child has gone, they wait in the passage.
@@ -172,14 +180,14 @@ static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now
         return now_us - departure->found_us >= OTHERS_US;
     }
     if (!outlook->crowded
-        || (others_remain(child) && now_us - departure->began_us < CROWDED_US + STRAGGLERS_US)) {
+        || (others_remain(child) && now_us - departure->began_us < patience_us(child))) {
         return false;
     }
     return outlook->is_reload ? outlook->has_successor
                               : now_us - departure->began_us >= RECYCLED_US;
 }
 
-/* Moves and closes what is due; how many were moved. */
+/* Moves and closes what is due; how many were moved. What can be moved in the next turn is not closed for want of time. */
 static int part(tc_child_t *child, bool is_crowded, int64_t now_us)
 {
     const tc_departure_t *departure = &child->departure;
@@ -199,7 +207,7 @@ static int part(tc_child_t *child, bool is_crowded, int64_t now_us)
             stays = rv != APR_SUCCESS;
             moved += !stays;
         }
-        if (stays
+        if (stays && moved < PASS
             && now_us - departure->began_us
                    >= (can_move(peer) ? drain_us : share_of(peer, others_us))) {
             close_for_reload(peer);

@@ -24,10 +24,13 @@
     "m.updated_at, p.id, p.content, p.sender_id, m.client_id"
 
 /* The log is folded back every 16 MB: pages that change with every message are written there once in
- * that time. */
-static const char *const sqlite3_setup[] = {"PRAGMA foreign_keys = ON",
+ * that time. A child that ends, and was the last to have the file open, locks it for a moment, and APR does
+ * not try again what SQLite cannot even prepare: cache_size is the first to look into the file. */
+static const char *const sqlite3_setup[] = {"PRAGMA busy_timeout = 1000",
+                                            "PRAGMA foreign_keys = ON",
                                             "PRAGMA wal_autocheckpoint = 4000",
-                                            "PRAGMA cache_size = -256", NULL};
+                                            "PRAGMA cache_size = -256",
+                                            "PRAGMA busy_timeout = 0", NULL};
 
 static const tc_sql_dialect_t sqlite3_dialect = {
     .driver = "sqlite3",

@@ -19,7 +19,7 @@ void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_p
 
 /*
  * True when a child of prefork, which starts its threads with its first connection, is to start them now: others are
- * about to go and have connections to leave.
+ * about to go and have connections to leave, or have left some and are gone.
  */
 bool tc_reload_is_awaited(void);
 

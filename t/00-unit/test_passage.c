@@ -121,6 +121,7 @@ START_TEST(a_full_passage_says_so_and_loses_nothing)
         ck_assert_uint_lt(++sent, 100000);
     }
     ck_assert_int_eq(rv, APR_EAGAIN);
+    ck_assert(!tc_passage_is_empty(&passage));
     for (;;) {
         tc_buf_t record = TC_BUF_INIT;
         int fd;

@@ -36,9 +36,7 @@ use constant {
 # With an arena for each thread it takes many rounds until all have grown as large as they will.
 local $ENV{MALLOC_ARENA_MAX} = 1;
 
-# After a reload httpd starts as many children as the idle threads need.
-my $server = TripChat::Server->start(children => CHILDREN, workers => WORKERS, tls => 1, shared => 1,
-    config => 'MinSpareThreads ' . (WORKERS * (CHILDREN - 1) + 1) . "\n");
+my $server = TripChat::Server->start(children => CHILDREN, workers => WORKERS, tls => 1, shared => 1, generations => 1);
 my $site   = $server->site;
 my @trips  = map { $site->new_trip(id => sprintf TRIP, $_) } 0 .. ROOMS - 1;
 write_file("$server->{dir}/tokens", join '', map { $site->token($_) . "\n" } @{ +PEOPLE });

@@ -13,6 +13,7 @@ thread_FLAGS    := -fsanitize=thread
 define TOOL_RULES
 $(BUILD)/$(1)/mod_tripchat.so: $(OBJ:$(BUILD)/%=$(BUILD)/$(1)/%)
 $(BUILD)/$(1)/mod_tripchat_echo.so: $(ECHO_OBJ:$(BUILD)/%=$(BUILD)/$(1)/%)
+$(BUILD)/$(1)/mod_tripchat_next.so: $(NEXT_OBJ:$(BUILD)/%=$(BUILD)/$(1)/%)
 $(BUILD)/$(1)/%.so:
 	$$(CC) $$(TOOL_LDFLAGS) $$($(1)_FLAGS) $$($(1)_LDFLAGS) -o $$@ $$^ $$(LIBS)
 
@@ -20,7 +21,11 @@ $(BUILD)/$(1)/module/%.o: %.c
 	@mkdir -p $$(@D)
 	$$(CC) $$(PURE_CFLAGS) $$(HTTPD_CFLAGS) $$(TOOL_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c -o $$@ $$<
 
--include $(patsubst $(BUILD)/%.o,$(BUILD)/$(1)/%.d,$(sort $(OBJ) $(ECHO_OBJ)))
+$(BUILD)/$(1)/module/next/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(PURE_CFLAGS) $$(HTTPD_CFLAGS) $$(TOOL_CFLAGS) $$($(1)_FLAGS) $(NEXT_IS) -MMD -MP -c -o $$@ $$<
+
+-include $(patsubst $(BUILD)/%.o,$(BUILD)/$(1)/%.d,$(sort $(OBJ) $(ECHO_OBJ) $(NEXT_OBJ)))
 endef
 $(foreach tool,address thread memcheck,$(eval $(call TOOL_RULES,$(tool))))
 
@@ -35,8 +40,8 @@ $(POOLS) $(ATOMICS):
 	@mkdir -p $(@D)
 	$(CC) $(PURE_CFLAGS) -g -O1 $(PRELOAD_CFLAGS) -fPIC -shared -o $@ $<
 
-ADDRESS  := $(POOLS) $(addprefix $(BUILD)/address/,mod_tripchat.so mod_tripchat_echo.so)
-THREAD   := $(ATOMICS) $(addprefix $(BUILD)/thread/,mod_tripchat.so mod_tripchat_echo.so)
+ADDRESS  := $(POOLS) $(addprefix $(BUILD)/address/,mod_tripchat.so mod_tripchat_echo.so mod_tripchat_next.so)
+THREAD   := $(ATOMICS) $(addprefix $(BUILD)/thread/,mod_tripchat.so mod_tripchat_echo.so mod_tripchat_next.so)
 MEMCHECK := $(POOLS) $(BUILD)/memcheck/mod_tripchat.so
 
 # What a tool slows down or makes larger is left out: what weighs the server, or gives its clients half a second. So
@@ -49,7 +54,7 @@ QUICK_TESTS := t/40-protocol $(addprefix t/50-feature/,12-leave.t 20-chat.t 24-r
 
 check-asan: $(ADDRESS)
 	@t/sanitize/run address t/run $(TOOL_TESTS)
-	@TC_STACK=full t/sanitize/run address t/with-services t/run $(FULL_TESTS)
+	@TC_STACK=full TC_RELOAD_SCALE=small t/sanitize/run address t/with-services t/run $(FULL_TESTS)
 
 check-asan-quick: $(ADDRESS)
 	@t/sanitize/run address t/run $(QUICK_TESTS)
@@ -59,7 +64,7 @@ THREAD_FULL_TESTS := $(filter-out t/60-cluster %/60-sites.t,$(FULL_TESTS) $(sort
 
 check-tsan: $(THREAD)
 	@t/sanitize/run thread t/run $(TOOL_TESTS)
-	@TC_STACK=full t/sanitize/run thread t/with-services t/run $(THREAD_FULL_TESTS)
+	@TC_STACK=full TC_RELOAD_SCALE=small t/sanitize/run thread t/with-services t/run $(THREAD_FULL_TESTS)
 
 check-leaks: $(MEMCHECK)
 	@t/sanitize/run memcheck prove -It/lib t/80-leaks

@@ -13,7 +13,9 @@ use Cwd qw(abs_path);
 use Exporter 'import';
 use File::Basename qw(dirname);
 
-our @EXPORT_OK = qw(top_dir sql_dir httpd apxs module_file echo_module_file mpm load_modules mpm_settings);
+our @EXPORT_OK = qw(
+    top_dir sql_dir httpd apxs module_file echo_module_file next_module_file mpm load_modules mpm_settings
+);
 
 # Some of them are linked into the server on some systems: no file, no line.
 use constant MODULES => qw(
@@ -47,6 +49,9 @@ sub module_file {
 # The echo server's module (t/echo) lies beside the chat's.
 sub echo_module_file { return module_file() =~ s/\.so\z/_echo.so/r }
 
+# And the one whose children cannot read what ours leave them.
+sub next_module_file { return module_file() =~ s/\.so\z/_next.so/r }
+
 # LoadModule lines for this MPM and the modules all servers have; @more are the names of others, or
 # { file => what stands for the module under test }.
 sub load_modules {
@@ -58,16 +63,19 @@ sub load_modules {
 }
 
 # So many children, always: none is spare. One is what the local bus needs. $workers are a child's
-# threads; with prefork a child is one worker.
+# threads; with prefork a child is one worker. With $generations another takes a child's place as soon as
+# it ends, and there is room for the children of as many generations at a time; none is too many then.
 sub mpm_settings {
-    my ($mpm, $workers, $children) = @_;
+    my ($mpm, $workers, $children, $generations) = @_;
     $children //= 1;
+    my $limit   = $children * ($generations // 1);
     my $threads = $workers * $children;
-    return "ServerLimit $children\nStartServers $children\nMinSpareServers $children\nMaxSpareServers $children\n"
-        . "MaxRequestWorkers $children\n"
+    return "ServerLimit $limit\nStartServers $children\nMinSpareServers $children\nMaxSpareServers $limit\n"
+        . "MaxRequestWorkers $limit\n"
         if $mpm eq 'prefork';
-    return "ServerLimit $children\nStartServers $children\nThreadsPerChild $workers\n"
-        . "MaxRequestWorkers $threads\nMinSpareThreads 1\nMaxSpareThreads $threads\n";
+    my ($least, $most) = $generations ? ($threads - $workers + 1, $limit * $workers) : (1, $threads);
+    return "ServerLimit $limit\nStartServers $children\nThreadsPerChild $workers\n"
+        . "MaxRequestWorkers $threads\nMinSpareThreads $least\nMaxSpareThreads $most\n";
 }
 
 sub _load_module {

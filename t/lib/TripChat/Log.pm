@@ -14,7 +14,7 @@ our @EXPORT_OK = qw(unexpected_lines);
 my $ERROR_OR_WORSE    = qr/\[[\w.-]*:(?:error|crit|alert|emerg)\]/;
 my $TRIPCHAT_WARNING  = qr/\[tripchat:warn\]/;
 my $CHILD_DIED        = qr/exit signal|child process \d+ still did not exit|seg fault/i;
-my $ONE_IS_ENOUGH     = qr/\bAH(?:00161|00484|00286|03490):/;    # MaxRequestWorkers is reached: tests mean it to be
+my $ONE_IS_ENOUGH     = qr/\bAH(?:00161|00484|00286|00288|03490):/;    # MaxRequestWorkers is reached: tests mean it to be
 my $NOT_A_LOG_LINE    = qr/\A(?!\[|\s*\z)/;     # stderr of a sanitizer, an assertion, malloc
 
 # The lines of the log that no pattern of the allow-list explains.

@@ -41,6 +41,7 @@ my $made = 0;
 
 # mpm         => event | worker | prefork      workers => threads of a child
 # children    => 1                             redis => TripChat::Redis, which several children need
+# generations => that are there at a time: children that end are replaced at once
 # database    => TripChat::Database of all sites; by default each has one of its own
 # tls         => 1: a second site, named tls, on a second port
 # sites       => { name => { database, redis, secret, site_config } }: further sites, on ports of their own;
@@ -50,7 +51,7 @@ my $made = 0;
 # shared      => 1: the chat is configured once, for all sites; no_chat => 1: nowhere
 # no_locations => 1: site_config says which paths are the chat's
 # secret      => of the tokens                 secret_file => bytes of the file, where they differ
-# module_file => in place of the module under test
+# module_file => in place of the module under test; no_module => 1: none
 # descriptors => the limit of the server's processes
 # one_process => 1: the parent is the child as well (httpd -X)
 # log_level   => for LogLevel
@@ -98,32 +99,56 @@ sub output {
 }
 
 # The processes of this server but the parent.
-sub child_pids {
+sub child_pids { my ($self) = @_; return grep { is_alive($_) } $self->all_child_pids }
+
+# With those that have ended and whose parent does not know it yet.
+sub all_child_pids {
     my ($self) = @_;
     my $children = eval { read_file("/proc/$self->{pid}/task/$self->{pid}/children") } // '';
-    return grep { is_alive($_) } split ' ', $children;
+    return split ' ', $children;
 }
 
 # One child accepts at a time, who has the mutex: the older MPMs' way with several ports.
 sub accepts_by_turns { my ($self) = @_; return $self->{mpm} ne 'event' && keys %{ $self->{sites} } > 1 }
 
-# Asks for a graceful restart and returns when the parent has done its part.
-sub graceful {
-    my ($self) = @_;
-    my $starts = $self->_starts;
-    kill 'USR1', $self->{pid} or die "no httpd $self->{pid}: $!\n";
-    until_true('the graceful restart', sub { $self->_starts > $starts });
+# Writes the configuration anew, for the next reload: %opt as for start(), what it does not name stays.
+sub reconfigure {
+    my ($self, %opt) = @_;
+    @$self{ keys %opt } = values %opt;
+    write_file("$self->{dir}/httpd.conf", $self->_config);
     return;
 }
 
-# Tells the server to stop. httpd's event MPM may crash over a connection that a
+# Asks for a graceful restart and returns when the parent has done its part. $meanwhile is called now and
+# then, as long as no child of the next generation can be there.
+sub graceful {
+    my ($self, $meanwhile) = @_;
+    return $self->_restart('USR1', $meanwhile);
+}
+
+# The same for a restart that does not wait for anybody.
+sub restart { my ($self) = @_; return $self->_restart('HUP') }
+
+sub _restart {
+    my ($self, $signal, $meanwhile) = @_;
+    my $starts = $self->_starts;
+    kill $signal, $self->{pid} or die "no httpd $self->{pid}: $!\n";
+    until_true('the restart', sub {
+        my $done = $self->_starts > $starts;
+        $meanwhile->() if $meanwhile && !$done;
+        return $done;
+    });
+    return;
+}
+
+# Tells the server to stop, with TERM or this signal. httpd's event MPM may crash over a connection that a
 # worker is just letting go of (AH03092 or a segmentation fault, without this
 # module as well), so first everything there has come to rest.
 sub ask_to_stop {
-    my ($self) = @_;
+    my ($self, $signal) = @_;
     return if $self->{asked_to_stop}++;
     until_true('the threads to rest', sub { $self->is_at_rest });
-    kill 'TERM', $self->{pid};
+    kill $signal // 'TERM', $self->{pid};
     return;
 }
 
@@ -195,8 +220,8 @@ sub _config {
     my ($self) = @_;
     my $modules  = load_modules($self->{mpm}, $self->{tls} ? qw(socache_shmcb ssl) : (),
         $self->{http2} ? 'http2' : (), @{ $self->{modules} || [] },
-        $self->{module_file} ? { file => $self->{module_file} } : ());
-    my $settings = mpm_settings(@$self{qw(mpm workers children)});
+        $self->{module_file} || $self->{no_module} ? { file => $self->{module_file} // '' } : ());
+    my $settings = mpm_settings(@$self{qw(mpm workers children generations)});
     my $protocols = $self->{http2} ? 'Protocols h2 h2c http/1.1' : '';
     my $sessions  = $self->{tls} ? qq(SSLSessionCache "shmcb:$self->{dir}/sessions(512000)") : '';
     my $shared = $self->{shared} ? $self->_chat_config($self->site) : '';

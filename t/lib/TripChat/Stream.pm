@@ -25,7 +25,7 @@ sub connect {    ## no critic (the name of the system call it makes)
     my ($class, %opt) = @_;
     local $SIG{PIPE} = 'IGNORE';
     my $socket = _tcp_socket(%opt);
-    $socket = _start_tls($socket, ref $opt{tls} ? $opt{tls} : {}) if $opt{tls};
+    $socket = start_tls($socket, ref $opt{tls} ? $opt{tls} : {}) if $opt{tls};
     $socket->blocking(0);
     return bless { socket => $socket, in => '', ended => undef, tls => !!$opt{tls} }, $class;
 }
@@ -42,14 +42,16 @@ sub _tcp_socket {
     return $socket;
 }
 
-sub _start_tls {
-    my ($socket, $tls) = @_;
+# @more are further options of IO::Socket::SSL.
+sub start_tls {
+    my ($socket, $tls, @more) = @_;
     my $secure = IO::Socket::SSL->start_SSL(
         $socket,
         SSL_reuse_ctx => _tls_context($tls),
         SSL_hostname  => 'localhost',
         SSL_session_key => 'the server',
         Timeout       => TripChat::Wait::patience_s(),
+        @more,
     );
     return $secure || die "TLS handshake: $IO::Socket::SSL::SSL_ERROR\n";
 }
@@ -134,7 +136,8 @@ sub shutdown_write { return shutdown $_[0]{socket}, 1 }
 sub disconnect {
     my ($self) = @_;
     return if !$self->{socket};
-    $self->{tls} ? $self->{socket}->close(SSL_no_shutdown => 1) : $self->{socket}->close;
+    # One whose handshake has failed is an ordinary socket again.
+    $self->{socket}->isa('IO::Socket::SSL') ? $self->{socket}->close(SSL_no_shutdown => 1) : $self->{socket}->close;
     $self->{ended} //= 'eof';
     return;
 }

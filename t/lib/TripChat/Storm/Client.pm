@@ -18,7 +18,7 @@ use TripChat::World qw(user);
 use constant {
     WINDOW       => 3,       # messages on their way
     EDITABLE     => 20,      # own messages that may be edited, the newest
-    THINK_S      => 0.6,     # between two things a client does, on the average
+    THINK_S      => 0.6,
     BACKOFF_S    => 0.05,    # before the first try to come back; each doubles it, up to
     BACKOFF_MOST => 5,       # so many times
 };
@@ -34,9 +34,11 @@ my %ON      = (
 );
 
 # storm, name, room => its number, trip, as => who, dice
+# think_s => between two things it does, on the average
 sub new {
     my ($class, %self) = @_;
     return bless {
+        think_s  => THINK_S,
         %self,
         record   => TripChat::Record->new("$self{name} ($self{as})"),
         letters  => {},                          # client_id => { content, try_at }: not confirmed yet
@@ -56,7 +58,10 @@ sub is_open    { return $_[0]{joined} }
 sub connection { return $_[0]{connections} }
 
 # Nothing of its own is under way.
-sub is_settled { my ($self) = @_; return $self->{joined} && !%{ $self->{letters} } && !%{ $self->{edits} } }
+sub is_settled {
+    my ($self) = @_;
+    return $self->{joined} && !$self->{leaving} && !%{ $self->{letters} } && !%{ $self->{edits} };
+}
 
 # The local port, where there is a connection.
 sub port { my ($self) = @_; return $self->{socket} && $self->{socket}->local_port }
@@ -66,10 +71,11 @@ sub doom { my ($self) = @_; $self->{excuse} = 1; return }
 
 sub cut {
     my ($self) = @_;
-    $self->_come_back if $self->{socket};
+    $self->come_back if $self->{socket};
     return;
 }
 
+# Over whichever connection it has then.
 sub ping {
     my ($self) = @_;
     $self->{pong} = 0;
@@ -85,27 +91,28 @@ sub tick {
     my ($self, $now) = @_;
     return if $now < $self->{due};
     return $self->_connect if !$self->{socket};
-    $self->{due} = $now + THINK_S * 2 * $self->{dice}->fraction;
+    $self->{due} = $now + $self->{think_s} * 2 * $self->{dice}->fraction;
     return if !$self->{joined} || $self->{leaving};
     $self->_send_again($now);
-    $self->_act if !$self->{storm}->is_calm;
+    $self->act if !$self->{storm}->is_calm;
     return;
 }
 
-sub _act {
+# Does one thing, of its own accord.
+sub act {
     my ($self) = @_;
     my $choice = $self->{dice}->below(1000);
-    if    ($choice < 650) { $self->_say }
-    elsif ($choice < 850) { $self->_edit }
-    elsif ($choice < 980) { $self->_send({ type => 'typing', is_typing => $choice & 1 ? \1 : \0 }) }
+    if    ($choice < 650) { $self->say }
+    elsif ($choice < 850) { $self->edit }
+    elsif ($choice < 980) { $self->type($choice & 1) }
     elsif ($choice < 990) { $self->cut }
-    else                  { $self->_leave }
+    else                  { $self->leave }
     return;
 }
 
 # ---- what it says ----
 
-sub _say {
+sub say {
     my ($self) = @_;
     return if keys %{ $self->{letters} } >= WINDOW;
     my $client_id = sprintf '%s-%d', $self->{name}, ++$self->{made};
@@ -136,7 +143,7 @@ sub _send_again {
     return;
 }
 
-sub _edit {
+sub edit {
     my ($self) = @_;
     return if !@{ $self->{own} } || %{ $self->{edits} };
     my $client_id = sprintf '%s-%d', $self->{name}, ++$self->{made};
@@ -146,6 +153,8 @@ sub _edit {
         client_id => $client_id, content => $self->_text("$client_id puts it better"),
     });
 }
+
+sub type { my ($self, $is_typing) = @_; return $self->_send({ type => 'typing', is_typing => $is_typing ? \1 : \0 }) }
 
 sub _send { my ($self, $message) = @_; $self->{socket}->send_text($JSON->encode($message)); return }
 
@@ -191,6 +200,7 @@ sub _on_history {
     $self->{failures} = 0;
     $self->{storm}->count('resumes') if defined $self->{after};
     $self->_send_letter($_) for sort keys %{ $self->{letters} };
+    $self->ping if defined $self->{pong} && !$self->{pong};
     return;
 }
 
@@ -241,13 +251,16 @@ sub _on_error {
 
 # ---- coming and going ----
 
+sub choose_site  { my ($self) = @_; return $self->{dice}->pick($self->{storm}->sites) }
+sub choose_after { my ($self) = @_; return $self->{dice}->percent(90) ? $self->{record}->cursor : undef }
+
 sub _connect {
     my ($self) = @_;
-    my $site = $self->{dice}->pick($self->{storm}->sites);
-    $self->{after} = $self->{dice}->percent(90) ? $self->{record}->cursor : undef;
-    @$self{qw(joined leaving excuse pong)} = ();
+    my $site = $self->choose_site;
+    $self->{after} = $self->choose_after;
+    @$self{qw(joined leaving excuse)} = ();
     $self->{begun}  = now();
-    $self->{socket} = TripChat::Storm::Socket->connect(host => '127.0.0.1', port => $site->port);
+    $self->{socket} = TripChat::Storm::Socket->connect(host => '127.0.0.1', port => $site->port, tls => $site->{tls});
     $self->{connections}++;
     $self->{storm}->watch($self->{socket}->fileno, $self);
     $self->{socket}->ask_to_open($site->path($self->{trip}, token => $self->{storm}->token($self->{as}),
@@ -255,7 +268,7 @@ sub _connect {
     return;
 }
 
-sub _leave {
+sub leave {
     my ($self) = @_;
     $self->{leaving} = 1;
     $self->{socket}->send_close(1000);
@@ -264,13 +277,13 @@ sub _leave {
 
 sub _on_end {
     my ($self, $how, $code) = @_;
-    $self->_complain("lost its connection: $how") if !$self->_is_excused($code // 0);
+    $self->_complain("lost its connection: $how") if !$self->is_excused($code // 0, $how);
     $self->{failures}++ if !$self->{joined};
-    return $self->_come_back;
+    return $self->come_back;
 }
 
 # Nobody is let in while the database is away; otherwise a connection lasts as long as its child.
-sub _is_excused {
+sub is_excused {
     my ($self, $code) = @_;
     return 1 if $self->{leaving} || $self->{excuse};
     return 0 if $self->{joined} || $code != 1013 || !$self->{storm}->database_was_away($self->{begun});
@@ -280,7 +293,7 @@ sub _is_excused {
 }
 
 # Edits under way are in doubt, and left at that; messages are sent again when it is back.
-sub _come_back {
+sub come_back {
     my ($self) = @_;
     my $tries = $self->{failures} < BACKOFF_MOST ? $self->{failures} : BACKOFF_MOST;
     $self->{storm}->unwatch($self->{socket}->fileno);
@@ -295,8 +308,8 @@ sub _come_back {
 
 sub _complain {
     my ($self, $what) = @_;
-    $self->{storm}->complain(sprintf '%s %s (at %.2f s, connection %d, seq %s)', $self->{record}->name, $what,
-        $self->{storm}->seconds, $self->{connections}, $self->{record}->cursor // 'none');
+    $self->{storm}->complain(sprintf '%s %s (at %.2f s, connection %d from port %s, seq %s)', $self->{record}->name, $what,
+        $self->{storm}->seconds, $self->{connections}, $self->port // 'none', $self->{record}->cursor // 'none');
     return;
 }
 

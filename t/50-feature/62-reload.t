@@ -1,0 +1,372 @@
+# A reload of httpd, and whatever else ends a child, as its clients see it: plain sockets and streams go on in
+# another child as if nothing had been, wherever in a message they were; what cannot move is told to come back.
+# Where no second child has room beside the first, what moves waits until the next is there. Servers of its own.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+
+use TripChat::Deflated;
+use TripChat::Httpd qw(next_module_file);
+use TripChat::Process qw(is_alive freeze_pids);
+use TripChat::Shared qw(is_full);
+use TripChat::Sockets;
+use TripChat::Test;
+
+use constant {
+    DRAIN_S  => 2,
+    MANY     => 300,       # messages said while the server reloads
+    LARGE    => 10_000,    # characters of a large one: the longest
+    LARGES   => 400,       # more bytes than a socket holds, fewer than a queue
+    LIFE_S   => 8,         # of a token: a reload takes its time
+    IDLE_S   => 4,         # of a client that does not answer pings
+    RECYCLED => 10,        # connections after which a child ends
+};
+
+my $drain = "TripChatDrainTime @{[DRAIN_S]}s\n";
+my @ROOMS = ([{}, 'one child at a time'], [{ generations => 2 }, 'room for two']);
+
+sub start_server { my (%opt) = @_; return TripChat::Server->start(%opt, config => $drain . ($opt{config} // '')) }
+
+# Returns when none of the server's children is one that was there before.
+sub renewed {
+    my ($server, $do) = @_;
+    my @old = $server->child_pids;
+    $do->();
+    until_true('the old children to go', sub { !grep { is_alive($_) } @old });
+    return;
+}
+
+sub reload { my ($server) = @_; return renewed($server, sub { $server->graceful }) }
+
+sub text_frame { my ($content, %bits) = @_; return encode_frame(opcode => OP_TEXT, payload => _json($content), %bits) }
+sub _json { my ($content) = @_; return qq({"type":"chat_message","content":"$content"}) }
+
+sub hears {
+    my ($client, $content, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return is(eval { $client->next_json('chat_message')->{message}{content} }, $content, $name) || diag($@);
+}
+
+sub closed_with {
+    my ($client, $code, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $close = eval { $client->read_close } // {};
+    return is($close->{code}, $code, $name) || diag($@, $close->{ended} // '', $close->{reason} // '');
+}
+
+# What a client may have sent in part when the server reloads, and what it hears when the rest has come.
+my $fragments = join '', encode_frame(opcode => OP_TEXT, fin => 0, payload => '{"type":"chat_message",'),
+    encode_frame(opcode => OP_CONTINUATION, payload => '"content":"in two"}');
+my $first     = length encode_frame(opcode => OP_TEXT, fin => 0, payload => '{"type":"chat_message",');
+my $between   = substr($fragments, 0, $first) . encode_frame(opcode => OP_PING, payload => 'between') . substr $fragments, $first;
+my %HALVES    = (
+    'half a header'                        => [text_frame('x' x 200), 3,           'x' x 200],
+    'a header but for the masking key'     => [text_frame('y'),       2,           'y'],
+    'half a payload'                       => [text_frame('abcdefg'), 30,          'abcdefg'],
+    'a payload up to within a character'   => [text_frame("n\xc3\xa9"), 6 + length('{"type":"chat_message","content":"n') + 1, "n\x{e9}"],
+    'one of two fragments'                 => [$fragments,            $first,      'in two'],
+    'a fragment and half a ping behind it' => [$between,              $first + 9,  'in two'],
+    'nothing'                              => [text_frame('all'),     0,           'all'],
+);
+
+for my $mpm (qw(event worker prefork)) {
+    for my $room (@ROOMS) {
+        my ($has_room, $room_name) = @$room;
+        next if $mpm eq 'prefork' && %$has_room && !is_full();    # two of its children need a bus
+        subtest "a reload under $mpm, $room_name" => sub {
+            my $server  = start_server(mpm => $mpm, %$has_room, site_config => 'TripChatTypingInterval 0');
+            my $site    = $server->site;
+            my %clients = map { $_ => $site->chat(trip => $site->new_trip) } keys %HALVES;
+            my $trip    = $site->new_trip;
+            my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
+            my $stream = $site->rest(as => 'carol')->follow($trip);
+            $stream->next_json('message_history');
+            my $poll = $site->rest(as => 'carol')->ask_for_news($trip, 0);
+            $_->frames_before_pong for values %clients;
+            $clients{$_}->write(substr $HALVES{$_}[0], 0, $HALVES{$_}[1]) for keys %HALVES;
+            reload($server);
+            is_deeply($poll->news->{results}, [], 'a long poll is answered: nothing is new');
+            for my $half (sort keys %HALVES) {
+                my ($bytes, $sent, $content) = @{ $HALVES{$half} };
+                $clients{$half}->write(substr $bytes, $sent);
+                if ($half =~ /ping/) { is($clients{$half}->next_frame->{payload}, 'between', 'half a ping is gone on with') }
+                hears($clients{$half}, $content, "a client that had sent $half goes on");
+            }
+            $ann->typing(1);
+            is($bob->next_json->{type}, 'typing', 'typing is told');
+            my $first = $ann->said('one');
+            hears($bob, 'one', 'members hear each other');
+            is($stream->next_json('chat_message')->{message}{seq}, $first->{seq}, 'a stream of events goes on');
+            is($stream->last_id, $first->{seq}, 'with the next id');
+            my $second = $site->rest->posted($trip, 'two');
+            is_consecutive([$first->{seq}, $second->{seq}], 1, 2, 'newcomers are in the same room');
+            hears($_, 'two', 'and are heard') for $ann, $bob;
+            reload($server) for 1, 2;
+            $ann->said('three');
+            hears($bob, 'three', 'a second reload and a third are as the first');
+            is($stream->next_json('chat_message')->{message}{content}, $_, 'for a stream, too') for qw(two three);
+            $_->leave for $ann, $bob, values %clients;
+            $stream->disconnect;
+            stops_clean($server, 'the log has nothing to say');
+        };
+
+        subtest "what is said in the very moment of a reload under $mpm, $room_name" => sub {
+            my $server = start_server(mpm => $mpm, %$has_room, site_config => 'TripChatMaxPending 4');
+            my $trip   = $server->site->new_trip;
+            my ($ann, $bob) = map { $server->site->chat(trip => $trip, as => $_) } qw(ann bob);
+            my @old  = $server->child_pids;
+            my @said = map { { type => 'chat_message', client_id => "c$_", content => "message $_" } } 1 .. MANY;
+            $ann->write(join '', map { encode_frame(opcode => OP_TEXT, payload => JSON::PP::encode_json($_)) } @said[0 .. MANY / 2 - 1]);
+            kill 'USR1', $server->pid;
+            $ann->send_json($_) for @said[MANY / 2 .. $#said];
+            # An event that the child hears of from the store first comes to its sender as to anybody, the answer after it.
+            my @answers;
+            while (@answers < MANY) { push @answers, grep { defined $_->{client_id} } $ann->next_json }
+            is_deeply([map { $_->{client_id} } @answers], [map { $_->{client_id} } @said], 'is answered once, in order');
+            is_deeply([$ann->json_before_pong], [], 'and no more');
+            is_consecutive(seqs_of($bob->next_many(MANY, 'chat_message')), 1, MANY, 'and comes to others once, in order');
+            until_true('the old children to go', sub { !grep { is_alive($_) } @old });
+            $_->leave for $ann, $bob;
+            stops_clean($server, 'the log has nothing to say');
+        };
+    }
+}
+
+subtest 'what a client has not read yet comes whole and in order' => sub {
+    my $server = start_server(site_config => "TripChatSendQueueSize 64m\nTripChatCloseTimeout 60s\n");
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my $ann    = $site->chat(trip => $trip);
+    my $bob    = $site->chat(trip => $trip, as => 'bob', receive_buffer => 4096);
+    my $large  = "\x{1f600}" x LARGE;
+    for (1 .. LARGES / 50) {
+        $ann->say($large) for 1 .. 50;
+        $ann->next_frame  for 1 .. 50;
+    }
+    my $bytes = length($large) * 4 * LARGES;
+    reload($server);
+    $ann->say('at last');
+    my @frames = map { $bob->next_frame // {} } 1 .. LARGES + 1;
+    is_consecutive([map { ($_->{payload} // '') =~ /"seq":\s*(\d+)/ ? $1 : 'nothing' } @frames], 1, LARGES + 1, "$bytes bytes");
+    is(scalar(grep { length $_->{payload} > LARGE * 4 } @frames[0 .. $#frames - 1]), LARGES, 'each as long as it was');
+    $_->leave for $ann, $bob;
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'pings that are open over a reload' => sub {
+    my $server = start_server(site_config => "TripChatPingInterval 1s\nTripChatPongTimeout @{[IDLE_S - 1]}s\n");
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my ($ann, $bob, $mute) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob carol);
+    my $begun = now();
+    is($_->read_frame->{opcode}, OP_PING, 'everybody is pinged') for $ann, $mute;
+    my @children = $server->child_pids;
+    freeze_pids(@children);
+    $bob->send_ping('over the reload');
+    kill 'USR1', $server->pid;
+    kill 'CONT', @children;
+    my @pongs;
+    until_true('the pong', sub { push @pongs, grep { $_->{opcode} == OP_PONG } $bob->frames_at_hand; @pongs });
+    is_deeply([map { $_->{payload} } @pongs], ['over the reload'], 'a ping of the client\'s is answered');
+    until_true('the old children to go', sub { !grep { is_alive($_) } @children });
+    $ann->send_pong;
+    my $close;
+    until_true('the end of who is silent', sub {
+        ($close) = grep { $_->{opcode} == OP_CLOSE } $mute->{ended} ? () : map { $_ // () } $mute->read_frame;
+        $_->frames_at_hand for $ann, $bob;
+        return $close;
+    });
+    is($close->{code}, 1001, 'who does not answer the server\'s is closed with 1001');
+    cmp_ok(now() - $begun, '>=', IDLE_S - 0.2, 'not before its time');
+    still_talks($ann, 'who does goes on');
+    $_->leave for $ann, $bob;
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'with permessage-deflate' => sub {
+    my $server = start_server(site_config => 'TripChatDeflate on');
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my $join   = sub {
+        my ($name, $offers) = @_;
+        my $client = bless $site->connect, 'TripChat::Deflated';
+        $client->open_deflated($site->path($trip, token => $site->token($name)), $offers);
+        $client->{history} = $client->next_json;
+        return $client;
+    };
+    my $ann   = $join->('ann', 'permessage-deflate; client_no_context_takeover; client_max_window_bits');
+    my $bob   = $site->chat(trip => $trip, as => 'bob');
+    my $text  = 'What a lovely day for a walk along the river. ' x 20;
+    my $frame = encode_frame(opcode => OP_TEXT, rsv => TripChat::Deflated::RSV1, payload => TripChat::Deflated::deflated(_json($text)));
+    $ann->write(substr $frame, 0, 20);
+    $ann->frames_at_hand;
+    reload($server);
+    $ann->write(substr $frame, 20);
+    hears($_, $text, 'a message of which half had come is inflated') for $ann, $bob;
+    $bob->say($text);
+    my $heard = $ann->next_frame;
+    cmp_ok($heard->{deflated} // LARGE, '<', length $text, 'what comes is compressed as before');
+    $_->leave for $ann, $bob;
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'the right to be there moves along' => sub {
+    my $server = start_server(site_config => "TripChatRecheck 1s\nTripChatTokenWarning 1s\nTripChatUserConnections 3\n");
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my $exp    = time + LIFE_S;
+    my ($ann, $renewed) = map { $site->chat(trip => $trip, token => $site->token('ann', exp => $exp)) } 1, 2;
+    my ($bob, $carol) = map { $site->chat(trip => $trip, as => $_) } qw(bob carol);
+    my $stream = $site->rest(as => 'ann')->follow($trip);
+    reload($server);
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1008, 'all three are counted');
+    $renewed->send_json({ type => 'authenticate', token => $site->token('ann'), client_id => 'a1' });
+    is($renewed->next_json('authenticated')->{client_id}, 'a1', 'a token can be given after the move');
+    is($ann->next_json->{type}, 'token_expiring', 'who has an old one is warned');
+    cmp_ok(time, '>=', $exp - 2, 'not before the time');
+    closed_with($ann, 4001, 'and closed when it expires');
+    cmp_ok(time, '>=', $exp, 'not before that');
+    $ann->disconnect;
+    still_talks($renewed, 'who has a new one stays');
+    my $back = until_true('the place to be free', sub { eval { $site->chat(trip => $trip) } });
+    $site->sql(sprintf "DELETE FROM trip_collaborators WHERE trip_id = '%s' AND user_id = '%s'", $trip, user('bob')->{id});
+    closed_with($bob, 4003, 'who is taken off the trip has to go');
+    $carol->messages_before_marker;
+    pass('others stay');
+    $_->leave for $back, $renewed, $carol;
+    $_->disconnect for $bob, $stream;
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'typing that is due is told by the next child' => sub {
+    my $server = start_server(site_config => 'TripChatTypingInterval 6s');
+    my $trip   = $server->site->new_trip;
+    my ($ann, $bob) = map { $server->site->chat(trip => $trip, as => $_) } qw(ann bob);
+    $ann->typing(1);
+    my $begun = now();
+    ok($bob->next_json('typing')->{is_typing}, 'she types');
+    $ann->typing(0);
+    $ann->frames_before_pong;
+    reload($server);
+    ok(!$bob->next_json('typing')->{is_typing}, 'she has ceased to');
+    cmp_ok(now() - $begun, '>=', 5.5, 'which is told no more often than it may be') if now() - $begun > 3;
+    $_->leave for $ann, $bob;
+    stops_clean($server, 'the log has nothing to say');
+};
+
+# ---- how children end ----
+
+for my $end (['apachectl graceful-stop', 'WINCH'], ['apachectl stop', 'TERM']) {
+    my ($name, $signal) = @$end;
+    for my $mpm (qw(event worker prefork)) {
+        subtest "$name closes with 1001 under $mpm" => sub {
+            my $server = start_server(mpm => $mpm, tls => 1);
+            my @members = map { my $site = $server->site($_); $site->chat(trip => $site->new_trip) } qw(plain tls plain);
+            $server->ask_to_stop($signal);
+            closed_with($_, 1001, 'a client') for @members;
+            $_->disconnect for @members;
+            stops_clean($server, 'and leaves nothing behind');
+        };
+    }
+}
+
+for my $mpm (qw(event worker prefork)) {
+    subtest "apachectl restart closes with 1012 at once under $mpm" => sub {
+        my $server  = start_server(mpm => $mpm, tls => 1);
+        my @members = map { my $site = $server->site($_); $site->chat(trip => $site->new_trip) } qw(plain tls plain);
+        $server->restart;
+        closed_with($_, 1012, 'a client') for @members;
+        $_->disconnect for @members;
+        my $back = $server->site->chat(trip => $server->site->new_trip);
+        still_talks($back, 'and it may come back');
+        $back->leave;
+        stops_clean($server, 'nothing is left behind');
+    };
+
+    for my $room (@ROOMS) {
+        my ($has_room, $room_name) = @$room;
+        next if $mpm eq 'prefork' && %$has_room && !is_full();
+        subtest "MaxConnectionsPerChild disconnects nobody under $mpm, $room_name" => sub {
+            my $server = start_server(mpm => $mpm, %$has_room, config => "MaxConnectionsPerChild @{[RECYCLED]}\n");
+            my $site   = $server->site;
+            my $trip   = $site->new_trip;
+            my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
+            for my $round (1 .. 3) {
+                my @old = $server->child_pids;
+                until_true('the child to end', sub { eval { $site->http_get('/index.html') }; !grep { is_alive($_) } @old });
+                $ann->said("round $round");
+                hears($bob, "round $round", "round $round");
+            }
+            $_->leave for $ann, $bob;
+            stops_clean($server, 'the log has nothing to say');
+        };
+    }
+}
+
+if (is_full()) {
+    subtest 'a child that is killed takes its own connections with it, and no others' => sub {
+        my $server  = start_server(children => 3, generations => 2);
+        my $site    = $server->site;
+        my $trip    = $site->new_trip;
+        my @members = map { $site->chat(trip => $trip) } 1 .. 30;
+        reload($server);
+        my %of_child = map { my $pid = $_; map { $_ => $pid } TripChat::Sockets::tcp_peers($pid, $site->port) } $server->child_pids;
+        my $victim   = $of_child{ $members[0]{socket}->sockport };
+        kill 'KILL', $victim;
+        my ($lost, $kept) = ([], []);
+        push @{ $of_child{ $_->{socket}->sockport } == $victim ? $lost : $kept }, $_ for @members;
+        note @$lost . ' lost, ' . @$kept . ' kept';
+        $_->read_to_end for @$lost;
+        cmp_ok(0 + @$kept, '>', 0, 'the children share what moved');
+        still_talks($_, 'one of another child') for $kept->[0];
+        reload($server);
+        my $marker = $kept->[0]->said('after the next reload')->{content};
+        $_->messages_until($marker) for @{$kept}[1 .. $#$kept];
+        pass('and the passage is as it was');
+        $_->leave for @$kept;
+        stops_clean($server, 'the log has nothing else to say', qr/exit signal Killed/);
+    };
+}
+
+# ---- reloads after which nobody can take them ----
+
+my @STRANGE = (
+    ['a configuration without the module', { no_chat => 1, no_module => 1, config => '', log_level => 'info' }],
+    ['a module that speaks another version', { module_file => next_module_file() }],
+    ['a site of another name', { site_config => 'ServerName another.example' }],
+);
+
+for my $strange (@STRANGE) {
+    my ($what, $change) = @$strange;
+    for my $room (@ROOMS) {
+        my ($has_room, $room_name) = @$room;
+        subtest "a reload into $what, $room_name" => sub {
+            my $server = start_server(%$has_room, tls => 1);
+            my @members = map { my $site = $server->site($_); $site->chat(trip => $site->new_trip) } qw(plain tls plain);
+            my $stream = $server->site->rest->follow($server->site->new_trip);
+            my $poll   = $server->site->rest->ask_for_news($server->site->new_trip, 0);
+            $members[2]->write(substr text_frame('half of it'), 0, 20);
+            $server->reconfigure(%$change);
+            my @old = $server->child_pids;
+            $server->graceful;
+            closed_with($_, 1012, 'a client is closed with 1012') for @members;
+            my ($code) = eval { $stream->read_close };
+            is($code // 1012, 1012, 'a stream ends, and says nothing else') or diag($@);
+            is(eval { $poll->answer->{status} }, 200, 'a poll is answered') or diag($@);
+            $_->disconnect for @members, $stream, $poll;
+            until_true('the old children to go', sub { !grep { is_alive($_) } @old });
+            is($server->site->http_get('/index.html')->{body}, TripChat::Server::PAGE(), 'files are served as ever');
+            until_true('no connection to be left in any process', sub {
+                !grep { $_ } map { TripChat::Sockets::tcp_peers($_, $server->site->port) } $server->pid, $server->child_pids;
+            });
+            pass('no connection is left in any process');
+            stops_clean($server, 'the log has nothing else to say', qr/\bTC0033:/);
+        };
+    }
+}
+
+done_testing;
