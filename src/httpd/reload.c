@@ -209,14 +209,14 @@ static bool find_site(const char *name, unsigned index, tc_adoption_t *adoption)
     return true;
 }
 
-/* Where children may be: prefork uses the slots below MaxRequestWorkers alone. */
+/* Where children may be: all but event use the slots alone that MaxRequestWorkers has children for. */
 static int count_slots(void)
 {
-    int hard = 1, most = 1, is_threaded = 0;
+    int hard = 1, most = 1, is_async = 0;
 
     (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &hard);
-    (void)ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
-    if (!is_threaded && ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &most) == APR_SUCCESS && most < hard) {
+    (void)ap_mpm_query(AP_MPMQ_IS_ASYNC, &is_async);
+    if (!is_async && ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &most) == APR_SUCCESS && most < hard) {
         return most;
     }
     return hard;

@@ -92,7 +92,7 @@ subtest 'no descriptor is left over' => sub {
 until_true('no zombie', sub { !$storm->zombies });
 pass('no zombie is left');
 
-my @wrong = $storm->server->stop(keep => !!@complaints);
+my @wrong = $storm->server->stop(keep => !!@complaints, allow => [qr/\bAH10159:/]);    # all threads may be busy
 is_deeply(\@wrong, [], 'the server stops in order');
 tell_now('over');
 
