@@ -178,10 +178,12 @@ test: browser-deps lint-deps
 	@t/as-user $(MAKE) --no-print-directory check
 
 # First on SQLite, then what depends on the stack on PostgreSQL and Redis, with several children and servers.
-FULL_TESTS := $(filter-out t/50-feature/70-config.t,$(sort $(wildcard t/50-feature/*.t))) t/60-cluster
+FEATURES    := $(sort $(wildcard t/50-feature/*.t))
+LIGHT_TESTS := $(filter-out t/50-feature/62-reload.t,$(FEATURES))
+FULL_TESTS  := $(filter-out t/50-feature/70-config.t,$(FEATURES)) t/60-cluster
 
 check: $(MODULE) $(ECHO) $(NEXT) $(UNIT_BIN) $(BUILD)/hostile/key_updates lint
-	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance t/50-feature t/55-hostile t/70-browser
+	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance $(LIGHT_TESTS) t/55-hostile t/70-browser
 	@TC_STACK=full t/with-services t/run $(FULL_TESTS)
 	@$(MAKE) --no-print-directory check-asan-quick
 

@@ -24,6 +24,7 @@ static ap_generation_t own_generation;/* const after child_init */
 static unsigned own_configuration;    /* const after child_init */
 static const char *pid_file;          /* const after child_init; NULL: it tells nothing */
 static int slots;                     /* const after child_init; that children may have */
+static volatile sig_atomic_t told_to_end;
 
 /* ---- what is shared ---- */
 
@@ -108,6 +109,21 @@ static bool does_server_end(void)
     return pid_file != NULL && stat(pid_file, &about) != 0 && errno == ENOENT;
 }
 
+static void on_signal(int number)
+{
+    (void)number;
+    told_to_end = 1;
+}
+
+void tc_reload_listen(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = on_signal;
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
 /* No slot is free for another child, and after a reload fewer have followed than there were. */
 static bool is_crowded(void)
 {
@@ -136,7 +152,7 @@ static tc_outlook_t look_out(void)
 
     outlook.is_reload = tc_reload_has_begun();
     outlook.has_successor = atomic_load(&handover.board->configurations) != own_configuration;
-    outlook.server_ends = !outlook.is_reload && does_server_end();
+    outlook.server_ends = told_to_end || (!outlook.is_reload && does_server_end());
     outlook.crowded = is_crowded();
     return outlook;
 }

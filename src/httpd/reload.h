@@ -26,6 +26,12 @@ bool tc_reload_is_awaited(void);
 /* True when httpd reloads, and this child is of a generation that ends. */
 bool tc_reload_has_begun(void);
 
+/*
+ * From now on, when this process only waits for its connections to leave, a SIGTERM says that httpd stops: nobody else
+ * would act on it.
+ */
+void tc_reload_listen(void);
+
 /* How a child ends that httpd asks to; `graceful` as child_stopping has it. */
 tc_farewell_e tc_reload_farewell(int graceful);
 

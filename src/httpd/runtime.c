@@ -209,6 +209,7 @@ static apr_status_t stop_child(void *data)
     (void)data;
     atomic_store(&ended, true);
     if (running != NULL) {
+        tc_reload_listen();
         (void)tc_child_stop(running);
     }
     return APR_SUCCESS;

@@ -332,6 +332,23 @@ if (is_full()) {
     };
 }
 
+for my $mpm (qw(event prefork)) {
+    next if $mpm eq 'prefork' && !is_full();
+    subtest "a server that stops while it reloads closes with 1001 under $mpm" => sub {
+        my $server  = TripChat::Server->start(mpm => $mpm, generations => 2, tls => 1, config => 'TripChatDrainTime 1h');
+        my $site    = $server->site('tls');
+        my $trip    = $site->new_trip;
+        my @members = map { $site->chat(trip => $trip) } 1 .. 4;
+        $server->graceful;
+        my $moved = $server->site->chat(trip => $server->site->new_trip);
+        $server->ask_to_stop;
+        closed_with($_, 1001, 'one of the old child') for @members;
+        closed_with($moved, 1001, 'one of the new child');
+        $_->disconnect for @members, $moved;
+        stops_clean($server, 'the log has nothing to say', qr/\bAH00045:/);
+    };
+}
+
 # ---- reloads after which nobody can take them ----
 
 my @STRANGE = (
