@@ -20,6 +20,7 @@
 #define OTHERS_US TC_US_PER_S            /* the first to receive waits so long for the others */
 #define RECYCLED_US (500 * TC_US_PER_MS) /* after which a server that has not ended goes on */
 #define CROWDED_US TC_US_PER_S           /* for what cannot move, where HTTP waits for this child to go */
+#define STEADY_US (150 * TC_US_PER_MS)   /* after which there being no slot is no moment's matter */
 #define STRAGGLERS_US (2 * TC_US_PER_S)  /* for their answers to the close, after that; or half the drain time */
 #define RETRY_MS 2000                    /* a client that was closed waits a part of it */
 
@@ -216,6 +217,18 @@ static int part(tc_child_t *child, bool is_crowded, int64_t now_us)
     return moved;
 }
 
+/* A child that is being started stands in its slot before it says of which generation it is: that passes. */
+static bool stays_crowded(tc_departure_t *departure, bool is_crowded, int64_t now_us)
+{
+    if (!is_crowded) {
+        departure->crowded_us = 0;
+    }
+    else if (departure->crowded_us == 0) {
+        departure->crowded_us = now_us;
+    }
+    return is_crowded && now_us - departure->crowded_us >= STEADY_US;
+}
+
 static void look(tc_child_t *child)
 {
     tc_departure_t *departure = &child->departure;
@@ -226,6 +239,7 @@ static void look(tc_child_t *child)
         tc_child_close_all(child, TC_CLOSE_GOING_AWAY);
         return;
     }
+    outlook.crowded = stays_crowded(departure, outlook.crowded, now_us);
     departure->moving = departure->moving || may_move(child, &outlook, now_us);
     if (part(child, outlook.crowded, now_us) == PASS) {
         tc_loop_again(child->loop, &departure->more);
