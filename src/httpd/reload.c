@@ -24,7 +24,7 @@ static ap_generation_t own_generation;/* const after child_init */
 static unsigned own_configuration;    /* const after child_init */
 static const char *pid_file;          /* const after child_init; NULL: it tells nothing */
 static int slots;                     /* const after child_init; that children may have */
-static volatile sig_atomic_t told_to_end;
+static atomic_bool told_to_end; /* set by a signal, read by the loop */
 
 /* ---- what is shared ---- */
 
@@ -112,7 +112,7 @@ static bool does_server_end(void)
 static void on_signal(int number)
 {
     (void)number;
-    told_to_end = 1;
+    atomic_store(&told_to_end, true);
 }
 
 void tc_reload_listen(void)
@@ -152,7 +152,7 @@ static tc_outlook_t look_out(void)
 
     outlook.is_reload = tc_reload_has_begun();
     outlook.has_successor = atomic_load(&handover.board->configurations) != own_configuration;
-    outlook.server_ends = told_to_end || (!outlook.is_reload && does_server_end());
+    outlook.server_ends = atomic_load(&told_to_end) || (!outlook.is_reload && does_server_end());
     outlook.crowded = is_crowded();
     return outlook;
 }
