@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
     const char *token;         /* of the query; NULL: none */
     line_t line;               /* as it was */
-    bool for_good;             /* it is the chat's; looked into early where there is a token to hide */
+    bool for_good;             /* it is the chat's */
     const char *whole[FIELDS]; /* NULL: has no token */
 } scrubbed_t;
 
@@ -119,17 +119,6 @@ static void hide_fields(request_rec *r, scrubbed_t *scrubbed)
             apr_table_setn(r->headers_in, fields[i].name, masked);
         }
     }
-}
-
-static bool holds_token(const scrubbed_t *scrubbed)
-{
-    bool holds = scrubbed->token != NULL;
-    size_t i;
-
-    for (i = 0; i < FIELDS && !holds; i++) {
-        holds = scrubbed->whole[i] != NULL;
-    }
-    return holds;
 }
 
 static void show_fields(request_rec *r, const scrubbed_t *scrubbed)
@@ -239,9 +228,7 @@ void tc_scrub_quieten(apr_pool_t *pconf, server_rec *main_server)
 int tc_scrub_post_read(request_rec *r)
 {
     if (tc_config_of(r->server)->vhost != NULL) {
-        scrubbed_t *scrubbed = hide(r);
-
-        scrubbed->for_good = holds_token(scrubbed) && will_be_ours(r);
+        hide(r)->for_good = will_be_ours(r);
     }
     if (r->log != NULL && r->prev == NULL && r->main == NULL) {
         r->log = NULL;
