@@ -145,7 +145,7 @@ static bool others_remain(const tc_child_t *child)
     const tc_peer_t *peer;
 
     for (peer = child->peers; peer != NULL; peer = peer->next) {
-        if (peer->state != TC_PEER_OPEN || !can_move(peer)) {
+        if (peer->state != TC_PEER_DEAD && (peer->state != TC_PEER_OPEN || !can_move(peer))) {
             return true;
         }
     }
@@ -169,17 +169,15 @@ static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now
     const tc_succession_t *succession = &child->succession;
     tc_departure_t *departure = &child->departure;
     unsigned wanted = outlook->is_reload ? tc_handover_children(succession->handover, succession->generation) : 1;
-    unsigned found = tc_handover_receivers(succession->handover, child->place, wanted);
+    unsigned found = outlook->is_reload
+                         ? tc_handover_followers(succession->handover, child->place, wanted)
+                         : tc_handover_receivers(succession->handover, child->place, wanted);
 
-    if (found > 0 && departure->found_us == 0) {
-        departure->found_us = now_us;
+    if (found > 0) {
+        departure->found_us = departure->found_us != 0 ? departure->found_us : now_us;
+        return found >= wanted || now_us - departure->found_us >= OTHERS_US;
     }
-    if (found >= wanted && found > 0) {
-        return true;
-    }
-    if (departure->found_us != 0) {
-        return now_us - departure->found_us >= OTHERS_US;
-    }
+    departure->found_us = 0;
     if (!outlook->crowded
         || (others_remain(child) && now_us - departure->began_us < patience_us(child))) {
         return false;
@@ -229,6 +227,18 @@ static bool stays_crowded(tc_departure_t *departure, bool is_crowded, int64_t no
     return is_crowded && now_us - departure->crowded_us >= STEADY_US;
 }
 
+/* Who was not read for the sake of the move is, when nobody is there any more to move to. */
+static void set_moving(tc_child_t *child, bool moving)
+{
+    bool was_moving = child->departure.moving;
+    tc_peer_t *peer;
+
+    child->departure.moving = moving;
+    for (peer = was_moving && !moving ? child->peers : NULL; peer != NULL; peer = peer->next) {
+        tc_peer_ask_to_settle(peer);
+    }
+}
+
 static void look(tc_child_t *child)
 {
     tc_departure_t *departure = &child->departure;
@@ -240,7 +250,7 @@ static void look(tc_child_t *child)
         return;
     }
     outlook.crowded = stays_crowded(departure, outlook.crowded, now_us);
-    departure->moving = departure->moving || may_move(child, &outlook, now_us);
+    set_moving(child, may_move(child, &outlook, now_us));
     if (part(child, outlook.crowded, now_us) == PASS) {
         tc_loop_again(child->loop, &departure->more);
     }

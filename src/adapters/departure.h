@@ -24,7 +24,7 @@ typedef struct {
     tc_timer_t timer;
     tc_task_t more;
     int64_t began_us; /* 0: the child goes on */
-    int64_t found_us; /* when somebody was there first to move to; 0: not yet */
+    int64_t found_us; /* since when somebody is there to move to; 0: nobody is */
     int64_t crowded_us; /* since when no slot was free for another child; 0: one is */
     bool moving;      /* what can be moved is not read any more */
 } tc_departure_t;

@@ -51,14 +51,28 @@ static bool would_read(const tc_handover_seat_t *seat, const tc_handover_seat_t 
            && atomic_load(&seat->version) == TC_PARCEL_VERSION && lives(seat);
 }
 
-unsigned tc_handover_receivers(const tc_handover_t *handover, const tc_handover_seat_t *own, unsigned enough)
+static unsigned count_readers(const tc_handover_t *handover, const tc_handover_seat_t *own, bool of_ours,
+                              unsigned enough)
 {
     unsigned count = 0, i;
 
     for (i = 0; i < handover->count && count < enough; i++) {
-        count += would_read(&handover->board->seats[i], own);
+        const tc_handover_seat_t *seat = &handover->board->seats[i];
+
+        count += (of_ours || atomic_load(&seat->generation) != atomic_load(&own->generation))
+                 && would_read(seat, own);
     }
     return count;
+}
+
+unsigned tc_handover_receivers(const tc_handover_t *handover, const tc_handover_seat_t *own, unsigned enough)
+{
+    return count_readers(handover, own, true, enough);
+}
+
+unsigned tc_handover_followers(const tc_handover_t *handover, const tc_handover_seat_t *own, unsigned enough)
+{
+    return count_readers(handover, own, false, enough);
 }
 
 bool tc_handover_has_leavers(const tc_handover_t *handover, unsigned generation)

@@ -51,6 +51,9 @@ void tc_handover_leave(tc_handover_seat_t *seat);
 /* How many others would read our parcels; stops counting at `enough`. */
 unsigned tc_handover_receivers(const tc_handover_t *handover, const tc_handover_seat_t *own, unsigned enough);
 
+/* The same of those of other generations: of ours all go. */
+unsigned tc_handover_followers(const tc_handover_t *handover, const tc_handover_seat_t *own, unsigned enough);
+
 /* True when a child of another generation, or one that takes nothing any more, has connections. */
 bool tc_handover_has_leavers(const tc_handover_t *handover, unsigned generation);
 

@@ -328,6 +328,9 @@ START_TEST(those_who_receive_are_found_and_share)
     ck_assert_uint_eq(tc_handover_receivers(&handover, old, 9), 2);
     ck_assert_uint_eq(tc_handover_receivers(&handover, old, 1), 1);
     ck_assert_uint_eq(tc_handover_receivers(&handover, first, 9), 1);
+    ck_assert_uint_eq(tc_handover_followers(&handover, old, 9), 2);
+    ck_assert_uint_eq(tc_handover_followers(&handover, old, 1), 1);
+    ck_assert_uint_eq(tc_handover_followers(&handover, first, 9), 0); /* the other is of its own generation */
     ck_assert_uint_eq(tc_handover_fewest(&handover, old), 5);
     ck_assert_uint_eq(tc_handover_fewest(&handover, second), 7);
     atomic_store(&second->version, TC_PARCEL_VERSION + 1);

@@ -386,4 +386,25 @@ for my $strange (@STRANGE) {
     }
 }
 
+# Children that are told to go one after the other still see each other for a moment.
+if (is_full()) {
+    subtest 'several children, and nobody follows' => sub {
+        my $server  = start_server(children => 3, generations => 2);
+        my @members = map { my $site = $server->site; $site->chat(trip => $site->new_trip) } 1 .. 30;
+        $server->reconfigure(no_chat => 1, no_module => 1, config => '', log_level => 'info');
+        my @old = $server->child_pids;
+        $server->graceful;
+        my %ends;
+        $ends{ (eval { $_->read_close } // {})->{code} // 'none' }++ for @members;
+        is_deeply(\%ends, { 1012 => scalar @members }, 'all are closed with 1012');
+        $_->disconnect for @members;
+        until_true('the old children to go', sub { !grep { is_alive($_) } @old });
+        until_true('no connection to be left in any process', sub {
+            !grep { $_ } map { TripChat::Sockets::tcp_peers($_, $server->site->port) } $server->pid, $server->child_pids;
+        });
+        pass('no connection is left in any process');
+        stops_clean($server, 'the log has nothing else to say', qr/\bTC0033:/);
+    };
+}
+
 done_testing;
