@@ -46,7 +46,7 @@ bool tc_child_reserve(tc_child_t *child, tc_claim_t *claim)
 bool tc_child_count(tc_child_t *child, uint64_t key, unsigned max, uint64_t *counted)
 {
     bool was_counted = false;
-    bool fits = !child->has_seat || tc_tally_add(&child->seat, key, max, &was_counted);
+    bool fits = key == 0 || !child->has_seat || tc_tally_add(&child->seat, key, max, &was_counted);
 
     *counted = was_counted ? key : 0;
     return fits;

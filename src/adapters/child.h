@@ -153,7 +153,7 @@ void tc_child_release(tc_child_t *child, tc_claim_t *claim);
 
 /*
  * The same for the connections, `max` at most in all children, of whomever a key stands for; *counted is the
- * claim's, and set when it was counted. Any thread.
+ * claim's, and set when it was counted; key 0 is nobody's. Any thread.
  */
 bool tc_child_count(tc_child_t *child, uint64_t key, unsigned max, uint64_t *counted);
 
