@@ -440,15 +440,15 @@ bool tc_child_stop(tc_child_t *child)
         tc_log(TC_LOG_ERR, 0, "TC0002: the loop did not end in time");
         return false;
     }
-    if (child->journal != NULL && !tc_journal_stop(child->journal, JOIN_JOURNAL_US)) {
-        tc_log(TC_LOG_ERR, 0, "TC0007: the connection log did not end in time");
-        return false;
-    }
     if (!stop_stores(child)) {
         return false;
     }
     if (child->redis != NULL && !tc_bus_redis_stop(child->redis, JOIN_BUS_US)) {
         tc_log(TC_LOG_ERR, 0, "TC0004: the bus did not end in time");
+        return false;
+    }
+    if (child->journal != NULL && !tc_journal_stop(child->journal, JOIN_JOURNAL_US)) {
+        tc_log(TC_LOG_ERR, 0, "TC0007: the connection log did not end in time");
         return false;
     }
     stand_up(child);
