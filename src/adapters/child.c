@@ -19,6 +19,7 @@
 #define TICK_US TC_US_PER_S
 #define WATCH_US (10 * TC_US_PER_S) /* longer than a stopping child has */
 #define GAP_US (50 * TC_US_PER_MS)
+#define GRACE_US (TC_STOP_GRACE_MS * TC_US_PER_MS) /* for the farewells */
 #define LEAVING_US (20 * TC_US_PER_MS)
 #define JOIN_LOOP_US (2 * TC_US_PER_S) /* longer than the farewells may take */
 #define JOIN_DB_US (3 * TC_US_PER_S)
@@ -130,9 +131,13 @@ static void deliver_job(tc_mail_t *mail, void *context)
 void tc_child_close_all(tc_child_t *child, unsigned code)
 {
     tc_peer_t *peer;
+    int64_t by_us = tc_loop_now_us(child->loop) + GRACE_US;
 
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     child->farewell_code = code;
+    if (child->leave_by_us > by_us) {
+        child->leave_by_us = by_us;
+    }
     for (peer = child->peers; peer != NULL; peer = peer->next) { /* none of them is freed at once */
         peer->kind->close(peer, code, TC_FAREWELL_REASON);
     }
@@ -170,13 +175,10 @@ static void deliver_farewell(tc_mail_t *mail, void *context)
     say_farewell(context);
 }
 
-/* How long everybody may take to go. */
+/* How long everybody may take to go, at most. */
 static int64_t parting_us(const tc_child_t *child)
 {
-    int64_t grace_us = TC_STOP_GRACE_MS * TC_US_PER_MS;
-
-    return atomic_load(&child->farewell) == TC_FAREWELL_MOVE ? child->succession.drain_us + grace_us
-                                                             : grace_us;
+    return atomic_load(&child->farewell) == TC_FAREWELL_MOVE ? child->succession.drain_us + GRACE_US : GRACE_US;
 }
 
 /* Ends the loop when everybody has gone, or had the time to. */
@@ -198,7 +200,7 @@ static void deliver_quit(tc_mail_t *mail, void *context)
 
     (void)mail;
     say_farewell(child);
-    child->leave_by_us = tc_loop_now_us(child->loop) + parting_us(child);
+    child->leave_by_us = tc_loop_now_us(child->loop) + (child->farewell_code != 0 ? GRACE_US : parting_us(child));
     on_leaving(&child->leaving, tc_loop_now_us(child->loop));
 }
 
