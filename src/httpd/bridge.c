@@ -200,8 +200,10 @@ static void relay(bridge_t *bridge)
         if (poll(fds, 2, LOOK_MS) < 0 && errno != EINTR) {
             return;
         }
-        /* prefork tells nobody before its worker has come back. */
-        if (tc_reload_has_begun()) {
+        if (bridge->r->connection->aborted) {
+            return; /* mod_http2 knows of a client's end; nothing is read here that would tell */
+        }
+        if (tc_reload_ends_child()) {
             tc_child_farewell(bridge->child, TC_FAREWELL_MOVE);
         }
         if (fds[0].revents & POLLOUT) {

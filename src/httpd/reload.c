@@ -96,7 +96,7 @@ int tc_reload_make(server_rec *server)
 
 /* ---- httpd's plans ---- */
 
-bool tc_reload_has_begun(void)
+static bool is_reload(void)
 {
     return ap_scoreboard_image->global->running_generation != own_generation;
 }
@@ -143,14 +143,14 @@ static bool is_crowded(void)
             old++;
         }
     }
-    return !tc_reload_has_begun() || followed < old;
+    return !is_reload() || followed < old;
 }
 
 static tc_outlook_t look_out(void)
 {
     tc_outlook_t outlook;
 
-    outlook.is_reload = tc_reload_has_begun();
+    outlook.is_reload = is_reload();
     outlook.has_successor = atomic_load(&handover.board->configurations) != own_configuration;
     outlook.server_ends = atomic_load(&told_to_end) || (!outlook.is_reload && does_server_end());
     outlook.crowded = is_crowded();
@@ -181,19 +181,32 @@ static void tell_prefork(void)
     }
 }
 
-tc_farewell_e tc_reload_farewell(int graceful)
+static bool is_prefork(void)
 {
     int is_threaded = 0;
 
     (void)ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
-    if (!is_threaded && !is_killed()) {
+    return !is_threaded;
+}
+
+bool tc_reload_ends_child(void)
+{
+    int state = AP_MPMQ_RUNNING;
+
+    (void)ap_mpm_query(AP_MPMQ_MPM_STATE, &state);
+    return is_reload() || (is_prefork() && state == AP_MPMQ_STOPPING);
+}
+
+tc_farewell_e tc_reload_farewell(int graceful)
+{
+    if (is_prefork() && !is_killed()) {
         tell_prefork();
         return TC_FAREWELL_MOVE;
     }
     if (graceful) {
         return TC_FAREWELL_MOVE;
     }
-    return tc_reload_has_begun() ? TC_FAREWELL_RESTART : TC_FAREWELL_STOP;
+    return is_reload() ? TC_FAREWELL_RESTART : TC_FAREWELL_STOP;
 }
 
 bool tc_reload_is_awaited(void)

@@ -23,8 +23,8 @@ void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_p
  */
 bool tc_reload_is_awaited(void);
 
-/* True when httpd reloads, and this child is of a generation that ends. */
-bool tc_reload_has_begun(void);
+/* True when this child is to go gracefully. prefork tells nobody before its worker has come back. Worker. */
+bool tc_reload_ends_child(void);
 
 /*
  * From now on, when this process only waits for its connections to leave, a SIGTERM says that httpd stops: nobody else

@@ -258,6 +258,20 @@ subtest 'a connection with a filter nobody knows is relayed by a worker' => sub 
     stops_clean($server, 'that is all', qr/\bTC005[14]:/);
 };
 
+subtest 'a worker of prefork that relays lets its child end' => sub {
+    my $server = TripChat::Server->start(
+        mpm         => 'prefork',
+        modules     => ['dumpio'],
+        site_config => 'DumpIOInput On',
+        log_level   => 'info tripchat:debug dumpio:trace7',
+    );
+    my ($member) = members($server->site, 1);
+    like($server->error_log, qr/\bTC0051:.*dumpio_in/, 'it relays');
+    $server->ask_to_stop('WINCH');
+    all_are_closed_with(1001, 'a graceful stop closes with 1001', $member);
+    stops_clean($server, 'that is all', qr/\bTC0051:/);
+};
+
 subtest 'a client that goes without a word is forgotten' => sub {
     my $server = TripChat::Server->start(tls => 1, workers => WORKERS);
     for my $name (qw(plain tls)) {

@@ -248,6 +248,25 @@ subtest 'over HTTP/2 a worker relays polls and streams' => sub {
     stops_clean($server, 'and the log has nothing to say');
 };
 
+subtest 'over HTTP/2 a client that goes leaves its worker' => sub {
+    my $server = TripChat::Server->start(mpm => 'event', http2 => 1, workers => 4, site_config => LONG);
+    my $site   = $server->site;
+    my $trip   = trip_with_one($site);
+    my @gone   = map { [follow_over_http2($site, $trip)] } 1, 2;    # half of the workers
+    like(next_line($_->[1], 'data: '), qr/"message_history"/, 'a stream begins') for @gone;
+    for (@gone) { kill 'KILL', $_->[0]; close $_->[1] }
+    my ($pid, $curl) = @{ until_true('a worker to be free', sub {
+        my @next = follow_over_http2($site, $trip);
+        return \@next if next_line($next[1], 'data: ');
+        close $next[1];
+        return;
+    }) };
+    pass('and another may follow');
+    kill 'KILL', $pid;
+    close $curl;
+    stops_clean($server, 'and the log has nothing to say', qr/\bTC0054:/);
+};
+
 subtest 'polls and streams through a filter nobody knows are relayed' => sub {
     my $server = TripChat::Server->start(
         modules     => ['dumpio'],
