@@ -30,7 +30,8 @@ int tc_admission_make(server_rec *server)
     (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
     tc_tally_plan(&tally, children > 0 ? (unsigned)children : 1, TALLY_KEYS);
     memory = tc_reload_memory(server, RETAINED,
-                              tc_meter_size() + tc_tally_size(&tally) + APR_SIPHASH_KSIZE, &fresh);
+                              tc_meter_size() + tc_tally_size(&tally) + APR_SIPHASH_KSIZE, NULL,
+                              &fresh);
     if (memory == NULL) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }

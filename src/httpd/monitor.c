@@ -2,10 +2,10 @@
 #include "httpd/monitor.h"
 
 #include "adapters/exposition.h"
+#include "httpd/reload.h"
 
 #include <ap_mpm.h>
 #include <apr_optional_hooks.h>
-#include <apr_shm.h>
 #include <http_config.h>
 #include <http_log.h>
 #include <http_protocol.h>
@@ -16,63 +16,34 @@ APLOG_USE_MODULE(tripchat);
 
 #define HANDLER_NAME "tripchat-metrics"
 #define RETAINED "mod_tripchat: counts"
-#define ALIGNMENT 64 /* a seat begins with a cache line */
 
 #ifndef TC_VERSION
 #define TC_VERSION "unknown"
 #endif
 
-/* What outlives the module, which a reload loads anew: nothing here may point into it. */
-typedef struct {
-    apr_shm_t *shm; /* NULL: there is none yet */
-    tc_board_t *board;
-} retained_t;
-
+static unsigned seats;    /* const after post_config */
 static tc_board_t *board; /* const after post_config; NULL: this httpd has no site */
 
 /* ---- the board ---- */
 
-/* On the process' pool; without a name: children inherit it. */
-static apr_status_t make_board(retained_t *retained, unsigned seats, apr_pool_t *pool)
+static bool fits(const void *memory)
 {
-    apr_status_t rv = apr_shm_create(&retained->shm, tc_board_size(seats) + ALIGNMENT, NULL, pool);
-    uintptr_t at;
-
-    if (rv != APR_SUCCESS) {
-        retained->shm = NULL;
-        return rv;
-    }
-    at = (uintptr_t)apr_shm_baseaddr_get(retained->shm);
-    at = (at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    retained->board = tc_board_make((void *)at, seats); /* NOLINT(performance-no-int-to-ptr): it is rounded up */
-    return APR_SUCCESS;
+    return tc_board_fits(memory, seats);
 }
 
 int tc_monitor_make(server_rec *server, tc_vhost_t *vhosts)
 {
-    retained_t *retained = ap_retained_data_get(RETAINED);
-    apr_status_t rv = APR_SUCCESS;
     int children = 1;
-    unsigned seats;
+    void *memory;
+    bool fresh;
 
-    if (retained == NULL) {
-        retained = ap_retained_data_create(RETAINED, sizeof(*retained));
-    }
     (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
     seats = tc_board_seats(children > 0 ? (unsigned)children : 1);
-    if (retained->shm != NULL && !tc_board_fits(retained->board, seats)) {
-        apr_shm_destroy(retained->shm); /* children that count there go on with it */
-        retained->shm = NULL;
-    }
-    if (retained->shm == NULL) {
-        rv = make_board(retained, seats, server->process->pool);
-    }
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
-                     "TC0090: cannot make the shared memory in which is counted what happens");
+    memory = tc_reload_memory(server, RETAINED, tc_board_size(seats), fits, &fresh);
+    if (memory == NULL) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    board = retained->board;
+    board = fresh ? tc_board_make(memory, seats) : memory;
     for (; vhosts != NULL; vhosts = vhosts->next) {
         vhosts->site.metrics_slot = tc_board_slot(board, vhosts->site.name);
     }

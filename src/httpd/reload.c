@@ -16,6 +16,7 @@
 APLOG_USE_MODULE(tripchat);
 
 #define RETAINED "mod_tripchat handover 1" /* a number more when what is shared changes its form */
+#define ALIGNMENT 64                       /* what is shared begins with a cache line */
 #define ENOUGH 4                           /* prefork's children that take connections of others */
 
 static tc_handover_t handover;        /* const after post_config */
@@ -28,33 +29,53 @@ static atomic_bool told_to_end; /* set by a signal, read by the loop */
 
 /* ---- what is shared ---- */
 
+/* Outlives the module, which a reload loads anew: nothing here may point into it. */
 typedef struct {
-    apr_shm_t *shm;
+    apr_shm_t *shm; /* NULL: there is none yet */
+    void *memory;   /* in it, aligned */
     apr_size_t size;
 } memory_t;
 
-void *tc_reload_memory(server_rec *server, const char *name, apr_size_t size, bool *fresh)
+/* On the process' pool, without a name: children inherit it. */
+static apr_status_t make_memory(memory_t *memory, apr_size_t size, apr_pool_t *process)
+{
+    apr_status_t rv;
+    uintptr_t at;
+
+    if (memory->shm != NULL) {
+        (void)apr_shm_destroy(memory->shm);
+    }
+    rv = apr_shm_create(&memory->shm, size + ALIGNMENT, NULL, process);
+    if (rv != APR_SUCCESS) {
+        memory->shm = NULL;
+        return rv;
+    }
+    at = (uintptr_t)apr_shm_baseaddr_get(memory->shm);
+    at = (at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    memory->memory = (void *)at; /* NOLINT(performance-no-int-to-ptr): it is rounded up */
+    memory->size = size;
+    return APR_SUCCESS;
+}
+
+void *tc_reload_memory(server_rec *server, const char *name, apr_size_t size, bool (*fits)(const void *memory),
+                       bool *fresh)
 {
     memory_t *memory = ap_retained_data_get(name);
-    apr_pool_t *process = server->process->pool;
     apr_status_t rv;
 
     if (memory == NULL) {
         memory = ap_retained_data_create(name, sizeof(*memory));
     }
-    *fresh = memory->shm == NULL || memory->size != size;
+    *fresh = memory->shm == NULL || memory->size != size || (fits != NULL && !fits(memory->memory));
     if (*fresh) {
-        /* Children of the generation before may still use the old one, so it stays. */
-        rv = apr_shm_create(&memory->shm, size, NULL, process);
+        rv = make_memory(memory, size, server->process->pool);
         if (rv != APR_SUCCESS) {
-            memory->shm = NULL;
             ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
                          "TC0065: cannot make the memory that all children share (%s)", name);
             return NULL;
         }
-        memory->size = size;
     }
-    return apr_shm_baseaddr_get(memory->shm);
+    return memory->memory;
 }
 
 /* The passage goes with the board: children that know the one know the other. */
@@ -86,7 +107,7 @@ int tc_reload_make(server_rec *server)
 
     (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
     tc_handover_plan(&handover, children > 0 ? (unsigned)children : 1);
-    handover.board = tc_reload_memory(server, RETAINED, tc_handover_size(&handover), &fresh);
+    handover.board = tc_reload_memory(server, RETAINED, tc_handover_size(&handover), NULL, &fresh);
     if (handover.board == NULL) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -209,11 +230,12 @@ tc_farewell_e tc_reload_farewell(int graceful)
     return is_reload() ? TC_FAREWELL_RESTART : TC_FAREWELL_STOP;
 }
 
-bool tc_reload_is_awaited(void)
+bool tc_reload_starts_early(void)
 {
-    return (tc_handover_has_leavers(&handover, (unsigned)own_generation)
-            || !tc_passage_is_empty(&handover.passage))
-           && tc_handover_receivers(&handover, NULL, ENOUGH) < ENOUGH;
+    bool is_awaited = tc_handover_has_leavers(&handover, (unsigned)own_generation)
+                      || !tc_passage_is_empty(&handover.passage);
+
+    return !is_prefork() || (is_awaited && tc_handover_receivers(&handover, NULL, ENOUGH) < ENOUGH);
 }
 
 /* ---- a child's part ---- */

@@ -18,10 +18,10 @@ void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_p
                       server_rec *server);
 
 /*
- * True when a child of prefork, which starts its threads with its first connection, is to start them now: others are
- * about to go and have connections to leave, or have left some and are gone.
+ * True when a child is to start its threads now. One of prefork starts them with its first connection, unless others
+ * are about to go and have connections to leave, or have left some and are gone. Worker, in child_init.
  */
-bool tc_reload_is_awaited(void);
+bool tc_reload_starts_early(void);
 
 /* True when this child is to go gracefully. prefork tells nobody before its worker has come back. Worker. */
 bool tc_reload_ends_child(void);
@@ -36,9 +36,11 @@ void tc_reload_listen(void);
 tc_farewell_e tc_reload_farewell(int graceful);
 
 /*
- * Memory that all children and all generations share, zeroed when it is made: at first, and when `size` is another.
- * `*fresh` says so. NULL: there is none. Worker, in post_config.
+ * Memory that all children and all generations share, aligned to a cache line. It is made, and zeroed, at first, when
+ * `size` is another, and when what is in it does not fit (NULL: it does); `*fresh` says so. Children that have the one
+ * before go on with it. NULL: there is none, as the error log says. Worker, in post_config.
  */
-void *tc_reload_memory(server_rec *server, const char *name, apr_size_t size, bool *fresh);
+void *tc_reload_memory(server_rec *server, const char *name, apr_size_t size, bool (*fits)(const void *memory),
+                       bool *fresh);
 
 #endif

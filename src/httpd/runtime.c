@@ -249,7 +249,6 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     const tc_config_t *config = tc_config_of(server);
     apr_int64_t connections = tc_config_number(config, TC_D_MAX_CONNECTIONS);
     tc_child_config_t wanted = {0};
-    int is_threaded = 0;
 
     if (vhosts == NULL) {
         return;
@@ -263,8 +262,7 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     tc_monitor_sit(pchild, server);
     tc_runtime_prepare(pchild, server, &wanted);
     tc_metrics_set(TC_METRICS_CHILD, TC_M_MAX_CONNECTIONS, child_config.max_connections);
-    (void)ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
-    if (is_threaded || tc_reload_is_awaited()) {
+    if (tc_reload_starts_early()) {
         (void)tc_runtime_start();
     }
 }
