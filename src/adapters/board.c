@@ -24,7 +24,7 @@ struct tc_board_t {
 
 unsigned tc_board_seats(unsigned children)
 {
-    return 2 * children + 2;
+    return tc_seats_for(children);
 }
 
 static size_t seats_at(unsigned seats)

@@ -8,7 +8,7 @@
 
 void tc_handover_plan(tc_handover_t *handover, unsigned children)
 {
-    handover->count = 2 * children + 2;
+    handover->count = tc_seats_for(children);
 }
 
 size_t tc_handover_size(const tc_handover_t *handover)

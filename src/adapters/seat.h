@@ -11,6 +11,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Seats for so many children at a time, and those that a reload leaves behind for a while. */
+static inline unsigned tc_seats_for(unsigned children)
+{
+    return 2 * children + 2;
+}
+
 /* Is there such a process? A number that another one has got since counts as the first's. */
 static inline bool tc_seat_lives(pid_t pid)
 {

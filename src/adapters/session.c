@@ -431,7 +431,7 @@ void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
     }
     tc_peer_init(peer, &kind, &sink, child, adoption);
     if (child->farewell_code != 0) {
-        close_session(peer, child->farewell_code, "server stops, reconnect");
+        close_session(peer, child->farewell_code, TC_FAREWELL_REASON);
     }
     else if (adoption->reject_code != 0) {
         close_session(peer, adoption->reject_code, adoption->reject_reason);

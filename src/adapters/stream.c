@@ -326,7 +326,7 @@ void tc_stream_create(tc_child_t *child, tc_adoption_t *adoption)
     }
     peer->member.after = adoption->after; /* a poll is answered by it even if it gets into no room */
     if (child->farewell_code != 0) {
-        close_stream(peer, child->farewell_code, "server stops, reconnect");
+        close_stream(peer, child->farewell_code, TC_FAREWELL_REASON);
     }
     else {
         tc_peer_join(peer, adoption);

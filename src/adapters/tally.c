@@ -24,7 +24,7 @@ static size_t seat_size(const tc_tally_t *tally)
 
 void tc_tally_plan(tc_tally_t *tally, unsigned children, unsigned keys)
 {
-    tally->seats = 2 * children + 2; /* those that a reload leaves behind have theirs a while */
+    tally->seats = tc_seats_for(children);
     tally->groups = 1;
     while (tally->groups < keys / (GROUP / 2) && tally->groups < 1u << 20) {
         tally->groups *= 2;

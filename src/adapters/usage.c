@@ -2,10 +2,9 @@
 #include "adapters/usage.h"
 
 #include "base/clock.h"
+#include "codec/close.h"
 
 #include <stdio.h>
-
-#define ABNORMAL 1006 /* it ended without a Close (RFC 6455, 7.1.5) */
 
 /* What is no visible ASCII character, and what a reader of the log takes for an end, as %XX (RFC 3986, 2.1). */
 static void append_word(tc_buf_t *line, const char *word)
@@ -66,7 +65,7 @@ void tc_usage_encode(const tc_usage_t *usage, const tc_usage_subject_t *subject,
     append_number(line, " messages_out=", usage->messages_out);
     append_number(line, " bytes_in=", usage->bytes_in);
     append_number(line, " bytes_out=", usage->bytes_out);
-    append_number(line, " close=", usage->close_code ? usage->close_code : ABNORMAL);
+    append_number(line, " close=", usage->close_code ? usage->close_code : TC_CLOSE_ABNORMAL);
     append_field(line, " by=", usage->close_code == 0 || usage->closed_by_client ? "client" : "server");
     TC_BUF_LIT(line, "\n");
 }

@@ -6,7 +6,6 @@
 #include "httpd/often.h"
 #include "httpd/reload.h"
 
-#include <ap_mpm.h>
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <http_log.h>
@@ -24,11 +23,9 @@ int tc_admission_make(server_rec *server)
 {
     unsigned char *memory, *secret;
     apr_status_t rv = APR_SUCCESS;
-    int children = 1;
     bool fresh;
 
-    (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
-    tc_tally_plan(&tally, children > 0 ? (unsigned)children : 1, TALLY_KEYS);
+    tc_tally_plan(&tally, tc_reload_children(), TALLY_KEYS);
     memory = tc_reload_memory(server, RETAINED,
                               tc_meter_size() + tc_tally_size(&tally) + APR_SIPHASH_KSIZE, NULL,
                               &fresh);

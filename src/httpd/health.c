@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "base/units.h"
 #include "httpd/monitor.h"
+#include "httpd/often.h"
 #include "httpd/runtime.h"
 
 #include <apr_strings.h>
@@ -165,8 +166,7 @@ int tc_health_handler(request_rec *r)
         return DECLINED;
     }
     if (vhost == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "TC0093: this server has no chat: TripChatJWTSecretFile is not set");
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0093: this server has no chat: TripChatJWTSecretFile is not set");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     rc = tc_monitor_begin(r, "application/json");

@@ -4,7 +4,6 @@
 #include "adapters/exposition.h"
 #include "httpd/reload.h"
 
-#include <ap_mpm.h>
 #include <apr_optional_hooks.h>
 #include <http_config.h>
 #include <http_log.h>
@@ -33,12 +32,10 @@ static bool fits(const void *memory)
 
 int tc_monitor_make(server_rec *server, tc_vhost_t *vhosts)
 {
-    int children = 1;
     void *memory;
     bool fresh;
 
-    (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
-    seats = tc_board_seats(children > 0 ? (unsigned)children : 1);
+    seats = tc_board_seats(tc_reload_children());
     memory = tc_reload_memory(server, RETAINED, tc_board_size(seats), fits, &fresh);
     if (memory == NULL) {
         return HTTP_INTERNAL_SERVER_ERROR;

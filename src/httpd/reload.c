@@ -100,13 +100,19 @@ static int make_passage(server_rec *server, bool fresh)
     return OK;
 }
 
-int tc_reload_make(server_rec *server)
+unsigned tc_reload_children(void)
 {
     int children = 1;
-    bool fresh;
 
     (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &children);
-    tc_handover_plan(&handover, children > 0 ? (unsigned)children : 1);
+    return children > 0 ? (unsigned)children : 1;
+}
+
+int tc_reload_make(server_rec *server)
+{
+    bool fresh;
+
+    tc_handover_plan(&handover, tc_reload_children());
     handover.board = tc_reload_memory(server, RETAINED, tc_handover_size(&handover), NULL, &fresh);
     if (handover.board == NULL) {
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -263,9 +269,8 @@ static bool find_site(const char *name, unsigned index, tc_adoption_t *adoption)
 /* Where children may be: all but event use the slots alone that MaxRequestWorkers has children for. */
 static int count_slots(void)
 {
-    int hard = 1, most = 1, is_async = 0;
+    int hard = (int)tc_reload_children(), most = 1, is_async = 0;
 
-    (void)ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &hard);
     (void)ap_mpm_query(AP_MPMQ_IS_ASYNC, &is_async);
     if (!is_async && ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &most) == APR_SUCCESS && most < hard) {
         return most;

@@ -10,6 +10,9 @@
 
 #include <httpd.h>
 
+/* Children that there may be at a time. */
+unsigned tc_reload_children(void);
+
 /* Makes what is shared, or finds what was made before the reload. OK, or why not on the error log. */
 int tc_reload_make(server_rec *server);
 
