@@ -49,7 +49,7 @@ typedef struct tc_member_t {
     unsigned jobs;          /* in flight; the member stays in memory until they are back */
     int64_t cursor;         /* seq of the newest event handed to it; -1 before its history */
     int64_t after;          /* resume from here; -1: a newcomer */
-    bool waiting;           /* for the room to be loaded */
+    bool waiting;           /* for the room to be loaded, or the store to come back */
     bool resuming;          /* waits for what the room asks the store for */
     bool lost;              /* the store cannot resume from after: a fresh start */
     bool typing_shown;      /* what the room was told last */

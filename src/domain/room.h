@@ -37,6 +37,7 @@ typedef struct tc_room_t {
     int64_t heard_seq;       /* the greatest seq heard of: beyond last_seq something is missing */
     bool fetching;           /* the room's own EVENTS job is in flight */
     int64_t asked_seq;       /* heard_seq when it was sent: the store knows of it, or there is no such event */
+    bool lagging;            /* members wait until the store can be asked again for what the log has no more */
     bool resuming;           /* the EVENTS job of all members that resume is in flight */
     tc_event_t *held;        /* early events, ascending */
     unsigned held_count;

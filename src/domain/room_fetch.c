@@ -27,12 +27,36 @@ bool tc_room_submit_read(tc_room_t *room, tc_member_t *member, tc_job_kind_e kin
     return true;
 }
 
+/* One that has its history does not go for want of an answer: the next tick asks again. */
+static void fetch_later(tc_room_t *room, tc_member_t *member)
+{
+    member->waiting = room->lagging = true;
+}
+
 /* Asks for what a member lacks that has its history and fell behind the log. */
 void tc_room_fetch_for(tc_room_t *room, tc_member_t *member)
 {
     if (!tc_room_submit_read(room, member, TC_JOB_EVENTS, member->cursor, room->site->resume_events + 1,
                      false)) {
-        tc_room_dismiss(member, TC_JOB_UNAVAILABLE);
+        fetch_later(room, member);
+    }
+}
+
+static void fetch_for_lagging(tc_room_t *room)
+{
+    unsigned i;
+
+    if (!room->lagging || !room->loaded) {
+        return;
+    }
+    room->lagging = false;
+    for (i = 0; i < room->count; i++) {
+        tc_member_t *member = room->members[i];
+
+        if (member->waiting && member->cursor >= 0) {
+            member->waiting = false;
+            tc_room_advance(room, member);
+        }
     }
 }
 
@@ -59,6 +83,7 @@ void tc_room_retry(tc_room_t *room)
     if (is_waited_for(room)) {
         tc_room_start_load(room);
     }
+    fetch_for_lagging(room);
     if (tc_room_is_behind(room)) {
         room->asked_seq = room->heard_seq;
         room->fetching = tc_room_submit_read(room, NULL, TC_JOB_EVENTS, room->timeline.last_seq,
@@ -211,8 +236,11 @@ void tc_room_on_events(tc_room_t *room, tc_job_t *job)
     else if (member != NULL && member->room == room && job->status == TC_JOB_DONE) {
         catch_up(room, member, job);
     }
-    else if (member != NULL && member->room == room) {
+    else if (member != NULL && member->room == room && job->status == TC_JOB_GONE) {
         tc_room_dismiss(member, job->status);
+    }
+    else if (member != NULL && member->room == room) {
+        fetch_later(room, member);
     }
     if (job->status == TC_JOB_DONE && room->loaded) {
         ingest_fetched(room, job);

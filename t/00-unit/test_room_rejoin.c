@@ -59,6 +59,46 @@ START_TEST(who_stood_before_what_the_room_remembers_gets_it_from_the_store)
 }
 END_TEST
 
+START_TEST(who_stood_before_what_the_room_remembers_waits_while_the_store_is_away)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_ann_after(world, TC_ROOM_LOG_EVENTS + 20), *bob, *carol;
+
+    world->store.fail_with = TC_JOB_UNAVAILABLE;
+    bob = fake_rejoin(world, "bob", 10);
+    fake_settle(world);
+    world->store.max_queued = 0;
+    carol = fake_rejoin(world, "carol", 15);
+    bob->quiet = carol->quiet = true;
+    fake_tick(world);
+    ck_assert_uint_eq(bob->closed + carol->closed, 0);
+    ck_assert_int_eq(bob->seen, 10);
+    world->store.max_queued = 1000;
+    world->store.fail_with = TC_JOB_PENDING;
+    fake_tick(world);
+    fake_settle(world);
+    fake_elsewhere(world, "after that");
+    ck_assert_int_eq(bob->seen, TC_ROOM_LOG_EVENTS + 21);
+    ck_assert_int_eq(carol->seen, TC_ROOM_LOG_EVENTS + 21);
+    fake_expect(ann, "msg(277:after that)");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(who_stood_before_what_the_room_remembers_of_a_trip_that_is_gone_goes)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *bob;
+
+    fake_ann_after(world, TC_ROOM_LOG_EVENTS + 20);
+    world->store.fail_with = TC_JOB_GONE;
+    bob = fake_rejoin(world, "bob", 10);
+    fake_settle(world);
+    fake_expect(bob, "CLOSE4003");
+    fake_close(world);
+}
+END_TEST
+
 START_TEST(who_is_ahead_of_the_room_is_shown_nothing_twice)
 {
     fake_world_t *world = fake_open();
@@ -164,6 +204,8 @@ END_TEST
 UNIT_MAIN("room_rejoin", who_comes_into_a_room_that_is_loaded_gets_what_follows_alone,
           who_comes_into_a_room_that_is_not_loaded_waits_for_it,
           who_stood_before_what_the_room_remembers_gets_it_from_the_store,
+          who_stood_before_what_the_room_remembers_waits_while_the_store_is_away,
+          who_stood_before_what_the_room_remembers_of_a_trip_that_is_gone_goes,
           who_is_ahead_of_the_room_is_shown_nothing_twice,
           who_comes_while_the_store_is_away_stays_and_gets_all_when_it_is_back,
           who_comes_into_a_store_that_is_full_is_asked_for_with_the_next_tick,
