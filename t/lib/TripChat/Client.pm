@@ -9,6 +9,7 @@ use warnings;
 use JSON::PP ();
 
 use TripChat::Frame qw(OP_TEXT OP_CLOSE);
+use TripChat::Wait qw(deadline);
 use TripChat::WebSocket;
 
 our @ISA = ('TripChat::WebSocket');
@@ -56,7 +57,8 @@ sub typing {
 # one, nothing is dropped.
 sub next_json {
     my ($self, $type) = @_;
-    while (my $frame = $self->next_frame) {
+    my $deadline = deadline();
+    while (my $frame = $self->next_frame($deadline)) {
         _die_of_close($frame) if $frame->{opcode} == OP_CLOSE;
         die "a frame with opcode $frame->{opcode} came\n" if $frame->{opcode} != OP_TEXT || !$frame->{fin};
         my $message = $JSON->decode($frame->{payload});

@@ -8,6 +8,8 @@ use warnings;
 
 use JSON::PP ();
 
+use TripChat::Wait qw(deadline);
+
 my $JSON = JSON::PP->new->utf8->canonical;
 
 my %FIELD = map { $_ => 1 } qw(id event data);
@@ -26,8 +28,8 @@ sub disconnect { return $_[0]{stream}->disconnect }
 
 # The next event, { id, event, data } as far as it has them, or { comment }. Undef: the stream has ended.
 sub next_event {
-    my ($self) = @_;
-    my ($lines) = $self->{stream}->read_until('an event', sub { ${ $_[0] } =~ s/\A(.*?\n)\n//s ? $1 : () });
+    my ($self, $deadline) = @_;
+    my ($lines) = $self->{stream}->read_until('an event', sub { ${ $_[0] } =~ s/\A(.*?\n)\n//s ? $1 : () }, $deadline);
     return _end($self) if !defined $lines;
     my %event;
     for my $line (split /\n/, $lines) {
@@ -49,7 +51,8 @@ sub _end {
 # The next message, as TripChat::Client gives it. With a type, others before it are dropped. Dies of a goodbye.
 sub next_json {
     my ($self, $type) = @_;
-    while (my $event = $self->next_event) {
+    my $deadline = deadline();
+    while (my $event = $self->next_event($deadline)) {
         next if exists $event->{comment};
         die "the server said goodbye: $event->{data}\n" if defined $event->{event};
         my $message = $JSON->decode($event->{data});

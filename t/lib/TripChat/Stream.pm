@@ -111,10 +111,10 @@ sub write_singly {
 }
 
 # Reads until $take->(\$buffer) returns a list that is not empty, and returns
-# that list; the empty list when the stream ends first.
+# that list; the empty list when the stream ends first. $deadline: of several reads that wait for one thing.
 sub read_until {
-    my ($self, $what, $take) = @_;
-    my $deadline = deadline();
+    my ($self, $what, $take, $deadline) = @_;
+    $deadline //= deadline();
     while (1) {
         my @taken = $take->(\$self->{in});
         return @taken if @taken;

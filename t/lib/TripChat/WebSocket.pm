@@ -11,6 +11,7 @@ use MIME::Base64 qw(encode_base64);
 
 use TripChat::Frame qw(:all);
 use TripChat::Http;
+use TripChat::Wait qw(deadline);
 
 our @ISA = ('TripChat::Http');
 
@@ -76,18 +77,19 @@ sub send_ping  { my ($self, $bytes) = @_; return $self->send_frame(OP_PING, $byt
 sub send_pong  { my ($self, $bytes) = @_; return $self->send_frame(OP_PONG, $bytes // '') }
 sub send_close { my ($self, @close) = @_; return $self->send_frame(OP_CLOSE, close_payload(@close)) }
 
-# The next frame, whatever it is; undef when the stream has ended.
+# The next frame, whatever it is; undef when the stream has ended. $deadline as for read_until().
 sub read_frame {
-    my ($self) = @_;
-    my ($frame) = $self->read_until('a frame', \&decode_frame);
+    my ($self, $deadline) = @_;
+    my ($frame) = $self->read_until('a frame', \&decode_frame, $deadline);
     return $frame;
 }
 
 # The next frame that is not a ping of the server's (those are answered).
 # Does not put fragments together: the server has no reason to send any.
 sub next_frame {
-    my ($self) = @_;
-    while (my $frame = $self->read_frame) {
+    my ($self, $deadline) = @_;
+    $deadline //= deadline();
+    while (my $frame = $self->read_frame($deadline)) {
         return $frame if $frame->{opcode} != OP_PING;
         $self->send_pong($frame->{payload});
     }
@@ -109,7 +111,8 @@ sub frames_at_hand {
 # that frame, or { code => undef, ended => how } where the stream ends without.
 sub read_close {
     my ($self) = @_;
-    while (my $frame = $self->read_frame) {
+    my $deadline = deadline();
+    while (my $frame = $self->read_frame($deadline)) {
         return $frame if $frame->{opcode} == OP_CLOSE;
     }
     return { code => undef, ended => $self->{ended} };
