@@ -25,6 +25,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(tc_runtime_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(tc_runtime_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_status(tc_runtime_child_status, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_pre_connection(tc_runtime_pre_connection, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(tc_runtime_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
     /* First of all, so that its cleanup is the connection's last. */
     ap_hook_pre_connection(tc_takeover_pre_connection, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -115,8 +115,8 @@ static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim
     }
 }
 
-/* Takes the next; APR_EAGAIN: there is none, or no room for it unless it `must` be taken. */
-static apr_status_t take_one(tc_child_t *child, bool must)
+/* Takes the next; APR_EAGAIN: there is none, or no room for it here while there is in another child. */
+static apr_status_t take_one(tc_child_t *child)
 {
     tc_claim_t claim = {false, 0, 0};
     tc_buf_t bytes = TC_BUF_INIT;
@@ -124,7 +124,8 @@ static apr_status_t take_one(tc_child_t *child, bool must)
     apr_status_t rv;
     int fd;
 
-    if (!tc_child_reserve(child, &claim) && !must) {
+    if (!tc_child_reserve(child, &claim)
+        && tc_handover_has_room(child->succession.handover, child->place)) {
         return APR_EAGAIN;
     }
     rv = tc_passage_receive(passage_of(child), &bytes, &fd);
@@ -191,7 +192,7 @@ static void on_ready(tc_io_t *io, unsigned events)
             let_others(child);
             return;
         }
-        rv = take_one(child, false);
+        rv = take_one(child);
     }
     if (atomic_load(&child->connections) >= child->max_connections) {
         let_others(child);
@@ -203,7 +204,7 @@ static void on_again(tc_timer_t *timer, int64_t now_us)
     tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, arrival.again));
 
     (void)now_us;
-    (void)take_one(child, true);
+    (void)take_one(child);
     watch(child);
 }
 

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define TICK_US TC_US_PER_S
-#define WATCH_US (10 * TC_US_PER_S) /* longer than a stopping child has */
+#define WATCH_US (2 * TICK_US)
 #define GAP_US (50 * TC_US_PER_MS)
 #define GRACE_US (TC_STOP_GRACE_MS * TC_US_PER_MS) /* for the farewells */
 #define LEAVING_US (20 * TC_US_PER_MS)
@@ -199,9 +199,18 @@ static void deliver_quit(tc_mail_t *mail, void *context)
     tc_child_t *child = context;
 
     (void)mail;
+    child->quit_us = tc_loop_now_us(child->loop);
     say_farewell(child);
-    child->leave_by_us = tc_loop_now_us(child->loop) + (child->farewell_code != 0 ? GRACE_US : parting_us(child));
+    child->leave_by_us = child->quit_us + (child->farewell_code != 0 ? GRACE_US : parting_us(child));
     on_leaving(&child->leaving, tc_loop_now_us(child->loop));
+}
+
+/* A child that ends, or has begun while others do, shares its rooms with some that its bus may not reach. */
+static bool has_company(const tc_child_t *child)
+{
+    return child->place != NULL
+           && (atomic_load(&child->farewell) != TC_FAREWELL_NONE
+               || tc_handover_has_leavers(child->succession.handover, child->succession.generation));
 }
 
 static void on_tick(tc_timer_t *timer, int64_t now_us)
@@ -210,6 +219,9 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
 
     int64_t next_us = timer->due_us + TICK_US; /* it fires a little late each time, and that must not add up */
 
+    if (has_company(child)) {
+        tc_hub_watch_until(child->hub, now_us + WATCH_US);
+    }
     tc_hub_tick(child->hub, now_us);
     tc_timer_set(tc_loop_timers(child->loop), timer, next_us > now_us ? next_us : now_us + TICK_US);
 }
@@ -307,7 +319,7 @@ static void sit_down(tc_child_t *child, const tc_child_config_t *config)
     child->succession = config->succession;
     if (config->succession.handover != NULL) {
         child->place = tc_handover_sit(config->succession.handover, getpid(),
-                                       config->succession.generation);
+                                       config->succession.generation, config->max_connections);
     }
 }
 
@@ -346,8 +358,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
         return rv;
     }
     apr_pool_create(&child->scratch, tc_worker_thread_pool(&child->thread));
-    child->hub = tc_hub_create(tc_loop_now_us(child->loop) + WATCH_US,
-                               tc_worker_thread_pool(&child->thread));
+    child->hub = tc_hub_create(tc_worker_thread_pool(&child->thread));
     tc_hub_watch_gaps(child->hub, on_gap, child);
     tc_hub_set_meter(child->hub, config->meter ? &config->meter->meter : NULL);
     sit_down(child, config);

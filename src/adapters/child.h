@@ -75,6 +75,7 @@ typedef struct tc_child_t {
     tc_timer_t tick;               /* loop; the hub's, once a second */
     tc_timer_t gaps;               /* loop; set while a room lacks something */
     tc_timer_t leaving;            /* loop; looks whether all have gone */
+    int64_t quit_us;               /* loop; since when httpd waits for nothing but this; 0: it does not */
     int64_t leave_by_us;           /* loop; then they are let go of anyway */
     tc_mail_t welcome_mail;
     tc_mail_t farewell_mail;

@@ -17,7 +17,7 @@
 
 #define PASS 64                          /* connections that move before others have their turn */
 #define LOOK_US (20 * TC_US_PER_MS)
-#define OTHERS_US TC_US_PER_S            /* the first to receive waits so long for the others */
+#define OTHERS_US TC_US_PER_S            /* the first to receive waits so long for the others, or a quarter of the drain time */
 #define RECYCLED_US (500 * TC_US_PER_MS) /* after which a server that has not ended goes on */
 #define CROWDED_US TC_US_PER_S           /* for what cannot move, where HTTP waits for this child to go */
 #define STEADY_US (150 * TC_US_PER_MS)   /* after which there being no slot is no moment's matter */
@@ -39,7 +39,7 @@ static int64_t share_of(const tc_peer_t *peer, int64_t whole)
 
 static bool can_move(const tc_peer_t *peer)
 {
-    return peer->transport.ssl == NULL && !peer->bridged && peer->member.room != NULL
+    return peer->transport.ssl == NULL && !peer->bridged && !peer->stays && peer->member.room != NULL
            && peer->kind->is_portable != NULL && peer->kind->is_portable(peer);
 }
 
@@ -102,7 +102,7 @@ static bool is_ready(const tc_peer_t *peer)
     return !tc_room_owes(peer->member.room, &peer->member);
 }
 
-/* Once it is sent it is another child's, and ends here without a word. */
+/* Once it is sent it is another child's, and ends here without a word. What cannot be sent stays. */
 static apr_status_t move(tc_peer_t *peer)
 {
     tc_parcel_t parcel;
@@ -122,8 +122,10 @@ static apr_status_t move(tc_peer_t *peer)
         tc_peer_enter(peer, TC_PEER_DEAD);
     }
     else if (rv != APR_EAGAIN) {
+        peer->stays = true;
         tc_log(TC_LOG_INFO, rv, "TC0029: connection %llu: cannot be moved",
                (unsigned long long)peer->member.id);
+        tc_peer_ask_to_settle(peer);
     }
     return rv;
 }
@@ -160,9 +162,23 @@ static int64_t patience_us(const tc_child_t *child)
     return half_us < CROWDED_US + STRAGGLERS_US ? half_us : CROWDED_US + STRAGGLERS_US;
 }
 
+static int64_t others_us(const tc_child_t *child)
+{
+    int64_t quarter_us = child->succession.drain_us / 4;
+
+    return quarter_us < OTHERS_US ? quarter_us : OTHERS_US;
+}
+
+/* httpd's workers have ended: nothing else keeps this child. */
+static bool is_last(const tc_child_t *child)
+{
+    return child->quit_us != 0;
+}
+
 /*
  * Somebody is there to take them: of a reload's children as many as there were, or those that came within a
- * second, so that they share. Where nobody can come before this child has gone, they wait in the passage.
+ * second, so that they share. Where nobody can come before this child has gone, they wait in the passage, from when
+ * nothing else keeps it.
  */
 static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now_us)
 {
@@ -175,10 +191,10 @@ static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now
 
     if (found > 0) {
         departure->found_us = departure->found_us != 0 ? departure->found_us : now_us;
-        return found >= wanted || now_us - departure->found_us >= OTHERS_US;
+        return found >= wanted || now_us - departure->found_us >= others_us(child);
     }
     departure->found_us = 0;
-    if (!outlook->crowded
+    if (!outlook->crowded || !is_last(child)
         || (others_remain(child) && now_us - departure->began_us < patience_us(child))) {
         return false;
     }
@@ -186,13 +202,31 @@ static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now
                               : now_us - departure->began_us >= RECYCLED_US;
 }
 
+/* What cannot move has to hurry where others wait for this child to go, and nothing else keeps it, or this does. */
+static int64_t close_due_us(const tc_peer_t *peer, bool is_crowded)
+{
+    const tc_child_t *child = peer->child;
+    int64_t drain_us = child->succession.drain_us;
+
+    if (is_crowded && (is_last(child) || peer->bridged) && drain_us > CROWDED_US) {
+        drain_us = CROWDED_US;
+    }
+    return child->departure.began_us + share_of(peer, drain_us);
+}
+
+/* What can move has all the time that this child has: it is served as long as others keep it. */
+static bool is_close_due(const tc_peer_t *peer, bool is_crowded, int64_t now_us)
+{
+    const tc_child_t *child = peer->child;
+
+    return can_move(peer) ? is_last(child) && now_us - child->quit_us >= child->succession.drain_us
+                          : now_us >= close_due_us(peer, is_crowded);
+}
+
 /* Moves and closes what is due; how many were moved. What can be moved in the next turn is not closed for want of time. */
 static int part(tc_child_t *child, bool is_crowded, int64_t now_us)
 {
-    const tc_departure_t *departure = &child->departure;
-    int64_t drain_us = child->succession.drain_us;
-    int64_t others_us = is_crowded && drain_us > CROWDED_US ? CROWDED_US : drain_us;
-    bool blocked = !departure->moving;
+    bool blocked = !child->departure.moving;
     tc_peer_t *peer;
     int moved = 0;
 
@@ -206,9 +240,7 @@ static int part(tc_child_t *child, bool is_crowded, int64_t now_us)
             stays = rv != APR_SUCCESS;
             moved += !stays;
         }
-        if (stays && moved < PASS
-            && now_us - departure->began_us
-                   >= (can_move(peer) ? drain_us : share_of(peer, others_us))) {
+        if (stays && moved < PASS && is_close_due(peer, is_crowded, now_us)) {
             close_for_reload(peer);
         }
     }

@@ -21,7 +21,7 @@ static bool lives(const tc_handover_seat_t *seat)
     return tc_seat_lives(atomic_load(&seat->pid));
 }
 
-tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, unsigned generation)
+tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, unsigned generation, unsigned room)
 {
     unsigned i;
 
@@ -31,6 +31,7 @@ tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, un
         if (tc_seat_take(&seat->pid, pid)) {
             atomic_store(&seat->receives, false);
             atomic_store(&seat->held, 0);
+            atomic_store(&seat->room, room);
             atomic_store(&seat->version, TC_PARCEL_VERSION);
             atomic_store(&seat->generation, generation);
             return seat;
@@ -43,6 +44,15 @@ void tc_handover_leave(tc_handover_seat_t *seat)
 {
     atomic_store(&seat->receives, false);
     atomic_store(&seat->pid, 0);
+}
+
+void tc_handover_clear(const tc_handover_t *handover, pid_t pid)
+{
+    unsigned i;
+
+    for (i = 0; i < handover->count; i++) {
+        tc_seat_clear(&handover->board->seats[i].pid, pid);
+    }
 }
 
 static bool would_read(const tc_handover_seat_t *seat, const tc_handover_seat_t *own)
@@ -101,6 +111,20 @@ unsigned tc_handover_children(const tc_handover_t *handover, unsigned generation
         count += atomic_load(&seat->generation) == generation && lives(seat);
     }
     return count;
+}
+
+bool tc_handover_has_room(const tc_handover_t *handover, const tc_handover_seat_t *own)
+{
+    unsigned i;
+
+    for (i = 0; i < handover->count; i++) {
+        const tc_handover_seat_t *seat = &handover->board->seats[i];
+
+        if (atomic_load(&seat->held) < atomic_load(&seat->room) && would_read(seat, own)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 unsigned tc_handover_fewest(const tc_handover_t *handover, const tc_handover_seat_t *own)

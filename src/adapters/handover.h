@@ -20,6 +20,7 @@ typedef struct {
     atomic_uint version;    /* of the parcels that it reads */
     atomic_uint generation; /* httpd's */
     atomic_uint held;       /* connections */
+    atomic_uint room;       /* how many it may hold */
     atomic_bool receives;
 } tc_handover_seat_t;
 
@@ -42,11 +43,14 @@ void tc_handover_plan(tc_handover_t *handover, unsigned children);
 size_t tc_handover_size(const tc_handover_t *handover);
 
 /*
- * Takes a free seat, or that of a child that is no more; NULL: there is none. It says that connections are held, and
- * not yet that any are taken.
+ * Takes a free seat, or that of a child that is no more, with room for so many connections; NULL: there is none. It
+ * does not say yet that any are taken.
  */
-tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, unsigned generation);
+tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, unsigned generation, unsigned room);
 void tc_handover_leave(tc_handover_seat_t *seat);
+
+/* Frees the seat of a child that is gone, if it has left one behind. */
+void tc_handover_clear(const tc_handover_t *handover, pid_t pid);
 
 /* How many others would read our parcels; stops counting at `enough`. */
 unsigned tc_handover_receivers(const tc_handover_t *handover, const tc_handover_seat_t *own, unsigned enough);
@@ -59,6 +63,9 @@ bool tc_handover_has_leavers(const tc_handover_t *handover, unsigned generation)
 
 /* Living children of a generation, whether they receive or not. */
 unsigned tc_handover_children(const tc_handover_t *handover, unsigned generation);
+
+/* True when one of the others would read our parcels and has room for another connection. */
+bool tc_handover_has_room(const tc_handover_t *handover, const tc_handover_seat_t *own);
 
 /* The fewest connections that one of the others holds who would read our parcels; UINT_MAX: there are none. */
 unsigned tc_handover_fewest(const tc_handover_t *handover, const tc_handover_seat_t *own);

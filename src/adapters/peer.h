@@ -70,6 +70,7 @@ typedef struct tc_peer_t {
     tc_claim_t claim;
     tc_usage_t *usage;   /* NULL: nobody will be told of it */
     bool bridged;        /* a worker relays it, and goes with this child */
+    bool stays;          /* it could not be moved to another child */
     bool cut_short;      /* reading ended at a pause: bytes may be left that no poll tells of */
     bool write_blocked;  /* the socket takes nothing now */
     bool urgent;         /* something in the queue is waited for */

@@ -31,4 +31,10 @@ static inline bool tc_seat_take(_Atomic pid_t *owner, pid_t pid)
     return !tc_seat_lives(before) && atomic_compare_exchange_strong(owner, &before, pid);
 }
 
+/* Frees the seat of a process, if it is that one's. */
+static inline void tc_seat_clear(_Atomic pid_t *owner, pid_t pid)
+{
+    (void)atomic_compare_exchange_strong(owner, &pid, 0);
+}
+
 #endif

@@ -65,6 +65,15 @@ void tc_tally_leave(const tc_tally_seat_t *seat)
     atomic_store(&seat_at(seat->tally, seat->seat)->pid, 0);
 }
 
+void tc_tally_clear(const tc_tally_t *tally, pid_t pid)
+{
+    unsigned i;
+
+    for (i = 0; i < tally->seats; i++) {
+        tc_seat_clear(&seat_at(tally, i)->pid, pid);
+    }
+}
+
 /* ---- places ---- */
 
 static uint64_t tag_of(uint64_t key)

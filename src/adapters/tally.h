@@ -34,6 +34,9 @@ size_t tc_tally_size(const tc_tally_t *tally);
 bool tc_tally_sit(const tc_tally_t *tally, pid_t pid, tc_tally_seat_t *seat);
 void tc_tally_leave(const tc_tally_seat_t *seat);
 
+/* Frees the seat of a child that is gone, if it has left one behind. */
+void tc_tally_clear(const tc_tally_t *tally, pid_t pid);
+
 /*
  * Counts one more for a key (not 0) unless all children together have `max` of them, or takes one back. A key that
  * finds no place is not counted: false alone means that there are as many as allowed. *counted says whether

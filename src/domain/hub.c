@@ -40,15 +40,19 @@ struct tc_hub_t {
     void *gap_context;
 };
 
-tc_hub_t *tc_hub_create(int64_t watch_until_us, apr_pool_t *pool)
+tc_hub_t *tc_hub_create(apr_pool_t *pool)
 {
     tc_hub_t *hub = apr_pcalloc(pool, sizeof(*hub));
 
     hub->pool = pool;
-    hub->watch_until_us = watch_until_us;
     hub->rooms = apr_hash_make(pool);
     hub->by_id = apr_hash_make(pool);
     return hub;
+}
+
+void tc_hub_watch_until(tc_hub_t *hub, int64_t until_us)
+{
+    hub->watch_until_us = until_us;
 }
 
 void tc_hub_watch_gaps(tc_hub_t *hub, void (*on_gap)(void *context), void *context)

@@ -13,12 +13,14 @@
 
 typedef struct tc_hub_t tc_hub_t;
 
+/* Makes a hub that lives as long as `pool`, which must be the loop's own. */
+tc_hub_t *tc_hub_create(apr_pool_t *pool);
+
 /*
- * Makes a hub that lives as long as `pool`, which must be the loop's own. Until `watch_until_us` every
- * tick asks the store for news of all rooms where the bus is alone, too: the child that this one follows
- * may still be storing.
+ * Until then (monotonic) every tick asks the store for news of all rooms where the bus is alone, too: there is another
+ * child for a while, which this one follows, or which follows it.
  */
-tc_hub_t *tc_hub_create(int64_t watch_until_us, apr_pool_t *pool);
+void tc_hub_watch_until(tc_hub_t *hub, int64_t until_us);
 
 /* Frees all rooms; no member and no job is left. */
 void tc_hub_destroy(tc_hub_t *hub);

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -44,13 +43,6 @@ apr_status_t tc_passage_open(tc_passage_t *passage)
     passage->out = ends[0];
     passage->in = ends[1];
     return APR_SUCCESS;
-}
-
-bool tc_passage_is_empty(const tc_passage_t *passage)
-{
-    struct pollfd in = {passage->in, POLLIN, 0};
-
-    return poll(&in, 1, 0) <= 0;
 }
 
 /* ---- out ---- */

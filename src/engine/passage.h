@@ -22,9 +22,6 @@ typedef struct {
 /* Both ends non-blocking and close-on-exec. */
 apr_status_t tc_passage_open(tc_passage_t *passage);
 
-/* True when nothing waits in it. */
-bool tc_passage_is_empty(const tc_passage_t *passage);
-
 /* Sends a copy of the record and of the descriptor, which stays the caller's. APR_EAGAIN: not now. */
 apr_status_t tc_passage_send(const tc_passage_t *passage, const void *record, size_t len, int fd);
 

@@ -51,6 +51,11 @@ void tc_admission_config(tc_child_config_t *config)
     config->tally = &tally;
 }
 
+void tc_admission_clear(pid_t pid)
+{
+    tc_tally_clear(&tally, pid);
+}
+
 /* Whoever has an IPv6 address has 2^64 of them (RFC 6177): the network counts. */
 static const char *name_of_address(request_rec *r)
 {

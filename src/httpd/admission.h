@@ -15,6 +15,9 @@ int tc_admission_make(server_rec *server);
 /* Gives a child its part of it, when it starts its threads. */
 void tc_admission_config(tc_child_config_t *config);
 
+/* Takes a child that is gone for gone. In the parent. */
+void tc_admission_clear(pid_t pid);
+
 /* Takes a handshake of the request's address. 0, or the seconds until there may be another. */
 int tc_admission_wait_s(request_rec *r, const tc_vhost_t *vhost);
 

@@ -67,6 +67,11 @@ void tc_monitor_sit(apr_pool_t *pchild, server_rec *server)
     apr_pool_cleanup_register(pchild, NULL, leave_board, apr_pool_cleanup_null);
 }
 
+void tc_monitor_clear(pid_t pid)
+{
+    tc_board_leave(board, pid);
+}
+
 void tc_monitor_sum(unsigned slot, uint64_t *sums)
 {
     tc_board_sum(board, slot, sums);

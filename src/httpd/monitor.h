@@ -18,6 +18,9 @@ int tc_monitor_make(server_rec *server, tc_vhost_t *vhosts);
 /* Has this child count in a seat of the board, as long as `pchild`. Before its threads. */
 void tc_monitor_sit(apr_pool_t *pchild, server_rec *server);
 
+/* Takes a child that is gone for gone. In the parent. */
+void tc_monitor_clear(pid_t pid);
+
 /* What all children have in a slot of the board: `sums` has TC_METRICS_CELLS. Any thread. */
 void tc_monitor_sum(unsigned slot, uint64_t *sums);
 

@@ -15,7 +15,7 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define RETAINED "mod_tripchat handover 1" /* a number more when what is shared changes its form */
+#define RETAINED "mod_tripchat handover 2" /* a number more when what is shared changes its form */
 #define ALIGNMENT 64                       /* what is shared begins with a cache line */
 #define ENOUGH 4                           /* prefork's children that take connections of others */
 
@@ -136,10 +136,14 @@ static bool does_server_end(void)
     return pid_file != NULL && stat(pid_file, &about) != 0 && errno == ENOENT;
 }
 
-static void on_signal(int number)
+/* Threads of event and worker send their own process one, to wake it. */
+static void on_signal(int number, siginfo_t *about, void *context)
 {
     (void)number;
-    atomic_store(&told_to_end, true);
+    (void)context;
+    if (about->si_pid != getpid()) {
+        atomic_store(&told_to_end, true);
+    }
 }
 
 void tc_reload_listen(void)
@@ -147,7 +151,8 @@ void tc_reload_listen(void)
     struct sigaction action;
 
     memset(&action, 0, sizeof(action));
-    action.sa_handler = on_signal;
+    action.sa_sigaction = on_signal;
+    action.sa_flags = SA_SIGINFO;
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
@@ -231,17 +236,20 @@ tc_farewell_e tc_reload_farewell(int graceful)
         return TC_FAREWELL_MOVE;
     }
     if (graceful) {
+        tc_reload_listen();
         return TC_FAREWELL_MOVE;
     }
     return is_reload() ? TC_FAREWELL_RESTART : TC_FAREWELL_STOP;
 }
 
-bool tc_reload_starts_early(void)
+bool tc_reload_wants_receivers(void)
 {
-    bool is_awaited = tc_handover_has_leavers(&handover, (unsigned)own_generation)
-                      || !tc_passage_is_empty(&handover.passage);
+    return !is_prefork() || tc_handover_receivers(&handover, NULL, ENOUGH) < ENOUGH;
+}
 
-    return !is_prefork() || (is_awaited && tc_handover_receivers(&handover, NULL, ENOUGH) < ENOUGH);
+void tc_reload_clear(pid_t pid)
+{
+    tc_handover_clear(&handover, pid);
 }
 
 /* ---- a child's part ---- */

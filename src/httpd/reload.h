@@ -21,18 +21,18 @@ void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_p
                       server_rec *server);
 
 /*
- * True when a child is to start its threads now. One of prefork starts them with its first connection, unless others
- * are about to go and have connections to leave, or have left some and are gone. Worker, in child_init.
+ * True when a child is to start its threads, whether or not it has a connection yet: of prefork's many some must be
+ * there to take connections of others. Worker.
  */
-bool tc_reload_starts_early(void);
+bool tc_reload_wants_receivers(void);
+
+/* Takes a child that is gone for gone. Worker, in the parent. */
+void tc_reload_clear(pid_t pid);
 
 /* True when this child is to go gracefully. prefork tells nobody before its worker has come back. Worker. */
 bool tc_reload_ends_child(void);
 
-/*
- * From now on, when this process only waits for its connections to leave, a SIGTERM says that httpd stops: nobody else
- * would act on it.
- */
+/* From now on, when this process does nothing but end, a SIGTERM says that httpd stops: nobody else would act on it. */
 void tc_reload_listen(void);
 
 /* How a child ends that httpd asks to; `graceful` as child_stopping has it. */

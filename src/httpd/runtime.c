@@ -244,6 +244,13 @@ void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_c
     apr_pool_pre_cleanup_register(pchild, NULL, stop_child);
 }
 
+static void start_if_wanted(void)
+{
+    if (vhosts != NULL && atomic_load(&child) == NULL && tc_reload_wants_receivers()) {
+        (void)tc_runtime_start();
+    }
+}
+
 void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
 {
     const tc_config_t *config = tc_config_of(server);
@@ -262,8 +269,27 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     tc_monitor_sit(pchild, server);
     tc_runtime_prepare(pchild, server, &wanted);
     tc_metrics_set(TC_METRICS_CHILD, TC_M_MAX_CONNECTIONS, child_config.max_connections);
-    if (tc_reload_starts_early()) {
-        (void)tc_runtime_start();
+    start_if_wanted();
+}
+
+int tc_runtime_pre_connection(conn_rec *c, void *csd)
+{
+    (void)c;
+    (void)csd;
+    start_if_wanted();
+    return DECLINED;
+}
+
+void tc_runtime_child_status(server_rec *server, pid_t pid, ap_generation_t generation, int slot,
+                             mpm_child_status status)
+{
+    (void)server;
+    (void)generation;
+    (void)slot;
+    if (status == MPM_CHILD_EXITED && vhosts != NULL) {
+        tc_reload_clear(pid);
+        tc_admission_clear(pid);
+        tc_monitor_clear(pid);
     }
 }
 

@@ -8,12 +8,17 @@
 #include "adapters/child.h"
 #include "httpd/vhost.h"
 
+#include <ap_mpm.h>
+
 /* Hooks. */
 int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                            server_rec *server);
 void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server);
+int tc_runtime_pre_connection(conn_rec *c, void *csd);
 void tc_runtime_child_stopping(apr_pool_t *pchild, int graceful);
+void tc_runtime_child_status(server_rec *server, pid_t pid, ap_generation_t generation, int slot,
+                             mpm_child_status status);
 
 /*
  * What child_init does when the configuration has been read: makes ready for the child's threads, which start

@@ -720,7 +720,7 @@ fake_world_t *fake_open_bus(tc_bus_state_e state)
 
     tc_thread_set_role(TC_THREAD_LOOP);
     world->pool = unit_pool();
-    world->hub = tc_hub_create(0, world->pool);
+    world->hub = tc_hub_create(world->pool);
     world->now_us = 1000 * FAKE_SECOND;
     fake_bus_open(&world->bus, state);
     fake_store_open(&world->store, &world->bus.bus);

@@ -217,12 +217,12 @@ START_TEST(every_job_that_comes_back_is_settled)
 END_TEST
 
 /* A child that follows another on a local bus hears nothing of what that one still stores. */
-START_TEST(a_new_hub_asks_for_news_with_every_tick_for_a_while)
+START_TEST(a_hub_that_is_told_to_watch_asks_for_news_with_every_tick)
 {
     fake_world_t *world = fake_open();
     fake_member_t *ann;
 
-    world->hub = tc_hub_create(world->now_us + 5 * FAKE_SECOND, world->pool);
+    tc_hub_watch_until(world->hub, world->now_us + 5 * FAKE_SECOND);
     ann = fake_join(world, "ann", -1);
     fake_settle(world);
     fake_lose(world, "m1");
@@ -329,7 +329,7 @@ UNIT_MAIN("hub", members_of_a_trip_share_a_room_and_those_of_another_have_anothe
           a_room_made_anew_for_a_trip_does_not_meet_the_old_one,
           the_bus_is_told_of_what_this_child_stored_and_of_nothing_else,
           a_job_carries_what_the_store_needs, every_job_that_comes_back_is_settled,
-          a_new_hub_asks_for_news_with_every_tick_for_a_while,
+          a_hub_that_is_told_to_watch_asks_for_news_with_every_tick,
           who_says_something_that_the_store_does_not_take_is_told_so_once,
           what_is_stored_late_is_shown_late,
           who_waits_too_long_for_a_history_is_turned_away_and_who_comes_later_is_not,

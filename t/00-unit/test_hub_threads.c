@@ -200,7 +200,7 @@ static void run_loop(void *context)
     int room, place;
 
     tc_thread_set_role(TC_THREAD_LOOP);
-    child->hub = tc_hub_create(0, tc_worker_thread_pool(&child->thread));
+    child->hub = tc_hub_create(tc_worker_thread_pool(&child->thread));
     tc_hub_watch_gaps(child->hub, ignore_gap, NULL);
     join_all(child);
     tc_loop_run(child->loop, child);

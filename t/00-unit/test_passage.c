@@ -98,11 +98,9 @@ START_TEST(an_empty_passage_says_so_and_a_record_too_long_is_refused)
     tc_buf_t record = TC_BUF_INIT;
     int fd;
 
-    ck_assert(tc_passage_is_empty(&passage));
     ck_assert_int_eq(tc_passage_receive(&passage, &record, &fd), APR_EAGAIN);
     ck_assert_ptr_null(record.data);
     ck_assert_int_eq(tc_passage_send(&passage, "one", 3, passage.in), APR_SUCCESS);
-    ck_assert(!tc_passage_is_empty(&passage));
     ck_assert_int_eq(tc_passage_send(&passage, "", (size_t)TC_PASSAGE_RECORD_BYTES + 1, 0), APR_ENOSPC);
     close_passage(&passage);
 }
@@ -121,7 +119,6 @@ START_TEST(a_full_passage_says_so_and_loses_nothing)
         ck_assert_uint_lt(++sent, 100000);
     }
     ck_assert_int_eq(rv, APR_EAGAIN);
-    ck_assert(!tc_passage_is_empty(&passage));
     for (;;) {
         tc_buf_t record = TC_BUF_INIT;
         int fd;
@@ -295,6 +292,8 @@ END_TEST
 
 /* ---- who is there ---- */
 
+#define ROOM 10
+
 static tc_handover_t make_handover(unsigned children)
 {
     tc_handover_t handover = {{-1, -1}, NULL, 0};
@@ -310,9 +309,9 @@ START_TEST(those_who_receive_are_found_and_share)
 {
     tc_handover_t handover = make_handover(2);
     pid_t me = getpid(), parent = getppid();
-    tc_handover_seat_t *old = tc_handover_sit(&handover, me, 0);
-    tc_handover_seat_t *first = tc_handover_sit(&handover, parent, 1);
-    tc_handover_seat_t *second = tc_handover_sit(&handover, parent, 1);
+    tc_handover_seat_t *old = tc_handover_sit(&handover, me, 0, ROOM);
+    tc_handover_seat_t *first = tc_handover_sit(&handover, parent, 1, ROOM);
+    tc_handover_seat_t *second = tc_handover_sit(&handover, parent, 1, ROOM);
 
     ck_assert_uint_eq(tc_handover_receivers(&handover, old, 9), 0);
     ck_assert_uint_eq(tc_handover_children(&handover, 1), 2);
@@ -333,6 +332,12 @@ START_TEST(those_who_receive_are_found_and_share)
     ck_assert_uint_eq(tc_handover_followers(&handover, first, 9), 0); /* the other is of its own generation */
     ck_assert_uint_eq(tc_handover_fewest(&handover, old), 5);
     ck_assert_uint_eq(tc_handover_fewest(&handover, second), 7);
+    ck_assert(tc_handover_has_room(&handover, old));
+    atomic_store(&first->held, ROOM);
+    ck_assert(tc_handover_has_room(&handover, first));
+    ck_assert(!tc_handover_has_room(&handover, second));
+    atomic_store(&second->held, ROOM);
+    ck_assert(!tc_handover_has_room(&handover, old));
     atomic_store(&second->version, TC_PARCEL_VERSION + 1);
     ck_assert_uint_eq(tc_handover_receivers(&handover, old, 9), 1);
     tc_handover_leave(first);
@@ -350,7 +355,7 @@ START_TEST(who_died_receives_nothing_and_its_seat_is_free)
     for (i = 0; i < handover.count; i++) {
         pid = fork();
         if (pid == 0) {
-            seat = tc_handover_sit(&handover, getpid(), 0);
+            seat = tc_handover_sit(&handover, getpid(), 0, ROOM);
             atomic_store(&seat->receives, true);
             atomic_store(&seat->held, 9);
             _exit(0);
@@ -360,11 +365,24 @@ START_TEST(who_died_receives_nothing_and_its_seat_is_free)
     ck_assert_uint_eq(tc_handover_receivers(&handover, NULL, 9), 0);
     ck_assert(!tc_handover_has_leavers(&handover, 1));
     for (i = 0; i < handover.count; i++) {
-        seat = tc_handover_sit(&handover, getpid(), 0);
+        seat = tc_handover_sit(&handover, getpid(), 0, ROOM);
         ck_assert_ptr_nonnull(seat);
         ck_assert(!atomic_load(&seat->receives) && atomic_load(&seat->held) == 0);
     }
-    ck_assert_ptr_null(tc_handover_sit(&handover, getpid(), 0));
+    ck_assert_ptr_null(tc_handover_sit(&handover, getpid(), 0, ROOM));
+}
+END_TEST
+
+START_TEST(whose_number_another_process_has_got_is_there_until_it_is_said_to_be_gone)
+{
+    tc_handover_t handover = make_handover(1);
+    tc_handover_seat_t *seat = tc_handover_sit(&handover, getppid(), 1, ROOM);
+
+    atomic_store(&seat->receives, true);
+    tc_handover_clear(&handover, getpid());
+    ck_assert_uint_eq(tc_handover_receivers(&handover, NULL, 9), 1);
+    tc_handover_clear(&handover, getppid());
+    ck_assert_uint_eq(tc_handover_receivers(&handover, NULL, 9), 0);
 }
 END_TEST
 
@@ -375,4 +393,5 @@ UNIT_MAIN("passage", records_of_any_length_arrive_with_their_descriptors,
           a_parcel_reads_as_it_was_made, a_parcel_that_was_cut_is_refused_wherever,
           a_parcel_with_a_length_that_lies_is_refused,
           another_version_is_refused_but_for_its_prefix, those_who_receive_are_found_and_share,
-          who_died_receives_nothing_and_its_seat_is_free)
+          who_died_receives_nothing_and_its_seat_is_free,
+          whose_number_another_process_has_got_is_there_until_it_is_said_to_be_gone)

@@ -89,6 +89,10 @@ START_TEST(children_count_together)
     ck_assert(!tc_tally_add(&one, KEY, 2, &counted) && !tc_tally_add(&other, KEY, 2, &counted));
     tc_tally_leave(&other);
     ck_assert_uint_eq(tc_tally_sum(&tally, KEY), 1);
+    tc_tally_clear(&tally, getppid());
+    ck_assert_uint_eq(tc_tally_sum(&tally, KEY), 1);
+    tc_tally_clear(&tally, getpid());
+    ck_assert_uint_eq(tc_tally_sum(&tally, KEY), 0);
     free_tally(&tally);
 }
 END_TEST
