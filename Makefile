@@ -41,7 +41,7 @@ OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 ECHO     := $(BUILD)/mod_tripchat_echo.so
 ECHO_OBJ := $(BUILD)/module/t/echo/mod_tripchat_echo.o $(filter-out %/mod_tripchat.o,$(OBJ))
 
-# The module of another version of parcels, for a reload into it (t/50-feature/62-reload.t).
+# The module of another version of parcels, for a reload into it (t/50-feature/63-ends.t).
 NEXT     := $(BUILD)/mod_tripchat_next.so
 NEXT_SRC := $(shell grep -l '"adapters/parcel.h"' $(SRC))
 NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
@@ -179,7 +179,7 @@ test: browser-deps lint-deps
 
 # First on SQLite, then what depends on the stack on PostgreSQL and Redis, with several children and servers.
 FEATURES    := $(sort $(wildcard t/50-feature/*.t))
-LIGHT_TESTS := $(filter-out t/50-feature/62-reload.t,$(FEATURES))
+LIGHT_TESTS := $(filter-out t/50-feature/62-reload.t t/50-feature/63-ends.t,$(FEATURES))
 FULL_TESTS  := $(filter-out t/50-feature/70-config.t,$(FEATURES)) t/60-cluster
 
 check: $(MODULE) $(ECHO) $(NEXT) $(UNIT_BIN) $(BUILD)/hostile/key_updates lint

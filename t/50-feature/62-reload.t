@@ -1,6 +1,6 @@
-# A reload of httpd, and whatever else ends a child, as its clients see it: plain sockets and streams go on in
-# another child as if nothing had been, wherever in a message they were; what cannot move is told to come back.
-# Where no second child has room beside the first, what moves waits until the next is there. Servers of its own.
+# A reload of httpd as its clients see it: plain sockets and streams go on in another child as if nothing had been,
+# wherever in a message they were. Where no second child has room beside the first, what moves waits until the next is
+# there. Servers of its own.
 use strict;
 use warnings;
 
@@ -10,53 +10,18 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use TripChat::Deflated;
-use TripChat::Httpd qw(next_module_file);
-use TripChat::Process qw(is_alive freeze_pids);
+use TripChat::Process qw(freeze_pids);
 use TripChat::Shared qw(is_full);
-use TripChat::Sockets;
+use TripChat::Succession;
 use TripChat::Test;
 
 use constant {
-    DRAIN_S  => 2,
-    MANY     => 300,       # messages said while the server reloads
-    LARGE    => 10_000,    # characters of a large one: the longest
-    LARGES   => 400,       # more bytes than a socket holds, fewer than a queue
-    LIFE_S   => 8,         # of a token: a reload takes its time
-    IDLE_S   => 4,         # of a client that does not answer pings
-    RECYCLED => 10,        # connections after which a child ends
+    MANY   => 300,       # messages said while the server reloads
+    LARGE  => 10_000,    # characters of a large one: the longest
+    LARGES => 400,       # more bytes than a socket holds, fewer than a queue
+    LIFE_S => 8,         # of a token: a reload takes its time
+    IDLE_S => 4,         # of a client that does not answer pings
 };
-
-my $drain = "TripChatDrainTime @{[DRAIN_S]}s\n";
-my @ROOMS = ([{}, 'one child at a time'], [{ generations => 2 }, 'room for two']);
-
-sub start_server { my (%opt) = @_; return TripChat::Server->start(%opt, config => $drain . ($opt{config} // '')) }
-
-# Returns when none of the server's children is one that was there before.
-sub renewed {
-    my ($server, $do) = @_;
-    my @old = $server->child_pids;
-    $do->();
-    until_true('the old children to go', sub { !grep { is_alive($_) } @old });
-    return;
-}
-
-sub reload { my ($server) = @_; return renewed($server, sub { $server->graceful }) }
-
-sub text_frame { my ($content, %bits) = @_; return encode_frame(opcode => OP_TEXT, payload => _json($content), %bits) }
-sub _json { my ($content) = @_; return qq({"type":"chat_message","content":"$content"}) }
-
-sub hears {
-    my ($client, $content, $name) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    return is(eval { $client->next_json('chat_message')->{message}{content} }, $content, $name) || diag($@);
-}
-
-sub closed_with {
-    my ($client, $code, $name) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my $close = eval { $client->read_close } // {};
-    return is($close->{code}, $code, $name) || diag($@, $close->{ended} // '', $close->{reason} // '');
-}
 
 # What a client may have sent in part when the server reloads, and what it hears when the rest has come.
 my $fragments = join '', encode_frame(opcode => OP_TEXT, fin => 0, payload => '{"type":"chat_message",'),
@@ -74,9 +39,8 @@ my %HALVES    = (
 );
 
 for my $mpm (qw(event worker prefork)) {
-    for my $room (@ROOMS) {
+    for my $room (rooms_under($mpm, is_full())) {
         my ($has_room, $room_name) = @$room;
-        next if $mpm eq 'prefork' && %$has_room && !is_full();    # two of its children need a bus
         subtest "a reload under $mpm, $room_name" => sub {
             my $server  = start_server(mpm => $mpm, %$has_room, site_config => 'TripChatTypingInterval 0');
             my $site    = $server->site;
@@ -85,11 +49,9 @@ for my $mpm (qw(event worker prefork)) {
             my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
             my $stream = $site->rest(as => 'carol')->follow($trip);
             $stream->next_json('message_history');
-            my $poll = $site->rest(as => 'carol')->ask_for_news($trip, 0);
             $_->frames_before_pong for values %clients;
             $clients{$_}->write(substr $HALVES{$_}[0], 0, $HALVES{$_}[1]) for keys %HALVES;
             reload($server);
-            is_deeply($poll->news->{results}, [], 'a long poll is answered: nothing is new');
             for my $half (sort keys %HALVES) {
                 my ($bytes, $sent, $content) = @{ $HALVES{$half} };
                 $clients{$half}->write(substr $bytes, $sent);
@@ -114,6 +76,15 @@ for my $mpm (qw(event worker prefork)) {
             stops_clean($server, 'the log has nothing to say');
         };
 
+        subtest "a long poll is answered under $mpm, $room_name" => sub {
+            my $server = start_server(mpm => $mpm, %$has_room, drain => "TripChatDrainTime 1s\n");
+            my $poll   = $server->site->rest->ask_for_news($server->site->new_trip, 0);
+            wait_for_takeovers($server, 1);
+            reload($server);
+            is_deeply($poll->news->{results}, [], 'nothing is new');
+            stops_clean($server, 'the log has nothing to say');
+        };
+
         subtest "what is said in the very moment of a reload under $mpm, $room_name" => sub {
             my $server = start_server(mpm => $mpm, %$has_room, site_config => 'TripChatMaxPending 4');
             my $trip   = $server->site->new_trip;
@@ -129,7 +100,7 @@ for my $mpm (qw(event worker prefork)) {
             is_deeply([map { $_->{client_id} } @answers], [map { $_->{client_id} } @said], 'is answered once, in order');
             is_deeply([$ann->json_before_pong], [], 'and no more');
             is_consecutive(seqs_of($bob->next_many(MANY, 'chat_message')), 1, MANY, 'and comes to others once, in order');
-            until_true('the old children to go', sub { !grep { is_alive($_) } @old });
+            wait_for_end_of(@old);
             $_->leave for $ann, $bob;
             stops_clean($server, 'the log has nothing to say');
         };
@@ -172,7 +143,7 @@ subtest 'pings that are open over a reload' => sub {
     my @pongs;
     until_true('the pong', sub { push @pongs, grep { $_->{opcode} == OP_PONG } $bob->frames_at_hand; @pongs });
     is_deeply([map { $_->{payload} } @pongs], ['over the reload'], 'a ping of the client\'s is answered');
-    until_true('the old children to go', sub { !grep { is_alive($_) } @children });
+    wait_for_end_of(@children);
     $ann->send_pong;
     my $close;
     until_true('the end of who is silent', sub {
@@ -201,7 +172,7 @@ subtest 'with permessage-deflate' => sub {
     my $ann   = $join->('ann', 'permessage-deflate; client_no_context_takeover; client_max_window_bits');
     my $bob   = $site->chat(trip => $trip, as => 'bob');
     my $text  = 'What a lovely day for a walk along the river. ' x 20;
-    my $frame = encode_frame(opcode => OP_TEXT, rsv => TripChat::Deflated::RSV1, payload => TripChat::Deflated::deflated(_json($text)));
+    my $frame = encode_frame(opcode => OP_TEXT, rsv => TripChat::Deflated::RSV1, payload => TripChat::Deflated::deflated(chat_json($text)));
     $ann->write(substr $frame, 0, 20);
     $ann->frames_at_hand;
     reload($server);
@@ -257,154 +228,5 @@ subtest 'typing that is due is told by the next child' => sub {
     $_->leave for $ann, $bob;
     stops_clean($server, 'the log has nothing to say');
 };
-
-# ---- how children end ----
-
-for my $end (['apachectl graceful-stop', 'WINCH'], ['apachectl stop', 'TERM']) {
-    my ($name, $signal) = @$end;
-    for my $mpm (qw(event worker prefork)) {
-        subtest "$name closes with 1001 under $mpm" => sub {
-            my $server = start_server(mpm => $mpm, tls => 1);
-            my @members = map { my $site = $server->site($_); $site->chat(trip => $site->new_trip) } qw(plain tls plain);
-            $server->ask_to_stop($signal);
-            closed_with($_, 1001, 'a client') for @members;
-            $_->disconnect for @members;
-            stops_clean($server, 'and leaves nothing behind');
-        };
-    }
-}
-
-for my $mpm (qw(event worker prefork)) {
-    subtest "apachectl restart closes with 1012 at once under $mpm" => sub {
-        my $server  = start_server(mpm => $mpm, tls => 1);
-        my @members = map { my $site = $server->site($_); $site->chat(trip => $site->new_trip) } qw(plain tls plain);
-        $server->restart;
-        closed_with($_, 1012, 'a client') for @members;
-        $_->disconnect for @members;
-        my $back = $server->site->chat(trip => $server->site->new_trip);
-        still_talks($back, 'and it may come back');
-        $back->leave;
-        stops_clean($server, 'nothing is left behind');
-    };
-
-    for my $room (@ROOMS) {
-        my ($has_room, $room_name) = @$room;
-        next if $mpm eq 'prefork' && %$has_room && !is_full();
-        subtest "MaxConnectionsPerChild disconnects nobody under $mpm, $room_name" => sub {
-            my $server = start_server(mpm => $mpm, %$has_room, config => "MaxConnectionsPerChild @{[RECYCLED]}\n");
-            my $site   = $server->site;
-            my $trip   = $site->new_trip;
-            my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
-            for my $round (1 .. 3) {
-                my @old = $server->child_pids;
-                until_true('the child to end', sub { eval { $site->http_get('/index.html') }; !grep { is_alive($_) } @old });
-                $ann->said("round $round");
-                hears($bob, "round $round", "round $round");
-            }
-            $_->leave for $ann, $bob;
-            stops_clean($server, 'the log has nothing to say');
-        };
-    }
-}
-
-if (is_full()) {
-    subtest 'a child that is killed takes its own connections with it, and no others' => sub {
-        my $server  = start_server(children => 3, generations => 2);
-        my $site    = $server->site;
-        my $trip    = $site->new_trip;
-        my @members = map { $site->chat(trip => $trip) } 1 .. 30;
-        reload($server);
-        my %of_child = map { my $pid = $_; map { $_ => $pid } TripChat::Sockets::tcp_peers($pid, $site->port) } $server->child_pids;
-        my $victim   = $of_child{ $members[0]{socket}->sockport };
-        kill 'KILL', $victim;
-        my ($lost, $kept) = ([], []);
-        push @{ $of_child{ $_->{socket}->sockport } == $victim ? $lost : $kept }, $_ for @members;
-        note @$lost . ' lost, ' . @$kept . ' kept';
-        $_->read_to_end for @$lost;
-        cmp_ok(0 + @$kept, '>', 0, 'the children share what moved');
-        still_talks($_, 'one of another child') for $kept->[0];
-        reload($server);
-        my $marker = $kept->[0]->said('after the next reload')->{content};
-        $_->messages_until($marker) for @{$kept}[1 .. $#$kept];
-        pass('and the passage is as it was');
-        $_->leave for @$kept;
-        stops_clean($server, 'the log has nothing else to say', qr/exit signal Killed|\bAH0004[56]:/);    # event may have a child more than it tells to end
-    };
-}
-
-for my $mpm (qw(event prefork)) {
-    next if $mpm eq 'prefork' && !is_full();
-    subtest "a server that stops while it reloads closes with 1001 under $mpm" => sub {
-        my $server  = TripChat::Server->start(mpm => $mpm, generations => 2, tls => 1, config => 'TripChatDrainTime 1h');
-        my $site    = $server->site('tls');
-        my $trip    = $site->new_trip;
-        my @members = map { $site->chat(trip => $trip) } 1 .. 4;
-        $server->graceful;
-        my $moved = $server->site->chat(trip => $server->site->new_trip);
-        $server->ask_to_stop;
-        closed_with($_, 1001, 'one of the old child') for @members;
-        closed_with($moved, 1001, 'one of the new child');
-        $_->disconnect for @members, $moved;
-        stops_clean($server, 'the log has nothing to say', qr/\bAH00045:/);
-    };
-}
-
-# ---- reloads after which nobody can take them ----
-
-my @STRANGE = (
-    ['a configuration without the module', { no_chat => 1, no_module => 1, config => '', log_level => 'info' }],
-    ['a module that speaks another version', { module_file => next_module_file() }],
-    ['a site of another name', { site_config => 'ServerName another.example' }],
-);
-
-for my $strange (@STRANGE) {
-    my ($what, $change) = @$strange;
-    for my $room (@ROOMS) {
-        my ($has_room, $room_name) = @$room;
-        subtest "a reload into $what, $room_name" => sub {
-            my $server = start_server(%$has_room, tls => 1);
-            my @members = map { my $site = $server->site($_); $site->chat(trip => $site->new_trip) } qw(plain tls plain);
-            my $stream = $server->site->rest->follow($server->site->new_trip);
-            my $poll   = $server->site->rest->ask_for_news($server->site->new_trip, 0);
-            $members[2]->write(substr text_frame('half of it'), 0, 20);
-            $server->reconfigure(%$change);
-            my @old = $server->child_pids;
-            $server->graceful;
-            closed_with($_, 1012, 'a client is closed with 1012') for @members;
-            my ($code) = eval { $stream->read_close };
-            is($code // 1012, 1012, 'a stream ends, and says nothing else') or diag($@);
-            is(eval { $poll->answer->{status} }, 200, 'a poll is answered') or diag($@);
-            $_->disconnect for @members, $stream, $poll;
-            until_true('the old children to go', sub { !grep { is_alive($_) } @old });
-            is($server->site->http_get('/index.html')->{body}, TripChat::Server::PAGE(), 'files are served as ever');
-            until_true('no connection to be left in any process', sub {
-                !grep { $_ } map { TripChat::Sockets::tcp_peers($_, $server->site->port) } $server->pid, $server->child_pids;
-            });
-            pass('no connection is left in any process');
-            stops_clean($server, 'the log has nothing else to say', qr/\bTC0033:/);
-        };
-    }
-}
-
-# Children that are told to go one after the other still see each other for a moment.
-if (is_full()) {
-    subtest 'several children, and nobody follows' => sub {
-        my $server  = start_server(children => 3, generations => 2);
-        my @members = map { my $site = $server->site; $site->chat(trip => $site->new_trip) } 1 .. 30;
-        $server->reconfigure(no_chat => 1, no_module => 1, config => '', log_level => 'info');
-        my @old = $server->child_pids;
-        $server->graceful;
-        my %ends;
-        $ends{ (eval { $_->read_close } // {})->{code} // 'none' }++ for @members;
-        is_deeply(\%ends, { 1012 => scalar @members }, 'all are closed with 1012');
-        $_->disconnect for @members;
-        until_true('the old children to go', sub { !grep { is_alive($_) } @old });
-        until_true('no connection to be left in any process', sub {
-            !grep { $_ } map { TripChat::Sockets::tcp_peers($_, $server->site->port) } $server->pid, $server->child_pids;
-        });
-        pass('no connection is left in any process');
-        stops_clean($server, 'the log has nothing else to say', qr/\bTC0033:/);
-    };
-}
 
 done_testing;

@@ -31,7 +31,7 @@ sub connections_to {
 
 sub _peers_by_socket {
     my ($port) = @_;
-    return map { $_->{socket} => $_->{remote} } grep { $_->{local} == $port } _tcp_table();
+    return map { $_->{socket} => $_->{remote} } grep { $_->{local} == $port && $_->{state} ne LISTENING } _tcp_table();
 }
 
 # Lines of "sl local_address rem_address st … inode"; addresses in hexadecimal, the port behind a colon.
