@@ -109,8 +109,8 @@ static tc_job_t *find_write(const tc_room_t *room, const tc_event_t *event)
     return NULL;
 }
 
-/* Fetched events that answer writes in flight: their senders get what the store's answer would have brought. */
-static void claim_own(tc_room_t *room, tc_event_t *events)
+/* Their senders get what the store's answer would have brought. */
+void tc_room_claim_own(tc_room_t *room, tc_event_t *events)
 {
     for (; events != NULL && room->writes != NULL; events = events->next) {
         tc_job_t *job = find_write(room, events);
@@ -229,7 +229,7 @@ void tc_room_on_events(tc_room_t *room, tc_job_t *job)
 {
     tc_member_t *member = job->member;
 
-    claim_own(room, job->events);
+    tc_room_claim_own(room, job->events);
     if (job->for_resumers) {
         tc_room_on_resume(room, job);
     }

@@ -48,6 +48,9 @@ void tc_room_on_resume(tc_room_t *room, tc_job_t *job);
 bool tc_room_submit_read(tc_room_t *room, tc_member_t *member, tc_job_kind_e kind, int64_t after,
                          int limit, bool for_resumers);
 
+/* Takes events out of the store that answer writes in flight for those answers. */
+void tc_room_claim_own(tc_room_t *room, tc_event_t *events);
+
 /* Asks for what a member lacks that has its history and fell behind the log. */
 void tc_room_fetch_for(tc_room_t *room, tc_member_t *member);
 

@@ -87,6 +87,7 @@ static void give_history(tc_room_t *room, tc_member_t *member, tc_blob_t *frame,
 {
     member->cursor = last_seq;
     member->sink->send(member, frame, true);
+    tc_room_confirm_until(room, member, last_seq);
     tc_room_advance(room, member);
 }
 
@@ -196,6 +197,7 @@ void tc_room_on_load(tc_room_t *room, tc_job_t *job)
     }
     if (!room->loaded) {
         room->loaded = true;
+        tc_room_claim_own(room, job->events);
         tc_timeline_load(&room->timeline, job->events, job->last_seq);
     }
     else if (room->stale) {

@@ -76,6 +76,7 @@ typedef struct fake_member_t {
     fake_store_t *store;
     tc_buf_t transcript;
     int64_t seen;       /* seq of the newest event it was shown, -1 before its history */
+    int64_t history_seq; /* what its history reached to */
     unsigned closed;    /* close code, or 0 */
     int64_t woken_us;   /* the last wake() asked for */
     unsigned frames;

@@ -173,6 +173,24 @@ START_TEST(who_says_something_before_the_room_is_loaded_gets_his_own_copy)
 }
 END_TEST
 
+START_TEST(who_is_heard_by_the_store_before_the_room_is_loaded_gets_his_own_copy_once)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *bob;
+
+    fake_elsewhere(world, "m1");
+    bob = fake_rejoin(world, "bob", 1);
+    fake_say(bob, "mine", "c1");
+    fake_expect_jobs(world, "LOAD POST");
+    fake_work_batch(&world->store); /* what is loaded has it */
+    ck_assert(fake_answer(world, &world->store));
+    fake_expect(bob, "msg(2:mine own c1)");
+    fake_settle(world);
+    fake_expect(bob, "");
+    fake_close(world);
+}
+END_TEST
+
 START_TEST(who_comes_into_a_trip_that_is_gone_goes)
 {
     fake_world_t *world = fake_open();
@@ -210,4 +228,5 @@ UNIT_MAIN("room_rejoin", who_comes_into_a_room_that_is_loaded_gets_what_follows_
           who_comes_while_the_store_is_away_stays_and_gets_all_when_it_is_back,
           who_comes_into_a_store_that_is_full_is_asked_for_with_the_next_tick,
           who_says_something_before_the_room_is_loaded_gets_his_own_copy,
+          who_is_heard_by_the_store_before_the_room_is_loaded_gets_his_own_copy_once,
           who_comes_into_a_trip_that_is_gone_goes, a_room_owes_what_a_member_was_not_told_yet)

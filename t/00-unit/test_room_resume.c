@@ -49,6 +49,22 @@ START_TEST(a_resume_into_a_room_that_is_not_loaded_waits_for_it)
 }
 END_TEST
 
+START_TEST(who_says_something_before_he_has_his_history_is_answered_behind_it)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *bob;
+
+    fake_ann_after(world, TC_ROOM_LOG_EVENTS + 20);
+    bob = fake_join(world, "bob", 10);
+    fake_say(bob, "mine", "c1");
+    ck_assert_str_eq(fake_jobs(&world->store), "EVENTS>0 POST");
+    fake_work_batch(&world->store); /* what is fetched has it */
+    fake_settle(world);
+    ck_assert_ptr_nonnull(strstr(fake_transcript(bob), "last 277) msg(277:mine own c1)"));
+    fake_close(world);
+}
+END_TEST
+
 START_TEST(a_resume_from_before_the_log_is_fetched)
 {
     fake_world_t *world = fake_open();
@@ -244,6 +260,7 @@ END_TEST
 UNIT_MAIN("room_resume", a_resume_is_served_from_what_the_room_remembers,
           a_resume_shows_edits_under_their_own_seq,
           a_resume_into_a_room_that_is_not_loaded_waits_for_it,
+          who_says_something_before_he_has_his_history_is_answered_behind_it,
           a_resume_from_before_the_log_is_fetched,
           all_that_resume_from_before_the_log_cost_one_query,
           who_resumes_while_the_store_is_asked_is_served_by_that_answer_or_asks_once_more,
