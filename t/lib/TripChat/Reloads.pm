@@ -72,14 +72,17 @@ sub all {
 
 # ---- reloads ----
 
-# From the next reload on children end after so many connections. What comes back over TLS does not end one by
-# itself: that would end the next.
+# From the next reload on children end after so many connections. Who comes back over TLS may end the next child, and so
+# on without an end, whatever else is done: nobody comes to rest before a reload that frees them.
 sub limit_children {
     my ($self) = @_;
+    $self->{unlimited} = $self->{server}{config};
     my $most = int $self->{rooms} * $self->{tls} / CHILDREN * 1.6;
-    $self->{server}->reconfigure(config => "$self->{server}{config}MaxConnectionsPerChild $most\n");
+    $self->{server}->reconfigure(config => "$self->{unlimited}MaxConnectionsPerChild $most\n");
     return;
 }
+
+sub free_children { my ($self) = @_; return $self->{server}->reconfigure(config => $self->{unlimited}) }
 
 # Tells the server to reload and waits until all children that it had are gone. Returns how many seconds that took
 # from the moment at which the parent had done its part.
