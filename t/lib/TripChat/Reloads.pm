@@ -88,10 +88,10 @@ sub free_children { my ($self) = @_; return $self->{server}->reconfigure(config 
 # from the moment at which the parent had done its part.
 sub reload {
     my ($self) = @_;
-    my %old = map { $_ => 1 } $self->children;
-    $self->{server}->graceful(sub { $old{$_} = 1 for $self->children });
+    my @old   = ($self->children, $self->{server}->graceful);
     my $begun = now();
-    until_true('the old children to go', sub { $self->children; !grep { is_alive($_) } keys %old });
+    $self->{seen}{$_} = 1 for @old;
+    until_true('the old children to go', sub { $self->children; !grep { is_alive($_) } @old });
     return now() - $begun;
 }
 

@@ -119,26 +119,24 @@ sub reconfigure {
     return;
 }
 
-# Asks for a graceful restart and returns when the parent has done its part. $meanwhile is called now and
-# then, as long as no child of the next generation can be there.
-sub graceful {
-    my ($self, $meanwhile) = @_;
-    return $self->_restart('USR1', $meanwhile);
-}
+# Asks for a graceful restart and returns when the parent has done its part: the pids of the generation that ends.
+sub graceful { my ($self) = @_; return $self->_restart('USR1') }
 
 # The same for a restart that does not wait for anybody.
 sub restart { my ($self) = @_; return $self->_restart('HUP') }
 
 sub _restart {
-    my ($self, $signal, $meanwhile) = @_;
+    my ($self, $signal) = @_;
     my $starts = $self->_starts;
+    my %old;
     kill $signal, $self->{pid} or die "no httpd $self->{pid}: $!\n";
     until_true('the restart', sub {
-        my $done = $self->_starts > $starts;
-        $meanwhile->() if $meanwhile && !$done;
-        return $done;
+        my @there = $self->child_pids;    # before one looks: the next generation comes after its line in the log
+        return 1 if $self->_starts > $starts;
+        $old{$_} = 1 for @there;
+        return;
     });
-    return;
+    return keys %old;
 }
 
 # Tells the server to stop, with TERM or this signal. httpd's event MPM may crash over a connection that a
