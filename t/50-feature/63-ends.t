@@ -25,6 +25,30 @@ use constant {
 
 my $drain = "TripChatDrainTime @{[DRAIN_S]}s\n";
 
+# What is said goes on from child to child, each of which ends after some connections.
+sub outlives_its_children {
+    my ($server) = @_;
+    my $site = $server->site;
+    my $trip = $site->new_trip;
+    my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
+    for my $round (1 .. 3) {
+        my @old = $server->child_pids;
+        until_true('the children to end', sub { eval { $site->http_get('/index.html') }; !grep { is_alive($_) } @old });
+        $ann->said("round $round");
+        hears($bob, "round $round", "round $round");
+    }
+    $_->leave for $ann, $bob;
+    return stops_clean($server, 'the log has nothing to say');
+}
+
+sub no_connection_is_left {
+    my ($server) = @_;
+    until_true('no connection to be left in any process', sub {
+        !grep { $_ } map { TripChat::Sockets::tcp_peers($_, $server->site->port) } $server->pid, $server->child_pids;
+    });
+    return pass('no connection is left in any process');
+}
+
 # ---- how children end ----
 
 for my $end (['apachectl graceful-stop', 'WINCH'], ['apachectl stop', 'TERM']) {
@@ -58,17 +82,7 @@ for my $mpm (qw(event worker prefork)) {
         my ($has_room, $room_name) = @$room;
         subtest "MaxConnectionsPerChild disconnects nobody under $mpm, $room_name" => sub {
             my $server = start_server(mpm => $mpm, %$has_room, config => "MaxConnectionsPerChild @{[RECYCLED]}\n");
-            my $site   = $server->site;
-            my $trip   = $site->new_trip;
-            my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
-            for my $round (1 .. 3) {
-                my @old = $server->child_pids;
-                until_true('the child to end', sub { eval { $site->http_get('/index.html') }; !grep { is_alive($_) } @old });
-                $ann->said("round $round");
-                hears($bob, "round $round", "round $round");
-            }
-            $_->leave for $ann, $bob;
-            stops_clean($server, 'the log has nothing to say');
+            outlives_its_children($server);
         };
     }
 }
@@ -220,17 +234,7 @@ if (is_full()) {
     subtest 'some of prefork\'s children take what others leave, whether or not they have clients' => sub {
         my $server = start_server(mpm => 'prefork', children => 6, generations => 2,
             config => "MaxConnectionsPerChild @{[RECYCLED]}\nMinSpareServers 1\n");
-        my $site = $server->site;
-        my $trip = $site->new_trip;
-        my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
-        for my $round (1 .. 3) {
-            my @old = $server->child_pids;
-            until_true('the children to end', sub { eval { $site->http_get('/index.html') }; !grep { is_alive($_) } @old });
-            $ann->said("round $round");
-            hears($bob, "round $round", "round $round");
-        }
-        $_->leave for $ann, $bob;
-        stops_clean($server, 'the log has nothing to say');
+        outlives_its_children($server);
     };
 }
 
@@ -263,10 +267,7 @@ for my $strange (@STRANGE) {
             $_->disconnect for @members, $stream, $poll;
             wait_for_end_of(@old);
             is($server->site->http_get('/index.html')->{body}, TripChat::Server::PAGE(), 'files are served as ever');
-            until_true('no connection to be left in any process', sub {
-                !grep { $_ } map { TripChat::Sockets::tcp_peers($_, $server->site->port) } $server->pid, $server->child_pids;
-            });
-            pass('no connection is left in any process');
+            no_connection_is_left($server);
             stops_clean($server, 'the log has nothing else to say', qr/\bTC0033:/);
         };
     }
@@ -285,10 +286,7 @@ if (is_full()) {
         is_deeply(\%ends, { 1012 => scalar @members }, 'all are closed with 1012');
         $_->disconnect for @members;
         wait_for_end_of(@old);
-        until_true('no connection to be left in any process', sub {
-            !grep { $_ } map { TripChat::Sockets::tcp_peers($_, $server->site->port) } $server->pid, $server->child_pids;
-        });
-        pass('no connection is left in any process');
+        no_connection_is_left($server);
         stops_clean($server, 'the log has nothing else to say', qr/\bTC0033:/);
     };
 }
