@@ -32,7 +32,7 @@ LIBS     := -ljson-c -ljwt -lhiredis -lz -lssl -lcrypto
 
 # The layers, lowest first; t/00-unit/layers.t holds their includes to this order.
 PURE     := base codec domain engine
-LAYERS   := $(PURE) adapters httpd
+LAYERS   := $(PURE) token adapters httpd
 PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
@@ -114,8 +114,10 @@ grant revoke:
 
 # ---- tests ----
 
-# What the unit tests link: the layers without httpd and database, and the adapters that need neither.
-UNIT_SRC   := $(PURE_SRC) $(addprefix src/adapters/,board.c exposition.c handover.c jwk.c jwt.c jwt_key.c meter.c parcel.c redis_url.c spending.c sql_query.c tally.c usage.c) t/00-unit/unit.c
+# What the unit tests link: the layers without httpd and database, and of the others what needs neither.
+UNIT_SRC   := $(PURE_SRC) $(sort $(wildcard src/token/*.c)) \
+              $(addprefix src/adapters/,board.c exposition.c handover.c meter.c parcel.c redis_url.c spending.c sql_query.c tally.c usage.c) \
+              t/00-unit/unit.c
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
 TSAN_TESTS := $(filter mailbox loop hub_threads,$(UNIT_TESTS))
 UNIT_CFLAGS = $(PURE_CFLAGS) -It/00-unit -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS
@@ -142,7 +144,7 @@ $(eval $(call UNIT_RULES,tsan,$(TSAN)))
 
 # The fuzz targets: t/10-fuzz/fuzz_<name>.c. Here each is fed its seeds alone, by a driver of ours.
 FUZZ_TARGETS := $(patsubst t/10-fuzz/fuzz_%.c,%,$(sort $(wildcard t/10-fuzz/fuzz_*.c)))
-FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c src/adapters/jw*.c)) \
+FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c src/token/jw*.c)) \
                 t/10-fuzz/fuzz.c t/10-fuzz/chat_checks.c
 FUZZ_LIBS     = $(shell apr-1-config --link-ld) $(shell apu-1-config --link-ld) $(LIBS)
 FUZZ_SEEDS   := $(BUILD)/fuzz/seeds/.made

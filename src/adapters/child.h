@@ -11,7 +11,6 @@
 #include "adapters/db_threads.h"
 #include "adapters/departure.h"
 #include "adapters/handover.h"
-#include "adapters/lease.h"
 #include "adapters/meter.h"
 #include "adapters/tally.h"
 #include "adapters/usage.h"
@@ -20,6 +19,7 @@
 #include "domain/hub.h"
 #include "engine/loop.h"
 #include "engine/worker_thread.h"
+#include "token/lease.h"
 
 #include <openssl/ssl.h>
 

@@ -11,9 +11,9 @@
 #define TC_ADAPTERS_PEER_H
 
 #include "adapters/child.h"
-#include "adapters/lease.h"
 #include "engine/outq.h"
 #include "engine/transport.h"
+#include "token/lease.h"
 
 typedef enum {
     TC_PEER_OPEN,

@@ -1,9 +1,9 @@
 /* Directives: one table and what follows from it. See config.h and directives.def. */
 #include "httpd/config.h"
 
-#include "adapters/jwt_key.h"
 #include "adapters/redis_url.h"
 #include "codec/origin.h"
+#include "token/jwt_key.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>

@@ -5,8 +5,8 @@
 #ifndef TC_HTTPD_KEYS_H
 #define TC_HTTPD_KEYS_H
 
-#include "adapters/jwt.h"
 #include "httpd/config.h"
+#include "token/jwt.h"
 
 /*
  * The bytes of the file that `directive` names, without the line ends at its end and with a NUL behind them, on

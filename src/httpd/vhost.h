@@ -7,9 +7,9 @@
 #define TC_HTTPD_VHOST_H
 
 #include "adapters/bus_redis.h"
-#include "adapters/jwt.h"
 #include "adapters/store_dbd.h"
 #include "httpd/config.h"
+#include "token/jwt.h"
 
 typedef struct tc_vhost_t {
     tc_site_t site;

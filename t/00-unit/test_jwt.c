@@ -4,8 +4,8 @@
  */
 #include "unit.h"
 
-#include "adapters/jwt.h"
 #include "base/limits.h"
+#include "token/jwt.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "adapters/jwt.h"
+#include "token/jwt.h"
 
 #include <apr_strings.h>
 #include <openssl/core_names.h>

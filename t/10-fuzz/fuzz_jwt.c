@@ -1,5 +1,5 @@
 /*
- * adapters/jwt: header and claims that the target signs itself with the site's key, so that the fuzzer gets
+ * token/jwt: header and claims that the target signs itself with the site's key, so that the fuzzer gets
  * past the signature, and tokens as they come. A token that is good says who and until when: good a second
  * before that, not then. With one character of its signature changed, or another key, it is not good; nor
  * is one that the target has not signed.
@@ -8,7 +8,7 @@
  */
 #include "fuzz.h"
 
-#include "adapters/jwt.h"
+#include "token/jwt.h"
 
 #include <apr_general.h>
 #include <openssl/evp.h>

@@ -1,5 +1,5 @@
 /* JSON Web Tokens. RFC 7515 and 7519. See jwt.h. */
-#include "adapters/jwt.h"
+#include "token/jwt.h"
 
 #include "base/limits.h"
 #include "codec/base64url.h"

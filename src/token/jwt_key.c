@@ -1,5 +1,5 @@
 /* Keys of tokens. See jwt_key.h; sets of keys are read in jwk.c. */
-#include "adapters/jwt_key.h"
+#include "token/jwt_key.h"
 
 #include <apr_strings.h>
 #include <openssl/bio.h>

@@ -2,10 +2,10 @@
  * JSON Web Tokens (RFC 7519) over libjwt, and over OpenSSL where libjwt knows no way: is this one ours, in
  * force, and for whom. The algorithm is the key's, never the token's. Any thread; keeps nothing.
  */
-#ifndef TC_ADAPTERS_JWT_H
-#define TC_ADAPTERS_JWT_H
+#ifndef TC_TOKEN_JWT_H
+#define TC_TOKEN_JWT_H
 
-#include "adapters/jwt_key.h"
+#include "token/jwt_key.h"
 
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
  * The keys of a site's tokens: secrets, public keys in PEM, and sets of both (JWK Set, RFC 7517). Each is
  * bound to one algorithm when it is read, at start-up; const from then on, for any thread.
  */
-#ifndef TC_ADAPTERS_JWT_KEY_H
-#define TC_ADAPTERS_JWT_KEY_H
+#ifndef TC_TOKEN_JWT_KEY_H
+#define TC_TOKEN_JWT_KEY_H
 
 #include <apr_pools.h>
 #include <openssl/evp.h>

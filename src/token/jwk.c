@@ -1,5 +1,5 @@
 /* Sets of keys as JSON: RFC 7517, with the parameters of RFC 7518, 6. See jwt_key.h. */
-#include "adapters/jwt_key.h"
+#include "token/jwt_key.h"
 
 #include "codec/base64url.h"
 #include "codec/json.h"

@@ -2,11 +2,11 @@
  * How long a connection may stay: until its token expires, which it is told of before and may put off with a
  * newer token of the same user (promise 6). The loop's.
  */
-#ifndef TC_ADAPTERS_LEASE_H
-#define TC_ADAPTERS_LEASE_H
+#ifndef TC_TOKEN_LEASE_H
+#define TC_TOKEN_LEASE_H
 
-#include "adapters/jwt.h"
 #include "domain/member.h"
+#include "token/jwt.h"
 
 typedef struct {
     const tc_jwt_rules_t *rules; /* the site's; NULL: the connection was turned away */

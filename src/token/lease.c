@@ -1,5 +1,5 @@
 /* How long a connection may stay. See lease.h. */
-#include "adapters/lease.h"
+#include "token/lease.h"
 
 #include "base/clock.h"
 #include "base/log.h"
