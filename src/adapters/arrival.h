@@ -5,8 +5,8 @@
 #ifndef TC_ADAPTERS_ARRIVAL_H
 #define TC_ADAPTERS_ARRIVAL_H
 
-#include "adapters/handover.h"
 #include "engine/loop.h"
+#include "shared/handover.h"
 
 struct tc_child_t;
 

@@ -6,10 +6,10 @@
 #ifndef TC_ADAPTERS_BUS_REDIS_H
 #define TC_ADAPTERS_BUS_REDIS_H
 
-#include "adapters/meter.h"
 #include "adapters/redis_url.h"
 #include "domain/hub.h"
 #include "engine/loop.h"
+#include "shared/meter.h"
 
 typedef struct tc_bus_redis_t tc_bus_redis_t; /* a child's bus thread */
 

@@ -318,8 +318,8 @@ static void sit_down(tc_child_t *child, const tc_child_config_t *config)
     child->has_seat = config->tally != NULL && tc_tally_sit(config->tally, getpid(), &child->seat);
     child->succession = config->succession;
     if (config->succession.handover != NULL) {
-        child->place = tc_handover_sit(config->succession.handover, getpid(),
-                                       config->succession.generation, config->max_connections);
+        child->place = tc_handover_sit(config->succession.handover, getpid(), config->succession.generation,
+                                       config->max_connections);
     }
 }
 

@@ -6,8 +6,8 @@
 #ifndef TC_ADAPTERS_DEPARTURE_H
 #define TC_ADAPTERS_DEPARTURE_H
 
-#include "adapters/handover.h"
 #include "engine/loop.h"
+#include "shared/handover.h"
 
 struct tc_child_t;
 struct tc_peer_t;

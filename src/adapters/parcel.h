@@ -7,12 +7,12 @@
 #ifndef TC_ADAPTERS_PARCEL_H
 #define TC_ADAPTERS_PARCEL_H
 
-#include "adapters/usage.h"
 #include "base/buf.h"
 #include "base/uuid.h"
 #include "codec/deflate.h"
 #include "codec/reader.h"
 #include "domain/member.h"
+#include "shared/usage.h"
 
 #include <stdbool.h>
 #include <sys/types.h>

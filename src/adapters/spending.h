@@ -6,8 +6,8 @@
 #define TC_ADAPTERS_SPENDING_H
 
 #include "adapters/bus_redis.h"
-#include "adapters/meter.h"
 #include "codec/envelope.h"
+#include "shared/meter.h"
 
 typedef struct tc_spending_t tc_spending_t;
 

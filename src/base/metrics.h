@@ -1,6 +1,6 @@
 /*
  * What happens, counted: a cell for each series of metrics.def and each site, in a seat that is this process's own.
- * Bound once before threads start, to memory that other processes read (adapters/board.h); until then counts go nowhere.
+ * Bound once before threads start, to memory that other processes read (shared/board.h); until then counts go nowhere.
  * Any thread, without locks: a process may be ended anywhere.
  */
 #ifndef TC_BASE_METRICS_H

@@ -10,7 +10,7 @@
 
 /*
  * What users do over all their connections to this httpd, which may have other children. Implemented by
- * src/adapters/meter.c. Loop.
+ * src/shared/meter.c. Loop.
  */
 typedef struct tc_meter_t {
     /* 0 when there is a token, or how long it takes until there is one. */

@@ -1,8 +1,8 @@
 /* What is shown of the counts. See monitor.h. */
 #include "httpd/monitor.h"
 
-#include "adapters/exposition.h"
 #include "httpd/reload.h"
+#include "shared/exposition.h"
 
 #include <apr_optional_hooks.h>
 #include <http_config.h>

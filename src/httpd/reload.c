@@ -1,6 +1,8 @@
 /* httpd's reloads. See reload.h. */
 #include "httpd/reload.h"
 
+#include "adapters/parcel.h"
+
 #include <ap_mpm.h>
 #include <apr_file_info.h>
 #include <apr_shm.h>
@@ -112,7 +114,7 @@ int tc_reload_make(server_rec *server)
 {
     bool fresh;
 
-    tc_handover_plan(&handover, tc_reload_children());
+    tc_handover_plan(&handover, tc_reload_children(), TC_PARCEL_VERSION);
     handover.board = tc_reload_memory(server, RETAINED, tc_handover_size(&handover), NULL, &fresh);
     if (handover.board == NULL) {
         return HTTP_INTERNAL_SERVER_ERROR;

@@ -12,7 +12,7 @@ my $top = "$FindBin::Bin/../..";
 
 # The floors of the house, lowest first. A folder may include itself and what stands on lower floors, not its neighbour.
 my @floors = (
-    [qw(base)], [qw(codec)], [qw(domain)], [qw(engine)], [qw(token)], [qw(adapters)], [qw(httpd)],
+    [qw(base)], [qw(codec)], [qw(domain)], [qw(engine)], [qw(token shared)], [qw(adapters)], [qw(httpd)],
 );
 # The engine moves bytes that it does not understand.
 my %narrower = (engine => [qw(base)]);
@@ -37,6 +37,7 @@ my %must_not = (
     domain   => [$httpd, $database, $openssl, $impure],
     engine   => [$httpd, $database, qr{^json}, qr{^jwt}],
     token    => [$httpd, $database],
+    shared   => [$httpd, $database],
     adapters => [$httpd],
     httpd    => [],
 );

@@ -1,15 +1,15 @@
 /*
- * Counts of children (base/metrics, adapters/board) and the page that is made of them. Children are real processes,
+ * Counts of children (base/metrics, shared/board) and the page that is made of them. Children are real processes,
  * some of which are killed.
  */
 #include "unit.h"
 
-#include "adapters/exposition.h"
 #include "base/flight.h"
 #include "codec/chat.h"
 #include "domain/event.h"
 #include "domain/rate.h"
 #include "domain/store.h"
+#include "shared/exposition.h"
 
 #include <signal.h>
 #include <string.h>

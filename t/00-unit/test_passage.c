@@ -4,10 +4,10 @@
  */
 #include "unit.h"
 
-#include "adapters/handover.h"
 #include "adapters/parcel.h"
 #include "base/limits.h"
 #include "engine/passage.h"
+#include "shared/handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -298,7 +298,7 @@ static tc_handover_t make_handover(unsigned children)
 {
     tc_handover_t handover = {{-1, -1}, NULL, 0};
 
-    tc_handover_plan(&handover, children);
+    tc_handover_plan(&handover, children, TC_PARCEL_VERSION);
     handover.board = mmap(NULL, tc_handover_size(&handover), PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert(handover.board != MAP_FAILED);

@@ -4,8 +4,8 @@
  */
 #include "unit.h"
 
-#include "adapters/meter.h"
-#include "adapters/tally.h"
+#include "shared/meter.h"
+#include "shared/tally.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* The line of a connection log, whatever the names in it. */
 #include "unit.h"
 
-#include "adapters/usage.h"
+#include "shared/usage.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* A page for Prometheus. See exposition.h. */
-#include "adapters/exposition.h"
+#include "shared/exposition.h"
 
 #include "base/alloc.h"
 #include "base/units.h"

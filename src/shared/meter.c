@@ -1,5 +1,5 @@
 /* How often whoever does what. See meter.h. */
-#include "adapters/meter.h"
+#include "shared/meter.h"
 
 #include <stdatomic.h>
 #include <string.h>

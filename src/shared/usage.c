@@ -1,5 +1,5 @@
 /* What a connection has done. See usage.h. */
-#include "adapters/usage.h"
+#include "shared/usage.h"
 
 #include "base/clock.h"
 #include "codec/close.h"

@@ -1,7 +1,7 @@
 /* Who has how many connections. See tally.h. */
-#include "adapters/tally.h"
+#include "shared/tally.h"
 
-#include "adapters/seat.h"
+#include "shared/seat.h"
 
 #include <string.h>
 

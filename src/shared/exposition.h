@@ -2,11 +2,11 @@
  * A board as a page for Prometheus: its text format 0.0.4
  * (https://prometheus.io/docs/instrumenting/exposition_formats/). Pure.
  */
-#ifndef TC_ADAPTERS_EXPOSITION_H
-#define TC_ADAPTERS_EXPOSITION_H
+#ifndef TC_SHARED_EXPOSITION_H
+#define TC_SHARED_EXPOSITION_H
 
-#include "adapters/board.h"
 #include "base/buf.h"
+#include "shared/board.h"
 
 #define TC_EXPOSITION_TYPE "text/plain; version=0.0.4; charset=utf-8"
 

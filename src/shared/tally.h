@@ -3,8 +3,8 @@
  * Each child has a seat with counts of its own there, so that what one held that died is not counted for ever.
  * Any thread, any process, without locks: a child may be ended wherever it is.
  */
-#ifndef TC_ADAPTERS_TALLY_H
-#define TC_ADAPTERS_TALLY_H
+#ifndef TC_SHARED_TALLY_H
+#define TC_SHARED_TALLY_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

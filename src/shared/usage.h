@@ -2,8 +2,8 @@
  * What a connection has done, for the line that tells of it at its end; kept where a site has a connection log alone.
  * It goes with the connection from child to child. The loop's.
  */
-#ifndef TC_ADAPTERS_USAGE_H
-#define TC_ADAPTERS_USAGE_H
+#ifndef TC_SHARED_USAGE_H
+#define TC_SHARED_USAGE_H
 
 #include "base/buf.h"
 #include "base/uuid.h"

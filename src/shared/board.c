@@ -1,7 +1,7 @@
 /* All children's counts. See board.h. */
-#include "adapters/board.h"
+#include "shared/board.h"
 
-#include "adapters/seat.h"
+#include "shared/seat.h"
 
 #include <string.h>
 

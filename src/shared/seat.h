@@ -2,8 +2,8 @@
  * A place in memory that children share, owned by the process whose number stands in it, 0 where nobody sits. A child
  * may be killed anywhere, so who is gone sits nowhere. Any process, without locks.
  */
-#ifndef TC_ADAPTERS_SEAT_H
-#define TC_ADAPTERS_SEAT_H
+#ifndef TC_SHARED_SEAT_H
+#define TC_SHARED_SEAT_H
 
 #include <errno.h>
 #include <signal.h>

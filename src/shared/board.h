@@ -3,8 +3,8 @@
  * seat has. What was counted stays when a child ends, so that sums never fall; gauges are those of living children
  * alone. The memory may outlive a reload: whoever finds it fit goes on with it. Any process, without locks.
  */
-#ifndef TC_ADAPTERS_BOARD_H
-#define TC_ADAPTERS_BOARD_H
+#ifndef TC_SHARED_BOARD_H
+#define TC_SHARED_BOARD_H
 
 #include "base/metrics.h"
 

@@ -2,8 +2,8 @@
  * How often whoever does what, over all children of this httpd: token buckets by key in memory that they
  * share. Any thread, any process, without locks: a child may be ended wherever it is.
  */
-#ifndef TC_ADAPTERS_METER_H
-#define TC_ADAPTERS_METER_H
+#ifndef TC_SHARED_METER_H
+#define TC_SHARED_METER_H
 
 #include "domain/limits.h"
 

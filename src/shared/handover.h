@@ -3,8 +3,8 @@
  * through which connections move, and memory that they share, with a seat a child. Made before the first fork and
  * kept over reloads. Without locks: a child may be ended anywhere.
  */
-#ifndef TC_ADAPTERS_HANDOVER_H
-#define TC_ADAPTERS_HANDOVER_H
+#ifndef TC_SHARED_HANDOVER_H
+#define TC_SHARED_HANDOVER_H
 
 #include "engine/passage.h"
 
@@ -33,18 +33,22 @@ typedef struct {
 typedef struct {
     tc_passage_t passage;
     tc_handover_board_t *board;
-    unsigned count; /* seats */
+    unsigned count;   /* seats */
+    unsigned version; /* of the parcels that children of this build read and write */
 } tc_handover_t;
 
-/* Sets the number of seats for so many children at a time, and those that a reload leaves behind. */
-void tc_handover_plan(tc_handover_t *handover, unsigned children);
+/*
+ * Sets the number of seats for so many children at a time, and those that a reload leaves behind, and the version of
+ * the parcels that children of this build read.
+ */
+void tc_handover_plan(tc_handover_t *handover, unsigned children, unsigned version);
 
 /* Bytes of the board. */
 size_t tc_handover_size(const tc_handover_t *handover);
 
 /*
- * Takes a free seat, or that of a child that is no more, with room for so many connections; NULL: there is none. It
- * does not say yet that any are taken.
+ * Takes a free seat, or that of a child that is no more, with room for so many connections; NULL: there is none. The
+ * seat does not say yet that any are taken.
  */
 tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, unsigned generation, unsigned room);
 void tc_handover_leave(tc_handover_seat_t *seat);

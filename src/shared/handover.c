@@ -1,13 +1,13 @@
 /* The coming and going of children. See handover.h. */
-#include "adapters/handover.h"
+#include "shared/handover.h"
 
-#include "adapters/parcel.h"
-#include "adapters/seat.h"
+#include "shared/seat.h"
 
 #include <limits.h>
 
-void tc_handover_plan(tc_handover_t *handover, unsigned children)
+void tc_handover_plan(tc_handover_t *handover, unsigned children, unsigned version)
 {
+    handover->version = version;
     handover->count = tc_seats_for(children);
 }
 
@@ -32,7 +32,7 @@ tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, un
             atomic_store(&seat->receives, false);
             atomic_store(&seat->held, 0);
             atomic_store(&seat->room, room);
-            atomic_store(&seat->version, TC_PARCEL_VERSION);
+            atomic_store(&seat->version, handover->version);
             atomic_store(&seat->generation, generation);
             return seat;
         }
@@ -55,10 +55,11 @@ void tc_handover_clear(const tc_handover_t *handover, pid_t pid)
     }
 }
 
-static bool would_read(const tc_handover_seat_t *seat, const tc_handover_seat_t *own)
+static bool would_read(const tc_handover_t *handover, const tc_handover_seat_t *seat,
+                       const tc_handover_seat_t *own)
 {
     return seat != own && atomic_load(&seat->receives)
-           && atomic_load(&seat->version) == TC_PARCEL_VERSION && lives(seat);
+           && atomic_load(&seat->version) == handover->version && lives(seat);
 }
 
 static unsigned count_readers(const tc_handover_t *handover, const tc_handover_seat_t *own, bool of_ours,
@@ -70,7 +71,7 @@ static unsigned count_readers(const tc_handover_t *handover, const tc_handover_s
         const tc_handover_seat_t *seat = &handover->board->seats[i];
 
         count += (of_ours || atomic_load(&seat->generation) != atomic_load(&own->generation))
-                 && would_read(seat, own);
+                 && would_read(handover, seat, own);
     }
     return count;
 }
@@ -120,7 +121,7 @@ bool tc_handover_has_room(const tc_handover_t *handover, const tc_handover_seat_
     for (i = 0; i < handover->count; i++) {
         const tc_handover_seat_t *seat = &handover->board->seats[i];
 
-        if (atomic_load(&seat->held) < atomic_load(&seat->room) && would_read(seat, own)) {
+        if (atomic_load(&seat->held) < atomic_load(&seat->room) && would_read(handover, seat, own)) {
             return true;
         }
     }
@@ -134,7 +135,7 @@ unsigned tc_handover_fewest(const tc_handover_t *handover, const tc_handover_sea
     for (i = 0; i < handover->count; i++) {
         unsigned held = atomic_load(&handover->board->seats[i].held);
 
-        if (held < fewest && would_read(&handover->board->seats[i], own)) {
+        if (held < fewest && would_read(handover, &handover->board->seats[i], own)) {
             fewest = held;
         }
     }
