@@ -273,7 +273,7 @@ static bool take_jobs(void *context, tc_mail_t *jobs)
     return tc_loop_post(child->loop, jobs);
 }
 
-apr_status_t tc_child_serve_store(tc_child_t *child, tc_store_dbd_t *store)
+static apr_status_t start_db_threads(tc_child_t *child, tc_dbd_t *store)
 {
     apr_status_t rv = tc_db_threads_start(&store->threads, child->db_threads, take_jobs, child,
                                           tc_worker_thread_pool(&child->thread));
@@ -291,6 +291,23 @@ apr_status_t tc_child_serve_store(tc_child_t *child, tc_store_dbd_t *store)
     store->next_served = child->stores;
     child->stores = store;
     return APR_SUCCESS;
+}
+
+/* A site's threads start with its first job. Loop. */
+static apr_status_t submit_job(tc_store_t *door, tc_job_t *job)
+{
+    tc_dbd_t *store = (tc_dbd_t *)door;
+
+    if (store->threads == NULL && start_db_threads(store->child, store) != APR_SUCCESS) {
+        return APR_EAGAIN;
+    }
+    return tc_db_threads_submit(store->threads, job);
+}
+
+void tc_child_serve_store(tc_child_t *child, tc_dbd_t *store)
+{
+    store->store.submit = submit_job;
+    store->child = child;
 }
 
 /* The loop comes last: it speaks to the others. */
@@ -425,7 +442,7 @@ void tc_child_farewell(tc_child_t *child, tc_farewell_e farewell)
 static bool stop_stores(tc_child_t *child)
 {
     int64_t until_us = tc_clock_monotonic_us() + JOIN_DB_US;
-    tc_store_dbd_t *store;
+    tc_dbd_t *store;
     bool ended = true;
 
     for (store = child->stores; store != NULL; store = store->next_served) {

@@ -8,7 +8,6 @@
 
 #include "adapters/arrival.h"
 #include "adapters/bus_redis.h"
-#include "adapters/db_threads.h"
 #include "adapters/departure.h"
 #include "base/mail.h"
 #include "codec/deflate.h"
@@ -19,6 +18,7 @@
 #include "shared/meter.h"
 #include "shared/tally.h"
 #include "shared/usage.h"
+#include "store/db_threads.h"
 #include "token/lease.h"
 
 #include <openssl/ssl.h>
@@ -63,7 +63,7 @@ typedef struct tc_child_t {
     atomic_uint farewell;          /* tc_farewell_e, set once */
     unsigned farewell_code;        /* loop; 0, or what newcomers are closed with */
     unsigned db_threads;           /* const; of a store */
-    tc_store_dbd_t *stores;        /* loop; those that have threads */
+    tc_dbd_t *stores;        /* loop; those that have threads */
     tc_bus_redis_t *redis;         /* const; NULL when no site's bus is a Redis */
     tc_tally_seat_t seat;          /* const */
     bool has_seat;                 /* const; else connections are not counted by user and address */
@@ -165,8 +165,8 @@ tc_inflater_t *tc_child_inflater(tc_child_t *child);
 /* Writes a line, which stays the caller's, into a site's connection log. Loop. */
 void tc_child_tell(tc_child_t *child, const tc_site_t *site, const tc_buf_t *line);
 
-/* Starts the threads of a store that has none yet. Loop. */
-apr_status_t tc_child_serve_store(tc_child_t *child, tc_store_dbd_t *store);
+/* Has a store's jobs done by threads of the child's, from the first job on. Worker, before tc_child_welcome(). */
+void tc_child_serve_store(tc_child_t *child, tc_dbd_t *store);
 
 /* Hands a connection to the loop, or drops it when the loop has ended. Any thread. */
 void tc_child_adopt(tc_child_t *child, tc_adoption_t *adoption);

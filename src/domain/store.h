@@ -1,7 +1,7 @@
 /*
  * What the domain asks of a store, whatever database it is: jobs go in from the loop, come back to the
  * loop when they are done. The store assigns seq in the transaction that stores (promise 3) and keeps
- * the order of a room's jobs. Implemented by src/adapters/store_dbd.c.
+ * the order of a room's jobs. Implemented by src/store/dbd.c.
  */
 #ifndef TC_DOMAIN_STORE_H
 #define TC_DOMAIN_STORE_H

@@ -50,9 +50,9 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     }
     visit->user_id = identity.user_id;
     visit->expires_s = identity.expires_s;
-    if (!tc_store_dbd_answers(&vhost->store, half_of_the_workers())
-        || !tc_store_dbd_open(&vhost->store, &visit->sql, r->pool)
-        || tc_store_dbd_find_user(&vhost->store, &visit->sql, visit->user_id, &visit->user, r->pool)
+    if (!tc_dbd_answers(&vhost->store, half_of_the_workers())
+        || !tc_dbd_open(&vhost->store, &visit->sql, r->pool)
+        || tc_dbd_find_user(&vhost->store, &visit->sql, visit->user_id, &visit->user, r->pool)
                != APR_SUCCESS) {
         return no_answer(visit);
     }
@@ -62,19 +62,19 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
 
 tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_uuid_t *trip_id)
 {
-    tc_store_dbd_t *store = &visit->vhost->store;
+    tc_dbd_t *store = &visit->vhost->store;
     apr_pool_t *pool = visit->r->pool;
     bool allowed;
 
     visit->trip_id = *trip_id;
-    if (tc_store_dbd_check_access(store, &visit->sql, trip_id, visit->user_id, &allowed, pool)
+    if (tc_dbd_check_access(store, &visit->sql, trip_id, visit->user_id, &allowed, pool)
         != APR_SUCCESS) {
         return no_answer(visit);
     }
     if (!allowed) {
         return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or there is none");
     }
-    return tc_store_dbd_open_room(store, &visit->sql, trip_id, &visit->room_id, pool) == APR_SUCCESS
+    return tc_dbd_open_room(store, &visit->sql, trip_id, &visit->room_id, pool) == APR_SUCCESS
                ? TC_CHAT_OK
                : no_answer(visit);
 }
@@ -84,8 +84,8 @@ tc_chat_error_e tc_visit_room_or_trip(tc_visit_t *visit, const tc_uuid_t *id)
     tc_uuid_t trip_id;
     bool found;
 
-    if (tc_store_dbd_find_trip(&visit->vhost->store, &visit->sql, id, false, &trip_id, &found,
-                               visit->r->pool) != APR_SUCCESS) {
+    if (tc_dbd_find_trip(&visit->vhost->store, &visit->sql, id, false, &trip_id, &found,
+                         visit->r->pool) != APR_SUCCESS) {
         return no_answer(visit);
     }
     return tc_visit_trip(visit, found ? &trip_id : id);
@@ -96,8 +96,8 @@ tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id)
     tc_uuid_t trip_id;
     bool found;
 
-    if (tc_store_dbd_find_trip(&visit->vhost->store, &visit->sql, message_id, true, &trip_id,
-                               &found, visit->r->pool) != APR_SUCCESS) {
+    if (tc_dbd_find_trip(&visit->vhost->store, &visit->sql, message_id, true, &trip_id,
+                         &found, visit->r->pool) != APR_SUCCESS) {
         return no_answer(visit);
     }
     return found ? tc_visit_trip(visit, &trip_id) : TC_CHAT_FORBIDDEN;
@@ -123,7 +123,7 @@ void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
 
 void tc_visit_close(tc_visit_t *visit)
 {
-    tc_store_dbd_close(&visit->vhost->store, &visit->sql);
+    tc_dbd_close(&visit->vhost->store, &visit->sql);
 }
 
 void tc_visit_end(tc_visit_t *visit)

@@ -1,12 +1,12 @@
 /* `SetHandler tripchat-health`. See health.h. */
 #include "httpd/health.h"
 
-#include "adapters/probe.h"
 #include "base/metrics.h"
 #include "base/units.h"
 #include "httpd/monitor.h"
 #include "httpd/often.h"
 #include "httpd/runtime.h"
+#include "store/probe.h"
 
 #include <apr_strings.h>
 #include <dirent.h>
@@ -38,7 +38,7 @@ typedef struct {
 
 static const char *look_at_database(tc_child_t *child, tc_vhost_t *vhost)
 {
-    switch (tc_probe_store(child, &vhost->store, DATABASE_US)) {
+    switch (tc_probe_store(child->loop, &vhost->store, DATABASE_US)) {
     case TC_PROBE_OK:
         return "ok";
     case TC_PROBE_SILENT:

@@ -1,7 +1,6 @@
 /* GET of a room and of its messages. See rest_parts.h. */
 #include "httpd/rest_parts.h"
 
-#include "adapters/store_jobs.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/metrics.h"
@@ -12,6 +11,7 @@
 #include "httpd/credentials.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
+#include "store/jobs.h"
 
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -252,8 +252,8 @@ static int reply_list(tc_visit_t *visit, query_t *query)
     int64_t last_seq;
     int count = 0, rc;
 
-    if (tc_store_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
-                               visit->r->pool) != APR_SUCCESS
+    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
+                         visit->r->pool) != APR_SUCCESS
         || read_page(visit, query, &events, &count) != APR_SUCCESS) {
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
@@ -287,8 +287,8 @@ int tc_rest_room(tc_visit_t *visit)
     tc_buf_t body = TC_BUF_INIT;
     int64_t last_seq;
 
-    if (tc_store_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
-                               visit->r->pool) != APR_SUCCESS) {
+    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
+                         visit->r->pool) != APR_SUCCESS) {
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
     tc_uuid_format(&visit->room_id, room);

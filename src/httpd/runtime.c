@@ -329,7 +329,7 @@ static tc_child_t *start_child(void)
         return NULL;
     }
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
-        vhost->store.child = started;
+        tc_child_serve_store(started, &vhost->store);
     }
     tc_child_welcome(started);
     return started;

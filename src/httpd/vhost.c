@@ -115,7 +115,7 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->user_connections = (unsigned)tc_config_number(config, TC_D_USER_CONNECTIONS);
     vhost->deflates = tc_config_number(config, TC_D_DEFLATE) == TC_DEFLATE_ON;
     vhost->max_wait_us = tc_config_number(config, TC_D_MAX_WAIT);
-    tc_store_dbd_init(&vhost->store);
+    tc_dbd_init(&vhost->store);
     vhost->store.store.site = &vhost->site;
     vhost->store.server = server;
     vhost->store.gate = gate;

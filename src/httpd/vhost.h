@@ -7,13 +7,13 @@
 #define TC_HTTPD_VHOST_H
 
 #include "adapters/bus_redis.h"
-#include "adapters/store_dbd.h"
 #include "httpd/config.h"
+#include "store/dbd.h"
 #include "token/jwt.h"
 
 typedef struct tc_vhost_t {
     tc_site_t site;
-    tc_store_dbd_t store;
+    tc_dbd_t store;
     tc_bus_t *bus;         /* the local one, or the door's */
     tc_redis_door_t door;  /* where the bus is a Redis */
     tc_jwt_rules_t jwt;

@@ -296,7 +296,7 @@ END_TEST
 
 static tc_handover_t make_handover(unsigned children)
 {
-    tc_handover_t handover = {{-1, -1}, NULL, 0};
+    tc_handover_t handover = {{-1, -1}, NULL, 0, 0};
 
     tc_handover_plan(&handover, children, TC_PARCEL_VERSION);
     handover.board = mmap(NULL, tc_handover_size(&handover), PROT_READ | PROT_WRITE,

@@ -1,7 +1,7 @@
 /* The administrator's queries: named places to what apr_dbd prepares. */
 #include "unit.h"
 
-#include "adapters/sql_query.h"
+#include "store/sql_query.h"
 
 #define TRIP (1u << TC_PLACE_TRIP)
 #define USER (1u << TC_PLACE_USER)

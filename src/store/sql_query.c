@@ -1,5 +1,5 @@
 /* The administrator's queries. See sql_query.h. */
-#include "adapters/sql_query.h"
+#include "store/sql_query.h"
 
 #include <apr_strings.h>
 #include <string.h>

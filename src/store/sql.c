@@ -1,5 +1,5 @@
 /* SQL over apr_dbd. See sql.h. */
-#include "adapters/sql.h"
+#include "store/sql.h"
 
 #include "base/log.h"
 

@@ -1,5 +1,5 @@
 /* Messages of the database. See stored.h. */
-#include "adapters/stored.h"
+#include "store/stored.h"
 
 void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *out)
 {

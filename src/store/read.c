@@ -1,8 +1,8 @@
-/* LOAD, EVENTS and HEADS jobs. See store_jobs.h. */
-#include "adapters/store_jobs.h"
+/* LOAD, EVENTS and HEADS jobs. See jobs.h. */
+#include "store/jobs.h"
 
-#include "adapters/sql_table.h"
 #include "base/limits.h"
+#include "store/sql_table.h"
 
 #include <apr_strings.h>
 #include <stdlib.h>
@@ -207,7 +207,7 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
         return read_heads(work, job);
     }
     if (job->kind == TC_JOB_PROBE) {
-        return tc_store_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, work->pool);
+        return tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, work->pool);
     }
     if (job->kind == TC_JOB_ACCESS) {
         return tc_store_read_access(work, job);
@@ -230,14 +230,14 @@ void tc_store_read(tc_work_t *work, tc_job_t *job)
     for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
         apr_status_t rv = read_once(work, job);
 
-        tc_store_dbd_note_answer(work->store);
+        tc_dbd_note_answer(work->store);
         if (rv == APR_SUCCESS) {
             if (job->status == TC_JOB_PENDING) {
                 job->status = TC_JOB_DONE;
             }
             return;
         }
-        (void)tc_store_dbd_reopen(work->store, &work->sql, work->pool);
+        (void)tc_dbd_reopen(work->store, &work->sql, work->pool);
     }
     job->status = TC_JOB_UNAVAILABLE;
 }

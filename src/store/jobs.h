@@ -2,12 +2,12 @@
  * What a db thread does with the jobs it has taken. Each function settles its jobs' status and results;
  * none of them touches a room or a member. Db, but for what says otherwise.
  */
-#ifndef TC_ADAPTERS_STORE_JOBS_H
-#define TC_ADAPTERS_STORE_JOBS_H
+#ifndef TC_STORE_JOBS_H
+#define TC_STORE_JOBS_H
 
-#include "adapters/stored.h"
+#include "store/stored.h"
 
-/* Stores POST and EDIT jobs of one site in one transaction, in their order (store_write.c). */
+/* Stores POST and EDIT jobs of one site in one transaction, in their order (write.c). */
 void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count);
 
 /*
@@ -17,10 +17,10 @@ void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count);
 apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64_t from,
                                 bool forward, int limit, tc_event_t **events, int *count);
 
-/* Settles an ACCESS job but for a failure, which is returned (store_access.c). */
+/* Settles an ACCESS job but for a failure, which is returned (access.c). */
 apr_status_t tc_store_read_access(tc_work_t *work, tc_job_t *job);
 
-/* Answers one job of those that read (store_read.c). */
+/* Answers one job of those that read (read.c). */
 void tc_store_read(tc_work_t *work, tc_job_t *job);
 
 #endif

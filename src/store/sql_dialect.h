@@ -2,8 +2,8 @@
  * The chat's SQL, by database. Every statement stands in sql_dialect.c and nowhere else. Columns of
  * messages come in the order of tc_sql_message_column_e.
  */
-#ifndef TC_ADAPTERS_SQL_DIALECT_H
-#define TC_ADAPTERS_SQL_DIALECT_H
+#ifndef TC_STORE_SQL_DIALECT_H
+#define TC_STORE_SQL_DIALECT_H
 
 #include <stdbool.h>
 #include <stdint.h>

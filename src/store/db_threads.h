@@ -3,10 +3,10 @@
  * writes all go to one thread, which keeps their order; where the database has one writer, all writes do,
  * and reads go to the others.
  */
-#ifndef TC_ADAPTERS_DB_THREADS_H
-#define TC_ADAPTERS_DB_THREADS_H
+#ifndef TC_STORE_DB_THREADS_H
+#define TC_STORE_DB_THREADS_H
 
-#include "adapters/store_dbd.h"
+#include "store/dbd.h"
 
 typedef struct tc_db_threads_t tc_db_threads_t;
 

@@ -2,10 +2,10 @@
  * SQL over apr_dbd: a connection on loan, statements prepared when first used and kept with the
  * connection, transactions. Arguments are always bound. A connection is used by one thread at a time.
  */
-#ifndef TC_ADAPTERS_SQL_H
-#define TC_ADAPTERS_SQL_H
+#ifndef TC_STORE_SQL_H
+#define TC_STORE_SQL_H
 
-#include "adapters/sql_dialect.h"
+#include "store/sql_dialect.h"
 
 #include <apr_dbd.h>
 #include <apr_hash.h>

@@ -1,10 +1,10 @@
 /*
  * A message as the database holds it, and the event it becomes. Db.
  */
-#ifndef TC_ADAPTERS_STORED_H
-#define TC_ADAPTERS_STORED_H
+#ifndef TC_STORE_STORED_H
+#define TC_STORE_STORED_H
 
-#include "adapters/people.h"
+#include "store/people.h"
 
 /* Strings belong to the pool that the rows were read with. */
 typedef struct {
@@ -26,7 +26,7 @@ typedef struct {
 
 /* What a db thread works with: one site's connection, its own memory of users, a pool for the job. */
 typedef struct {
-    tc_store_dbd_t *store;
+    tc_dbd_t *store;
     tc_sql_t sql;
     tc_people_t *people;
     apr_pool_t *pool;

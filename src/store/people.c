@@ -1,5 +1,5 @@
 /* What a db thread remembers of users. See people.h. */
-#include "adapters/people.h"
+#include "store/people.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -49,7 +49,7 @@ void tc_people_refresh(tc_people_t *people)
     }
 }
 
-apr_status_t tc_people_find(tc_people_t *people, tc_store_dbd_t *store, tc_sql_t *sql,
+apr_status_t tc_people_find(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql,
                             const char *user_id, const tc_user_t **out, apr_pool_t *pool)
 {
     const char *key = apr_psprintf(pool, "%u %s", store->store.site->index, user_id);
@@ -57,7 +57,7 @@ apr_status_t tc_people_find(tc_people_t *people, tc_store_dbd_t *store, tc_sql_t
     apr_status_t rv;
 
     if (user == NULL) {
-        rv = tc_store_dbd_find_user(store, sql, user_id, &user, pool);
+        rv = tc_dbd_find_user(store, sql, user_id, &user, pool);
         if (rv != APR_SUCCESS) {
             return rv;
         }

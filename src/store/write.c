@@ -1,14 +1,14 @@
 /*
  * Group commit: POST and EDIT jobs of one site in one transaction. Rooms are locked in the order of
  * their ids, so that two writers never wait for each other in a circle; a seq is taken only by what is
- * stored, so that a room has no holes. See store_jobs.h.
+ * stored, so that a room has no holes. See jobs.h.
  */
-#include "adapters/store_jobs.h"
+#include "store/jobs.h"
 
-#include "adapters/sql_table.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "store/sql_table.h"
 
 #include <apr_strings.h>
 #include <stdlib.h>
@@ -575,7 +575,7 @@ static try_e store_batch(tc_work_t *work, tc_job_t **jobs, int *count, bool free
 
     for (tries = 0; tries < TC_STORE_TRIES; tries++) {
         outcome = try_batch(work, jobs, *count, in_doubt, free_rooms);
-        tc_store_dbd_note_answer(work->store);
+        tc_dbd_note_answer(work->store);
         if (outcome != TRY_LOST && outcome != TRY_IN_DOUBT) {
             return outcome;
         }
@@ -583,7 +583,7 @@ static try_e store_batch(tc_work_t *work, tc_job_t **jobs, int *count, bool free
             in_doubt = true;
             drop_edits(jobs, count);
         }
-        if (!tc_store_dbd_reopen(work->store, &work->sql, work->pool) || *count == 0) {
+        if (!tc_dbd_reopen(work->store, &work->sql, work->pool) || *count == 0) {
             break;
         }
     }

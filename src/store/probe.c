@@ -1,5 +1,5 @@
 /* Does the database answer? See probe.h. */
-#include "adapters/probe.h"
+#include "store/probe.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -64,12 +64,12 @@ static bool wait_for(probe_t *probe, int64_t timeout_us)
     return rc == 0;
 }
 
-tc_probe_e tc_probe_store(tc_child_t *child, tc_store_dbd_t *store, int64_t timeout_us)
+tc_probe_e tc_probe_store(tc_loop_t *loop, tc_dbd_t *store, int64_t timeout_us)
 {
     tc_probe_e result = TC_PROBE_SILENT;
     probe_t *probe;
 
-    if (!tc_store_dbd_answers(store, 0)) {
+    if (!tc_dbd_answers(store, 0)) {
         return TC_PROBE_SILENT; /* one more that asks is one more that waits */
     }
     probe = tc_alloc_zero(sizeof(*probe));
@@ -77,7 +77,7 @@ tc_probe_e tc_probe_store(tc_child_t *child, tc_store_dbd_t *store, int64_t time
     sem_init(&probe->answered, 0, 0);
     probe->mail.deliver = deliver;
     probe->store = &store->store;
-    if (!tc_loop_post(child->loop, &probe->mail)) {
+    if (!tc_loop_post(loop, &probe->mail)) {
         (void)atomic_fetch_sub(&probe->refs, 1); /* nobody took it */
         result = TC_PROBE_DOWN;
     }

@@ -1,5 +1,5 @@
 /* One statement for many rows. See sql_table.h. */
-#include "adapters/sql_table.h"
+#include "store/sql_table.h"
 
 #include "codec/json.h"
 

@@ -2,8 +2,8 @@
  * The administrator's queries: SQL with named places, %{trip} and %{user}, each as often as the query
  * likes. Translated once at start-up to what apr_dbd prepares.
  */
-#ifndef TC_ADAPTERS_SQL_QUERY_H
-#define TC_ADAPTERS_SQL_QUERY_H
+#ifndef TC_STORE_SQL_QUERY_H
+#define TC_STORE_SQL_QUERY_H
 
 #include <apr_pools.h>
 

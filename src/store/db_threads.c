@@ -1,13 +1,13 @@
 /* The db threads of a child. See db_threads.h. */
-#include "adapters/db_threads.h"
+#include "store/db_threads.h"
 
-#include "adapters/store_jobs.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "engine/mailbox.h"
 #include "engine/worker_thread.h"
+#include "store/jobs.h"
 
 typedef struct {
     tc_db_threads_t *all;
@@ -89,7 +89,7 @@ static void work_on(tc_work_t *work, batch_t *writes, tc_job_t *const *reads, in
  * Runs jobs: writes first, then the reads, which so are the fresher. Where the database gives no connection
  * all of them are unavailable.
  */
-static void run_batch(db_thread_t *self, tc_store_dbd_t *store, batch_t *batch)
+static void run_batch(db_thread_t *self, tc_dbd_t *store, batch_t *batch)
 {
     tc_work_t work;
     batch_t writes = {.count = 0}, reads = {.count = 0};
@@ -99,7 +99,7 @@ static void run_batch(db_thread_t *self, tc_store_dbd_t *store, batch_t *batch)
     work.store = store;
     work.people = self->people;
     work.pool = self->pool;
-    open = tc_store_dbd_open(store, &work.sql, self->pool);
+    open = tc_dbd_open(store, &work.sql, self->pool);
     for (i = 0; i < batch->count; i++) {
         batch_t *kind = is_write(batch->jobs[i]) ? &writes : &reads;
 
@@ -108,7 +108,7 @@ static void run_batch(db_thread_t *self, tc_store_dbd_t *store, batch_t *batch)
     }
     if (open) {
         work_on(&work, &writes, reads.jobs, reads.count);
-        tc_store_dbd_close(store, &work.sql);
+        tc_dbd_close(store, &work.sql);
     }
 }
 
@@ -128,7 +128,7 @@ static void run_mail(db_thread_t *self, tc_mail_t *list)
 
     while (list != NULL) {
         take_batch(&list, &batch);
-        run_batch(self, (tc_store_dbd_t *)batch.jobs[0]->store, &batch);
+        run_batch(self, (tc_dbd_t *)batch.jobs[0]->store, &batch);
         for (i = 0; i < batch.count; i++) {
             batch.jobs[i]->mail.next = i + 1 < batch.count ? &batch.jobs[i + 1]->mail : NULL;
         }
@@ -201,7 +201,7 @@ static unsigned hash_room(const tc_uuid_t *room_id)
 
 static db_thread_t *choose_thread(tc_db_threads_t *all, const tc_job_t *job)
 {
-    const tc_store_dbd_t *store = (const tc_store_dbd_t *)job->store;
+    const tc_dbd_t *store = (const tc_dbd_t *)job->store;
     const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
     unsigned hash = hash_room(&job->room_id);
 

@@ -1,5 +1,5 @@
-/* ACCESS jobs: may these users still enter the trip? See store_jobs.h. */
-#include "adapters/store_jobs.h"
+/* ACCESS jobs: may these users still enter the trip? See jobs.h. */
+#include "store/jobs.h"
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -69,13 +69,13 @@ static apr_status_t ask_combined(tc_work_t *work, tc_job_t *job, const char *roo
 
 static apr_status_t ask_singly(tc_work_t *work, tc_job_t *job)
 {
-    apr_status_t rv = tc_store_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq,
-                                             work->pool);
+    apr_status_t rv = tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq,
+                                       work->pool);
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < job->user_count; i++) {
-        rv = tc_store_dbd_check_access(work->store, &work->sql, &job->trip_id, job->users[i].user->id,
-                                       &job->users[i].allowed, work->pool);
+        rv = tc_dbd_check_access(work->store, &work->sql, &job->trip_id, job->users[i].user->id,
+                                 &job->users[i].allowed, work->pool);
     }
     return rv;
 }
@@ -97,7 +97,7 @@ static apr_status_t ask(tc_work_t *work, tc_job_t *job)
         if (ask_combined(work, job, room, trip, &why) == APR_SUCCESS) {
             return APR_SUCCESS;
         }
-        if (!tc_store_dbd_reopen(work->store, &work->sql, work->pool)) {
+        if (!tc_dbd_reopen(work->store, &work->sql, work->pool)) {
             return APR_EGENERAL;
         }
     }

@@ -1,7 +1,6 @@
-/* The store over apr_dbd. See store_dbd.h. */
-#include "adapters/store_dbd.h"
+/* The store over apr_dbd. See dbd.h. */
+#include "store/dbd.h"
 
-#include "adapters/child.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -11,19 +10,8 @@
 #define STUCK_MANY_US (500 * TC_US_PER_MS)
 #define SETUP_DONE "tripchat setup" /* in a connection's table of prepared statements: no SQL */
 
-static apr_status_t submit(tc_store_t *door, tc_job_t *job)
+void tc_dbd_init(tc_dbd_t *store)
 {
-    tc_store_dbd_t *store = (tc_store_dbd_t *)door;
-
-    if (store->threads == NULL && tc_child_serve_store(store->child, store) != APR_SUCCESS) {
-        return APR_EAGAIN;
-    }
-    return tc_db_threads_submit(store->threads, job);
-}
-
-void tc_store_dbd_init(tc_store_dbd_t *store)
-{
-    store->store.submit = submit;
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
@@ -51,7 +39,7 @@ static bool set_up(tc_sql_t *sql)
     return true;
 }
 
-bool tc_store_dbd_answers(tc_store_dbd_t *store, unsigned many)
+bool tc_dbd_answers(tc_dbd_t *store, unsigned many)
 {
     const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
     unsigned asking = atomic_load(&store->asking);
@@ -61,26 +49,26 @@ bool tc_store_dbd_answers(tc_store_dbd_t *store, unsigned many)
            || (idle_us < STUCK_US && (many == 0 || asking < many));
 }
 
-void tc_store_dbd_note_answer(tc_store_dbd_t *store)
+void tc_dbd_note_answer(tc_dbd_t *store)
 {
     atomic_store(&store->answered_us, tc_clock_monotonic_us());
 }
 
-static void begin_asking(tc_store_dbd_t *store)
+static void begin_asking(tc_dbd_t *store)
 {
     if (atomic_fetch_add(&store->asking, 1) == 0) {
-        tc_store_dbd_note_answer(store);
+        tc_dbd_note_answer(store);
     }
 }
 
-static void end_asking(tc_store_dbd_t *store)
+static void end_asking(tc_dbd_t *store)
 {
-    tc_store_dbd_note_answer(store);
+    tc_dbd_note_answer(store);
     atomic_fetch_sub(&store->asking, 1);
 }
 
 /* A database that is gone is not asked for by everybody at once, which mod_dbd would log each time. */
-bool tc_store_dbd_open(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
     sql->handle = NULL;
     if (tc_clock_monotonic_us() < atomic_load(&store->shut_until_us)) {
@@ -99,14 +87,14 @@ bool tc_store_dbd_open(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
                apr_dbd_name(sql->driver));
     }
     if (sql->dialect == NULL || !set_up(sql)) {
-        tc_store_dbd_close(store, sql);
+        tc_dbd_close(store, sql);
         return false;
     }
     atomic_store(&store->dialect, sql->dialect);
     return true;
 }
 
-void tc_store_dbd_close(tc_store_dbd_t *store, tc_sql_t *sql)
+void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql)
 {
     if (sql->handle != NULL) {
         store->gate->close(store->server, sql);
@@ -115,14 +103,14 @@ void tc_store_dbd_close(tc_store_dbd_t *store, tc_sql_t *sql)
     }
 }
 
-bool tc_store_dbd_reopen(tc_store_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
     tc_sql_forget(sql);
     if (!sql->dialect->remote) {
         return true;
     }
-    tc_store_dbd_close(store, sql);
-    return tc_store_dbd_open(store, sql, pool);
+    tc_dbd_close(store, sql);
+    return tc_dbd_open(store, sql, pool);
 }
 
 /* Does the database say that no column of its type could hold this value? There is no code to ask for. */
@@ -136,7 +124,7 @@ static bool is_no_value(const char *why)
  * may have been lost since it was used last, or the schema have changed. Not in a transaction, which would
  * be gone with the connection. *why says why not.
  */
-static apr_status_t ask_for_one(tc_store_dbd_t *store, tc_sql_t *sql, const char *statement,
+static apr_status_t ask_for_one(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
                                 const char **args, int count, tc_sql_rows_t *rows,
                                 tc_sql_row_t **row, const char **why, apr_pool_t *pool)
 {
@@ -146,7 +134,7 @@ static apr_status_t ask_for_one(tc_store_dbd_t *store, tc_sql_t *sql, const char
     *row = NULL;
     for (tries = 1; rv != APR_SUCCESS && tries < TC_STORE_TRIES && !sql->in_transaction
                     && !is_no_value(*why); tries++) {
-        if (!tc_store_dbd_reopen(store, sql, pool)) {
+        if (!tc_dbd_reopen(store, sql, pool)) {
             return APR_EGENERAL;
         }
         rv = tc_sql_ask(sql, statement, args, count, rows, why, pool);
@@ -155,7 +143,7 @@ static apr_status_t ask_for_one(tc_store_dbd_t *store, tc_sql_t *sql, const char
     return rv;
 }
 
-static apr_status_t select_one(tc_store_dbd_t *store, tc_sql_t *sql, const char *statement,
+static apr_status_t select_one(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
                                const char **args, int count, tc_sql_rows_t *rows,
                                tc_sql_row_t **row, apr_pool_t *pool)
 {
@@ -170,7 +158,7 @@ static apr_status_t select_one(tc_store_dbd_t *store, tc_sql_t *sql, const char 
 }
 
 /* Runs one of the site's own queries. An id that no column could hold is nobody's, which is no failure. */
-static apr_status_t ask_site(tc_store_dbd_t *store, tc_sql_t *sql, const tc_sql_query_t *query,
+static apr_status_t ask_site(tc_dbd_t *store, tc_sql_t *sql, const tc_sql_query_t *query,
                              const char *trip, const char *user, tc_sql_rows_t *rows,
                              tc_sql_row_t **row, apr_pool_t *pool)
 {
@@ -190,8 +178,8 @@ static apr_status_t ask_site(tc_store_dbd_t *store, tc_sql_t *sql, const tc_sql_
     return rv;
 }
 
-apr_status_t tc_store_dbd_find_user(tc_store_dbd_t *store, tc_sql_t *sql, const char *user_id,
-                                    tc_user_t **user, apr_pool_t *pool)
+apr_status_t tc_dbd_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *user_id,
+                              tc_user_t **user, apr_pool_t *pool)
 {
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
@@ -208,9 +196,9 @@ apr_status_t tc_store_dbd_find_user(tc_store_dbd_t *store, tc_sql_t *sql, const 
     return APR_SUCCESS;
 }
 
-apr_status_t tc_store_dbd_check_access(tc_store_dbd_t *store, tc_sql_t *sql,
-                                       const tc_uuid_t *trip_id, const char *user_id,
-                                       bool *allowed, apr_pool_t *pool)
+apr_status_t tc_dbd_check_access(tc_dbd_t *store, tc_sql_t *sql,
+                                 const tc_uuid_t *trip_id, const char *user_id,
+                                 bool *allowed, apr_pool_t *pool)
 {
     char trip[TC_UUID_CHARS + 1];
     tc_sql_rows_t rows;
@@ -224,7 +212,7 @@ apr_status_t tc_store_dbd_check_access(tc_store_dbd_t *store, tc_sql_t *sql,
 }
 
 /* A statement that gives the UUID that belongs to another one, or none. */
-static apr_status_t find_uuid(tc_store_dbd_t *store, tc_sql_t *sql, const char *statement,
+static apr_status_t find_uuid(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
                               const char *of, tc_uuid_t *uuid, bool *found, apr_pool_t *pool)
 {
     const char *args[] = {of}, *text;
@@ -241,15 +229,15 @@ static apr_status_t find_uuid(tc_store_dbd_t *store, tc_sql_t *sql, const char *
     return rv;
 }
 
-static apr_status_t find_room(tc_store_dbd_t *store, tc_sql_t *sql, const char *trip,
+static apr_status_t find_room(tc_dbd_t *store, tc_sql_t *sql, const char *trip,
                               tc_uuid_t *room_id, bool *found, apr_pool_t *pool)
 {
     return find_uuid(store, sql, sql->dialect->room_find, trip, room_id, found, pool);
 }
 
-apr_status_t tc_store_dbd_find_trip(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
-                                    bool of_message, tc_uuid_t *trip_id, bool *found,
-                                    apr_pool_t *pool)
+apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
+                              bool of_message, tc_uuid_t *trip_id, bool *found,
+                              apr_pool_t *pool)
 {
     char text[TC_UUID_CHARS + 1];
 
@@ -258,8 +246,8 @@ apr_status_t tc_store_dbd_find_trip(tc_store_dbd_t *store, tc_sql_t *sql, const 
                      text, trip_id, found, pool);
 }
 
-apr_status_t tc_store_dbd_find_head(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
-                                    int64_t *last_seq, apr_pool_t *pool)
+apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
+                              int64_t *last_seq, apr_pool_t *pool)
 {
     char room[TC_UUID_CHARS + 1];
     const char *args[] = {room};
@@ -292,8 +280,8 @@ static apr_status_t create_room(tc_sql_t *sql, const char **args, apr_pool_t *po
     return rv;
 }
 
-apr_status_t tc_store_dbd_open_room(tc_store_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
-                                    tc_uuid_t *room_id, apr_pool_t *pool)
+apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
+                              tc_uuid_t *room_id, apr_pool_t *pool)
 {
     char trip[TC_UUID_CHARS + 1], id[TC_UUID_CHARS + 1], now[TC_CLOCK_RFC3339_BYTES];
     const char *args[] = {id, trip, now};

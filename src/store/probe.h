@@ -2,10 +2,11 @@
  * Does a site's database answer? Asked for by a worker, who waits no longer than he says, over the db threads, which may
  * stand still with the database.
  */
-#ifndef TC_ADAPTERS_PROBE_H
-#define TC_ADAPTERS_PROBE_H
+#ifndef TC_STORE_PROBE_H
+#define TC_STORE_PROBE_H
 
-#include "adapters/child.h"
+#include "engine/loop.h"
+#include "store/dbd.h"
 
 typedef enum {
     TC_PROBE_OK,
@@ -14,6 +15,6 @@ typedef enum {
 } tc_probe_e;
 
 /* Worker. */
-tc_probe_e tc_probe_store(tc_child_t *child, tc_store_dbd_t *store, int64_t timeout_us);
+tc_probe_e tc_probe_store(tc_loop_t *loop, tc_dbd_t *store, int64_t timeout_us);
 
 #endif

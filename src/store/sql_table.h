@@ -2,10 +2,10 @@
  * One statement for many rows: its arguments as a table, and how it is run for all of them. Where the
  * database is remote all rows go in one journey, as JSON; else row by row.
  */
-#ifndef TC_ADAPTERS_SQL_TABLE_H
-#define TC_ADAPTERS_SQL_TABLE_H
+#ifndef TC_STORE_SQL_TABLE_H
+#define TC_STORE_SQL_TABLE_H
 
-#include "adapters/sql.h"
+#include "store/sql.h"
 
 #include <apr_tables.h>
 

@@ -1,5 +1,5 @@
 /* The chat's SQL, by database. See sql_dialect.h; the tables stand in sql/. */
-#include "adapters/sql_dialect.h"
+#include "store/sql_dialect.h"
 
 #include "base/clock.h"
 
