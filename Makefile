@@ -32,7 +32,7 @@ LIBS     := -ljson-c -ljwt -lhiredis -lz -lssl -lcrypto
 
 # The layers, lowest first; t/00-unit/layers.t holds their includes to this order.
 PURE     := base codec domain engine
-LAYERS   := $(PURE) token shared store adapters httpd
+LAYERS   := $(PURE) token shared store bus adapters httpd
 PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
@@ -116,7 +116,7 @@ grant revoke:
 
 # What the unit tests link: the layers without httpd and database, and of the others what needs neither.
 UNIT_SRC   := $(PURE_SRC) $(sort $(wildcard src/token/*.c src/shared/*.c)) \
-              $(addprefix src/adapters/,parcel.c redis_url.c spending.c) src/store/sql_query.c \
+              $(addprefix src/,adapters/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c) \
               t/00-unit/unit.c
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
 TSAN_TESTS := $(filter mailbox loop hub_threads,$(UNIT_TESTS))

@@ -7,9 +7,9 @@
 #define TC_ADAPTERS_CHILD_H
 
 #include "adapters/arrival.h"
-#include "adapters/bus_redis.h"
 #include "adapters/departure.h"
 #include "base/mail.h"
+#include "bus/redis.h"
 #include "codec/deflate.h"
 #include "domain/hub.h"
 #include "engine/loop.h"

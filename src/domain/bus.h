@@ -1,7 +1,7 @@
 /*
  * What the domain asks of a bus: tell the other children of an event (a wake-up, not the record: what
  * it loses, the hub finds in the store), and bring theirs through tc_hub_on_bus_…(). Implemented by
- * src/adapters/bus_local.c, for the one child that has nobody to tell, and src/adapters/bus_redis.c.
+ * src/bus/local.c, for the one child that has nobody to tell, and src/bus/redis.c.
  */
 #ifndef TC_DOMAIN_BUS_H
 #define TC_DOMAIN_BUS_H

@@ -1,7 +1,7 @@
 /* Directives: one table and what follows from it. See config.h and directives.def. */
 #include "httpd/config.h"
 
-#include "adapters/redis_url.h"
+#include "bus/redis_url.h"
 #include "codec/origin.h"
 #include "token/jwt_key.h"
 

@@ -1,7 +1,7 @@
 /* The chat sites of this httpd. See vhost.h. */
 #include "httpd/vhost.h"
 
-#include "adapters/bus_local.h"
+#include "bus/local.h"
 #include "httpd/connection_log.h"
 #include "httpd/keys.h"
 

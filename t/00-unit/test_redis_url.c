@@ -1,7 +1,7 @@
 /* Where a Redis is, as administrators write it: every form, and what they are told of any other. */
 #include "unit.h"
 
-#include "adapters/redis_url.h"
+#include "bus/redis_url.h"
 
 #define HOW "write local, redis://host:port/database or unix:/path/to/socket?db=database"
 

@@ -4,8 +4,8 @@
  */
 #include "unit.h"
 
-#include "adapters/spending.h"
 #include "base/clock.h"
+#include "bus/spending.h"
 
 #include <stdlib.h>
 

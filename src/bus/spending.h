@@ -2,10 +2,10 @@
  * The cluster's tier of users' rates: what users spend on one httpd is taken out of their buckets on all others
  * that share a Redis, a moment later. Without the Redis each httpd's own buckets are what counts. Bus.
  */
-#ifndef TC_ADAPTERS_SPENDING_H
-#define TC_ADAPTERS_SPENDING_H
+#ifndef TC_BUS_SPENDING_H
+#define TC_BUS_SPENDING_H
 
-#include "adapters/bus_redis.h"
+#include "bus/redis.h"
 #include "codec/envelope.h"
 #include "shared/meter.h"
 

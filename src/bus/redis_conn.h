@@ -2,10 +2,10 @@
  * One connection to a Redis, non-blocking, on a loop: commands go out together at the end of an
  * iteration, replies come one by one. hiredis formats and reads; when to wait is ours. Bus.
  */
-#ifndef TC_ADAPTERS_REDIS_CONN_H
-#define TC_ADAPTERS_REDIS_CONN_H
+#ifndef TC_BUS_REDIS_CONN_H
+#define TC_BUS_REDIS_CONN_H
 
-#include "adapters/redis_url.h"
+#include "bus/redis_url.h"
 #include "engine/loop.h"
 
 #include <hiredis/hiredis.h>

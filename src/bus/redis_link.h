@@ -3,11 +3,11 @@
  * out on the one and must come back on the other, and what happens when it doesn't: the link is down,
  * and tries again, later each time. Bus.
  */
-#ifndef TC_ADAPTERS_REDIS_LINK_H
-#define TC_ADAPTERS_REDIS_LINK_H
+#ifndef TC_BUS_REDIS_LINK_H
+#define TC_BUS_REDIS_LINK_H
 
-#include "adapters/redis_conn.h"
 #include "base/uuid.h"
+#include "bus/redis_conn.h"
 
 #include <apr_hash.h>
 

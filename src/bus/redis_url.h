@@ -1,8 +1,8 @@
 /*
  * Where a Redis is and how to get in: TripChatBus and its companions. Const after start-up. Any thread.
  */
-#ifndef TC_ADAPTERS_REDIS_URL_H
-#define TC_ADAPTERS_REDIS_URL_H
+#ifndef TC_BUS_REDIS_URL_H
+#define TC_BUS_REDIS_URL_H
 
 #include <apr_pools.h>
 #include <stdbool.h>

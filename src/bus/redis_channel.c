@@ -1,5 +1,5 @@
 /* Channels of Redis. See redis_channel.h. */
-#include "adapters/redis_channel.h"
+#include "bus/redis_channel.h"
 
 #include "base/alloc.h"
 

@@ -1,5 +1,5 @@
-/* The bus that has nobody to tell. See bus_local.h. */
-#include "adapters/bus_local.h"
+/* The bus that has nobody to tell. See local.h. */
+#include "bus/local.h"
 
 static void ignore_room(tc_bus_t *bus, const struct tc_room_t *room)
 {

@@ -1,5 +1,5 @@
 /* One connection to a Redis. See redis_conn.h. */
-#include "adapters/redis_conn.h"
+#include "bus/redis_conn.h"
 
 #include "base/limits.h"
 

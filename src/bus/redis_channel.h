@@ -1,11 +1,11 @@
 /*
  * Channels of Redis that somebody here listens to: which door's room, or what users of its site spend. Bus.
  */
-#ifndef TC_ADAPTERS_REDIS_CHANNEL_H
-#define TC_ADAPTERS_REDIS_CHANNEL_H
+#ifndef TC_BUS_REDIS_CHANNEL_H
+#define TC_BUS_REDIS_CHANNEL_H
 
-#include "adapters/bus_redis.h"
-#include "adapters/redis_link.h"
+#include "bus/redis.h"
+#include "bus/redis_link.h"
 
 /* Who wants to hear a channel: a room of one site, seldom of more (two with one database and prefix). */
 typedef struct tc_listener_t {

@@ -1,15 +1,15 @@
-/* The bus over Redis. See bus_redis.h. */
-#include "adapters/bus_redis.h"
+/* The bus over Redis. See redis.h. */
+#include "bus/redis.h"
 
-#include "adapters/redis_channel.h"
-#include "adapters/redis_link.h"
-#include "adapters/spending.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/thread.h"
+#include "bus/redis_channel.h"
+#include "bus/redis_link.h"
+#include "bus/spending.h"
 #include "codec/envelope.h"
 #include "domain/typing.h"
 #include "engine/worker_thread.h"

@@ -1,5 +1,5 @@
 /* A child's link to one Redis. See redis_link.h. */
-#include "adapters/redis_link.h"
+#include "bus/redis_link.h"
 
 #include "base/alloc.h"
 #include "base/buf.h"

@@ -1,5 +1,5 @@
 /* Where a Redis is. See redis_url.h. */
-#include "adapters/redis_url.h"
+#include "bus/redis_url.h"
 
 #include <apr_strings.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * The bus of an httpd with one child: there is nobody else to tell. `TripChatBus local`.
  */
-#ifndef TC_ADAPTERS_BUS_LOCAL_H
-#define TC_ADAPTERS_BUS_LOCAL_H
+#ifndef TC_BUS_LOCAL_H
+#define TC_BUS_LOCAL_H
 
 #include "domain/bus.h"
 

@@ -3,10 +3,10 @@
  * has one bus thread with a link to each Redis that its doors lead to. The loop tells the thread of rooms
  * and events by mail, and is told of other children's the same way.
  */
-#ifndef TC_ADAPTERS_BUS_REDIS_H
-#define TC_ADAPTERS_BUS_REDIS_H
+#ifndef TC_BUS_REDIS_H
+#define TC_BUS_REDIS_H
 
-#include "adapters/redis_url.h"
+#include "bus/redis_url.h"
 #include "domain/hub.h"
 #include "engine/loop.h"
 #include "shared/meter.h"

@@ -1,5 +1,5 @@
 /* The cluster's tier of users' rates. See spending.h. */
-#include "adapters/spending.h"
+#include "bus/spending.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
