@@ -4,7 +4,7 @@
 #ifndef TC_BUS_REDIS_CHANNEL_H
 #define TC_BUS_REDIS_CHANNEL_H
 
-#include "bus/redis.h"
+#include "bus/redis_door.h"
 #include "bus/redis_link.h"
 
 /* Who wants to hear a channel: a room of one site, seldom of more (two with one database and prefix). */

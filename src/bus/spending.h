@@ -5,7 +5,7 @@
 #ifndef TC_BUS_SPENDING_H
 #define TC_BUS_SPENDING_H
 
-#include "bus/redis.h"
+#include "bus/redis_door.h"
 #include "codec/envelope.h"
 #include "shared/meter.h"
 

@@ -2,6 +2,7 @@
 #include "httpd/vhost.h"
 
 #include "bus/local.h"
+#include "bus/redis_order.h"
 #include "httpd/connection_log.h"
 #include "httpd/keys.h"
 
@@ -25,7 +26,7 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
     (void)tc_redis_url_parse(url, address, pool); /* was looked at when it was read */
     address->user = tc_config_text(config, TC_D_REDIS_USER);
     address->timeout_us = tc_config_number(config, TC_D_REDIS_TIMEOUT);
-    tc_redis_door_init(&vhost->door);
+    tc_redis_order_init(&vhost->door);
     vhost->bus = &vhost->door.bus;
     vhost->door.site = &vhost->site;
     vhost->door.prefix = tc_config_text(config, TC_D_REDIS_PREFIX);

@@ -6,7 +6,7 @@
 #ifndef TC_HTTPD_VHOST_H
 #define TC_HTTPD_VHOST_H
 
-#include "bus/redis.h"
+#include "bus/redis_door.h"
 #include "httpd/config.h"
 #include "store/dbd.h"
 #include "token/jwt.h"
