@@ -32,7 +32,7 @@ LIBS     := -ljson-c -ljwt -lhiredis -lz -lssl -lcrypto
 
 # The layers, lowest first; t/00-unit/layers.t holds their includes to this order.
 PURE     := base codec domain engine
-LAYERS   := $(PURE) token shared store bus adapters httpd
+LAYERS   := $(PURE) token shared store bus peer adapters httpd
 PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
@@ -43,7 +43,7 @@ ECHO_OBJ := $(BUILD)/module/t/echo/mod_tripchat_echo.o $(filter-out %/mod_tripch
 
 # The module of another version of parcels, for a reload into it (t/50-feature/63-ends.t).
 NEXT     := $(BUILD)/mod_tripchat_next.so
-NEXT_SRC := $(shell grep -l '"adapters/parcel.h"' $(SRC))
+NEXT_SRC := $(shell grep -l '"peer/parcel.h"' $(SRC))
 NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
 NEXT_IS  := -DTC_PARCEL_VERSION=2
 
@@ -116,7 +116,7 @@ grant revoke:
 
 # What the unit tests link: the layers without httpd and database, and of the others what needs neither.
 UNIT_SRC   := $(PURE_SRC) $(sort $(wildcard src/token/*.c src/shared/*.c)) \
-              $(addprefix src/,adapters/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c) \
+              $(addprefix src/,peer/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c) \
               t/00-unit/unit.c
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
 TSAN_TESTS := $(filter mailbox loop hub_threads,$(UNIT_TESTS))

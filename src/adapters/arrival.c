@@ -1,10 +1,7 @@
 /* How connections come to a child. See arrival.h. */
 #include "adapters/arrival.h"
 
-#include "adapters/parcel.h"
-#include "adapters/peer.h"
-#include "adapters/session.h"
-#include "adapters/stream.h"
+#include "adapters/child.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -12,6 +9,10 @@
 #include "base/units.h"
 #include "codec/close.h"
 #include "codec/wire.h"
+#include "peer/parcel.h"
+#include "peer/peer.h"
+#include "peer/session.h"
+#include "peer/stream.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -105,13 +106,13 @@ static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim
     if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), parcel->head.site_index,
                                      adoption)) {
         refuse(dup(fd), &parcel->head.prefix, TC_CLOSE_RESTART, "site is gone");
-        tc_child_drop(child, adoption);
+        tc_adoption_drop(adoption, &child->peers);
     }
     else if (adoption->stream != NULL) {
-        tc_stream_create(child, adoption);
+        tc_stream_create(&child->peers, adoption);
     }
     else {
-        tc_session_create(child, adoption);
+        tc_session_create(&child->peers, adoption);
     }
 }
 
@@ -165,7 +166,7 @@ static bool is_my_turn(const tc_child_t *child)
 
 static void watch(tc_child_t *child)
 {
-    apr_status_t rv = tc_loop_watch(child->loop, &child->arrival.io, TC_POLL_IN);
+    apr_status_t rv = tc_loop_watch(child->peers.loop, &child->arrival.io, TC_POLL_IN);
 
     if (rv != APR_SUCCESS) {
         tc_log(TC_LOG_ERR, rv, "TC0034: connections of other children cannot be taken");
@@ -175,9 +176,9 @@ static void watch(tc_child_t *child)
 
 static void let_others(tc_child_t *child)
 {
-    (void)tc_loop_watch(child->loop, &child->arrival.io, 0);
-    tc_timer_set(tc_loop_timers(child->loop), &child->arrival.again,
-                 tc_loop_now_us(child->loop) + AGAIN_US);
+    (void)tc_loop_watch(child->peers.loop, &child->arrival.io, 0);
+    tc_timer_set(tc_loop_timers(child->peers.loop), &child->arrival.again,
+                 tc_loop_now_us(child->peers.loop) + AGAIN_US);
 }
 
 static void on_ready(tc_io_t *io, unsigned events)
@@ -223,8 +224,8 @@ void tc_arrival_end(tc_child_t *child)
         return;
     }
     atomic_store(&child->place->receives, false);
-    (void)tc_loop_watch(child->loop, &child->arrival.io, 0);
-    tc_timer_clear(tc_loop_timers(child->loop), &child->arrival.again);
+    (void)tc_loop_watch(child->peers.loop, &child->arrival.io, 0);
+    tc_timer_clear(tc_loop_timers(child->peers.loop), &child->arrival.again);
 }
 
 void tc_arrival_turn_away(tc_child_t *child, unsigned code, const char *reason)

@@ -2,16 +2,16 @@
 #include "adapters/child.h"
 
 #include "adapters/journal.h"
-#include "adapters/parcel.h"
-#include "adapters/peer.h"
-#include "adapters/session.h"
-#include "adapters/stream.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "codec/close.h"
 #include "engine/transport.h"
+#include "peer/parcel.h"
+#include "peer/peer.h"
+#include "peer/session.h"
+#include "peer/stream.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,6 +25,11 @@
 #define JOIN_DB_US (3 * TC_US_PER_S)
 #define JOIN_JOURNAL_US TC_US_PER_S
 #define JOIN_BUS_US (2 * TC_US_PER_S)
+
+static tc_child_t *child_of(tc_peers_t *peers)
+{
+    return (tc_child_t *)((char *)peers - offsetof(tc_child_t, peers));
+}
 
 /* ---- counting ---- */
 
@@ -70,28 +75,16 @@ void tc_child_release(tc_child_t *child, tc_claim_t *claim)
     *claim = (tc_claim_t){false, 0, 0};
 }
 
-/* ---- compression ---- */
-
-tc_deflater_t *tc_child_deflater(tc_child_t *child)
+static void release(tc_peers_t *peers, tc_claim_t *claim)
 {
-    if (child->deflater == NULL) {
-        child->deflater = tc_deflater_create();
-    }
-    return child->deflater;
-}
-
-tc_inflater_t *tc_child_inflater(tc_child_t *child)
-{
-    if (child->inflater == NULL) {
-        child->inflater = tc_inflater_create();
-    }
-    return child->inflater;
+    tc_child_release(child_of(peers), claim);
 }
 
 /* ---- the connection log ---- */
 
-void tc_child_tell(tc_child_t *child, const tc_site_t *site, const tc_buf_t *line)
+static void tell(tc_peers_t *peers, const tc_site_t *site, const tc_buf_t *line)
 {
+    tc_child_t *child = child_of(peers);
     static tc_log_limit_t limit = TC_LOG_LIMIT(1);
     char more[TC_LOG_MORE_CHARS];
     apr_status_t rv = APR_SUCCESS;
@@ -112,12 +105,13 @@ void tc_child_tell(tc_child_t *child, const tc_site_t *site, const tc_buf_t *lin
 static void deliver_adoption(tc_mail_t *mail, void *context)
 {
     tc_adoption_t *adoption = (tc_adoption_t *)mail;
+    tc_child_t *child = context;
 
     if (adoption->stream != NULL) {
-        tc_stream_create(context, adoption);
+        tc_stream_create(&child->peers, adoption);
     }
     else {
-        tc_session_create(context, adoption);
+        tc_session_create(&child->peers, adoption);
     }
 }
 
@@ -125,20 +119,20 @@ static void deliver_job(tc_mail_t *mail, void *context)
 {
     tc_child_t *child = context;
 
-    tc_hub_on_job(child->hub, (tc_job_t *)mail, tc_loop_now_us(child->loop));
+    tc_hub_on_job(child->peers.hub, (tc_job_t *)mail, tc_loop_now_us(child->peers.loop));
 }
 
 void tc_child_close_all(tc_child_t *child, unsigned code)
 {
     tc_peer_t *peer;
-    int64_t by_us = tc_loop_now_us(child->loop) + GRACE_US;
+    int64_t by_us = tc_loop_now_us(child->peers.loop) + GRACE_US;
 
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    child->farewell_code = code;
+    child->peers.farewell_code = code;
     if (child->leave_by_us > by_us) {
         child->leave_by_us = by_us;
     }
-    for (peer = child->peers; peer != NULL; peer = peer->next) { /* none of them is freed at once */
+    for (peer = child->peers.first; peer != NULL; peer = peer->next) { /* none of them is freed at once */
         peer->kind->close(peer, code, TC_FAREWELL_REASON);
     }
 }
@@ -186,12 +180,12 @@ static void on_leaving(tc_timer_t *timer, int64_t now_us)
 {
     tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, leaving));
 
-    if (child->peers == NULL || now_us >= child->leave_by_us) {
+    if (child->peers.first == NULL || now_us >= child->leave_by_us) {
         tc_departure_end(child);
-        tc_loop_quit(child->loop);
+        tc_loop_quit(child->peers.loop);
         return;
     }
-    tc_timer_set(tc_loop_timers(child->loop), timer, now_us + LEAVING_US);
+    tc_timer_set(tc_loop_timers(child->peers.loop), timer, now_us + LEAVING_US);
 }
 
 static void deliver_quit(tc_mail_t *mail, void *context)
@@ -199,10 +193,10 @@ static void deliver_quit(tc_mail_t *mail, void *context)
     tc_child_t *child = context;
 
     (void)mail;
-    child->quit_us = tc_loop_now_us(child->loop);
+    child->quit_us = tc_loop_now_us(child->peers.loop);
     say_farewell(child);
-    child->leave_by_us = child->quit_us + (child->farewell_code != 0 ? GRACE_US : parting_us(child));
-    on_leaving(&child->leaving, tc_loop_now_us(child->loop));
+    child->leave_by_us = child->quit_us + (child->peers.farewell_code != 0 ? GRACE_US : parting_us(child));
+    on_leaving(&child->leaving, tc_loop_now_us(child->peers.loop));
 }
 
 /* A child that ends, or has begun while others do, shares its rooms with some that its bus may not reach. */
@@ -220,10 +214,10 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
     int64_t next_us = timer->due_us + TICK_US; /* it fires a little late each time, and that must not add up */
 
     if (has_company(child)) {
-        tc_hub_watch_until(child->hub, now_us + WATCH_US);
+        tc_hub_watch_until(child->peers.hub, now_us + WATCH_US);
     }
-    tc_hub_tick(child->hub, now_us);
-    tc_timer_set(tc_loop_timers(child->loop), timer, next_us > now_us ? next_us : now_us + TICK_US);
+    tc_hub_tick(child->peers.hub, now_us);
+    tc_timer_set(tc_loop_timers(child->peers.loop), timer, next_us > now_us ? next_us : now_us + TICK_US);
 }
 
 /* What one child stores and another announces crosses on the way: most gaps close by themselves. */
@@ -232,15 +226,15 @@ static void on_gap(void *context)
     tc_child_t *child = context;
 
     if (child->gaps.link == NULL) {
-        tc_timer_set(tc_loop_timers(child->loop), &child->gaps,
-                     tc_loop_now_us(child->loop) + GAP_US);
+        tc_timer_set(tc_loop_timers(child->peers.loop), &child->gaps,
+                     tc_loop_now_us(child->peers.loop) + GAP_US);
     }
 }
 
 static void on_gaps_due(tc_timer_t *timer, int64_t now_us)
 {
     (void)now_us;
-    tc_hub_fill_gaps(((tc_child_t *)((char *)timer - offsetof(tc_child_t, gaps)))->hub);
+    tc_hub_fill_gaps(((tc_child_t *)((char *)timer - offsetof(tc_child_t, gaps)))->peers.hub);
 }
 
 static void loop_main(void *context)
@@ -248,15 +242,15 @@ static void loop_main(void *context)
     tc_child_t *child = context;
 
     tc_thread_set_role(TC_THREAD_LOOP);
-    on_tick(&child->tick, tc_loop_now_us(child->loop));
-    tc_loop_run(child->loop, child);
-    tc_loop_close(child->loop, child);
-    while (child->peers != NULL) {
-        tc_peer_destroy(child->peers);
+    on_tick(&child->tick, tc_loop_now_us(child->peers.loop));
+    tc_loop_run(child->peers.loop, child);
+    tc_loop_close(child->peers.loop, child);
+    while (child->peers.first != NULL) {
+        tc_peer_destroy(child->peers.first);
     }
-    tc_hub_destroy(child->hub);
-    tc_deflater_destroy(child->deflater);
-    tc_inflater_destroy(child->inflater);
+    tc_hub_destroy(child->peers.hub);
+    tc_deflater_destroy(child->peers.deflater);
+    tc_inflater_destroy(child->peers.inflater);
 }
 
 /* ---- starting and stopping ---- */
@@ -270,7 +264,7 @@ static bool take_jobs(void *context, tc_mail_t *jobs)
     for (mail = jobs; mail != NULL; mail = mail->next) {
         mail->deliver = deliver_job;
     }
-    return tc_loop_post(child->loop, jobs);
+    return tc_loop_post(child->peers.loop, jobs);
 }
 
 static apr_status_t start_db_threads(tc_child_t *child, tc_dbd_t *store)
@@ -317,7 +311,7 @@ static apr_status_t start_threads(tc_child_t *child, const tc_child_config_t *co
     apr_status_t rv = APR_SUCCESS;
 
     if (config->doors != NULL) {
-        rv = tc_bus_redis_start(&child->redis, config->doors, child->loop, child->hub,
+        rv = tc_bus_redis_start(&child->redis, config->doors, child->peers.loop, child->peers.hub,
                                 config->meter, pool);
     }
     if (rv == APR_SUCCESS) {
@@ -361,23 +355,25 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     atomic_init(&child->connections, 0);
     atomic_init(&child->farewell, 0);
     child->max_connections = config->max_connections;
-    child->write_interval_us = config->write_interval_us;
+    child->peers.write_interval_us = config->write_interval_us;
     child->db_threads = config->db_threads;
+    child->peers.release = release;
+    child->peers.tell = tell;
     child->tick.fire = on_tick;
     child->leaving.fire = on_leaving;
     child->gaps.fire = on_gaps_due;
     child->welcome_mail.deliver = deliver_welcome;
     child->farewell_mail.deliver = deliver_farewell;
     child->quit_mail.deliver = deliver_quit;
-    rv = tc_loop_create(&child->loop, config->write_interval_us,
+    rv = tc_loop_create(&child->peers.loop, config->write_interval_us,
                         tc_worker_thread_pool(&child->thread));
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    apr_pool_create(&child->scratch, tc_worker_thread_pool(&child->thread));
-    child->hub = tc_hub_create(tc_worker_thread_pool(&child->thread));
-    tc_hub_watch_gaps(child->hub, on_gap, child);
-    tc_hub_set_meter(child->hub, config->meter ? &config->meter->meter : NULL);
+    apr_pool_create(&child->peers.scratch, tc_worker_thread_pool(&child->thread));
+    child->peers.hub = tc_hub_create(tc_worker_thread_pool(&child->thread));
+    tc_hub_watch_gaps(child->peers.hub, on_gap, child);
+    tc_hub_set_meter(child->peers.hub, config->meter ? &config->meter->meter : NULL);
     sit_down(child, config);
     rv = start_threads(child, config, pool);
     if (rv == APR_SUCCESS) {
@@ -389,41 +385,18 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     return rv;
 }
 
-void tc_adoption_free(tc_adoption_t *adoption)
-{
-    if (adoption->parcel != NULL) {
-        tc_parcel_free(adoption->parcel);
-        free(adoption->parcel);
-    }
-    free(adoption);
-}
-
-void tc_child_drop(tc_child_t *child, tc_adoption_t *adoption)
-{
-    tc_transport_t transport;
-
-    tc_transport_init(&transport, adoption->fd, adoption->ssl);
-    tc_transport_close(&transport);
-    tc_child_release(child, &adoption->claim);
-    tc_user_unref(adoption->user);
-    tc_lease_free(&adoption->lease);
-    free(adoption->input);
-    free(adoption->stream);
-    tc_adoption_free(adoption);
-}
-
 void tc_child_adopt(tc_child_t *child, tc_adoption_t *adoption)
 {
     adoption->mail.next = NULL;
     adoption->mail.deliver = deliver_adoption;
-    if (!tc_loop_post(child->loop, &adoption->mail)) {
-        tc_child_drop(child, adoption);
+    if (!tc_loop_post(child->peers.loop, &adoption->mail)) {
+        tc_adoption_drop(adoption, &child->peers);
     }
 }
 
 void tc_child_welcome(tc_child_t *child)
 {
-    (void)tc_loop_post(child->loop, &child->welcome_mail);
+    (void)tc_loop_post(child->peers.loop, &child->welcome_mail);
 }
 
 void tc_child_farewell(tc_child_t *child, tc_farewell_e farewell)
@@ -434,7 +407,7 @@ void tc_child_farewell(tc_child_t *child, tc_farewell_e farewell)
         farewell = TC_FAREWELL_RESTART;
     }
     if (atomic_compare_exchange_strong(&child->farewell, &none, farewell)) {
-        (void)tc_loop_post(child->loop, &child->farewell_mail);
+        (void)tc_loop_post(child->peers.loop, &child->farewell_mail);
     }
 }
 
@@ -465,7 +438,7 @@ bool tc_child_stop(tc_child_t *child)
     unsigned none = TC_FAREWELL_NONE;
 
     (void)atomic_compare_exchange_strong(&child->farewell, &none, TC_FAREWELL_STOP);
-    (void)tc_loop_post(child->loop, &child->quit_mail);
+    (void)tc_loop_post(child->peers.loop, &child->quit_mail);
     if (!tc_worker_thread_await(&child->thread, parting_us(child) + JOIN_LOOP_US)) {
         tc_log(TC_LOG_ERR, 0, "TC0002: the loop did not end in time");
         return false;

@@ -1,14 +1,15 @@
 /* How connections leave a child that ends. See departure.h. */
 #include "adapters/departure.h"
 
-#include "adapters/parcel.h"
-#include "adapters/peer.h"
+#include "adapters/child.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "base/units.h"
 #include "codec/close.h"
+#include "peer/parcel.h"
+#include "peer/peer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@
 
 static int64_t now_us_of(const tc_child_t *child)
 {
-    return tc_loop_now_us(child->loop);
+    return tc_loop_now_us(child->peers.loop);
 }
 
 /* A part of `whole` that is another for each connection, and the same each time. */
@@ -35,17 +36,6 @@ static int64_t share_of(const tc_peer_t *peer, int64_t whole)
     uint64_t mixed = peer->member.id * UINT64_C(0x9e3779b97f4a7c15);
 
     return whole / 1024 * (int64_t)(mixed >> 54);
-}
-
-static bool can_move(const tc_peer_t *peer)
-{
-    return peer->transport.ssl == NULL && !peer->bridged && !peer->stays && peer->member.room != NULL
-           && peer->kind->is_portable != NULL && peer->kind->is_portable(peer);
-}
-
-bool tc_departure_holds(const tc_peer_t *peer)
-{
-    return peer->child->departure.moving && peer->state == TC_PEER_OPEN && can_move(peer);
 }
 
 /* ---- moving ---- */
@@ -103,14 +93,14 @@ static bool is_ready(const tc_peer_t *peer)
 }
 
 /* Once it is sent it is another child's, and ends here without a word. What cannot be sent stays. */
-static apr_status_t move(tc_peer_t *peer)
+static apr_status_t move(const tc_child_t *child, tc_peer_t *peer)
 {
     tc_parcel_t parcel;
     apr_status_t rv;
 
     memset(&parcel, 0, sizeof(parcel));
     pack(peer, &parcel);
-    rv = tc_passage_send(&peer->child->succession.handover->passage, parcel.bytes.data,
+    rv = tc_passage_send(&child->succession.handover->passage, parcel.bytes.data,
                          parcel.bytes.len, peer->io.fd);
     tc_parcel_free(&parcel);
     if (rv == APR_SUCCESS) {
@@ -146,8 +136,8 @@ static bool others_remain(const tc_child_t *child)
 {
     const tc_peer_t *peer;
 
-    for (peer = child->peers; peer != NULL; peer = peer->next) {
-        if (peer->state != TC_PEER_DEAD && (peer->state != TC_PEER_OPEN || !can_move(peer))) {
+    for (peer = child->peers.first; peer != NULL; peer = peer->next) {
+        if (peer->state != TC_PEER_DEAD && (peer->state != TC_PEER_OPEN || !tc_peer_can_move(peer))) {
             return true;
         }
     }
@@ -203,9 +193,8 @@ static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now
 }
 
 /* What cannot move has to hurry where others wait for this child to go, and nothing else keeps it, or this does. */
-static int64_t close_due_us(const tc_peer_t *peer, bool is_crowded)
+static int64_t close_due_us(const tc_child_t *child, const tc_peer_t *peer, bool is_crowded)
 {
-    const tc_child_t *child = peer->child;
     int64_t drain_us = child->succession.drain_us;
 
     if (is_crowded && (is_last(child) || peer->bridged) && drain_us > CROWDED_US) {
@@ -215,32 +204,31 @@ static int64_t close_due_us(const tc_peer_t *peer, bool is_crowded)
 }
 
 /* What can move has all the time that this child has: it is served as long as others keep it. */
-static bool is_close_due(const tc_peer_t *peer, bool is_crowded, int64_t now_us)
+static bool is_close_due(const tc_child_t *child, const tc_peer_t *peer, bool is_crowded,
+                         int64_t now_us)
 {
-    const tc_child_t *child = peer->child;
-
-    return can_move(peer) ? is_last(child) && now_us - child->quit_us >= child->succession.drain_us
-                          : now_us >= close_due_us(peer, is_crowded);
+    return tc_peer_can_move(peer) ? is_last(child) && now_us - child->quit_us >= child->succession.drain_us
+                          : now_us >= close_due_us(child, peer, is_crowded);
 }
 
 /* Moves and closes what is due; how many were moved. What can be moved in the next turn is not closed for want of time. */
 static int part(tc_child_t *child, bool is_crowded, int64_t now_us)
 {
-    bool blocked = !child->departure.moving;
+    bool blocked = !child->peers.moving;
     tc_peer_t *peer;
     int moved = 0;
 
-    for (peer = child->peers; peer != NULL; peer = peer->next) { /* none of them is freed at once */
+    for (peer = child->peers.first; peer != NULL; peer = peer->next) { /* none of them is freed at once */
         bool stays = peer->state == TC_PEER_OPEN;
 
-        if (stays && can_move(peer) && !blocked && moved < PASS && is_ready(peer)) {
-            apr_status_t rv = move(peer);
+        if (stays && tc_peer_can_move(peer) && !blocked && moved < PASS && is_ready(peer)) {
+            apr_status_t rv = move(child, peer);
 
             blocked = rv == APR_EAGAIN;
             stays = rv != APR_SUCCESS;
             moved += !stays;
         }
-        if (stays && moved < PASS && is_close_due(peer, is_crowded, now_us)) {
+        if (stays && moved < PASS && is_close_due(child, peer, is_crowded, now_us)) {
             close_for_reload(peer);
         }
     }
@@ -262,11 +250,11 @@ static bool stays_crowded(tc_departure_t *departure, bool is_crowded, int64_t no
 /* Who was not read for the sake of the move is, when nobody is there any more to move to. */
 static void set_moving(tc_child_t *child, bool moving)
 {
-    bool was_moving = child->departure.moving;
+    bool was_moving = child->peers.moving;
     tc_peer_t *peer;
 
-    child->departure.moving = moving;
-    for (peer = was_moving && !moving ? child->peers : NULL; peer != NULL; peer = peer->next) {
+    child->peers.moving = moving;
+    for (peer = was_moving && !moving ? child->peers.first : NULL; peer != NULL; peer = peer->next) {
         tc_peer_ask_to_settle(peer);
     }
 }
@@ -284,10 +272,10 @@ static void look(tc_child_t *child)
     outlook.crowded = stays_crowded(departure, outlook.crowded, now_us);
     set_moving(child, may_move(child, &outlook, now_us));
     if (part(child, outlook.crowded, now_us) == PASS) {
-        tc_loop_again(child->loop, &departure->more);
+        tc_loop_again(child->peers.loop, &departure->more);
     }
     else {
-        tc_timer_set(tc_loop_timers(child->loop), &departure->timer, now_us + LOOK_US);
+        tc_timer_set(tc_loop_timers(child->peers.loop), &departure->timer, now_us + LOOK_US);
     }
 }
 
@@ -320,7 +308,7 @@ void tc_departure_end(tc_child_t *child)
 {
     bool server_ends = atomic_load(&child->farewell) == TC_FAREWELL_STOP;
 
-    tc_timer_clear(tc_loop_timers(child->loop), &child->departure.timer);
+    tc_timer_clear(tc_loop_timers(child->peers.loop), &child->departure.timer);
     if (child->place == NULL) {
         return;
     }

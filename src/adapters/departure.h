@@ -10,7 +10,6 @@
 #include "shared/handover.h"
 
 struct tc_child_t;
-struct tc_peer_t;
 
 /* What the glue knows of httpd's plans. */
 typedef struct {
@@ -26,7 +25,6 @@ typedef struct {
     int64_t began_us; /* 0: the child goes on */
     int64_t found_us; /* since when somebody is there to move to; 0: nobody is */
     int64_t crowded_us; /* since when no slot was free for another child; 0: one is */
-    bool moving;      /* what can be moved is not read any more */
 } tc_departure_t;
 
 /* Begins it. Again is nothing. */
@@ -34,8 +32,5 @@ void tc_departure_begin(struct tc_child_t *child);
 
 /* Ends it, and sees to what others have left behind: the loop stops. */
 void tc_departure_end(struct tc_child_t *child);
-
-/* True while this connection, which is about to move, must not be read. */
-bool tc_departure_holds(const struct tc_peer_t *peer);
 
 #endif

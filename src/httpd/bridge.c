@@ -262,7 +262,7 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
         TC_LOG_OFTEN(1, APLOG_WARNING, 0, r, "TC0054: no worker or descriptor for another connection that has to be "
                      "relayed (of at most %u)", room());
         atomic_fetch_sub(&held, 1);
-        tc_child_drop(child, adoption);
+        tc_adoption_drop(adoption, &child->peers);
         return HTTP_SERVICE_UNAVAILABLE;
     }
     bridge->r = r;
@@ -281,7 +281,7 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
         relay(bridge);
     }
     else {
-        tc_child_drop(child, adoption);
+        tc_adoption_drop(adoption, &child->peers);
     }
     close(bridge->fd);
     atomic_fetch_sub(&held, 1);

@@ -247,7 +247,7 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
     }
     if (adoption->reject_code != 0 && vhost->reject == TC_REJECT_HTTP) {
         rc = reject_in_http(r, adoption);
-        tc_child_drop(child, adoption);
+        tc_adoption_drop(adoption, &child->peers);
         return refused(vhost, reason, rc);
     }
     if (vhost->deflates) {

@@ -38,7 +38,7 @@ typedef struct {
 
 static const char *look_at_database(tc_child_t *child, tc_vhost_t *vhost)
 {
-    switch (tc_probe_store(child->loop, &vhost->store, DATABASE_US)) {
+    switch (tc_probe_store(child->peers.loop, &vhost->store, DATABASE_US)) {
     case TC_PROBE_OK:
         return "ok";
     case TC_PROBE_SILENT:

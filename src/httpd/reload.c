@@ -1,7 +1,7 @@
 /* httpd's reloads. See reload.h. */
 #include "httpd/reload.h"
 
-#include "adapters/parcel.h"
+#include "peer/parcel.h"
 
 #include <ap_mpm.h>
 #include <apr_file_info.h>

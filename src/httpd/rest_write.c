@@ -1,9 +1,9 @@
 /* POST and PATCH. See rest_parts.h. */
 #include "httpd/rest_parts.h"
 
-#include "adapters/post.h"
 #include "base/units.h"
 #include "httpd/runtime.h"
+#include "peer/post.h"
 
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -107,7 +107,7 @@ static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
     if (child == NULL) {
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
-    post = tc_post_create(child, &visit->vhost->store.store, visit->vhost->bus, visit->user,
+    post = tc_post_create(&child->peers, &visit->vhost->store.store, visit->vhost->bus, visit->user,
                           &visit->trip_id, &visit->room_id, in);
     if (!tc_post_wait(post, PATIENCE_US, &result)) {
         rc = tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);

@@ -77,11 +77,11 @@ static apr_status_t on_connection_gone(void *data)
     }
     connection->pending = NULL;
     if (adoption->ssl != NULL && !free_ssl_from_httpd(adoption->ssl, adoption->fd)) {
-        tc_child_drop(connection->child, adoption);
+        tc_adoption_drop(adoption, &connection->child->peers);
         return APR_SUCCESS;
     }
     if (tc_runtime_child() != connection->child) {
-        tc_child_drop(connection->child, adoption); /* the child is stopping */
+        tc_adoption_drop(adoption, &connection->child->peers); /* the child is stopping */
     }
     else {
         tc_metrics_add(adoption->site->metrics_slot,
@@ -331,7 +331,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
         int error = errno, scarce = error == EMFILE || error == ENFILE;
 
         TC_LOG_OFTEN(1, scarce ? APLOG_ERR : APLOG_INFO, error, r, "TC0052: no descriptor for a connection");
-        tc_child_drop(child, adoption);
+        tc_adoption_drop(adoption, &child->peers);
         return HTTP_SERVICE_UNAVAILABLE;
     }
     if (head != NULL) {
@@ -343,7 +343,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
     detach(r, status);
     if (rv != APR_SUCCESS || set_nonblocking(adoption->fd) != 0) {
         TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, rv, r, "TC0053: the client left in mid-handshake");
-        tc_child_drop(child, adoption);
+        tc_adoption_drop(adoption, &child->peers);
         return OK;
     }
     if (connection->ssl != NULL) {

@@ -4,9 +4,9 @@
  */
 #include "unit.h"
 
-#include "adapters/parcel.h"
 #include "base/limits.h"
 #include "engine/passage.h"
+#include "peer/parcel.h"
 #include "shared/handover.h"
 
 #include <errno.h>

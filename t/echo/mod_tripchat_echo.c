@@ -6,13 +6,13 @@
  *
  * Worker: the hooks and the handler. Loop: the application. RFC 6455.
  */
-#include "adapters/session.h"
 #include "base/alloc.h"
 #include "base/units.h"
 #include "codec/wire.h"
 #include "httpd/handler.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
+#include "peer/session.h"
 
 #include <http_config.h>
 #include <http_connection.h>
@@ -80,7 +80,7 @@ static int upgrade(request_rec *r, tc_handshake_out_t *handshake)
     }
     adoption = make_adoption();
     if (!tc_child_reserve(child, &adoption->claim)) {
-        tc_child_drop(child, adoption);
+        tc_adoption_drop(adoption, &child->peers);
         return HTTP_SERVICE_UNAVAILABLE;
     }
     tc_handler_negotiate(r, true, handshake, &adoption->deflate);

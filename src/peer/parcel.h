@@ -4,8 +4,8 @@
  * says which build made it; times are of the monotonic clock, which all processes share. Pure data: what makes it and
  * what lives on from it is departure.c and arrival.c.
  */
-#ifndef TC_ADAPTERS_PARCEL_H
-#define TC_ADAPTERS_PARCEL_H
+#ifndef TC_PEER_PARCEL_H
+#define TC_PEER_PARCEL_H
 
 #include "base/buf.h"
 #include "base/uuid.h"

@@ -7,12 +7,12 @@
  *     └────────────────────┘
  * Any state becomes DEAD at once when the client goes away or a deadline passes.
  */
-#ifndef TC_ADAPTERS_PEER_H
-#define TC_ADAPTERS_PEER_H
+#ifndef TC_PEER_PEER_H
+#define TC_PEER_PEER_H
 
-#include "adapters/child.h"
 #include "engine/outq.h"
 #include "engine/transport.h"
+#include "peer/adoption.h"
 #include "token/lease.h"
 
 typedef enum {
@@ -51,7 +51,7 @@ typedef struct {
 typedef struct tc_peer_t {
     tc_member_t member; /* stands first */
     const tc_peer_kind_t *kind;
-    tc_child_t *child;
+    tc_peers_t *peers;
     const tc_site_t *site;
     tc_lease_t lease;
     struct tc_peer_t *next;
@@ -84,7 +84,7 @@ typedef struct tc_peer_t {
  * adoption has no more then, and adds it to the child's.
  */
 void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *sink,
-                  tc_child_t *child, tc_adoption_t *adoption);
+                  tc_peers_t *peers, tc_adoption_t *adoption);
 
 /* Puts it into its room: a newcomer, or one that comes from another child. */
 void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption);
@@ -96,6 +96,10 @@ void tc_peer_start(tc_peer_t *peer);
 void tc_peer_destroy(tc_peer_t *peer);
 
 int64_t tc_peer_now_us(const tc_peer_t *peer);
+
+/* True when another child can go on with it; and when it is about to move there, and must not be read. */
+bool tc_peer_can_move(const tc_peer_t *peer);
+bool tc_peer_is_leaving(const tc_peer_t *peer);
 
 /* Sets the timer anew where something is due sooner than it would fire. */
 void tc_peer_arm(tc_peer_t *peer);

@@ -1,5 +1,5 @@
 /* Messages that come in requests. See post.h. */
-#include "adapters/post.h"
+#include "peer/post.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -14,7 +14,7 @@ struct tc_post_t {
     tc_member_t member; /* loop */
     atomic_uint refs;
     sem_t answered;
-    tc_child_t *child;
+    tc_peers_t *peers;
     tc_store_t *store;
     tc_bus_t *bus;
     tc_uuid_t trip_id;
@@ -85,10 +85,10 @@ static const tc_sink_t sink = {NULL, NULL, NULL, on_settled, NULL, on_stored, on
 static void deliver(tc_mail_t *mail, void *context)
 {
     tc_post_t *post = (tc_post_t *)mail;
-    tc_child_t *child = context;
 
-    tc_hub_write(child->hub, &post->member, post->store, post->bus, &post->trip_id, &post->room_id,
-                 &post->in, tc_loop_now_us(child->loop));
+    (void)context;
+    tc_hub_write(post->peers->hub, &post->member, post->store, post->bus, &post->trip_id, &post->room_id,
+                 &post->in, tc_loop_now_us(post->peers->loop));
     if (post->member.jobs == 0) {
         let_go(post); /* it was refused at once */
     }
@@ -96,7 +96,7 @@ static void deliver(tc_mail_t *mail, void *context)
 
 /* ---- worker ---- */
 
-tc_post_t *tc_post_create(tc_child_t *child, tc_store_t *store, tc_bus_t *bus, tc_user_t *user,
+tc_post_t *tc_post_create(tc_peers_t *peers, tc_store_t *store, tc_bus_t *bus, tc_user_t *user,
                           const tc_uuid_t *trip_id, const tc_uuid_t *room_id, tc_chat_in_t *in)
 {
     tc_post_t *post = tc_alloc_zero(sizeof(*post));
@@ -106,7 +106,7 @@ tc_post_t *tc_post_create(tc_child_t *child, tc_store_t *store, tc_bus_t *bus, t
     post->mail.deliver = deliver;
     post->member.sink = &sink;
     post->member.user = tc_user_ref(user);
-    post->child = child;
+    post->peers = peers;
     post->store = store;
     post->bus = bus;
     post->trip_id = *trip_id;
@@ -125,7 +125,7 @@ bool tc_post_wait(tc_post_t *post, int64_t timeout_us, tc_post_result_t *result)
     until.tv_sec = (time_t)(until_us / TC_US_PER_S);
     until.tv_nsec = (long)(until_us % TC_US_PER_S * 1000);
     atomic_fetch_add(&post->refs, 1); /* the loop's */
-    if (!tc_loop_post(post->child->loop, &post->mail)) {
+    if (!tc_loop_post(post->peers->loop, &post->mail)) {
         tc_post_unref(post);
         return false;
     }

@@ -1,5 +1,5 @@
 /* A connection's state as bytes. See parcel.h. */
-#include "adapters/parcel.h"
+#include "peer/parcel.h"
 
 static const char magic[] = "tcparcel"; /* eight bytes, and a NUL that does not travel */
 

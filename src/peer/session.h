@@ -4,11 +4,11 @@
  * can be handed on. Its states are peer.h's: our Close leads to CLOSING, the client's and a broken rule to
  * DRAINING.
  */
-#ifndef TC_ADAPTERS_SESSION_H
-#define TC_ADAPTERS_SESSION_H
+#ifndef TC_PEER_SESSION_H
+#define TC_PEER_SESSION_H
 
-#include "adapters/peer.h"
 #include "codec/reader.h"
+#include "peer/peer.h"
 
 /* What the messages of a WebSocket client go to. Called while the peer is OPEN. Loop. */
 typedef struct tc_application_t {
@@ -21,7 +21,7 @@ typedef struct tc_application_t {
 } tc_application_t;
 
 /* Takes an adoption's contents over and frees it. Loop. */
-void tc_session_create(tc_child_t *child, tc_adoption_t *adoption);
+void tc_session_create(tc_peers_t *peers, tc_adoption_t *adoption);
 
 /* The form in which a data frame goes to this client: itself, or compressed where both sides agreed to; not a reference. */
 tc_blob_t *tc_session_form(tc_peer_t *peer, tc_blob_t *frame);

@@ -1,7 +1,6 @@
 /* WebSocket clients. RFC 6455, 5 to 7. See session.h. */
-#include "adapters/session.h"
+#include "peer/session.h"
 
-#include "adapters/parcel.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -9,6 +8,7 @@
 #include "codec/close.h"
 #include "codec/wire.h"
 #include "domain/typing.h"
+#include "peer/parcel.h"
 
 #include <stdlib.h>
 
@@ -67,10 +67,10 @@ tc_blob_t *tc_session_form(tc_peer_t *peer, tc_blob_t *frame)
 {
     const session_t *session = (const session_t *)peer;
 
-    if (session->deflate.server_bits == 0 || tc_child_deflater(peer->child) == NULL) {
+    if (session->deflate.server_bits == 0 || tc_peers_deflater(peer->peers) == NULL) {
         return frame;
     }
-    return tc_wire_deflated(frame, &session->deflate, tc_child_deflater(peer->child));
+    return tc_wire_deflated(frame, &session->deflate, tc_peers_deflater(peer->peers));
 }
 
 /* A reader that does not read costs what its queue holds, then its connection. */
@@ -107,7 +107,7 @@ static void on_member_authenticate(tc_member_t *member, const char *token, const
     tc_peer_t *peer = (tc_peer_t *)member;
 
     tc_lease_renew(&peer->lease, member, token, strlen(token), client_id, tc_peer_now_us(peer),
-                   peer->child->scratch);
+                   peer->peers->scratch);
     tc_peer_arm(peer);
 }
 
@@ -153,7 +153,7 @@ static void on_control(tc_peer_t *peer, const tc_read_item_t *item)
 static tc_inflater_t *inflater_of(session_t *session)
 {
     if (!session->deflate.client_keeps) {
-        return tc_child_inflater(session->peer.child);
+        return tc_peers_inflater(session->peer.peers);
     }
     if (session->inflater == NULL) {
         session->inflater = tc_inflater_create();
@@ -229,7 +229,7 @@ static bool parses(const tc_peer_t *peer)
 static bool is_paused(const tc_peer_t *peer)
 {
     return peer->state == TC_PEER_OPEN
-           && (((const session_t *)peer)->application->is_paused(peer) || tc_departure_holds(peer));
+           && (((const session_t *)peer)->application->is_paused(peer) || tc_peer_is_leaving(peer));
 }
 
 static void note_message_begun(session_t *session)
@@ -346,7 +346,7 @@ static void take_chat_message(tc_peer_t *peer, const tc_read_item_t *message)
         close_session(peer, TC_CLOSE_UNSUPPORTED, "text messages only");
         return;
     }
-    tc_hub_on_text(peer->child->hub, &peer->member, (const char *)message->data, message->len,
+    tc_hub_on_text(peer->peers->hub, &peer->member, (const char *)message->data, message->len,
                    tc_peer_now_us(peer));
 }
 
@@ -417,7 +417,7 @@ static void release(tc_peer_t *peer)
 static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, NULL,
                                     close_session, is_portable, pack, release};
 
-void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
+void tc_session_create(tc_peers_t *peers, tc_adoption_t *adoption)
 {
     session_t *session = tc_alloc_zero(sizeof(*session));
     tc_peer_t *peer = &session->peer;
@@ -429,9 +429,9 @@ void tc_session_create(tc_child_t *child, tc_adoption_t *adoption)
     if (adoption->parcel != NULL) {
         restore(session, adoption->parcel);
     }
-    tc_peer_init(peer, &kind, &sink, child, adoption);
-    if (child->farewell_code != 0) {
-        close_session(peer, child->farewell_code, TC_FAREWELL_REASON);
+    tc_peer_init(peer, &kind, &sink, peers, adoption);
+    if (peers->farewell_code != 0) {
+        close_session(peer, peers->farewell_code, TC_FAREWELL_REASON);
     }
     else if (adoption->reject_code != 0) {
         close_session(peer, adoption->reject_code, adoption->reject_reason);

@@ -1,7 +1,6 @@
 /* Sockets that the loop holds. See peer.h. */
-#include "adapters/peer.h"
+#include "peer/peer.h"
 
-#include "adapters/parcel.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -9,6 +8,7 @@
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "codec/close.h"
+#include "peer/parcel.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,12 +19,23 @@ static const char *const state_names[] = {"open", "closing", "draining", "ending
 
 int64_t tc_peer_now_us(const tc_peer_t *peer)
 {
-    return tc_loop_now_us(peer->child->loop);
+    return tc_loop_now_us(peer->peers->loop);
 }
 
 void tc_peer_ask_to_settle(tc_peer_t *peer)
 {
-    tc_loop_defer(peer->child->loop, &peer->settle);
+    tc_loop_defer(peer->peers->loop, &peer->settle);
+}
+
+bool tc_peer_can_move(const tc_peer_t *peer)
+{
+    return peer->transport.ssl == NULL && !peer->bridged && !peer->stays && peer->member.room != NULL
+           && peer->kind->is_portable != NULL && peer->kind->is_portable(peer);
+}
+
+bool tc_peer_is_leaving(const tc_peer_t *peer)
+{
+    return peer->peers->moving && peer->state == TC_PEER_OPEN && tc_peer_can_move(peer);
 }
 
 /* ---- counting ---- */
@@ -81,7 +92,7 @@ static void tell_of_end(tc_peer_t *peer)
     subject.is_tls = peer->transport.ssl != NULL;
     subject.is_bridged = peer->bridged;
     tc_usage_encode(peer->usage, &subject, tc_clock_wall_us(), tc_peer_now_us(peer), &line);
-    tc_child_tell(peer->child, peer->site, &line);
+    peer->peers->tell(peer->peers, peer->site, &line);
     tc_buf_free(&line);
     free(peer->usage);
     peer->usage = NULL;
@@ -113,7 +124,7 @@ void tc_peer_arm(tc_peer_t *peer)
     }
 
     if (peer->timer.link == NULL || due_us < peer->timer.due_us) {
-        tc_timer_set(tc_loop_timers(peer->child->loop), &peer->timer, due_us);
+        tc_timer_set(tc_loop_timers(peer->peers->loop), &peer->timer, due_us);
     }
 }
 
@@ -155,7 +166,7 @@ void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
 /* Writes until the queue is empty or the socket full. */
 static apr_status_t write_queue(tc_peer_t *peer)
 {
-    unsigned char *scratch = tc_loop_write_buffer(peer->child->loop);
+    unsigned char *scratch = tc_loop_write_buffer(peer->peers->loop);
     struct iovec iov[TC_WRITE_BATCH_FRAMES];
     apr_status_t rv = APR_SUCCESS;
     size_t len, tried;
@@ -221,14 +232,14 @@ void tc_peer_push_always(tc_peer_t *peer, tc_blob_t *blob)
  */
 static apr_status_t write_or_wait(tc_peer_t *peer)
 {
-    bool recent = tc_peer_now_us(peer) - peer->wrote_us < peer->child->write_interval_us;
+    bool recent = tc_peer_now_us(peer) - peer->wrote_us < peer->peers->write_interval_us;
 
     if (!recent || peer->urgent || peer->state != TC_PEER_OPEN
         || peer->queue.count >= TC_WRITE_BATCH_FRAMES) {
         return write_queue(peer);
     }
     if (!tc_outq_is_empty(&peer->queue)) {
-        tc_loop_pace(peer->child->loop, &peer->paced);
+        tc_loop_pace(peer->peers->loop, &peer->paced);
     }
     return APR_SUCCESS;
 }
@@ -278,7 +289,7 @@ static void on_end(tc_peer_t *peer, apr_status_t rv)
 
 static void read_socket(tc_peer_t *peer)
 {
-    unsigned char *buffer = tc_loop_read_buffer(peer->child->loop);
+    unsigned char *buffer = tc_loop_read_buffer(peer->peers->loop);
     apr_status_t rv = APR_SUCCESS;
     int turns;
 
@@ -308,7 +319,7 @@ static void read_socket(tc_peer_t *peer)
         }
     }
     if (rv == APR_SUCCESS) {
-        tc_loop_again(peer->child->loop, &peer->read_more);
+        tc_loop_again(peer->peers->loop, &peer->read_more);
     }
     else if (rv != APR_EAGAIN) {
         on_end(peer, rv);
@@ -360,7 +371,7 @@ static unsigned wanted_events(const tc_peer_t *peer)
 
 static void watch(tc_peer_t *peer)
 {
-    apr_status_t rv = tc_loop_watch(peer->child->loop, &peer->io, wanted_events(peer));
+    apr_status_t rv = tc_loop_watch(peer->peers->loop, &peer->io, wanted_events(peer));
 
     if (rv != APR_SUCCESS) {
         static tc_log_limit_t limit = TC_LOG_LIMIT(1);
@@ -376,16 +387,16 @@ static void watch(tc_peer_t *peer)
 
 static void leave_room(tc_peer_t *peer)
 {
-    tc_hub_leave(peer->child->hub, &peer->member, tc_peer_now_us(peer));
+    tc_hub_leave(peer->peers->hub, &peer->member, tc_peer_now_us(peer));
 }
 
 static void hang_up(tc_peer_t *peer)
 {
     tell_of_end(peer);
-    (void)tc_loop_watch(peer->child->loop, &peer->io, 0);
-    tc_timer_clear(tc_loop_timers(peer->child->loop), &peer->timer);
+    (void)tc_loop_watch(peer->peers->loop, &peer->io, 0);
+    tc_timer_clear(tc_loop_timers(peer->peers->loop), &peer->timer);
     tc_transport_close(&peer->transport);
-    tc_child_release(peer->child, &peer->claim);
+    peer->peers->release(peer->peers, &peer->claim);
 }
 
 static void free_peer(tc_peer_t *peer)
@@ -411,7 +422,7 @@ static void settle_dead(tc_peer_t *peer)
         return; /* it died of this very run and comes by once more */
     }
     if (peer->read_more.queued || peer->paced.queued) {
-        tc_loop_pace(peer->child->loop, &peer->settle);
+        tc_loop_pace(peer->peers->loop, &peer->settle);
     }
     else if (peer->member.jobs == 0) {
         free_peer(peer);
@@ -444,7 +455,7 @@ static void settle(tc_peer_t *peer)
     }
     watch(peer);
     if ((peer->cut_short || peer->input != NULL) && !peer->kind->is_paused(peer)) {
-        tc_loop_again(peer->child->loop, &peer->read_more);
+        tc_loop_again(peer->peers->loop, &peer->read_more);
     }
 }
 
@@ -508,15 +519,15 @@ static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
 }
 
 void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *sink,
-                  tc_child_t *child, tc_adoption_t *adoption)
+                  tc_peers_t *peers, tc_adoption_t *adoption)
 {
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     peer->kind = kind;
     peer->member.sink = sink;
-    peer->member.id = ++child->last_peer_id;
+    peer->member.id = ++peers->last_id;
     peer->member.user = adoption->user;
     peer->member.cursor = -1;
-    peer->child = child;
+    peer->peers = peers;
     peer->site = adoption->site;
     peer->lease = adoption->lease;
     peer->claim = adoption->claim;
@@ -534,12 +545,12 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     peer->counted_as = (uint8_t)transport_of(adoption);
     count_in_state(peer, true);
     tc_outq_init(&peer->queue);
-    peer->next = child->peers;
-    peer->link = &child->peers;
+    peer->next = peers->first;
+    peer->link = &peers->first;
     if (peer->next != NULL) {
         peer->next->link = &peer->next;
     }
-    child->peers = peer;
+    peers->first = peer;
     begin_usage(peer, adoption);
     if (adoption->parcel != NULL) {
         restore(peer, adoption->parcel);
@@ -554,7 +565,7 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
 
 void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
 {
-    tc_hub_t *hub = peer->child->hub;
+    tc_hub_t *hub = peer->peers->hub;
 
     if (peer->member.cursor >= 0) {
         tc_hub_rejoin(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
@@ -570,7 +581,7 @@ void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
 void tc_peer_start(tc_peer_t *peer)
 {
     tc_peer_arm(peer);
-    tc_loop_again(peer->child->loop, &peer->read_more);
+    tc_loop_again(peer->peers->loop, &peer->read_more);
     tc_peer_ask_to_settle(peer);
 }
 

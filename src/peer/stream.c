@@ -1,8 +1,6 @@
 /* Streams of events and long polls. See stream.h. */
-#include "adapters/stream.h"
+#include "peer/stream.h"
 
-#include "adapters/parcel.h"
-#include "adapters/peer.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -10,6 +8,8 @@
 #include "codec/close.h"
 #include "codec/page.h"
 #include "codec/wire.h"
+#include "peer/parcel.h"
+#include "peer/peer.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -312,21 +312,21 @@ static void watch_for_loss(const tc_peer_t *peer)
     (void)setsockopt(peer->io.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 }
 
-void tc_stream_create(tc_child_t *child, tc_adoption_t *adoption)
+void tc_stream_create(tc_peers_t *peers, tc_adoption_t *adoption)
 {
     stream_t *stream = tc_alloc_zero(sizeof(*stream));
     tc_peer_t *peer = &stream->peer;
 
     stream->request = adoption->stream;
-    tc_peer_init(peer, &kind, &sink, child, adoption);
+    tc_peer_init(peer, &kind, &sink, peers, adoption);
     stream->since_us = tc_peer_now_us(peer);
     watch_for_loss(peer);
     if (adoption->parcel != NULL) {
         stream->since_us = peer->wrote_us;
     }
     peer->member.after = adoption->after; /* a poll is answered by it even if it gets into no room */
-    if (child->farewell_code != 0) {
-        close_stream(peer, child->farewell_code, TC_FAREWELL_REASON);
+    if (peers->farewell_code != 0) {
+        close_stream(peer, peers->farewell_code, TC_FAREWELL_REASON);
     }
     else {
         tc_peer_join(peer, adoption);

@@ -3,10 +3,10 @@
  * so that there is one way in. Belongs to both, and goes with the last of them: a worker that gives up
  * leaves it to the loop.
  */
-#ifndef TC_ADAPTERS_POST_H
-#define TC_ADAPTERS_POST_H
+#ifndef TC_PEER_POST_H
+#define TC_PEER_POST_H
 
-#include "adapters/child.h"
+#include "peer/peers.h"
 
 typedef struct tc_post_t tc_post_t;
 
@@ -24,7 +24,7 @@ typedef struct {
  * Makes one, with a reference of the caller's. Takes the contents of `in` over, and a reference to `user` of
  * its own.
  */
-tc_post_t *tc_post_create(tc_child_t *child, tc_store_t *store, tc_bus_t *bus, tc_user_t *user,
+tc_post_t *tc_post_create(tc_peers_t *peers, tc_store_t *store, tc_bus_t *bus, tc_user_t *user,
                           const tc_uuid_t *trip_id, const tc_uuid_t *room_id, tc_chat_in_t *in);
 
 /* Gives it to the loop and waits; false when that has ended or nothing was heard for `timeout_us`. Worker. */

@@ -1,0 +1,18 @@
+/* All peers of a child. See peers.h. */
+#include "peer/peers.h"
+
+tc_deflater_t *tc_peers_deflater(tc_peers_t *peers)
+{
+    if (peers->deflater == NULL) {
+        peers->deflater = tc_deflater_create();
+    }
+    return peers->deflater;
+}
+
+tc_inflater_t *tc_peers_inflater(tc_peers_t *peers)
+{
+    if (peers->inflater == NULL) {
+        peers->inflater = tc_inflater_create();
+    }
+    return peers->inflater;
+}
