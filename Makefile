@@ -32,7 +32,7 @@ LIBS     := -ljson-c -ljwt -lhiredis -lz -lssl -lcrypto
 
 # The layers, lowest first; t/00-unit/layers.t holds their includes to this order.
 PURE     := base codec domain engine
-LAYERS   := $(PURE) token shared store bus peer adapters httpd
+LAYERS   := $(PURE) token shared store bus peer child httpd
 PURE_SRC := $(sort $(foreach layer,$(PURE),$(wildcard src/$(layer)/*.c)))
 SRC      := mod_tripchat.c $(sort $(foreach layer,$(LAYERS),$(wildcard src/$(layer)/*.c)))
 OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)

@@ -4,7 +4,7 @@
 #ifndef TC_HTTPD_ADMISSION_H
 #define TC_HTTPD_ADMISSION_H
 
-#include "adapters/child.h"
+#include "child/child.h"
 #include "httpd/vhost.h"
 
 #include <httpd.h>

@@ -5,7 +5,7 @@
 #ifndef TC_HTTPD_AUTHORIZE_H
 #define TC_HTTPD_AUTHORIZE_H
 
-#include "adapters/child.h"
+#include "child/child.h"
 #include "httpd/vhost.h"
 
 /* A request on its way in. The database's connection is its own until tc_visit_end(). */

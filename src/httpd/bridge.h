@@ -6,7 +6,7 @@
 #ifndef TC_HTTPD_BRIDGE_H
 #define TC_HTTPD_BRIDGE_H
 
-#include "adapters/child.h"
+#include "child/child.h"
 
 #include <httpd.h>
 

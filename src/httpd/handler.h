@@ -5,7 +5,7 @@
 #ifndef TC_HTTPD_HANDLER_H
 #define TC_HTTPD_HANDLER_H
 
-#include "adapters/child.h"
+#include "child/child.h"
 #include "codec/handshake.h"
 
 #include <httpd.h>

@@ -5,7 +5,7 @@
 #ifndef TC_HTTPD_RELOAD_H
 #define TC_HTTPD_RELOAD_H
 
-#include "adapters/child.h"
+#include "child/child.h"
 #include "httpd/vhost.h"
 
 #include <httpd.h>

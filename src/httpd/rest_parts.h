@@ -5,7 +5,7 @@
 #ifndef TC_HTTPD_REST_PARTS_H
 #define TC_HTTPD_REST_PARTS_H
 
-#include "adapters/child.h"
+#include "child/child.h"
 #include "httpd/authorize.h"
 
 /* ---- answers, rest_reply.c: they return what the handler returns ---- */

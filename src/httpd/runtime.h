@@ -5,7 +5,7 @@
 #ifndef TC_HTTPD_RUNTIME_H
 #define TC_HTTPD_RUNTIME_H
 
-#include "adapters/child.h"
+#include "child/child.h"
 #include "httpd/vhost.h"
 
 #include <ap_mpm.h>

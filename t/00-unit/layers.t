@@ -12,7 +12,7 @@ my $top = "$FindBin::Bin/../..";
 
 # The floors of the house, lowest first. A folder may include itself and what stands on lower floors, not its neighbour.
 my @floors = (
-    [qw(base)], [qw(codec)], [qw(domain)], [qw(engine)], [qw(token shared)], [qw(store bus)], [qw(peer)], [qw(adapters)], [qw(httpd)],
+    [qw(base)], [qw(codec)], [qw(domain)], [qw(engine)], [qw(token shared)], [qw(store bus)], [qw(peer)], [qw(child)], [qw(httpd)],
 );
 # The engine moves bytes that it does not understand.
 my %narrower = (engine => [qw(base)]);
@@ -41,7 +41,7 @@ my %must_not = (
     store    => [$httpd],
     bus      => [$httpd, $database],
     peer     => [$httpd, $database],
-    adapters => [$httpd],
+    child    => [$httpd],
     httpd    => [],
 );
 

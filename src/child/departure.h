@@ -3,8 +3,8 @@
  * soon as one takes it; the others are closed with 1012, spread over the time that there is. Until then all of them
  * are served as ever. The loop's.
  */
-#ifndef TC_ADAPTERS_DEPARTURE_H
-#define TC_ADAPTERS_DEPARTURE_H
+#ifndef TC_CHILD_DEPARTURE_H
+#define TC_CHILD_DEPARTURE_H
 
 #include "engine/loop.h"
 #include "shared/handover.h"

@@ -1,5 +1,5 @@
 /* The log of connections that have ended. See journal.h. */
-#include "adapters/journal.h"
+#include "child/journal.h"
 
 #include "base/alloc.h"
 #include "base/limits.h"

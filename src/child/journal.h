@@ -3,8 +3,8 @@
  * program behind a pipe, may be slow, and the loop may not wait. What does not fit into its queue is dropped and
  * counted.
  */
-#ifndef TC_ADAPTERS_JOURNAL_H
-#define TC_ADAPTERS_JOURNAL_H
+#ifndef TC_CHILD_JOURNAL_H
+#define TC_CHILD_JOURNAL_H
 
 #include "base/buf.h"
 

@@ -1,12 +1,12 @@
 /* How connections come to a child. See arrival.h. */
-#include "adapters/arrival.h"
+#include "child/arrival.h"
 
-#include "adapters/child.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/units.h"
+#include "child/child.h"
 #include "codec/close.h"
 #include "codec/wire.h"
 #include "peer/parcel.h"

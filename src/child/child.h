@@ -3,13 +3,13 @@
  * the orders in which they start and stop. Knows nothing of httpd; the glue starts it with the child's first
  * connection and stops it with the child.
  */
-#ifndef TC_ADAPTERS_CHILD_H
-#define TC_ADAPTERS_CHILD_H
+#ifndef TC_CHILD_CHILD_H
+#define TC_CHILD_CHILD_H
 
-#include "adapters/arrival.h"
-#include "adapters/departure.h"
 #include "base/mail.h"
 #include "bus/redis.h"
+#include "child/arrival.h"
+#include "child/departure.h"
 #include "engine/worker_thread.h"
 #include "peer/adoption.h"
 #include "peer/peers.h"

@@ -1,12 +1,12 @@
 /* How connections leave a child that ends. See departure.h. */
-#include "adapters/departure.h"
+#include "child/departure.h"
 
-#include "adapters/child.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "base/units.h"
+#include "child/child.h"
 #include "codec/close.h"
 #include "peer/parcel.h"
 #include "peer/peer.h"

@@ -1,11 +1,11 @@
 /* What one httpd child runs for the chat. See child.h. */
-#include "adapters/child.h"
+#include "child/child.h"
 
-#include "adapters/journal.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "child/journal.h"
 #include "codec/close.h"
 #include "engine/transport.h"
 #include "peer/parcel.h"

@@ -2,8 +2,8 @@
  * How connections come from a child that ends to one that goes on. Children that take them share them out: who has
  * more than another lets that one go first. The loop's.
  */
-#ifndef TC_ADAPTERS_ARRIVAL_H
-#define TC_ADAPTERS_ARRIVAL_H
+#ifndef TC_CHILD_ARRIVAL_H
+#define TC_CHILD_ARRIVAL_H
 
 #include "engine/loop.h"
 #include "shared/handover.h"
