@@ -4,7 +4,6 @@
 #include <apr_file_io.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
-#include <http_core.h>
 #include <http_log.h>
 
 APLOG_USE_MODULE(tripchat);
@@ -19,7 +18,7 @@ static int failed(server_rec *server, apr_status_t rv, const char *what)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static int open_target(server_rec *server, const char *target, int *fd, apr_pool_t *pconf)
+int tc_connection_log_open(server_rec *server, const char *target, int *fd, apr_pool_t *pconf)
 {
     apr_os_file_t os_file;
     apr_file_t *file = NULL;
@@ -47,22 +46,4 @@ static int open_target(server_rec *server, const char *target, int *fd, apr_pool
     }
     *fd = os_file;
     return OK;
-}
-
-int tc_connection_log_open(server_rec *server, tc_vhost_t *vhost, const tc_vhost_t *others, apr_pool_t *pconf)
-{
-    const char *target = tc_config_text(tc_config_of(server), TC_D_CONNECTION_LOG);
-
-    vhost->connection_log = target;
-    if (target == NULL || strcasecmp(target, "off") == 0
-        || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
-        return OK; /* httpd reads its configuration twice when it starts */
-    }
-    for (; others != NULL; others = others->next) {
-        if (others->site.connection_log > 0 && strcmp(others->connection_log, target) == 0) {
-            vhost->site.connection_log = others->site.connection_log;
-            return OK;
-        }
-    }
-    return open_target(server, target, &vhost->site.connection_log, pconf);
 }

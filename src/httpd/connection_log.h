@@ -1,15 +1,15 @@
 /*
- * Opens what sites write their connection logs to (TripChatConnectionLog), as root, before there are children.
+ * Opens what sites write their connection logs to (TripChatConnectionLog).
  */
 #ifndef TC_HTTPD_CONNECTION_LOG_H
 #define TC_HTTPD_CONNECTION_LOG_H
 
-#include "httpd/vhost.h"
+#include "httpd/config.h"
 
 /*
- * Sets the site's descriptor, 0 where it has no such log. Sites of the list that name the same one share it. OK, or what
- * is wrong on the error log.
+ * Opens `target`, a file's name or | and a program, for appending; *fd lasts as long as pconf. OK, or what is wrong on
+ * the error log. Before there are children, as root.
  */
-int tc_connection_log_open(server_rec *server, tc_vhost_t *vhost, const tc_vhost_t *others, apr_pool_t *pconf);
+int tc_connection_log_open(server_rec *server, const char *target, int *fd, apr_pool_t *pconf);
 
 #endif

@@ -8,7 +8,9 @@
 #include "httpd/admission.h"
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
+#include "httpd/handlers.h"
 #include "httpd/often.h"
+#include "httpd/query.h"
 #include "httpd/runtime.h"
 #include "httpd/scrub.h"
 #include "httpd/takeover.h"
@@ -18,13 +20,6 @@
 #include <http_protocol.h>
 
 APLOG_USE_MODULE(tripchat);
-
-#define HANDLER_NAME "tripchat-websocket"
-
-int tc_handler_is_ours(const request_rec *r)
-{
-    return r->handler != NULL && strcmp(r->handler, HANDLER_NAME) == 0;
-}
 
 /* An answer in words, for whoever came without a WebSocket. */
 static int answer(request_rec *r, int status, const char *words)
@@ -268,7 +263,7 @@ int tc_handler(request_rec *r)
     int64_t after;
     int wait_s;
 
-    if (!tc_handler_is_ours(r)) {
+    if (!tc_handler_is(r, TC_HANDLER_WEBSOCKET)) {
         return DECLINED;
     }
     if (vhost == NULL) {
@@ -290,7 +285,7 @@ int tc_handler(request_rec *r)
                        answer_later(r, HTTP_TOO_MANY_REQUESTS, wait_s,
                                     "Too many connections from your address."));
     }
-    if (!tc_credentials_number(r, "after", &after)) {
+    if (!tc_query_number(r, "after", &after)) {
         return refused(vhost, TC_L_REASON_MALFORMED,
                        answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event."));
     }

@@ -10,9 +10,6 @@
 
 #include <httpd.h>
 
-/* True when the request's handler is the chat's. */
-int tc_handler_is_ours(const request_rec *r);
-
 /* Hook. */
 int tc_handler(request_rec *r);
 

@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "base/units.h"
+#include "httpd/handlers.h"
 #include "httpd/monitor.h"
 #include "httpd/often.h"
 #include "httpd/runtime.h"
@@ -16,7 +17,6 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define HANDLER_NAME "tripchat-health"
 #define DATABASE_US (2 * TC_US_PER_S)
 #define REDIS_US (2 * TC_US_PER_S) /* for a first heartbeat */
 #define LOOK_AGAIN_US (20 * TC_US_PER_MS)
@@ -162,7 +162,7 @@ int tc_health_handler(request_rec *r)
     tc_child_t *child;
     int rc;
 
-    if (r->handler == NULL || strcmp(r->handler, HANDLER_NAME) != 0) {
+    if (!tc_handler_is(r, TC_HANDLER_HEALTH)) {
         return DECLINED;
     }
     if (vhost == NULL) {

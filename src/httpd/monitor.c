@@ -1,6 +1,7 @@
 /* What is shown of the counts. See monitor.h. */
 #include "httpd/monitor.h"
 
+#include "httpd/handlers.h"
 #include "httpd/reload.h"
 #include "shared/exposition.h"
 
@@ -13,7 +14,6 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define HANDLER_NAME "tripchat-metrics"
 #define RETAINED "mod_tripchat: counts"
 
 #ifndef TC_VERSION
@@ -95,7 +95,7 @@ int tc_monitor_handler(request_rec *r)
     tc_buf_t page = TC_BUF_INIT;
     int rc;
 
-    if (r->handler == NULL || strcmp(r->handler, HANDLER_NAME) != 0) {
+    if (!tc_handler_is(r, TC_HANDLER_METRICS)) {
         return DECLINED;
     }
     if (board == NULL) {

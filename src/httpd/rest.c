@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "httpd/credentials.h"
+#include "httpd/handlers.h"
 #include "httpd/often.h"
 #include "httpd/rest_parts.h"
 
@@ -12,7 +13,6 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define HANDLER_NAME "tripchat-rest"
 #define ROOT "/api/v1/chat/"
 
 typedef enum { PATH_UNKNOWN, PATH_ROOM, PATH_LIST, PATH_MESSAGES, PATH_MESSAGE } path_e;
@@ -22,11 +22,6 @@ typedef struct {
     path_e path;
     const char *id;
 } route_t;
-
-int tc_rest_is_ours(const request_rec *r)
-{
-    return r->handler != NULL && strcmp(r->handler, HANDLER_NAME) == 0;
-}
 
 /* ---- where to ---- */
 
@@ -178,7 +173,7 @@ int tc_rest_handler(request_rec *r)
     tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
     int rc, status;
 
-    if (!tc_rest_is_ours(r)) {
+    if (!tc_handler_is(r, TC_HANDLER_REST)) {
         return DECLINED;
     }
     if (vhost == NULL) {

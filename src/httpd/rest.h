@@ -8,9 +8,6 @@
 
 #include <httpd.h>
 
-/* True when the request's handler is this one. */
-int tc_rest_is_ours(const request_rec *r);
-
 /* Hook. */
 int tc_rest_handler(request_rec *r);
 

@@ -8,7 +8,7 @@
 #include "codec/page.h"
 #include "domain/history.h"
 #include "httpd/admission.h"
-#include "httpd/credentials.h"
+#include "httpd/query.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
 #include "store/jobs.h"
@@ -39,7 +39,7 @@ static const char *read_query(request_rec *r, query_t *query)
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!tc_credentials_number(r, names[i], numbers[i])) {
+        if (!tc_query_number(r, names[i], numbers[i])) {
             return names[i];
         }
     }

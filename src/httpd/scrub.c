@@ -2,9 +2,8 @@
 #include "httpd/scrub.h"
 
 #include "httpd/config.h"
-#include "httpd/credentials.h"
-#include "httpd/handler.h"
-#include "httpd/rest.h"
+#include "httpd/handlers.h"
+#include "httpd/query.h"
 
 #include <ap_expr.h>
 #include <apr_strings.h>
@@ -95,7 +94,7 @@ static void set_line(request_rec *r, line_t line)
 /* Takes the query's token out of all that tells of it. One that was taken out before stays what it was. */
 static void hide_query_token(request_rec *r, scrubbed_t *scrubbed)
 {
-    const char *token = tc_credentials_parameter(r, TOKEN);
+    const char *token = tc_query_parameter(r, TOKEN);
 
     if (token == NULL || strcmp(token, MASK) == 0) {
         return;
@@ -152,7 +151,7 @@ static bool will_be_ours(request_rec *r)
     }
     core = ap_get_core_module_config(copy.per_dir_config);
     copy.handler = core->expr_handler ? ap_expr_str_exec(&copy, core->expr_handler, &wrong) : NULL;
-    return tc_handler_is_ours(&copy) || tc_rest_is_ours(&copy);
+    return tc_handler_is_chat(&copy);
 }
 
 /* Hides what there is of tokens in a request. */
@@ -255,7 +254,7 @@ int tc_scrub_quick_handler(request_rec *r, int lookup)
 /* Some come here by another URL that was rewritten to one of the chat's, or by a handler that no <Location> has set. */
 int tc_scrub_fixups(request_rec *r)
 {
-    if (tc_handler_is_ours(r) || tc_rest_is_ours(r)) {
+    if (tc_handler_is_chat(r)) {
         hide(r)->for_good = true;
     }
     return DECLINED;

@@ -7,6 +7,7 @@
 #include "httpd/keys.h"
 
 #include <apr_strings.h>
+#include <http_core.h>
 #include <http_log.h>
 
 APLOG_USE_MODULE(tripchat);
@@ -171,6 +172,25 @@ tc_redis_door_t *tc_vhosts_doors(tc_vhost_t *vhost)
     return doors;
 }
 
+/* Sites that name the same log share it. */
+static int open_connection_log(server_rec *server, tc_vhost_t *vhost, const tc_vhost_t *others, apr_pool_t *pconf)
+{
+    const char *target = tc_config_text(tc_config_of(server), TC_D_CONNECTION_LOG);
+
+    vhost->connection_log = target;
+    if (target == NULL || strcasecmp(target, "off") == 0
+        || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK; /* httpd reads its configuration twice when it starts */
+    }
+    for (; others != NULL; others = others->next) {
+        if (others->site.connection_log > 0 && strcmp(others->connection_log, target) == 0) {
+            vhost->site.connection_log = others->site.connection_log;
+            return OK;
+        }
+    }
+    return tc_connection_log_open(server, target, &vhost->site.connection_log, pconf);
+}
+
 int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
                    const tc_dbd_gate_t *gate, tc_vhost_t **first)
 {
@@ -197,7 +217,7 @@ int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server
         if (rc != OK) {
             return rc;
         }
-        rc = tc_connection_log_open(server, config->vhost, *first, pconf);
+        rc = open_connection_log(server, config->vhost, *first, pconf);
         if (rc != OK) {
             return rc;
         }

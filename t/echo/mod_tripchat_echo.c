@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "codec/wire.h"
 #include "httpd/handler.h"
+#include "httpd/handlers.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
 #include "peer/session.h"
@@ -92,7 +93,7 @@ static int handle(request_rec *r)
 {
     tc_handshake_out_t handshake;
 
-    if (r->handler == NULL || strcmp(r->handler, HANDLER_NAME) != 0) {
+    if (!tc_handler_is(r, HANDLER_NAME)) {
         return DECLINED;
     }
     tc_handler_check_handshake(r, &handshake);

@@ -1,0 +1,27 @@
+/*
+ * What a <Location> says with SetHandler: the names of the chat's handlers.
+ */
+#ifndef TC_HTTPD_HANDLERS_H
+#define TC_HTTPD_HANDLERS_H
+
+#include <httpd.h>
+#include <stdbool.h>
+
+#define TC_HANDLER_WEBSOCKET "tripchat-websocket"
+#define TC_HANDLER_REST "tripchat-rest"
+#define TC_HANDLER_METRICS "tripchat-metrics"
+#define TC_HANDLER_HEALTH "tripchat-health"
+
+/* True when that handler is to answer the request. Worker. */
+static inline bool tc_handler_is(const request_rec *r, const char *name)
+{
+    return r->handler != NULL && strcmp(r->handler, name) == 0;
+}
+
+/* True when it is one of those that take a token. Worker. */
+static inline bool tc_handler_is_chat(const request_rec *r)
+{
+    return tc_handler_is(r, TC_HANDLER_WEBSOCKET) || tc_handler_is(r, TC_HANDLER_REST);
+}
+
+#endif
