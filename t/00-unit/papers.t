@@ -20,11 +20,12 @@ sub text_of {
     return scalar <$file>;
 }
 
-# As GitHub makes anchors of headings.
+# As GitHub makes anchors of headings; an <a id="…"> before a heading keeps its former one.
 sub anchors_of {
     my ($path) = @_;
     my $text = text_of($path) =~ s/^ *```.*?^ *```$//gmsr;
-    return map { lc =~ s/[^\w\- ]//gr =~ tr/ /-/r } $text =~ /^\#+ (.*)$/gm;
+    my @former = $text =~ /^<a id="([^"]+)"><\/a>$/gm;
+    return @former, map { lc =~ s/[^\w\- ]//gr =~ tr/ /-/r } $text =~ /^\#+ (.*)$/gm;
 }
 
 # [file, anchor] of each link that leads to no other site.
