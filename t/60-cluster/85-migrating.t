@@ -82,7 +82,7 @@ sub run_script {
 sub count_of { my ($table) = @_; return ($database->sql("SELECT count(*) FROM $table"))[0] }
 
 # The statement that is indented in the paper's list.
-sub by_sql { return (blocks_of(PAPER, 'What of Django stays', 'sql'))[0] }
+sub by_sql { return (blocks_of(PAPER, 'Django code that reads or writes messages', 'sql'))[0] }
 
 subtest 'the chat\'s tables come beside Django\'s' => sub {
     my $before = $postgres->dump($database);
