@@ -8,6 +8,8 @@
 #include "base/units.h"
 #include "codec/close.h"
 #include "domain/access.h"
+#include "domain/room_fetch.h"
+#include "domain/room_serve.h"
 #include "domain/speak.h"
 #include "domain/typing.h"
 

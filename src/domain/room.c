@@ -1,10 +1,9 @@
-/* A live room: who is in it, and how events reach them. See room.h. */
+/* A live room: who is in it, and how an event is handed over. See room.h. */
 #include "domain/room.h"
 
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/metrics.h"
-#include "domain/room_parts.h"
 
 #include <stdlib.h>
 
@@ -38,7 +37,7 @@ void tc_room_destroy(tc_room_t *room)
     free(room);
 }
 
-static void add_member(tc_room_t *room, tc_member_t *member)
+void tc_room_add(tc_room_t *room, tc_member_t *member)
 {
     if (room->count == room->size) {
         room->size = room->size ? room->size * 2 : 4;
@@ -47,22 +46,6 @@ static void add_member(tc_room_t *room, tc_member_t *member)
     member->room = room;
     member->index = room->count;
     room->members[room->count++] = member;
-}
-
-void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
-{
-    add_member(room, member);
-    member->cursor = -1;
-    member->after = after;
-    member->lost = false;
-    tc_room_serve(room, member, NULL);
-}
-
-void tc_room_rejoin(tc_room_t *room, tc_member_t *member)
-{
-    add_member(room, member);
-    tc_room_hear(room, member->cursor);
-    tc_room_serve(room, member, NULL);
 }
 
 bool tc_room_owes(const tc_room_t *room, const tc_member_t *member)
@@ -251,4 +234,15 @@ void tc_room_confirm_until(tc_room_t *room, tc_member_t *member, int64_t seq)
         }
         tc_confirm_destroy(confirm);
     }
+}
+
+tc_event_t *tc_room_copy_of(const tc_room_t *room, tc_event_t *event)
+{
+    tc_event_t *known = tc_timeline_get(&room->timeline, event->seq);
+    tc_event_t *held;
+
+    for (held = room->held; known == NULL && held != NULL; held = held->next_held) {
+        known = held->seq == event->seq ? held : NULL;
+    }
+    return known ? known : event;
 }

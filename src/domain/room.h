@@ -1,7 +1,9 @@
 /*
  * A live room: its members, its timeline, and the rule that makes every member see each event once and
  * in seq order (promise 3): an event goes to the members whose cursor stands right before it; whoever
- * is elsewhere is brought there from the timeline or the store. The loop's; time is passed in.
+ * is elsewhere is brought there from the timeline or the store. Here is who is in it and how an event is handed over;
+ * room_serve.h decides what a member is brought, room_fetch.h takes in what the store says. The loop's; time is passed
+ * in.
  */
 #ifndef TC_DOMAIN_ROOM_H
 #define TC_DOMAIN_ROOM_H
@@ -59,15 +61,9 @@ tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *tri
 /* Frees an empty room without jobs in flight. */
 void tc_room_destroy(tc_room_t *room);
 
-/* Adds a member and brings it its history, now or when the store has answered. */
-void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after);
+/* Adds a member; what it is brought is room_serve.h's. Takes one out, with what it is owed. */
+void tc_room_add(tc_room_t *room, tc_member_t *member);
 void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us);
-
-/*
- * Adds a member that was in this room of another child and has seen its events up to member->cursor: it gets
- * what follows, and no history again. While the store does not answer it waits.
- */
-void tc_room_rejoin(tc_room_t *room, tc_member_t *member);
 
 /* True while a member has something to come that only this child knows of: an answer to what it said. */
 bool tc_room_owes(const tc_room_t *room, const tc_member_t *member);
@@ -89,23 +85,30 @@ void tc_room_remove_write(tc_room_t *room, tc_job_t *job);
  */
 void tc_room_confirm(tc_room_t *room, const tc_job_t *job);
 
-/* Takes back a LOAD or EVENTS job of this room; the caller destroys it. */
-void tc_room_on_load(tc_room_t *room, tc_job_t *job);
-void tc_room_on_events(tc_room_t *room, tc_job_t *job);
-
-/* The store does not answer: turns those away who wait for their history. */
-void tc_room_give_up_waiting(tc_room_t *room);
-
-/* Asks the store again for what is missing, if something is and nothing is under way. */
-void tc_room_retry(tc_room_t *room);
-
-/* True when something is missing and nothing is under way that brings it. */
-bool tc_room_is_behind(const tc_room_t *room);
-
 /* The room is said to have come as far as `seq`. */
 void tc_room_hear(tc_room_t *room, int64_t seq);
 
 /* Sends a frame to every member whose user is another and who has its history. */
 void tc_room_send_others(tc_room_t *room, const char *user_id, tc_blob_t *frame);
+
+/* ---- for room_serve.c and room_fetch.c ---- */
+
+/* Shows a member the event that follows its cursor; whom it answers gets its own copy in its place. */
+void tc_room_hand_over(tc_room_t *room, tc_member_t *member, tc_event_t *event);
+
+/* Gives a member what it is owed up to `seq`, events that it will not be shown any more. */
+void tc_room_confirm_until(tc_room_t *room, tc_member_t *member, int64_t seq);
+
+/* Adds the room's next event to its timeline and shows it to those who have seen all before it. */
+void tc_room_deliver(tc_room_t *room, tc_event_t *event);
+
+/* Delivers early events whose turn has come and drops those that have been seen. */
+void tc_room_release_held(tc_room_t *room);
+
+/* Takes an early event out of its list; the reference is the caller's. */
+tc_event_t *tc_room_unhold(tc_room_t *room, tc_event_t **at);
+
+/* The room's own copy of a fetched event, or else `event`: one is enough to keep. No reference. */
+tc_event_t *tc_room_copy_of(const tc_room_t *room, tc_event_t *event);
 
 #endif

@@ -1,12 +1,13 @@
-/* How members of a room come by their history. See room.h. */
-#include "domain/room_parts.h"
+/* How members of a room come by what they have not seen. See room_serve.h. */
+#include "domain/room_serve.h"
 
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "codec/close.h"
+#include "domain/room_fetch.h"
 
 /* Nobody knows what the member asked for. */
-void tc_room_dismiss(tc_member_t *member, tc_job_status_e status)
+static void dismiss(tc_member_t *member, tc_job_status_e status)
 {
     member->waiting = member->resuming = false;
     if (status == TC_JOB_GONE) {
@@ -17,7 +18,7 @@ void tc_room_dismiss(tc_member_t *member, tc_job_status_e status)
     }
 }
 
-void tc_room_start_load(tc_room_t *room)
+static void start_load(tc_room_t *room)
 {
     if (!room->loading) {
         room->loading =
@@ -34,9 +35,9 @@ static bool can_wait(const tc_member_t *member)
 static void wait_for_load(tc_room_t *room, tc_member_t *member)
 {
     member->waiting = true;
-    tc_room_start_load(room);
+    start_load(room);
     if (!room->loading && !can_wait(member)) {
-        tc_room_dismiss(member, TC_JOB_UNAVAILABLE);
+        dismiss(member, TC_JOB_UNAVAILABLE);
     }
 }
 
@@ -45,7 +46,7 @@ static void wait_for_load(tc_room_t *room, tc_member_t *member)
  * for all of them, from a little before the one that lacks the most: whoever comes while it is under way
  * most likely finds his answer in it, too.
  */
-void tc_room_start_resume(tc_room_t *room)
+static void start_resume(tc_room_t *room)
 {
     int64_t after = INT64_MAX;
     unsigned i;
@@ -63,19 +64,34 @@ void tc_room_start_resume(tc_room_t *room)
                                          room->site->resume_events + TC_ROOM_LOG_EVENTS + 1, true);
     for (i = 0; i < room->count && !room->resuming; i++) {
         if (room->members[i]->resuming) {
-            tc_room_dismiss(room->members[i], TC_JOB_UNAVAILABLE);
+            dismiss(room->members[i], TC_JOB_UNAVAILABLE);
         }
     }
 }
 
+/* One that has its history does not go for want of an answer: the next tick asks again. */
+static void fetch_later(tc_room_t *room, tc_member_t *member)
+{
+    member->waiting = room->lagging = true;
+}
+
+/* Asks for what a member lacks that has its history and fell behind the log. */
+static void fetch_for(tc_room_t *room, tc_member_t *member)
+{
+    if (!tc_room_submit_read(room, member, TC_JOB_EVENTS, member->cursor, room->site->resume_events + 1,
+                     false)) {
+        fetch_later(room, member);
+    }
+}
+
 /* Brings a member that has its history up to the room's present. */
-void tc_room_advance(tc_room_t *room, tc_member_t *member)
+static void advance(tc_room_t *room, tc_member_t *member)
 {
     while (member->cursor < room->timeline.last_seq) {
         tc_event_t *event = tc_timeline_get(&room->timeline, member->cursor + 1);
 
         if (event == NULL) {
-            tc_room_fetch_for(room, member);
+            fetch_for(room, member);
             return;
         }
         tc_room_hand_over(room, member, event);
@@ -88,7 +104,7 @@ static void give_history(tc_room_t *room, tc_member_t *member, tc_blob_t *frame,
     member->cursor = last_seq;
     member->sink->send(member, frame, true);
     tc_room_confirm_until(room, member, last_seq);
-    tc_room_advance(room, member);
+    advance(room, member);
 }
 
 /*
@@ -119,7 +135,7 @@ static void serve_fresh(tc_room_t *room, tc_member_t *member, tc_job_t *load)
  * One that has its history (it comes from another child) may be ahead of the room, which then catches up.
  * A resume from beyond the room's present is settled by the store: another child may be ahead.
  */
-void tc_room_serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
+static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
 {
     int64_t last_seq = room->timeline.last_seq;
     tc_blob_t *frame;
@@ -129,7 +145,7 @@ void tc_room_serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         return;
     }
     if (member->cursor >= 0) {
-        tc_room_advance(room, member);
+        advance(room, member);
         return;
     }
     if (member->after < 0 || member->lost
@@ -143,7 +159,23 @@ void tc_room_serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         return;
     }
     member->resuming = true;
-    tc_room_start_resume(room);
+    start_resume(room);
+}
+
+void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
+{
+    tc_room_add(room, member);
+    member->cursor = -1;
+    member->after = after;
+    member->lost = false;
+    serve(room, member, NULL);
+}
+
+void tc_room_rejoin(tc_room_t *room, tc_member_t *member)
+{
+    tc_room_add(room, member);
+    tc_room_hear(room, member->cursor);
+    serve(room, member, NULL);
 }
 
 /*
@@ -157,7 +189,7 @@ static void serve_waiting(tc_room_t *room, tc_job_t *load)
     for (i = 0; i < room->count; i++) {
         if (room->members[i]->waiting) {
             room->members[i]->waiting = false;
-            tc_room_serve(room, room->members[i], load);
+            serve(room, room->members[i], load);
         }
     }
 }
@@ -170,7 +202,7 @@ static void dismiss_waiting(tc_room_t *room, tc_job_status_e status)
         tc_member_t *member = room->members[i];
 
         if (member->waiting && (!can_wait(member) || status == TC_JOB_GONE)) {
-            tc_room_dismiss(member, status);
+            dismiss(member, status);
         }
     }
 }
@@ -183,9 +215,49 @@ void tc_room_give_up_waiting(tc_room_t *room)
         tc_member_t *member = room->members[i];
 
         if ((member->waiting && !can_wait(member)) || member->resuming) {
-            tc_room_dismiss(member, TC_JOB_UNAVAILABLE);
+            dismiss(member, TC_JOB_UNAVAILABLE);
         }
     }
+}
+
+static void fetch_for_lagging(tc_room_t *room)
+{
+    unsigned i;
+
+    if (!room->lagging || !room->loaded) {
+        return;
+    }
+    room->lagging = false;
+    for (i = 0; i < room->count; i++) {
+        tc_member_t *member = room->members[i];
+
+        if (member->waiting && member->cursor >= 0) {
+            member->waiting = false;
+            advance(room, member);
+        }
+    }
+}
+
+/* A room in which only members from another child wait: nobody else would have it loaded. */
+static bool is_waited_for(const tc_room_t *room)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count && !room->loaded; i++) {
+        if (room->members[i]->waiting) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tc_room_retry(tc_room_t *room)
+{
+    if (is_waited_for(room)) {
+        start_load(room);
+    }
+    fetch_for_lagging(room);
+    tc_room_fetch_gap(room);
 }
 
 void tc_room_on_load(tc_room_t *room, tc_job_t *job)
@@ -254,7 +326,7 @@ static void serve_resuming(tc_room_t *room, tc_job_t *job)
     tc_blob_unref(frame);
 }
 
-void tc_room_on_resume(tc_room_t *room, tc_job_t *job)
+static void on_resume(tc_room_t *room, tc_job_t *job)
 {
     unsigned i;
 
@@ -265,7 +337,54 @@ void tc_room_on_resume(tc_room_t *room, tc_job_t *job)
     }
     for (i = 0; i < room->count; i++) {
         if (room->members[i]->resuming) {
-            tc_room_dismiss(room->members[i], job->status);
+            dismiss(room->members[i], job->status);
         }
+    }
+}
+
+/* Brings a member that fell behind the log what it asked for. */
+static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
+{
+    tc_event_t *event;
+
+    for (event = job->events; event != NULL; event = event->next) {
+        if (event->seq > member->cursor) {
+            tc_room_hand_over(room, member, tc_room_copy_of(room, event));
+            tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, 1);
+        }
+    }
+    if (job->complete && job->last_seq > member->cursor) {
+        member->cursor = job->last_seq;
+        tc_room_confirm_until(room, member, member->cursor);
+    }
+    advance(room, member);
+}
+
+void tc_room_on_events(tc_room_t *room, tc_job_t *job)
+{
+    tc_member_t *member = job->member;
+
+    tc_room_claim_own(room, job->events);
+    if (job->for_resumers) {
+        on_resume(room, job);
+    }
+    else if (member != NULL && member->room == room && job->status == TC_JOB_DONE) {
+        catch_up(room, member, job);
+    }
+    else if (member != NULL && member->room == room && job->status == TC_JOB_GONE) {
+        dismiss(member, job->status);
+    }
+    else if (member != NULL && member->room == room) {
+        fetch_later(room, member);
+    }
+    if (job->status == TC_JOB_DONE && room->loaded) {
+        tc_room_take_fetched(room, job);
+    }
+    if (member == NULL && !job->for_resumers) {
+        tc_room_end_fetch(room, job);
+    }
+    start_resume(room);
+    if (job->status == TC_JOB_DONE && !job->complete) {
+        tc_room_retry(room);
     }
 }

@@ -94,6 +94,42 @@ for my $exception (sort keys %allowed) {
     ok((grep { $_ eq $included } includes_of($file)), "$file still needs its exception for $included");
 }
 
+# ---- circles ----
+
+# A unit is a source with its header. Those that may know each other, with the reason that docs/architecture.md gives.
+my %one_concept = (
+    'src/child/arrival src/child/child src/child/departure' => 'a child, how it takes connections and how it parts',
+);
+
+sub unit_of { $_[0] =~ s/\.\w+$//r }
+
+my %knows;
+for my $file (map { @$_ } values %files) {
+    my ($unit) = unit_of($file);
+    $knows{$unit} //= {};
+    for my $other (map { 'src/' . unit_of($_) } grep { m{/} } includes_of($file)) {
+        $knows{$unit}{$other} = 1 if $other ne $unit && -d "$top/" . ($other =~ s{/[^/]+$}{}r);
+    }
+}
+
+sub reachable_from {
+    my ($unit) = @_;
+    my (%seen, @next);
+    @next = sort keys %{ $knows{$unit} };
+    while (defined(my $at = shift @next)) {
+        push @next, sort keys %{ $knows{$at} // {} } if !$seen{$at}++;
+    }
+    return \%seen;
+}
+
+my %reaches = map { $_ => reachable_from($_) } keys %knows;
+my %circles;
+for my $unit (sort keys %knows) {
+    my @circle = grep { $reaches{$unit}{$_} && ($reaches{$_} // {})->{$unit} } sort keys %knows;
+    $circles{ join ' ', @circle } = 1 if @circle;
+}
+is_deeply([sort keys %circles], [sort keys %one_concept], 'no units form a circle but those that are one concept');
+
 my @modules = sort map { s{^\Q$top\E/}{}r } glob "$top/*.c";
 is_deeply(\@modules, ['mod_tripchat.c'], 'the only source at the root is the module record');
 
