@@ -21,7 +21,7 @@ export interface Message {
   seq: number;
 }
 
-/** What was sent, or edited, and is not confirmed yet. */
+/** A message or an edit that was sent and is not confirmed yet. */
 export interface Pending {
   kind: "message" | "edit";
   client_id: string;
@@ -39,59 +39,72 @@ export type State =
 
 export interface Status {
   state: State;
-  /** For people; the specification's where it has one. */
+  /** A text for people: that of `Options.texts`, or else that of STATUS_TEXTS. */
   text: string;
   isRealtime: boolean;
-  /** The way the room is heard; null while it is not. */
+  /** How the client receives the events of the room; null while it receives none. */
   transport: "socket" | "stream" | "poll" | null;
+  /** Why the client is offline or may not enter, where it is known. */
   reason?: string;
 }
 
 export type TokenReason = "start" | "expired" | "expiring" | "refused";
 
 export interface Options {
-  /** The trip whose room it is. */
+  /** The trip whose room the client enters. */
   tripId: string;
-  /** Where the server is; the page's own origin by default. */
+  /** The address of the server. The default is the page's own origin. */
   url?: string;
-  /** An access token, and where a fresh one comes from. One of the two is needed. */
+  /** An access token. `token` or `getToken` is needed. */
   token?: string;
+  /**
+   * Returns a fresh access token. Null or undefined means that the user is signed out. An exception means
+   * that there is no token now, and the client tries again later. For the reason "expiring" both only mean
+   * that the client asks again later.
+   */
   getToken?: (why: { reason: TokenReason }) => string | null | undefined | Promise<string | null | undefined>;
-  /** How the token goes to the socket: as a subprotocol unless "query". */
+  /** How the token goes to the socket. The default is "subprotocol". */
   tokenIn?: "subprotocol" | "query";
-  /** Paths below `url`: "ws/chat/" and "api/v1/chat/". */
+  /** Paths below `url`. The defaults are "ws/chat/" and "api/v1/chat/". A path ends with a slash. */
   socketPath?: string;
   apiPath?: string;
-  /** Messages that are kept, 2000, and that may wait to be sent, 100. */
+  /** How many messages the client keeps. The default is 2000. */
   maxMessages?: number;
+  /** How many messages and edits may wait for their confirmation. The default is 100. */
   maxPending?: number;
-  /** In place of the global ones; a WebSocket of null goes without. */
+  /** Used instead of the global WebSocket. With null the client uses HTTP only. */
   WebSocket?: unknown;
+  /** Used instead of the global fetch. */
   fetch?: typeof fetch;
-  /** Status texts, by state. */
+  /** Status texts by state, used instead of STATUS_TEXTS. */
   texts?: Partial<Record<State, string>>;
-  /** Milliseconds; the names stand in TIMING_MS. */
+  /** Times in milliseconds. TIMING_MS in tripchat.js has the names and the defaults. */
   timing?: Record<string, number>;
 }
 
-/** What the server, or the client itself, says against something that was asked of it. */
+/** Why the server, or the client itself, refused a request. */
 export class ChatError extends Error {
+  /** A code of docs/protocol.md, or one of the client: closed, too_many_pending, unreachable. */
   code: string;
+  /** The field that is wrong. */
   field?: string;
-  /** Seconds. */
+  /** Seconds after which the request may be sent again. */
   retryAfter?: number;
   clientId?: string;
 }
 
 export interface Events {
   status: (status: Status) => void;
-  /** The list has changed. */
+  /** The list of messages has changed. */
   messages: (messages: Message[]) => void;
-  /** A new message has come, one's own included. */
+  /** A new message has arrived. Messages of the user are included. */
   message: (message: Message) => void;
   pending: (pending: Pending[]) => void;
   typing: (typists: Typist[]) => void;
-  /** Something that was sent is refused for good; `what` is it, where it is known. */
+  /**
+   * The server refused a message or an edit for good: `what`. Without `what`, the error belongs to neither.
+   * A request that the client itself refuses only rejects its promise.
+   */
   error: (error: ChatError, what?: Pending) => void;
 }
 
@@ -103,24 +116,24 @@ export class TripChat {
   readonly pending: Pending[];
   readonly typists: Typist[];
   readonly hasOlder: boolean;
-  /** Everything up to this event has been seen; -1 before the first history. */
+  /** The client has received every event up to this seq; -1 before the first history. */
   readonly lastSeq: number;
 
-  /** Returns what takes the listener away again. */
+  /** Returns a function that removes the listener. */
   on<E extends keyof Events>(event: E, listener: Events[E]): () => void;
 
   connect(): this;
-  /** The end: no timer, connection or listener is left. */
+  /** Ends the chat: no timer, no connection and no listener on the page is left. */
   close(): void;
-  /** A token that the page has got by itself. */
+  /** Gives the client a token that the page has got by itself. */
   setToken(token: string): this;
 
-  /** Resolves with the stored message, however often it had to be sent. */
+  /** Resolves with the stored message, however often the client had to send it. */
   send(content: string, options?: { replyTo?: string; messageType?: string }): Promise<Message>;
   edit(messageId: string, content: string): Promise<Message>;
-  /** To be called at every key; stops by itself. */
+  /** Call this at every key press. The client stops the indicator by itself. */
   typing(isTyping?: boolean): void;
-  /** Loads the messages before the oldest one; resolves with whether there are more. */
+  /** Loads the messages before the oldest one. Resolves with true if there are more. */
   loadOlder(options?: { limit?: number }): Promise<boolean>;
 }
 
