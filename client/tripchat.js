@@ -1,13 +1,14 @@
 /*
- * The chat of mod_tripchat, for a page or a program: keeps the room's messages, in order and each once,
- * whatever happens to the connection. One ES module without dependencies, for browsers and Node 18 or
- * later. docs/protocol.md says what goes over the wire, tripchat.d.ts what each option and event is.
+ * The chat of mod_tripchat, for a page or a program. It keeps the messages of a room in order, each once,
+ * also when a connection breaks. One ES module without dependencies, for browsers and Node 18 or later.
+ * Node before version 22 has no WebSocket: pass one in the options, or the client uses HTTP only.
+ * docs/protocol.md says what goes over the wire, and tripchat.d.ts what each option and event is.
  *
- * How it holds on: a *link* is a way to hear the room. The best is a socket, then a stream (server-sent
- * events), then a long poll; each hands out the same events, beginning with the history after the seq
- * that is known. run() opens the best link there is, stays with it while it lives, and comes back with
- * backoff. While the link is not a socket, climb() tries sockets in the background. What the user sends
- * waits in the outbox until the server has confirmed it, and goes over whichever link there is.
+ * A *link* is a way to receive the events of the room. The best link is a socket, then a stream (server-sent
+ * events), then a long poll. Each delivers the same events, beginning with the history after the last known
+ * seq (resume). run() opens the best link that works, stays with it while it lives, and then reconnects with
+ * backoff. While the link is not a socket, climb() tries sockets in the background. What the user sends waits
+ * in the outbox until the server has confirmed it, and goes over the link that is in use.
  */
 
 const DEFAULTS = {
@@ -19,21 +20,21 @@ const DEFAULTS = {
 };
 
 const TIMING_MS = {
-  connect: 8000,      // a link has to bring the history within this
-  answer: 15000,      // the server answers what is sent within this
-  silence: 40000,     // after this the link is asked for a sign of life
-  retryMin: 500,      // until the next try: at first, and at most; a random half is taken off
+  connect: 8000,      // a link must bring the history within this time
+  answer: 15000,      // the server must answer a message within this time
+  silence: 40000,     // after this silence the client asks the link for a sign of life
+  retryMin: 500,      // the first and the longest wait before the next try; a random half is subtracted
   retryMax: 30000,
-  climbMin: 4000,     // the same between sockets tried while the fallback goes on
+  climbMin: 4000,     // the same for the tries of a socket while the fallback is in use
   climbMax: 60000,
-  reload: 3000,       // a server that reloads is given a random part of this
-  steady: 10000,      // a link that lived so long ends a row of failures
+  reload: 3000,       // if the server reloads, the client waits a random part of this time
+  steady: 10000,      // a link that lived this long ends a series of failures
   poll: 25000,        // how long the server may hold a poll
-  pollGap: 2000,      // between polls, where the server holds none
-  typing: 4000,       // whoever has not typed for this long has stopped
-  typingGap: 1100,    // between a word that one types and the one before it
-  typist: 8000,       // a typist nothing was heard of for this long has stopped
-  renewBefore: 30000, // a token is renewed so long before it expires, or in the last fifth of its life
+  pollGap: 2000,      // the pause between polls if the server holds none
+  typing: 4000,       // a user who has not typed for this long has stopped
+  typingGap: 1100,    // the shortest time between two typing messages that the client sends
+  typist: 8000,       // a typist who sent no sign for this long has stopped
+  renewBefore: 30000, // a token is renewed this long before it expires, or in the last fifth of its life
 };
 
 const TEXTS = {
@@ -47,13 +48,13 @@ const TEXTS = {
   closed: "Disconnected",
 };
 
-const RESUME_LIMIT = 1000;             // events; further back than that a fresh start is cheaper
+const RESUME_LIMIT = 1000;             // events; if more are missing, a fresh start is cheaper
 const MAX_STREAMED_CHARS = 64 << 20;   // of one event
 const MAX_FRAME_BYTES = 128 << 10;
-const FAILURES_BEFORE_FALLBACK = 3;    // where the server says that it is busy or reloads
+const FAILURES_BEFORE_FALLBACK = 3;    // for a server that says that it is busy or reloads
 const CLOSED = { tooBig: 1009, reloads: 1012, busy: 1013, unauthorized: 4001, forbidden: 4003 };
 
-/** What the server, or this client, says against something that was asked of it. */
+/** Why the server, or this client, refused a request. */
 export class ChatError extends Error {
   constructor({ code, message, field, retry_after, client_id }) {
     super(message ?? code);
@@ -67,13 +68,13 @@ export class ChatError extends Error {
 
 // ---- the list of messages ------------------------------------------------------------------------
 
-// Messages by their own seq, each once. An edit has a seq of its own, which says how new the content is
-// and not where the message stands.
+// Messages in the order of their own seq, each once. An edit has a seq of its own. That seq says how new the
+// content is, and not where the message stands.
 class MessageList {
   #places = new Map();                 // id to { message, newest: seq of the newest event in it }
   #sorted = [];
   #max;
-  hasOlder = false;                    // does the room have messages before the first one here?
+  hasOlder = false;                    // does the room have messages before the first one of this list?
 
   constructor(max) {
     this.#max = max;
@@ -90,11 +91,11 @@ class MessageList {
     this.#sorted = [];
     this.hasOlder = false;
     messages.forEach(message => this.put(message));
-    // The first event of a room is a message: whoever has that has everything.
+    // The first event of a room is a message. A list that has this message has everything.
     this.hasOlder = (this.first?.seq ?? 1) > 1;
   }
 
-  // A message, or an edit as the whole message. True where it is new here.
+  // Takes a message, or an edit in the form of the whole message. Returns true if the message is new here.
   put(message) {
     if (this.change(message)) return false;
     if (this.#liesBefore(message)) return false;
@@ -110,7 +111,7 @@ class MessageList {
     return true;
   }
 
-  // What an edit says of a message that is here. True where it is.
+  // Applies an edit to a message of this list. Returns true if the list has the message.
   change({ id, content, is_edited, updated_at, seq }) {
     const place = this.#places.get(id);
     if (!place) return false;
@@ -122,15 +123,15 @@ class MessageList {
   }
 
   putOlder(messages, hasMore) {
-    this.hasOlder = false;             // they may lie before the first
+    this.hasOlder = false;             // the messages may lie before the first one
     const room = Math.max(0, this.#max - this.#sorted.length);
     const taken = messages.slice(Math.max(0, messages.length - room));
     taken.forEach(message => this.put(message));
     this.hasOlder = hasMore || taken.length < messages.length;
   }
 
-  // Such a message would stand before others that are not here. The edit of one comes with the edit's
-  // seq, so its age tells.
+  // Would the message stand before messages that are missing here? An edit comes with the seq of the edit, so
+  // here the age of the message tells.
   #liesBefore(message) {
     const first = this.first;
     return this.hasOlder && first !== undefined
@@ -153,11 +154,11 @@ class Outbox {
 
   get(clientId) { return this.#entries.get(clientId); }
 
-  // `body` is what goes over a socket; { entry, done }.
+  // `body` is what goes over a socket. Returns { entry, done }.
   add(shown, body) {
     const entry = { shown, body, sentOn: null };
     const done = new Promise((resolve, reject) => Object.assign(entry, { resolve, reject }));
-    done.catch(() => {});              // whoever ignores the promise listens to "error"
+    done.catch(() => {});              // a page that ignores the promise listens to "error"
     this.#entries.set(shown.client_id, entry);
     return { entry, done };
   }
@@ -172,12 +173,12 @@ class Outbox {
     entry.reject(error);
   }
 
-  // Those that have not gone over this link yet.
+  // The entries that have not been sent over this link yet.
   unsent(link) { return [...this.#entries.values()].filter(entry => entry.sentOn !== link); }
 
   sentOn(link) { return [...this.#entries.values()].filter(entry => entry.sentOn === link); }
 
-  // An edit whose confirmation got lost shows in what a later history says.
+  // If the confirmation of an edit was lost, the content in a later history shows that the edit was stored.
   editsSeenIn(message) {
     return [...this.#entries.values()].filter(({ sentOn, shown }) => sentOn && shown.kind === "edit"
       && shown.message_id === message.id && shown.content === message.content && message.is_edited);
@@ -191,7 +192,7 @@ class Outbox {
 // ---- links ---------------------------------------------------------------------------------------
 
 /*
- * How a link ends, as far as it is known: { code: of the close, status: of HTTP, verdict: "unauthorized",
+ * How a link ended, as far as it is known: { code: of the close, status: of HTTP, verdict: "unauthorized",
  * "forbidden" or undefined, retryAfter: seconds, error: ChatError, reason }.
  */
 class Link {
@@ -201,7 +202,7 @@ class Link {
   isOpen = false;
   hasEnded = false;
 
-  // Resolves with undefined when the history is there, or with how the link ended before.
+  // Resolves with undefined when the history is there, or with how the link ended before that.
   opened = new Promise(resolve => { this.#settleOpened = resolve; });
   ended = new Promise(resolve => { this.#settleEnded = resolve; });
 
@@ -211,7 +212,7 @@ class Link {
     this.heardAt = Date.now();
   }
 
-  // An event, or (without one) any other sign of life.
+  // Takes an event or, without one, any other sign of life.
   hear(event) {
     if (this.hasEnded) return;
     this.heardAt = Date.now();
@@ -233,7 +234,7 @@ class Link {
 
   close() { this.end({ reason: "closed here" }); }
 
-  // One timer a link: what it is waited for at the moment.
+  // Each link has one timer, for the thing that it waits for at the moment.
   alarm(ms, action) {
     clearTimeout(this.#timer);
     if (!this.hasEnded) this.#timer = setTimeout(action, ms);
@@ -245,10 +246,10 @@ class Link {
 
 class SocketLink extends Link {
   #socket;
-  #asked = [];                         // { client_id, resolve } of questions the server has to answer
+  #asked = [];                         // { client_id, resolve } of questions that the server has to answer
   #isAwaited = false;
 
-  // context: { WebSocket, url, protocols } besides
+  // The context also has { WebSocket, url, protocols }.
   constructor(context) {
     super("socket", context);
     try {
@@ -259,11 +260,11 @@ class SocketLink extends Link {
     }
     this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onclose = ({ code, reason }) => this.end({ code, reason, verdict: verdictOfClose(code) });
-    this.#socket.onerror = () => {};   // a close follows
+    this.#socket.onerror = () => {};   // a close event follows
     this.alarm(context.timing.connect, () => this.end({ reason: "no history in time" }));
   }
 
-  // The server answers this, be it with an error.
+  // Sends a message that the server always answers, be it with an error.
   send(message) {
     if (this.#socket.readyState !== 1) return;
     this.#socket.send(JSON.stringify(message));
@@ -274,7 +275,7 @@ class SocketLink extends Link {
     if (this.#socket.readyState === 1) this.#socket.send(JSON.stringify({ type: "typing", is_typing }));
   }
 
-  // Resolves with the answer; with undefined where the link ends before.
+  // Resolves with the answer, or with undefined if the link ends before the answer comes.
   ask(question) {
     return new Promise(resolve => {
       const client_id = newId();
@@ -283,7 +284,7 @@ class SocketLink extends Link {
     });
   }
 
-  // Is anybody there? A server that does not know the question says so, and is there.
+  // Asks for a sign of life. A server that does not know the question answers with an error, which is a sign, too.
   probe() {
     if (this.isOpen && !this.#isAwaited) this.ask({ type: "ping" });
   }
@@ -324,11 +325,11 @@ class SocketLink extends Link {
   }
 }
 
-// Server-sent events, read with fetch: EventSource can set no header, and the token is not for a URL.
+// Server-sent events, read with fetch. EventSource can set no header, and a token should not stand in a URL.
 class StreamLink extends Link {
   #abort = new AbortController();
 
-  // context: { rest, messagesPath, after } besides
+  // The context also has { rest, messagesPath, after }.
   constructor(context) {
     super("stream", context);
     this.alarm(context.timing.connect, () => this.end({ reason: "no history in time" }));
@@ -337,7 +338,7 @@ class StreamLink extends Link {
 
   release() { this.#abort.abort(); }
 
-  // A stream cannot be asked: one that has been silent is opened anew.
+  // A stream cannot be asked for a sign of life. If it has been silent, the client opens a new one.
   probe() {
     if (Date.now() - this.heardAt > this.context.timing.silence / 2) this.end({ reason: "silent" });
   }
@@ -360,15 +361,15 @@ class StreamLink extends Link {
     }
   }
 
-  // Before it ends a stream the server says why, as it does on a socket.
+  // Before the server ends a stream it says why, as it does on a socket.
   #take(type, data) {
     if (type === "message") this.hear(data);
     else if (type === "close") this.end({ ...data, verdict: verdictOfClose(data.code) });
   }
 }
 
-// The text/event-stream format, as far as the server uses it: event, data and comments. Where a reader
-// got to it knows by the seqs.
+// The text/event-stream format, as far as the server uses it: event, data and comments. The parser ignores ids,
+// because the seq of each event says where a reader got to.
 class EventParser {
   #rest = "";
   #type = "message";
@@ -400,12 +401,12 @@ class EventParser {
   }
 }
 
-// Long poll: asks for what came after, again and again.
+// Long poll: asks again and again for the events after the last one.
 class PollLink extends Link {
   #abort = new AbortController();
   #after;
 
-  // context: { rest, messagesPath, after } besides
+  // The context also has { rest, messagesPath, after }.
   constructor(context) {
     super("poll", context);
     this.#after = context.after;
@@ -438,14 +439,14 @@ class PollLink extends Link {
     this.hear({ type: "message_history", messages: page.results, last_seq: page.last_seq });
   }
 
-  // How many events came.
+  // Returns how many events came.
   async #forward(wait_s) {
     const page = await this.#get(`?after=${this.#after}&limit=100${wait_s > 0 ? `&wait=${wait_s}` : ""}`);
     if (page.last_seq < this.#after || page.last_seq - this.#after > RESUME_LIMIT) {
       await this.#startOver();
       return 1;
     }
-    // Not last_seq: that may be further than this page.
+    // Not last_seq, because the room may have more events than fit on this page.
     this.#after = page.results.at(-1)?.seq ?? this.#after;
     this.hear({ type: "message_history", messages: page.results, last_seq: this.#after, recovered: true });
     return page.results.length;
@@ -478,7 +479,7 @@ class Rest {
     });
   }
 
-  // The answer's JSON. Throws a Refusal where the server says no.
+  // Returns the JSON of the answer. Throws a Refusal if the server refuses the request.
   async json(method, path, body, signal) {
     const headers = { Accept: "application/json" };
     if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -489,7 +490,7 @@ class Rest {
   }
 }
 
-// An HTTP answer that is not what was asked for.
+// An HTTP answer other than the one that was asked for.
 class Refusal extends Error {
   constructor(status, body, retryAfter) {
     super(body?.message ?? `HTTP ${status}`);
@@ -504,7 +505,7 @@ class Refusal extends Error {
     return this.status === 403 && isAboutMe ? "forbidden" : undefined;
   }
 
-  // Is it of no use to send the same again?
+  // True if it does not help to send the same request again.
   get isFinal() {
     return this.status >= 400 && this.status < 500 && this.body?.type === "error"
       && this.retryAfter === undefined && this.verdict === undefined;
@@ -516,7 +517,7 @@ async function refusalOf(response) {
   try {
     body = JSON.parse(await response.text());
   } catch {
-    body = undefined;                  // somebody in between has answered
+    body = undefined;                  // a proxy in between has answered
   }
   const retryAfter = body?.retry_after ?? (Number(response.headers.get("Retry-After")) || undefined);
   return new Refusal(response.status, body, retryAfter);
@@ -542,7 +543,7 @@ function newId() {
   return Array.from(bytes, byte => Math.floor(byte).toString(16).padStart(2, "0")).join("");
 }
 
-// Milliseconds since 1970, or undefined where the token does not say.
+// Milliseconds since 1970, or undefined if the token has no readable exp.
 function expiryOf(token) {
   try {
     const claims = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
@@ -553,7 +554,7 @@ function expiryOf(token) {
   }
 }
 
-// Half of a surrogate pair is no character, and would make the JSON invalid.
+// Half of a surrogate pair is not a character, and would make the JSON invalid.
 function wellFormed(text) {
   return text.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, "\uFFFD");
 }
@@ -562,13 +563,13 @@ function backoff(min, max, tries) {
   return Math.min(max, min * 2 ** Math.min(tries, 20)) * (0.5 + Math.random() / 2);
 }
 
-// What a server that reloads says of when to come back, if it does, in milliseconds.
+// Milliseconds after which a server that reloads wants the client back, if it says so.
 function toldDelay(reason) {
   const [, ms] = /retry after (\d{1,6}) ms/.exec(reason ?? "") ?? [];
   return ms === undefined ? undefined : Number(ms);
 }
 
-// Resolves after a time, or earlier when the signal is aborted or somebody wakes it.
+// Resolves after a time, or earlier if the signal is aborted or somebody calls the function in `sleepers`.
 function pause(ms, signal, sleepers) {
   return new Promise(resolve => {
     const timer = setTimeout(wake, ms);
@@ -593,21 +594,21 @@ export class TripChat {
   #texts;
   #rest;
   #messagesPath;
-  #listeners = new Map();              // event to Set of functions
+  #listeners = new Map();              // name of an event to a Set of functions
   #changed = new Set();                // events that wait for the end of the task
 
   #list;
   #generation = 0;                     // of the list: counts fresh starts
-  #seq = -1;                           // everything up to this event has been seen; -1: nothing yet
+  #seq = -1;                           // every event up to this seq has been received; -1: none yet
   #outbox;
   #typists = new Map();                // user id to { user_id, user_email, timer }
 
   #status;
   #running = null;                     // AbortController of run()
   #link = null;
-  #sleepers = new Set();               // wake them to try again now
-  #climber = null;                     // the climb() that goes on
-  #prefersFallback = false;            // sockets failed where the fallback went
+  #sleepers = new Set();               // call these functions to try again now
+  #climber = null;                     // identifies the climb() that is running
+  #prefersFallback = false;            // sockets failed while a fallback worked
   #streamFailures = 0;
   #token;
   #refusedToken = null;
@@ -617,11 +618,11 @@ export class TripChat {
 
   #isPosting = false;
   #postFailures = 0;                   // in a row
-  #isHeld = false;                     // nothing is sent for the moment: the server asked for it, or is away
+  #isHeld = false;                     // nothing is sent for now: the server asked for a pause, or cannot be reached
   #heldUntil = 0;
   #heldTimer;
   #isTyping = false;
-  #typingTold = { isTyping: false, at: 0 }; // the last the server heard of it over this link
+  #typingTold = { isTyping: false, at: 0 }; // the last that the server was told over this link
   #typingTimer;
   #tellTimer;
 
@@ -668,7 +669,7 @@ export class TripChat {
     return this;
   }
 
-  // The end: no timer, connection or listener of the page's is left.
+  // Ends the chat: no timer, no connection and no listener on the page is left.
   close() {
     this.#halt("closed");
     this.#outbox.refuseAll(new ChatError({ code: "closed", message: "The chat was closed." }));
@@ -694,7 +695,7 @@ export class TripChat {
     return this.#post("edit", { type: "edit_message", message_id: messageId, content: wellFormed(content) });
   }
 
-  // To be called at every key; stops by itself.
+  // The page calls this at every key press. The indicator stops by itself.
   typing(isTyping = true) {
     clearTimeout(this.#typingTimer);
     this.#isTyping = isTyping && this.#running !== null;
@@ -702,14 +703,14 @@ export class TripChat {
     this.#tellTyping();
   }
 
-  // Loads the messages before the oldest one. Resolves with whether there are more.
+  // Loads the messages before the oldest one. Resolves with true if there are more.
   async loadOlder({ limit = 50 } = {}) {
     const first = this.#list.first;
     if (!this.hasOlder || !first) return false;
     const generation = this.#generation;
     const page = await this.#json("GET", `${this.#messagesPath}?before=${first.seq}&limit=${limit}`)
       .catch(error => { throw new ChatError({ code: "unavailable", message: error.message, ...error.body }); });
-    // Meanwhile the list may have started over, or another call been quicker.
+    // Meanwhile the list may have started over, or another call may have been faster.
     if (generation === this.#generation && this.#list.first?.id === first.id) {
       this.#list.putOlder(page.results, page.next !== null);
       this.#changes("messages");
@@ -745,7 +746,7 @@ export class TripChat {
     return Math.max(backoff(retryMin, retryMax, tries), (retryAfter ?? 0) * 1000 * (1 + Math.random() / 4));
   }
 
-  // { link } that has brought the history, or { down }: how the last of them failed.
+  // Returns { link } that has brought the history, or { down }: how the last link failed.
   async #openBest(signal, tries) {
     const { WebSocket } = this.#options;
     let down;
@@ -788,7 +789,7 @@ export class TripChat {
     return { WebSocket, url: address.href, protocols };
   }
 
-  // Uses the link and those that take its place; resolves with how the last one ended.
+  // Uses the link, and the links that replace it. Resolves with how the last one ended.
   async #stay(link, signal) {
     this.#use(link);
     for (;;) {
@@ -821,12 +822,12 @@ export class TripChat {
     this.#link = null;
     this.#forgetTypists();
     if (end.code !== CLOSED.tooBig) return;
-    // One of those that went over it was too long for the server: the longest.
+    // One of the messages sent over this link was too long for the server: most likely the longest.
     const [longest] = this.#outbox.sentOn(link).sort((a, b) => b.shown.content.length - a.shown.content.length);
     if (longest) this.#refuse(longest, { code: "content_too_long", message: "The message is too long." });
   }
 
-  // Tries sockets while something else goes on.
+  // Tries to open a socket while a fallback is in use.
   async #climb() {
     const { signal } = this.#running;
     const { climbMin, climbMax } = this.#timing;
@@ -855,7 +856,7 @@ export class TripChat {
     for (const wake of [...this.#sleepers]) wake();
   }
 
-  // The page, where there is one, knows when the network may be back or gone.
+  // A page, if there is one, knows when the network may have gone or come back.
   #listenToPage(signal) {
     if (typeof globalThis.addEventListener !== "function") return;
     const look = () => {
@@ -896,13 +897,13 @@ export class TripChat {
 
   // ---- tokens ----
 
-  // Is there a token to try? Says so and halts where there is none to be had.
+  // True if there is a token to try. If none can be had, shows so and halts.
   async #haveToken(signal, tries) {
     const isRefused = this.#token !== null && this.#token === this.#refusedToken;
     const isPast = this.#token !== null && expiryOf(this.#token) < Date.now();
     if (this.#token !== null && !isRefused && !isPast) return true;
     if (!this.#options.getToken || this.#refusals > 1) {
-      // One that looks expired to this clock may be good for the server's.
+      // A token that has expired by this clock may still be good by the server's clock.
       if (this.#token !== null && !isRefused && this.#refusals < 2) return true;
       this.#halt("unauthorized");
       return false;
@@ -911,7 +912,7 @@ export class TripChat {
     try {
       fresh = await this.#options.getToken({ reason: isRefused ? "refused" : isPast ? "expired" : "start" });
     } catch (error) {
-      // Not had now, which is not the same as none.
+      // The page has no token now. This is not the same as a user who is signed out.
       if (signal.aborted) return false;
       this.#show("offline", error?.message);
       await pause(backoff(this.#timing.retryMin, this.#timing.retryMax, tries), signal, this.#sleepers);
@@ -946,17 +947,17 @@ export class TripChat {
     if (!signal || signal.aborted) return;
     const isNew = fresh && fresh !== this.#token;
     if (isNew) this.#token = fresh;
-    // Without a new one the next try is in the last fifth of what is left, down to a second.
+    // Without a new token the next try comes in the last fifth of the time left, down to a second.
     if (isNew || expiryOf(this.#token) - Date.now() > 1000) this.#planRenewal();
     if (isNew && this.#link) await this.#renewLink();
   }
 
-  // Has the link go on with the new token: told to the server, or with another link, which takes over
-  // once it is open.
+  // Gives the new token to the link. A socket tells the server; otherwise a new link with the token replaces the
+  // old link as soon as the new one is open.
   async #renewLink() {
     const link = this.#link;
     const signal = this.#running.signal;
-    if (link.kind === "poll") return;  // its next request has it
+    if (link.kind === "poll") return;  // the next request of the poll has the new token
     if (link.kind === "socket" && this.#canAuthenticate) {
       const answer = await link.ask({ type: "authenticate", token: this.#token });
       if (!answer || answer.type !== "error") return;
@@ -968,7 +969,7 @@ export class TripChat {
     if (signal.aborted || this.#link !== link) next.close();
     else if (!down) this.#use(next);
     else if (down.verdict) link.end(down);
-    // Else the old one goes on as long as the server lets it.
+    // Otherwise the old link stays in use as long as the server allows it.
   }
 
   // ---- what comes ----
@@ -995,11 +996,11 @@ export class TripChat {
       case "error":
         this.#takeError(event, link);
         break;
-      case "token_expiring":           // by the server's clock, whatever this one says
+      case "token_expiring":           // the server's clock counts, not this one
         clearTimeout(this.#renewTimer);
         this.#renew();
         break;
-      default:                         // of a later server
+      default:                         // an event of a later version of the server
     }
   }
 
@@ -1079,7 +1080,7 @@ export class TripChat {
     return done;
   }
 
-  // The server shows one change a second, and drops what is taken back within it.
+  // The server shows one change a second. It drops a change that is taken back within that second.
   #tellTyping() {
     clearTimeout(this.#tellTimer);
     if (this.#link?.kind !== "socket") return;
@@ -1095,7 +1096,7 @@ export class TripChat {
     this.#typingTold = { isTyping: this.#isTyping, at: Date.now() };
   }
 
-  // What need not be sent to be refused, and what would cost the connection.
+  // Refuses what the server would refuse in any case, and what would cost the connection.
   #objectionTo(body) {
     if (this.#status.state === "closed") return { code: "closed", message: "The chat was closed." };
     if (body.content.trim() === "") return { code: "empty_content", message: "Message content cannot be empty.", field: "content" };
@@ -1106,7 +1107,7 @@ export class TripChat {
       ? { code: "too_many_pending", message: "Too many messages wait to be sent." } : undefined;
   }
 
-  // Sends what has not been sent over this link: all at once over a socket, else one after the other.
+  // Sends the entries that have not been sent over this link: over a socket all at once, otherwise one by one.
   #flush() {
     const link = this.#link;
     if (!link || this.#isPosting || this.#isHeld) return;
@@ -1131,7 +1132,7 @@ export class TripChat {
     if (this.#link?.kind === "socket") this.#flush();
   }
 
-  // True where the server has answered for it, one way or the other.
+  // Returns true if the server has answered for the entry, whether it stored or refused it.
   async #postOne(entry) {
     const token = this.#token;
     const { type, message_id, ...fields } = entry.body;
@@ -1162,7 +1163,7 @@ export class TripChat {
     }
   }
 
-  // A request that ends with the chat, or when it takes too long.
+  // Makes a request that ends with the chat, or when it takes too long.
   async #json(method, path, body) {
     const abort = new AbortController();
     const signal = this.#running?.signal;
@@ -1180,7 +1181,8 @@ export class TripChat {
     }
   }
 
-  // Sends nothing for a time, nor for the rest of a longer one. The timer alone ends it: clocks differ.
+  // Sends nothing for this time. A longer pause that already runs is not shortened. The timer alone ends the pause,
+  // because clocks differ.
   #hold(ms) {
     const until = Date.now() + ms;
     if (!this.#running || (this.#isHeld && until <= this.#heldUntil)) return;
@@ -1212,7 +1214,7 @@ export class TripChat {
 
   // ---- events ----
 
-  // Many changes in one task are one event.
+  // Several changes in one task become one event.
   #changes(event) {
     if (this.#changed.size === 0) queueMicrotask(() => this.#emitChanges());
     this.#changed.add(event);
@@ -1225,7 +1227,7 @@ export class TripChat {
     for (const event of changed) this.#emit(event, values[event]());
   }
 
-  // A listener that throws is the page's to hear of, and must not stop the chat.
+  // The page must see the exception of a listener, but the exception must not stop the chat.
   #emit(event, ...values) {
     for (const listener of [...(this.#listeners.get(event) ?? [])]) {
       try {
@@ -1237,7 +1239,7 @@ export class TripChat {
   }
 }
 
-// How the link fails to open, or undefined when it is open; closes it when the signal says so.
+// Resolves with undefined when the link is open, or with how it failed. An aborted signal closes the link.
 async function openedUnder(link, signal) {
   const stop = () => link.close();
   if (signal.aborted) stop();
