@@ -215,31 +215,20 @@ tc_chat_error_e tc_chat_decode(const char *text, size_t len, const tc_chat_rules
     return decode(text, len, rules, read_object, out);
 }
 
-/* A request may hold any bytes; a WebSocket's text was looked at as it came. */
-static tc_chat_error_e decode_body(const char *text, size_t len, const tc_chat_rules_t *rules,
-                                   reader_fn *read, tc_chat_in_t *out)
-{
-    if (!tc_utf8_is_valid(text, len)) {
-        memset(out, 0, sizeof(*out));
-        return TC_CHAT_INVALID_JSON;
-    }
-    return decode(text, len, rules, read, out);
-}
-
 tc_chat_error_e tc_chat_decode_post(const char *text, size_t len, const tc_chat_rules_t *rules,
                                     tc_chat_in_t *out)
 {
-    return decode_body(text, len, rules, read_post, out);
+    return decode(text, len, rules, read_post, out);
 }
 
 tc_chat_error_e tc_chat_decode_patch(const char *text, size_t len, const tc_chat_rules_t *rules,
                                      tc_chat_in_t *out)
 {
-    return decode_body(text, len, rules, read_patch, out);
+    return decode(text, len, rules, read_patch, out);
 }
 
 void tc_chat_in_free(tc_chat_in_t *in)
 {
-    json_object_put(in->doc);
+    tc_json_free(in->doc);
     in->doc = NULL;
 }

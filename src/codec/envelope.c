@@ -3,7 +3,6 @@
 
 #include "base/limits.h"
 #include "codec/json.h"
-#include "codec/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,9 +141,7 @@ static json_object *parse_body(const tc_envelope_t *envelope)
 {
     json_object *doc = NULL;
 
-    if (!tc_utf8_is_valid(envelope->body, envelope->body_len)
-        || tc_json_parse_object(envelope->body, envelope->body_len, TC_JSON_MAX_DEPTH, &doc)
-               != TC_JSON_OK) {
+    if (tc_json_parse_object(envelope->body, envelope->body_len, TC_JSON_MAX_DEPTH, &doc) != TC_JSON_OK) {
         return NULL;
     }
     return doc;
@@ -223,7 +220,7 @@ bool tc_envelope_decode_event(const tc_envelope_t *envelope, const tc_uuid_t *ro
 
 void tc_envelope_event_free(tc_envelope_event_t *event)
 {
-    json_object_put(event->doc);
+    tc_json_free(event->doc);
     event->doc = NULL;
 }
 
@@ -248,7 +245,7 @@ bool tc_envelope_decode_typing(const tc_envelope_t *envelope, tc_envelope_typing
 
 void tc_envelope_typing_free(tc_envelope_typing_t *typing)
 {
-    json_object_put(typing->doc);
+    tc_json_free(typing->doc);
     typing->doc = NULL;
 }
 
@@ -302,6 +299,6 @@ bool tc_envelope_next_spent(tc_envelope_spent_t *spent, const char **user_id, in
 
 void tc_envelope_spent_free(tc_envelope_spent_t *spent)
 {
-    json_object_put(spent->doc);
+    tc_json_free(spent->doc);
     spent->doc = NULL;
 }

@@ -1,19 +1,70 @@
 /* JSON in and out. See json.h. */
 #include "codec/json.h"
 
-/* Past the string that begins at `at` (its quote); NULL when it has no end or a control character. */
+#include "codec/utf8.h"
+
+#include <limits.h>
+#include <string.h>
+
+#if JSON_C_VERSION_NUM < ((0 << 16) | (14 << 8))
+#error "mod_tripchat needs json-c 0.14 or newer."
+#endif
+
+/* What a text may go on with. */
+#define WANTS_VALUE 1u
+#define WANTS_KEY   2u
+#define WANTS_COLON 4u
+#define WANTS_COMMA 8u
+#define WANTS_END   16u /* of the array or the object */
+
+#define LEVELS_MAX 64 /* the bits of scan_t.objects */
+
+/* How far a text has been checked. */
+typedef struct {
+    const char *at, *end;
+    uint64_t objects;  /* a bit for each open level, the innermost lowest: it is an object, not an array */
+    int depth;         /* open levels */
+    int outer_members; /* of the outer object */
+} scan_t;
+
+static const char *skip_space(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) {
+        at++;
+    }
+    return at;
+}
+
+/* Past the escape that begins at `at`, behind its backslash; NULL when it is none (RFC 8259, 7). */
+static const char *scan_escape(const char *at, const char *end)
+{
+    int digits;
+
+    if (at == end || *at == '\0') {
+        return NULL;
+    }
+    if (*at != 'u') {
+        return strchr("\"\\/bfnrt", *at) != NULL ? at + 1 : NULL;
+    }
+    for (at++, digits = 0; digits < 4; at++, digits++) {
+        if (at == end || *at == '\0' || strchr("0123456789abcdefABCDEF", *at) == NULL) {
+            return NULL;
+        }
+    }
+    return at;
+}
+
+/* Past the string that begins at `at` (its quote); NULL when it is none. */
 static const char *scan_string(const char *at, const char *end)
 {
-    for (at++; at < end; at++) {
-        if (*at == '"') {
-            return at + 1;
-        }
+    at++;
+    while (at != NULL && at < end && *at != '"') {
         if ((unsigned char)*at < 0x20) {
             return NULL;
         }
-        at += *at == '\\';
+        at = *at == '\\' ? scan_escape(at + 1, end) : at + 1;
     }
-    return NULL;
+    return at != NULL && at < end ? at + 1 : NULL;
 }
 
 static const char *scan_digits(const char *at, const char *end)
@@ -61,18 +112,15 @@ static const char *scan_word(const char *at, const char *end)
     return NULL;
 }
 
-static const char *scan_token(const char *at, const char *end)
+static const char *scan_scalar(const char *at, const char *end)
 {
     if (*at == '"') {
         return scan_string(at, end);
     }
-    if (*at == '-' || (*at >= '0' && *at <= '9')) {
-        return scan_number(at, end);
-    }
-    return strchr(" \t\r\n{}[],:", *at) != NULL && *at != '\0' ? at + 1 : scan_word(at, end);
+    return *at == '-' || (*at >= '0' && *at <= '9') ? scan_number(at, end) : scan_word(at, end);
 }
 
-/* True when an escaped U+0000 stands in from..to, which begins with a whole string. */
+/* True when an escaped U+0000 stands in from..to. */
 static bool has_nul(const char *from, const char *to)
 {
     for (; to - from >= 6; from++) {
@@ -84,99 +132,203 @@ static bool has_nul(const char *from, const char *to)
     return false;
 }
 
+/* What the next token is, where it fits at all: a string is a key where a key is wanted. */
+static unsigned kind_of(const scan_t *scan, unsigned wants)
+{
+    switch (*scan->at) {
+    case ':':
+        return WANTS_COLON;
+    case ',':
+        return WANTS_COMMA;
+    case '}':
+        return (scan->objects & 1) != 0 ? WANTS_END : 0;
+    case ']':
+        return (scan->objects & 1) == 0 ? WANTS_END : 0;
+    case '"':
+        return wants & WANTS_KEY ? WANTS_KEY : WANTS_VALUE;
+    default:
+        return WANTS_VALUE;
+    }
+}
+
+/* json-c would end a key at its U+0000, which makes another key of it. */
+static void take_key(scan_t *scan)
+{
+    const char *from = scan->at;
+
+    scan->outer_members += scan->depth == 1;
+    scan->at = scan_string(from, scan->end);
+    if (scan->at != NULL && has_nul(from, scan->at)) {
+        scan->at = NULL;
+    }
+}
+
+/* Goes over a scalar, or into an array or an object. */
+static void take_value(scan_t *scan)
+{
+    if (*scan->at != '{' && *scan->at != '[') {
+        scan->at = scan_scalar(scan->at, scan->end);
+        return;
+    }
+    scan->depth++;
+    scan->objects = scan->objects << 1 | (*scan->at == '{');
+    scan->at++;
+}
+
+/* Goes over a token of the kind that fits; scan->at is NULL where it is broken. */
+static void take_token(scan_t *scan, unsigned kind)
+{
+    switch (kind) {
+    case WANTS_VALUE:
+        take_value(scan);
+        break;
+    case WANTS_KEY:
+        take_key(scan);
+        break;
+    case WANTS_END:
+        scan->depth--;
+        scan->objects >>= 1;
+        scan->at++;
+        break;
+    default:
+        scan->at++;
+        break;
+    }
+}
+
+/* What may follow a token of this kind; 0: nothing. */
+static unsigned wants_after(const scan_t *scan, unsigned kind, bool opened)
+{
+    unsigned item = (scan->objects & 1) != 0 ? WANTS_KEY : WANTS_VALUE;
+
+    if (opened) {
+        return item | WANTS_END;
+    }
+    switch (kind) {
+    case WANTS_KEY:
+        return WANTS_COLON;
+    case WANTS_COLON:
+        return WANTS_VALUE;
+    case WANTS_COMMA:
+        return item;
+    default:
+        return scan->depth > 0 ? WANTS_COMMA | WANTS_END : 0;
+    }
+}
+
 /*
- * Checks the tokens of a text whose structure json-c has checked: it takes words, numbers and strings
- * that are no JSON, and ends a key at its U+0000, which makes another key of it. Counts the outer object's
- * members by their colons: of two equal keys json-c keeps the last.
+ * Is the text JSON as RFC 8259 has it, and within the depth? json-c takes more than that, and something else
+ * with each release, so json-c only sees what has passed here.
  */
-static bool scan_tokens(const char *text, size_t len, int *outer_members)
+static tc_json_status_e scan_text(scan_t *scan, int max_depth)
 {
-    const char *at = text, *end = text + len, *key = text;
-    int depth = 0;
+    unsigned wants = WANTS_VALUE;
 
-    *outer_members = 0;
-    while (at != NULL && at < end) {
-        if (*at == ':' && has_nul(key, at)) {
-            return false;
+    for (;;) {
+        unsigned kind;
+        int depth = scan->depth;
+
+        scan->at = skip_space(scan->at, scan->end);
+        if (scan->at == scan->end) {
+            return wants == 0 ? TC_JSON_OK : TC_JSON_BROKEN;
         }
-        key = *at == '"' ? at : key;
-        depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
-        *outer_members += *at == ':' && depth == 1;
-        at = scan_token(at, end);
+        kind = kind_of(scan, wants);
+        if ((kind & wants) == 0) {
+            return TC_JSON_BROKEN;
+        }
+        if (kind == WANTS_VALUE && depth >= max_depth) {
+            return TC_JSON_TOO_DEEP;
+        }
+        take_token(scan, kind);
+        if (scan->at == NULL) {
+            return TC_JSON_BROKEN;
+        }
+        wants = wants_after(scan, kind, scan->depth > depth);
     }
-    return at != NULL;
 }
 
-static bool is_only_space(const char *text, size_t len)
+/* Has json-c build what is known to be an object in JSON. Its flags are 0: strictness is ours. */
+static tc_json_status_e build(const char *text, size_t len, int max_depth, int members, json_object **out)
 {
-    size_t i;
+    json_tokener *tokener = json_tokener_new_ex(max_depth);
+    json_object *object;
 
-    for (i = 0; i < len; i++) {
-        if (text[i] != ' ' && text[i] != '\t' && text[i] != '\n' && text[i] != '\r') {
-            return false;
-        }
-    }
-    return true;
-}
-
-static tc_json_status_e check_object(json_object *object, const char *text, size_t len)
-{
-    int members;
-
-    if (!scan_tokens(text, len, &members)) {
+    if (tokener == NULL) {
         return TC_JSON_BROKEN;
     }
-    if (!json_object_is_type(object, json_type_object)) {
-        return TC_JSON_NOT_OBJECT;
+    json_tokener_set_flags(tokener, 0);
+    object = json_tokener_parse_ex(tokener, text, (int)len);
+    json_tokener_free(tokener);
+    if (object == NULL) {
+        return TC_JSON_BROKEN;
     }
-    return json_object_object_length(object) == members ? TC_JSON_OK : TC_JSON_DOUBLED;
+    /* Of two equal keys json-c keeps the last. */
+    if (json_object_object_length(object) != members) {
+        tc_json_free(object);
+        return TC_JSON_DOUBLED;
+    }
+    *out = object;
+    return TC_JSON_OK;
 }
 
 tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_depth,
                                       json_object **out)
 {
-    json_tokener *tokener = json_tokener_new_ex(max_depth);
-    tc_json_status_e status = TC_JSON_BROKEN;
-    json_object *object;
-    size_t used;
+    scan_t scan = {0};
+    tc_json_status_e status;
 
-    if (tokener == NULL) {
+    if (len == 0 || len > INT_MAX || !tc_utf8_is_valid(text, len)) {
         return TC_JSON_BROKEN;
     }
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
-    object = json_tokener_parse_ex(tokener, text, (int)len);
-    used = json_tokener_get_parse_end(tokener);
-    if (json_tokener_get_error(tokener) == json_tokener_continue) {
-        /* A bare number has no end of its own: let a space end it, and whatever is cut short fail. */
-        object = json_tokener_parse_ex(tokener, " ", 1);
-        used = len;
+    max_depth = max_depth < LEVELS_MAX ? max_depth : LEVELS_MAX;
+    scan.at = text;
+    scan.end = text + len;
+    status = scan_text(&scan, max_depth);
+    if (status != TC_JSON_OK) {
+        return status;
     }
-    if (json_tokener_get_error(tokener) == json_tokener_error_depth) {
-        status = TC_JSON_TOO_DEEP;
+    return *skip_space(text, scan.end) == '{' ? build(text, len, max_depth, scan.outer_members, out)
+                                              : TC_JSON_NOT_OBJECT;
+}
+
+/* Takes everything out of an array or an object. The depth is that of parsing. */
+static void make_empty(json_object *value)
+{
+    struct lh_entry *entry;
+    size_t i, len;
+
+    if (json_object_is_type(value, json_type_object)) {
+        while ((entry = json_object_get_object(value)->head) != NULL) {
+            make_empty((json_object *)lh_entry_v(entry));
+            json_object_object_del(value, (const char *)lh_entry_k(entry));
+        }
     }
-    else if (json_tokener_get_error(tokener) == json_tokener_success
-             && is_only_space(text + used, len - used)) {
-        status = check_object(object, text, used);
+    else if (json_object_is_type(value, json_type_array)) {
+        len = json_object_array_length(value);
+        for (i = 0; i < len; i++) {
+            make_empty(json_object_array_get_idx(value, i));
+        }
+        (void)json_object_array_del_idx(value, 0, len);
     }
-    json_tokener_free(tokener);
-    if (status == TC_JSON_OK) {
-        *out = object;
-    }
-    else {
-        json_object_put(object);
-    }
-    return status;
+}
+
+/* json-c 0.19, where it was compiled with NDEBUG, never frees an array or an object that holds something. */
+void tc_json_free(json_object *value)
+{
+    make_empty(value);
+    (void)json_object_put(value);
 }
 
 bool tc_json_has_more_values(const char *text, size_t len, size_t max)
 {
-    const char *at, *end = text + len;
+    const char *at, *end;
     bool in_string = false, in_word = false;
     size_t values = 0;
 
     if (len <= max) {
-        return false;
+        return false; /* an empty text may be NULL, too */
     }
+    end = text + len;
     for (at = text; at < end && values <= max; at++) {
         if (in_string) {
             in_string = *at != '"';

@@ -1,6 +1,6 @@
 /*
- * JSON (RFC 8259) in and out: json-c behind a door that bounds the depth and refuses doubled keys and
- * trailing bytes, and a writer of strings. Pure.
+ * JSON (RFC 8259) in and out: a strict scanner, with json-c behind it, and a writer of strings. The scanner decides
+ * what is JSON, since each release of json-c takes something else. Pure.
  */
 #ifndef TC_CODEC_JSON_H
 #define TC_CODEC_JSON_H
@@ -12,18 +12,21 @@
 
 typedef enum {
     TC_JSON_OK,
-    TC_JSON_BROKEN,    /* not JSON, more than one value, or a key with U+0000, which json-c would cut */
+    TC_JSON_BROKEN,    /* not JSON in UTF-8, more than one value, or a key with U+0000, which json-c would cut */
     TC_JSON_TOO_DEEP,
     TC_JSON_NOT_OBJECT,
     TC_JSON_DOUBLED    /* a key of the outer object stands twice */
 } tc_json_status_e;
 
 /*
- * Parses one JSON object of at most `max_depth` levels. TC_JSON_OK alone fills *out, which the caller
- * gives back with json_object_put().
+ * Parses one JSON object of at most `max_depth` levels (64 at most). TC_JSON_OK alone fills *out, which the caller
+ * gives back with tc_json_free().
  */
 tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_depth,
                                       json_object **out);
+
+/* Frees what tc_json_parse_object() made, with all that is in it. NULL is nothing. Never json_object_put(). */
+void tc_json_free(json_object *value);
 
 /*
  * Does a text hold more names and values than `max`? For those that strangers send: json-c builds an object

@@ -223,6 +223,6 @@ const char *tc_jwt_key_read_set(const char *text, size_t len, tc_jwt_key_t **key
             wrong = "it has no key that tokens can be checked with";
         }
     }
-    json_object_put(set);
+    tc_json_free(set);
     return wrong;
 }

@@ -304,12 +304,12 @@ const char *tc_jwt_verify(const char *token, size_t len, const tc_jwt_rules_t *r
     if (why == NULL) {
         why = check_signature(header, &parts, rules->keys);
     }
-    json_object_put(header);
+    tc_json_free(header);
     if (why != NULL) {
         return why;
     }
     claims = parse_part(parts.claims, (size_t)(parts.signature - 1 - parts.claims));
     why = claims ? check_claims(claims, rules, now_s, out, pool) : "broken claims";
-    json_object_put(claims);
+    tc_json_free(claims);
     return why;
 }

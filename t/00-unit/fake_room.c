@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/thread.h"
+#include "codec/json.h"
 
 /* ---- lists of jobs ---- */
 
@@ -661,7 +662,7 @@ static void sink_send(tc_member_t *member, tc_blob_t *blob, bool urgent)
         ck_assert_str_eq(type, "error");
         on_error(self, frame);
     }
-    json_object_put(frame);
+    tc_json_free(frame);
 }
 
 static void sink_close(tc_member_t *member, unsigned code, const char *reason)

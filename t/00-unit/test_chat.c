@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "codec/chat.h"
+#include "codec/json.h"
 
 #define UUID "550e8400-e29b-41d4-a716-446655440000"
 
@@ -595,7 +596,7 @@ START_TEST(an_error_has_its_stable_code_and_only_the_fields_it_has)
         ck_assert(json_object_object_get_ex(object, "field", NULL) == (error % 3 != 0));
         ck_assert(json_object_object_get_ex(object, "retry_after", &value) == (error % 4 != 0));
         ck_assert_int_eq(json_object_get_int(value), error % 4);
-        json_object_put(object);
+        tc_json_free(object);
         tc_buf_free(&buf);
     }
 }

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include "base/limits.h"
+#include "codec/json.h"
 #include "codec/wire.h"
 #include "domain/timeline.h"
 
@@ -80,7 +81,7 @@ static const char *read_history(const tc_blob_t *blob)
     }
     snprintf(text + len, sizeof(text) - len, "|%d%s", json_object_get_int(get(frame, "last_seq")),
              recovered == NULL ? "" : json_object_get_boolean(recovered) ? "+" : "-");
-    json_object_put(frame);
+    tc_json_free(frame);
     return text;
 }
 
@@ -98,7 +99,7 @@ START_TEST(a_message_is_encoded_once_with_its_object_inside)
     ck_assert_uint_le(event->object_at + event->object_len, event->wire->len);
     ck_assert_int_eq(event->wire->data[event->object_at], '{');
     ck_assert_mem_eq(event->wire->data + event->object_at + event->object_len, ",\"seq\":7}", 9);
-    json_object_put(frame);
+    tc_json_free(frame);
     tc_event_unref(event);
 }
 END_TEST
@@ -112,7 +113,7 @@ START_TEST(an_edit_carries_the_whole_object_behind_its_frame)
     ck_assert_ptr_null(get(get(frame, "message"), "sender"));
     ck_assert_uint_eq(event->object_at, event->wire->len);
     ck_assert_uint_eq(event->object_at + event->object_len, event->wire->size);
-    json_object_put(frame);
+    tc_json_free(frame);
     tc_event_unref(event);
 }
 END_TEST
@@ -134,8 +135,8 @@ START_TEST(the_own_copy_is_the_same_with_a_client_id)
         ck_assert_ptr_null(get(wire, "client_id"));
         ck_assert_str_eq(json_object_get_string(get(own, "client_id")), "c1");
         ck_assert(json_object_equal(get(wire, "message"), get(own, "message")));
-        json_object_put(wire);
-        json_object_put(own);
+        tc_json_free(wire);
+        tc_json_free(own);
         tc_event_unref(event);
     }
 }
@@ -155,7 +156,7 @@ START_TEST(a_frame_of_any_length_has_its_object_where_the_event_says)
         event = message_of(1, content);
         ck_assert_mem_eq(event->wire->data + event->object_at, "{\"id\":", 6);
         frame = tc_history_of_list(event, 1, TC_HISTORY_FRESH, 1);
-        json_object_put(parse_frame(frame));
+        tc_json_free(parse_frame(frame));
         tc_blob_unref(frame);
         tc_event_unref(event);
         free(content);
@@ -226,7 +227,7 @@ static void expect_own(const tc_event_t *event, const char *end)
     size_t own_head = tc_frame_header_len(event->own->data);
     size_t kept = event->wire->len - wire_head - 1;
 
-    json_object_put(parse_frame(event->own));
+    tc_json_free(parse_frame(event->own));
     ck_assert_uint_eq(event->own->len - own_head, kept + strlen(end));
     ck_assert_mem_eq(event->own->data + own_head, event->wire->data + wire_head, kept);
     ck_assert_mem_eq(event->own->data + own_head + kept, end, strlen(end));
@@ -546,7 +547,7 @@ static const char *read_array(const tc_blob_t *blob)
                                 json_object_get_int(get(message, "seq")),
                                 json_object_get_string(get(message, "content")));
     }
-    json_object_put(list);
+    tc_json_free(list);
     json_tokener_free(tokener);
     return text;
 }

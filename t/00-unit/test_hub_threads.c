@@ -5,6 +5,7 @@
  */
 #include "fake_room.c"
 
+#include "codec/json.h"
 #include "engine/loop.h"
 #include "engine/worker_thread.h"
 
@@ -149,7 +150,7 @@ static void see(tc_member_t *member, tc_blob_t *frame, bool urgent)
             sem_post(&self->child->done);
         }
     }
-    json_object_put(object);
+    tc_json_free(object);
 }
 
 static void never_close(tc_member_t *member, unsigned code, const char *reason)

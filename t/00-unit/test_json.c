@@ -22,7 +22,7 @@ static tc_json_status_e status_of(const char *text, size_t len)
     json_object *object;
     tc_json_status_e status = parse(text, len, &object);
 
-    json_object_put(object);
+    tc_json_free(object);
     return status;
 }
 
@@ -67,15 +67,205 @@ START_TEST(what_is_broken_is_refused)
 }
 END_TEST
 
-START_TEST(what_json_c_alone_would_take_is_refused)
+/* ---- what json-c takes with some release or other, kind by kind ---- */
+
+/* The value alone would do, as a member and in a list. */
+static void check_value(const char *value, tc_json_status_e expected)
+{
+    static const char *const around[][2] = {{"{\"a\":", "}"}, {"{\"a\":[", "]}"}, {"{\"b\":[1,{\"a\" : ", " ,\"c\":2}]}"}};
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(around); i++) {
+        tc_buf_t buf = TC_BUF_INIT;
+
+        unit_append_text(&buf, "%s%s%s", around[i][0], value, around[i][1]);
+        ck_assert_msg(status_of((char *)buf.data, buf.len) == expected, "%s in %s", value, around[i][0]);
+        tc_buf_free(&buf);
+    }
+}
+
+static void check_values(const char *const *values, size_t count, tc_json_status_e expected)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        check_value(values[i], expected);
+    }
+}
+
+START_TEST(comments_are_refused)
 {
     static const char *const texts[] = {
-        "{'a':1}",          "{\"a\":'b'}",      "{\"a\":NaN}",   "{\"a\":Infinity}",
-        "{\"a\":-Infinity}", "{\"a\":1.}",       "{\"a\":1.e5}",  "{\"a\":00}",
-        "{\"a\":-01}",      "{\"a\":\"\n\"}",   "{\"a\":\"\t\"}", "{\"a\":\"\x01\"}",
+        "/**/{}", "{/**/}", "{}/**/", "//\n{}", "{//\n}", "{}//", "{\"a\"/**/:1}", "{\"a\":/**/1}", "{\"a\":1/**/}",
+        "{\"a\":1,/**/\"b\":2}", "{\"a\":[/**/]}", "{\"a\":[1,//\n2]}", "#\n{}", "{\"a\":1/", "/",
     };
 
     check_all(texts, UNIT_COUNT(texts), TC_JSON_BROKEN);
+    check_value("\"/**/ // #\"", TC_JSON_OK);
+}
+END_TEST
+
+START_TEST(only_double_quotes_make_a_string_and_only_a_string_is_a_key)
+{
+    static const char *const texts[] = {
+        "{'a':1}", "{'a\":1}", "{\"a':1}", "{a:1}", "{1:1}", "{null:1}", "{true:1}", "{[]:1}", "{{}:1}", "{-1:1}", "{ a:1}",
+        "{\"b\":1,a:1}", "{\"b\":1,'a':1}", "{$a:1}", "{`a`:1}",
+    };
+    static const char *const values[] = {"'b'", "''", "'b\"", "`b`", "b", "\xe2\x80\x9c" "b\xe2\x80\x9d"};
+
+    check_all(texts, UNIT_COUNT(texts), TC_JSON_BROKEN);
+    check_values(values, UNIT_COUNT(values), TC_JSON_BROKEN);
+}
+END_TEST
+
+START_TEST(a_word_is_one_of_three_in_small_letters)
+{
+    static const char *const values[] = {
+        "NaN", "nan", "NAN", "-NaN", "+NaN", "Infinity", "infinity", "-Infinity", "-infinity", "+Infinity", "INFINITY", "inf",
+        "True", "TRUE", "tRue", "truE", "False", "FALSE", "fALSE", "Null", "NULL", "nULL", "nulL", "tru", "fals", "nul", "t",
+        "truee", "true1", "nulltrue", "truefalse", "undefined", "None", "yes", "true true",
+    };
+
+    check_values(values, UNIT_COUNT(values), TC_JSON_BROKEN);
+}
+END_TEST
+
+START_TEST(a_number_has_the_form_of_the_rfc)
+{
+    static const char *const values[] = {
+        "00", "01", "-01", "-00", "00.1", "01e1", "1.", "-1.", "1.e5", ".5", "-.5", "+1", "+0", "--1", "-+1", "-", "-e1", "- 1",
+        "1e", "1E", "1e+", "1e-", "1e+-1", "1e1.5", "1ee1", "e1", "1.5.5", "1..5", "1-1", "1+1", "1e1e1", "1-", "0x10", "0X1",
+        "0b1", "0o7", "1_000", "1,5e", "1 000", "1f", "1L", "1n", "1/2", "\xd9\xa1",
+    };
+
+    check_values(values, UNIT_COUNT(values), TC_JSON_BROKEN);
+}
+END_TEST
+
+/* json-c 0.17 and later refuse large integers in strict mode. */
+START_TEST(a_number_may_be_larger_than_any_type)
+{
+    static const char *const values[] = {
+        "9223372036854775807", "-9223372036854775808", "9223372036854775808", "18446744073709551615",
+        "18446744073709551616", "-9223372036854775809", "99999999999999999999", "-99999999999999999999",
+        "1000000000000000000000000000000000000000000000000000000000000", "1e400", "-1e400", "1e-400",
+        "0.0000000000000000000000000000000000000000000000000000000000001", "-0", "-0.0", "0e0", "1E+2", "0.5e-7",
+        "123456789012345678901234567890.123456789012345678901234567890e-10",
+    };
+
+    check_values(values, UNIT_COUNT(values), TC_JSON_OK);
+}
+END_TEST
+
+START_TEST(commas_stand_between_values_and_nowhere_else)
+{
+    static const char *const texts[] = {
+        "{,}", "{\"a\":1,}", "{\"a\":1, }", "{,\"a\":1}", "{\"a\":1,,\"b\":2}", "{\"a\":1 \"b\":2}", "{\"a\":1\"b\":2}",
+        "{\"a\":1;\"b\":2}", "{\"a\":1}, ", ",{}", "{\"a\":[1}}", "{\"a\":1]", "{\"a\":{]}", "{\"a\":[}", "[{\"a\":1]}",
+    };
+    static const char *const values[] = {"[1,]", "[1, ]", "[,]", "[,1]", "[1,,2]", "[1 2]", "[\"a\"\"b\"]", "[[],]", "[[][]]",
+                                         "[{},]", "{\"b\":{},}", "[{}{}]", "[1;2]"};
+
+    check_all(texts, UNIT_COUNT(texts), TC_JSON_BROKEN);
+    check_values(values, UNIT_COUNT(values), TC_JSON_BROKEN);
+}
+END_TEST
+
+START_TEST(a_colon_stands_between_key_and_value_and_nowhere_else)
+{
+    static const char *const texts[] = {
+        "{\"a\"}", "{\"a\" 1}", "{\"a\"1}", "{\"a\":}", "{\"a\"::1}", "{:1}", "{:}", "{\"a\":1:2}", "{\"a\",1}", "{\"a\"=1}",
+        "{\"a\":,\"b\":1}", "{\"a\":1,\"b\"}", "{\"a\"", "{\"a\" :", "[\"a\":1]", "\"a\":1", "{\"a\"=>1}", "{\"a\":[\"b\":1]}",
+    };
+
+    check_all(texts, UNIT_COUNT(texts), TC_JSON_BROKEN);
+}
+END_TEST
+
+START_TEST(a_control_character_stands_in_no_string_and_only_four_of_them_are_space)
+{
+    int c;
+
+    for (c = 0; c < 0x20; c++) {
+        bool space = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+        const char inside[] = {'{', '"', 'a', '"', ':', '"', 'b', (char)c, '"', '}'};
+        const char in_key[] = {'{', '"', (char)c, '"', ':', '1', '}'};
+        const char between[] = {'{', (char)c, '"', 'a', '"', (char)c, ':', (char)c, '1', (char)c, '}', (char)c};
+
+        ck_assert_int_eq(status_of(inside, sizeof(inside)), TC_JSON_BROKEN);
+        ck_assert_int_eq(status_of(in_key, sizeof(in_key)), TC_JSON_BROKEN);
+        ck_assert_int_eq(status_of(between, sizeof(between)), space ? TC_JSON_OK : TC_JSON_BROKEN);
+    }
+    /* Spaces of Unicode and the byte order mark are none here. */
+    ck_assert_int_eq(status_of("{\xc2\xa0}", 4), TC_JSON_BROKEN);
+    ck_assert_int_eq(status_of("\xef\xbb\xbf{}", 5), TC_JSON_BROKEN);
+    ck_assert_int_eq(status_of("{}\xe2\x80\xa8", 5), TC_JSON_BROKEN);
+    check_value("\"\x7f\xc2\x80\xe2\x80\xa8\"", TC_JSON_OK);
+}
+END_TEST
+
+START_TEST(an_escape_is_one_of_nine)
+{
+    static const char *const values[] = {
+        "\"\\x41\"", "\"\\a\"", "\"\\v\"", "\"\\0\"", "\"\\'\"", "\"\\N\"", "\"\\U0041\"", "\"\\u\"", "\"\\u00\"", "\"\\u004\"",
+        "\"\\u004g\"", "\"\\u 041\"", "\"\\u+041\"", "\"\\u{41}\"", "\"\\\n\"", "\"\\", "\"\\\"", "\"\\\xc3\xa9\"",
+    };
+    static const char *const fine[] = {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u00e9\\u00E9\"", "\"\\ud83d\\ude00\"", "\"\\\\\"",
+                                       "\"\\ud83d\"", "\"\\ude00\\ud83d\"", "\"\\u0000\""};
+
+    check_values(values, UNIT_COUNT(values), TC_JSON_BROKEN);
+    check_values(fine, UNIT_COUNT(fine), TC_JSON_OK); /* half a pair is JSON, too (RFC 8259, 8.2) */
+}
+END_TEST
+
+START_TEST(a_text_is_in_utf8)
+{
+    static const char *const values[] = {
+        "\"\x80\"", "\"\xff\"", "\"\xc3\"", "\"\xe9 \"", "\"\xc0\xaf\"", "\"\xe0\x80\xaf\"", "\"\xed\xa0\x80\"",
+        "\"\xf4\x90\x80\x80\"", "\"\xf0\x9f\x98\"", "\"\xf8\x88\x80\x80\x80\"", "{\"\xff\":1}",
+    };
+
+    check_values(values, UNIT_COUNT(values), TC_JSON_BROKEN);
+}
+END_TEST
+
+/* json-c 0.18 refuses all of these in strict mode. */
+START_TEST(a_string_may_hold_what_people_write)
+{
+    static const char *const strings[] = {
+        "Gr\xc3\xbc\xc3\x9f" "e", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", "\xf0\x9f\x91\x8d",
+        "\xe3\x81\x93\xe3\x82\x93\xe3\x81\xab\xe3\x81\xa1\xe3\x81\xaf", "\xc2\x80", "\xf4\x8f\xbf\xbf",
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(strings); i++) {
+        tc_buf_t buf = TC_BUF_INIT;
+        json_object *object;
+        bool present;
+        const char *got;
+        size_t len;
+
+        unit_append_text(&buf, "{\"%s\":[],\"s\":\"%s\"}", strings[i], strings[i]);
+        ck_assert_int_eq(parse((char *)buf.data, buf.len, &object), TC_JSON_OK);
+        got = tc_json_get_string(object, "s", &len, &present);
+        ck_assert_uint_eq(len, strlen(strings[i]));
+        ck_assert_mem_eq(got, strings[i], len);
+        ck_assert(json_object_object_get_ex(object, strings[i], NULL));
+        tc_json_free(object);
+        tc_buf_free(&buf);
+    }
+}
+END_TEST
+
+START_TEST(nothing_follows_the_value)
+{
+    static const char *const texts[] = {"{}{}", "{} {}", "{}x", "{}}", "{}]", "{},", "{}:", "{}1", "{}\"a\"", "{}null", "{}/", "{};",
+                                        "{\"a\":1}}", "[]{}", "1 {}", "1 1", "true{}", "\"\"\"\"", "null,"};
+
+    check_all(texts, UNIT_COUNT(texts), TC_JSON_BROKEN);
+    ck_assert_int_eq(status_of("{}\0", 3), TC_JSON_BROKEN);
+    ck_assert_int_eq(status_of("{}\0{}", 5), TC_JSON_BROKEN);
+    ck_assert_int_eq(status_of("\0{}", 3), TC_JSON_BROKEN);
 }
 END_TEST
 
@@ -159,7 +349,7 @@ static void nest(tc_buf_t *buf, int levels)
 
 START_TEST(nesting_is_bounded)
 {
-    static const int deep[] = {DEPTH + 1, DEPTH + 2, 100, 100000};
+    static const int deep[] = {DEPTH + 1, DEPTH + 2, 63, 64, 65, 100, 100000};
     tc_buf_t buf = TC_BUF_INIT;
     size_t i;
 
@@ -171,6 +361,42 @@ START_TEST(nesting_is_bounded)
         ck_assert_int_eq(status_of((char *)buf.data, buf.len), TC_JSON_TOO_DEEP);
     }
     tc_buf_free(&buf);
+}
+END_TEST
+
+/* Of each level both kinds, closed by the right bracket and by the wrong one. */
+START_TEST(every_bracket_is_closed_by_its_own)
+{
+    unsigned kinds;
+    int level, wrong;
+
+    for (kinds = 0; kinds < 1u << 6; kinds++) {
+        for (wrong = -1; wrong < 6; wrong++) {
+            tc_buf_t buf = TC_BUF_INIT;
+
+            TC_BUF_LIT(&buf, "{\"a\":");
+            for (level = 0; level < 6; level++) {
+                tc_buf_append_str(&buf, kinds >> level & 1 ? "{\"b\":" : "[1,");
+            }
+            TC_BUF_LIT(&buf, "null");
+            for (level = 5; level >= 0; level--) {
+                tc_buf_append_str(&buf, (kinds >> level & 1) == (level != wrong) ? "}" : "]");
+            }
+            TC_BUF_LIT(&buf, "}");
+            ck_assert_int_eq(status_of((char *)buf.data, buf.len), wrong < 0 ? TC_JSON_OK : TC_JSON_BROKEN);
+            tc_buf_free(&buf);
+        }
+    }
+}
+END_TEST
+
+START_TEST(an_empty_text_needs_no_memory)
+{
+    json_object *object = NULL;
+
+    ck_assert_int_eq(tc_json_parse_object(NULL, 0, DEPTH, &object), TC_JSON_BROKEN);
+    ck_assert(!tc_json_has_more_values(NULL, 0, 0));
+    tc_json_free(NULL);
 }
 END_TEST
 
@@ -192,7 +418,7 @@ START_TEST(a_string_member_is_told_from_one_that_is_missing_or_no_string)
     ck_assert(!present);
     ck_assert_ptr_null(tc_json_get_string(object, "missing", &len, &present));
     ck_assert(!present);
-    json_object_put(object);
+    tc_json_free(object);
 }
 END_TEST
 
@@ -219,7 +445,7 @@ START_TEST(every_string_that_is_written_is_read_the_same)
             got = tc_json_get_string(object, "s", &len, &present);
             ck_assert_uint_eq(len, sizeof(text));
             ck_assert_mem_eq(got, text, len);
-            json_object_put(object);
+            tc_json_free(object);
             tc_buf_free(&buf);
         }
     }
@@ -241,8 +467,14 @@ START_TEST(strings_are_escaped_as_short_as_json_can)
 END_TEST
 
 UNIT_MAIN("json", objects_of_every_kind_are_taken, what_is_broken_is_refused,
-          what_json_c_alone_would_take_is_refused, a_value_that_is_no_object_is_told_apart,
+          comments_are_refused, only_double_quotes_make_a_string_and_only_a_string_is_a_key,
+          a_word_is_one_of_three_in_small_letters, a_number_has_the_form_of_the_rfc,
+          a_number_may_be_larger_than_any_type, commas_stand_between_values_and_nowhere_else,
+          a_colon_stands_between_key_and_value_and_nowhere_else,
+          a_control_character_stands_in_no_string_and_only_four_of_them_are_space, an_escape_is_one_of_nine,
+          a_text_is_in_utf8, a_string_may_hold_what_people_write, nothing_follows_the_value, a_value_that_is_no_object_is_told_apart,
           a_text_cut_anywhere_is_broken, a_key_twice_in_the_outer_object_is_refused,
-          a_nul_in_a_key_is_refused_and_in_a_value_taken, nesting_is_bounded, a_string_member_is_told_from_one_that_is_missing_or_no_string,
+          a_nul_in_a_key_is_refused_and_in_a_value_taken, nesting_is_bounded, every_bracket_is_closed_by_its_own,
+          an_empty_text_needs_no_memory, a_string_member_is_told_from_one_that_is_missing_or_no_string,
           every_string_that_is_written_is_read_the_same,
           strings_are_escaped_as_short_as_json_can)

@@ -107,14 +107,15 @@ static bool feed(tc_reader_t *reader, const unsigned char *data, size_t len, tc_
 /* The transcript of a stream that comes in three pieces, some of them empty perhaps. */
 static tc_buf_t read_in_pieces(const tc_buf_t *stream, size_t one, size_t two, size_t limit)
 {
+    static const unsigned char nothing[1];
+    const unsigned char *data = stream->data ? stream->data : nothing;
     tc_buf_t transcript = TC_BUF_INIT;
     tc_reader_t reader;
 
     unit_append_text(&transcript, "%s", "");
     tc_reader_init(&reader, limit);
-    if (feed(&reader, stream->data, one, &transcript)
-        && feed(&reader, stream->data + one, two - one, &transcript)
-        && feed(&reader, stream->data + two, stream->len - two, &transcript)
+    if (feed(&reader, data, one, &transcript) && feed(&reader, data + one, two - one, &transcript)
+        && feed(&reader, data + two, stream->len - two, &transcript)
         && !tc_reader_is_idle(&reader)) {
         unit_append_text(&transcript, "...");
     }

@@ -89,7 +89,7 @@ static void check_answer(json_object *answer, const tc_chat_in_t *in, const char
     require_string(answer, "client_id", client_id);
     require_string(message, "content", in->content);
     FUZZ_REQUIRE(json_object_get_int64(member(message, "seq")) == LARGEST_SEQ);
-    json_object_put(answer);
+    tc_json_free(answer);
 }
 
 /* The content stands for every text that may come from a client or the site's tables. */
@@ -125,7 +125,7 @@ static void check_typing(const tc_chat_in_t *in)
     answer = parse(&buf);
     require_string(answer, "user_email", in->client_id);
     FUZZ_REQUIRE(json_object_get_boolean(member(answer, "is_typing")) == in->is_typing);
-    json_object_put(answer);
+    tc_json_free(answer);
 }
 
 static void check_error(tc_chat_error_e error, const tc_chat_in_t *in)
@@ -138,7 +138,7 @@ static void check_error(tc_chat_error_e error, const tc_chat_in_t *in)
     require_string(answer, "code", tc_chat_error_code(error));
     require_string(answer, "field", in->bad_field);
     require_string(answer, "client_id", in->client_id);
-    json_object_put(answer);
+    tc_json_free(answer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

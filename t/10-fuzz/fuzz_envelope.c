@@ -120,7 +120,7 @@ static void require_object(const void *text, size_t len, int64_t expected)
     FUZZ_REQUIRE(json_object_get_int64(seq) == expected);
     room = tc_json_get_string(object, "chat_room_id", &room_len, &present);
     FUZZ_REQUIRE(room != NULL && strcasecmp(room, ROOM) == 0);
-    json_object_put(object);
+    tc_json_free(object);
 }
 
 static void check_event(const heard_t *heard)

@@ -1,6 +1,6 @@
 /*
  * codec/json against a grammar of its own, written from RFC 8259: both take the same texts, however json-c
- * feels about them, and the same are too deep, no object, or have a key twice. A string of any bytes that is
+ * feels about them, and the same are too deep, no object, or have a key twice. A string in UTF-8 that is
  * written is read back as it was.
  *
  * Input: a JSON text.
@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "codec/json.h"
+#include "codec/utf8.h"
 
 #define KEYS_MAX 64 /* of the outer object that are compared; with more, doubled keys are left alone */
 
@@ -214,7 +215,7 @@ static void check_parse(const char *text, size_t len)
     skip_space(&g);
     is_object = next_is(&g, '{');
     value(&g, 1);
-    if (g.failed || g.at != g.end || g.nul_key) {
+    if (g.failed || g.at != g.end || g.nul_key || !tc_utf8_is_valid(text, len)) {
         /* Which of the two is found first is nobody's business. */
         FUZZ_REQUIRE(status == TC_JSON_BROKEN || status == TC_JSON_TOO_DEEP);
     }
@@ -231,7 +232,7 @@ static void check_parse(const char *text, size_t len)
         FUZZ_REQUIRE(status == (has_key_twice(&g) ? TC_JSON_DOUBLED : TC_JSON_OK));
     }
     FUZZ_REQUIRE(object == NULL || json_object_object_length(object) == g.key_count);
-    json_object_put(object);
+    tc_json_free(object);
 }
 
 static void check_string(const char *text, size_t len)
@@ -245,10 +246,15 @@ static void check_string(const char *text, size_t len)
     TC_BUF_LIT(&buf, "{\"s\":");
     tc_json_append_string(&buf, text, len);
     TC_BUF_LIT(&buf, "}");
+    if (!tc_utf8_is_valid(text, len)) {
+        FUZZ_REQUIRE(tc_json_parse_object((char *)buf.data, buf.len, 2, &object) == TC_JSON_BROKEN);
+        tc_buf_free(&buf);
+        return;
+    }
     FUZZ_REQUIRE(tc_json_parse_object((char *)buf.data, buf.len, 2, &object) == TC_JSON_OK);
     got = tc_json_get_string(object, "s", &got_len, &present);
     FUZZ_REQUIRE(got != NULL && got_len == len && memcmp(got, text, len) == 0);
-    json_object_put(object);
+    tc_json_free(object);
     tc_buf_free(&buf);
 }
 
