@@ -4,9 +4,9 @@
 #include "base/limits.h"
 #include "codec/base64url.h"
 #include "codec/json.h"
+#include "token/jwt_lib.h"
 
 #include <apr_strings.h>
-#include <jwt.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <string.h>
@@ -168,27 +168,12 @@ static const char *check_claims(json_object *claims, const tc_jwt_rules_t *rules
 
 /* ---- signatures ---- */
 
-/*
- * libjwt verifies nothing when the header says "none", and takes any key for any algorithm: both are
- * settled before it is asked, and what it found is looked at again after.
- */
-static bool libjwt_verifies(const char *token, const tc_jwt_key_t *key)
-{
-    jwt_t *jwt = NULL;
-    bool good = jwt_decode(&jwt, token, key->bytes, (int)key->len) == 0
-                && jwt_get_alg(jwt) != JWT_ALG_NONE
-                && strcmp(jwt_alg_str(jwt_get_alg(jwt)), key->alg->name) == 0;
-
-    jwt_free(jwt);
-    return good;
-}
-
 static const EVP_MD *hash_of(const tc_jwt_alg_t *alg)
 {
     return alg->hash_bits == 256 ? EVP_sha256() : alg->hash_bits == 384 ? EVP_sha384() : EVP_sha512();
 }
 
-/* RSASSA-PSS (RFC 7518, 3.5), of which this libjwt knows nothing: the salt is as long as the hash. */
+/* RSASSA-PSS (RFC 7518, 3.5), of which libjwt 1.10 knows nothing: the salt is as long as the hash. */
 static bool pss_verifies(const parts_t *parts, const tc_jwt_key_t *key)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -214,7 +199,7 @@ static bool verifies(const parts_t *parts, const tc_jwt_key_t *key)
 {
     bool good = key->len > 0
                 && (key->alg->family == TC_JWT_PSS ? pss_verifies(parts, key)
-                                                   : libjwt_verifies(parts->text, key));
+                                                   : tc_jwt_lib_verifies(parts->text, key));
 
     ERR_clear_error(); /* the thread's queue is httpd's */
     return good;

@@ -9,6 +9,10 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+#error "mod_tripchat needs OpenSSL 3.0 or newer."
+#endif
+
 #define RSA_MIN_BITS 2048 /* RFC 7518, 3.3 and 3.5 */
 
 static const tc_jwt_alg_t algs[] = {
@@ -90,7 +94,7 @@ static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
     return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits" : NULL;
 }
 
-/* libjwt wants PEM; and what it gets is what was read here, whatever else the file holds. */
+/* libjwt before 3 wants PEM; and what it gets is what was read here, whatever else the file holds. */
 static const char *write_pem(const tc_jwt_alg_t *alg, const char *kid, EVP_PKEY *pkey,
                              tc_jwt_key_t **key, apr_pool_t *pool)
 {
