@@ -16,12 +16,25 @@ die() {
     exit 1
 }
 
-# Where root starts them, httpd's children, PostgreSQL and Redis run as this user: the options of setpriv.
+# Where root starts them, httpd's children, PostgreSQL and Redis run as this user and group: Debian's, RHEL's, FreeBSD's or
+# that of httpd's own makefile. And the options of setpriv for it.
+web_user=
+web_group=
+drop=
 if [ "$(id -u)" -eq 0 ]; then
-    drop='--reuid=www-data --regid=www-data --clear-groups'
-else
-    drop=
+    for web_user in www-data apache www daemon nobody; do
+        ! web_group=$(id -gn "$web_user" 2>/dev/null) || break
+    done
+    drop="--reuid=$web_user --regid=$web_group --clear-groups"
 fi
+
+# find_httpd: sets $httpd and $modules, the program and the folder of its modules, as apxs knows them
+find_httpd() {
+    apxs=${APXS:-apxs}
+    modules=$("$apxs" -q LIBEXECDIR) || die "There is no apxs: install httpd's development files, or write make APXS=/path/to/apxs."
+    httpd=$("$apxs" -q SBINDIR)/$("$apxs" -q PROGNAME)
+    [ -x "$httpd" ] || die "There is no httpd at $httpd: install it (Debian: apache2)."
+}
 
 # user_id NAME: the id of ann, bob, carol, dave or u0 … u999
 user_id() {
@@ -65,7 +78,7 @@ may_pass() {
 
 # own PATH…: gives it to the user of $drop
 own() {
-    [ -z "$drop" ] || chown -R www-data:www-data "$@"
+    [ -z "$drop" ] || chown -R "$web_user:$web_group" "$@"
 }
 
 # runs PID WORDS: is there a process PID with WORDS on its command line? A number that an old file holds

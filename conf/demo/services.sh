@@ -5,10 +5,14 @@
 # They would overrule what is said below.
 unset PGPASSWORD PGSERVICE PGOPTIONS
 
-pg=$(find /usr/lib/postgresql/*/bin -name initdb 2>/dev/null | sort -V | tail -n 1)
+# The newest of Debian's or of PostgreSQL's own RPMs, or the one that pg_config knows, where its server is installed.
+pg=$(find /usr/lib/postgresql/*/bin /usr/pgsql-*/bin "$(pg_config --bindir 2>/dev/null)" -name initdb 2>/dev/null |
+    sort -V | tail -n 1)
 pg=${pg%/initdb}
 postgres_pid=
 redis_pid=
+redis_server=$(command -v redis-server || command -v valkey-server || true)
+redis_client=$(command -v redis-cli || command -v valkey-cli || true)
 
 # conninfo USER DATABASE: how libpq reaches the database; the password stays in its file
 conninfo() {
@@ -44,7 +48,7 @@ keep_port() {
 # prepare_services: passwords, ports and settings
 prepare_services() {
     [ -n "$pg" ] || die "There is no PostgreSQL: install postgresql."
-    command -v redis-server >/dev/null || die "There is no Redis: install redis-server."
+    [ -n "$redis_server" ] || die "There is no Redis: install redis-server or valkey-server."
     (
         umask 077
         mkdir -p "$run/postgres" "$run/redis"
@@ -77,7 +81,7 @@ start_services() {
         -p "$(cat "$run/postgres/port")" -k '' -N 200 >>"$run/logs/postgres.log" 2>&1 9>&- &
     postgres_pid=$!
     # shellcheck disable=SC2086 # words
-    setsid setpriv $drop --pdeathsig TERM -- redis-server "$run/redis/redis.conf" \
+    setsid setpriv $drop --pdeathsig TERM -- "$redis_server" "$run/redis/redis.conf" \
         >>"$run/logs/redis.log" 2>&1 9>&- &
     redis_pid=$!
 
@@ -85,7 +89,7 @@ start_services() {
         kill -0 "$postgres_pid" 2>/dev/null || not_started PostgreSQL "$run/logs/postgres.log"
         sleep 0.1
     done
-    until REDISCLI_AUTH=$(cat "$run/redis/password") redis-cli -h 127.0.0.1 -p "$(cat "$run/redis/port")" \
+    until REDISCLI_AUTH=$(cat "$run/redis/password") "$redis_client" -h 127.0.0.1 -p "$(cat "$run/redis/port")" \
         ping 2>/dev/null | grep -q PONG; do
         kill -0 "$redis_pid" 2>/dev/null || not_started Redis "$run/logs/redis.log"
         sleep 0.1

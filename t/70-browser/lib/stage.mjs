@@ -3,6 +3,7 @@
 //
 // A wait ends when what it waits for has happened; patience only decides that it never will.
 
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { writeFile } from "node:fs/promises";
@@ -136,11 +137,18 @@ export async function fill(trip, count, sender = "ann") {
 const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"];
 
+// TC_CHROMIUM, or the first that PATH has of what distributions call it.
+function browserPath() {
+  const folders = (process.env.PATH || "").split(":").concat("/usr/lib64/chromium-browser", "/snap/bin");
+  const found = ["chromium", "chromium-browser", "google-chrome"].flatMap(name => folders.map(folder => `${folder}/${name}`));
+  return process.env.TC_CHROMIUM || found.find(existsSync) || "/usr/bin/chromium";
+}
+
 let browser;
 
 export async function theBrowser() {
   const { chromium } = require("playwright-core");
-  browser ??= await chromium.launch({ executablePath: process.env.TC_CHROMIUM || "/usr/bin/chromium", args: ARGUMENTS });
+  browser ??= await chromium.launch({ executablePath: browserPath(), args: ARGUMENTS });
   return browser;
 }
 

@@ -124,13 +124,16 @@ sub _make_cluster {
     return;
 }
 
-# Debian keeps the servers' programs out of the way, a directory for each version: the newest.
+# Debian and PostgreSQL's own RPMs keep the servers' programs out of the way, a directory for each version: the newest.
+# Elsewhere pg_config knows.
 my $bin;
 
 sub _program {
     my ($name) = @_;
     $bin //= (map { $_->[1] } sort { $b->[0] <=> $a->[0] }
-            map { m{/(\d+)/bin/initdb\z} ? [$1, s{/initdb\z}{}r] : () } glob '/usr/lib/postgresql/*/bin/initdb')[0]
+            map { m{(\d+)/bin/initdb\z} ? [$1, s{/initdb\z}{}r] : () }
+            glob '/usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb')[0]
+        // (grep { -x "$_/initdb" } map { chomp; $_ } `pg_config --bindir 2>&1`)[0]
         // die "there is no PostgreSQL: install postgresql\n";
     return "$bin/$name";
 }

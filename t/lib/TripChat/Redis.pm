@@ -118,8 +118,14 @@ appendonly no
 set-proc-title no
 $self->{config}
 CONF
-    $self->run_command("$self->{dir}/log", 'redis-server', "$self->{dir}/redis.conf");
+    $self->run_command("$self->{dir}/log", _program(), "$self->{dir}/redis.conf");
     return;
+}
+
+# TC_REDIS_SERVER chooses another; Valkey takes the same configuration.
+sub _program {
+    my @found = grep { -x } map { my $folder = $_; map { "$folder/$_" } qw(redis-server valkey-server) } split /:/, $ENV{PATH};
+    return $ENV{TC_REDIS_SERVER} || $found[0] || die "there is no Redis: install redis-server or valkey-server\n";
 }
 
 sub is_up { my ($self) = @_; return (($self->command('PING'))[0] // '') eq 'PONG' }
