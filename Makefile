@@ -1,6 +1,9 @@
-# mod_tripchat. `make run` starts the demo, `make test` runs every test; both install what they need.
+# mod_tripchat. `make run` starts the demo, `make test` runs the tests; both install what they need on Debian and Ubuntu, as do
+# all targets named …deps and test-…. No other target installs a package: they say what is missing.
 #
-#   make              build the module                 make install      install it with apxs
+#   make              build the module                 make deps         install what the build and the demo need
+#   make install      module, SQL, client, documents (DESTDIR, prefix, docdir, datadir)      make uninstall
+#   make check-unit   the unit tests as a packager runs them: no sanitizer, server, network or root
 #   make run          the demo in the foreground       make token USER=ann
 #   make run STACK=full [PEER=1]                       on PostgreSQL and Redis; PEER: a second server on them
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
@@ -14,21 +17,76 @@
 #   make lint         what compilers and checkers say of the sources
 #   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
 #   make dist         the sources as a tar file        make deb        Debian packages (make test-deb tries them)
+#   make test-release RELEASE=trixie                   `make test` and the package's in another Debian, as root
 #   make bench        build bench/*.c                  make clean        remove what was built
 
-APXS     ?= apxs
+ifeq ($(filter output-sync,$(.FEATURES)),)
+$(error GNU make 4.0 or newer is needed, and this is $(MAKE_VERSION). On BSD and macOS it is often called gmake)
+endif
+
+VERSION  := $(shell cat VERSION)
 BUILD    := build
 MODULE   := $(BUILD)/mod_tripchat.so
+
+# conf/demo/install-packages installs for these targets alone. TC_NO_INSTALL=1 in the environment forbids it here, too.
+ifneq ($(filter deps %-deps run test test-%,$(MAKECMDGOALS)),)
+export TC_INSTALL := 1
+endif
+
+# ---- where httpd, APR and the libraries are ----
+
+ifeq ($(origin APXS),undefined)
+APXS := $(or $(firstword $(foreach name,apxs apxs2 /usr/sbin/apxs,$(shell command -v $(name) 2>/dev/null))),apxs)
+endif
+export APXS
+TC_APXS ?= $(APXS)
+export TC_APXS
+
+# $(call ask_apxs,NAME): what apxs says of it; nothing where there is no apxs
+ask_apxs = $(shell $(APXS) -q $(1) 2>/dev/null)
+
+# The APR of this httpd. Another one may stand in PATH.
+ifeq ($(origin APR_CONFIG),undefined)
+APR_CONFIG := $(or $(call ask_apxs,APR_CONFIG),apr-1-config)
+endif
+ifeq ($(origin APU_CONFIG),undefined)
+APU_CONFIG := $(or $(call ask_apxs,APU_CONFIG),apu-1-config)
+endif
+APR_CPPFLAGS := $(shell $(APR_CONFIG) --cppflags 2>/dev/null)
+APR_INCLUDES := $(shell $(APR_CONFIG) --includes 2>/dev/null; $(APU_CONFIG) --includes 2>/dev/null)
+APR_LIBS     := $(shell $(APR_CONFIG) --link-ld 2>/dev/null; $(APU_CONFIG) --link-ld 2>/dev/null)
+
+# $(call ask_pkg_config,OPTION,LIBRARY…): what pkg-config knows of them
+PKG_CONFIG     ?= pkg-config
+ask_pkg_config  = $(shell $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
+
+# pkg-config's names, and after a colon how a library is linked that pkg-config does not know. Of its flags for the
+# compiler the folders are enough: APR says how large a file offset is.
+LIBRARIES    := json-c:-ljson-c libjwt:-ljwt hiredis:-lhiredis zlib:-lz libssl:-lssl libcrypto:-lcrypto
+name_of       = $(firstword $(subst :, ,$(1)))
+LIB_INCLUDES := $(sort $(foreach lib,$(LIBRARIES),$(call ask_pkg_config,--cflags-only-I,$(call name_of,$(lib)))))
+LIBS         := $(foreach lib,$(LIBRARIES),$(or $(call ask_pkg_config,--libs,$(call name_of,$(lib))),$(lastword $(subst :, ,$(lib)))))
+
+# ---- how it is compiled ----
 
 CC       ?= cc
 WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
             -Wno-sign-conversion -Wformat=2 -Wvla
 OPTIMIZE ?= -O2 -g
 CFLAGS   ?= $(OPTIMIZE) -fstack-protector-strong
-PURE_CFLAGS = -std=gnu11 $(WARNINGS) -Isrc $(shell apr-1-config --cppflags --includes) \
-              $(shell apu-1-config --includes)
-HTTPD_CFLAGS = -I$(shell $(APXS) -q INCLUDEDIR)
-LIBS     := -ljson-c -ljwt -lhiredis -lz -lssl -lcrypto
+PURE_CFLAGS  = -std=gnu11 $(WARNINGS) -Isrc $(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES)
+HTTPD_CFLAGS := $(patsubst %,-I%,$(call ask_apxs,INCLUDEDIR))
+
+# ---- where it is installed ----
+
+prefix      ?= /usr/local
+datadir     ?= $(prefix)/share
+pkgdatadir  ?= $(datadir)/mod_tripchat
+docdir      ?= $(datadir)/doc/mod_tripchat
+INSTALL     ?= install
+ifeq ($(origin moduledir),undefined)
+moduledir   := $(call ask_apxs,LIBEXECDIR)
+endif
 
 # The layers, lowest first; t/00-unit/layers.t holds their includes to this order.
 PURE     := base codec domain engine
@@ -47,15 +105,10 @@ NEXT_SRC := $(shell grep -l '"peer/parcel.h"' $(SRC))
 NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
 NEXT_IS  := -DTC_PARCEL_VERSION=2
 
-.PHONY: all deps install run echo token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
+.PHONY: all deps deb-deps install uninstall check-unit test-release run echo token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
 
 all: $(MODULE)
 
-# A fresh machine has no apxs to ask for flags: install first, then let make start over.
-ifeq ($(shell command -v $(APXS) 2>/dev/null),)
-$(MODULE) $(ECHO) $(NEXT): deps
-	$(MAKE) $@
-else
 $(MODULE): $(OBJ)
 	$(CC) -shared $(LDFLAGS) -o $@ $(OBJ) $(LIBS)
 
@@ -67,14 +120,22 @@ $(NEXT): $(NEXT_OBJ)
 
 COMPILE = $(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 
-$(BUILD)/module/%.o: %.c
+# What is missing is said once, in words, and not by the compiler a hundred times.
+FOUND := $(BUILD)/.found
+
+$(FOUND): conf/build/find
+	@mkdir -p $(@D)
+	@CC='$(CC)' CPPFLAGS='$(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES)' HTTPD_CFLAGS='$(HTTPD_CFLAGS)' \
+	    LDFLAGS='$(LDFLAGS)' APR_CONFIG='$(APR_CONFIG)' APU_CONFIG='$(APU_CONFIG)' conf/build/find $(BUILD)
+	@touch $@
+
+$(BUILD)/module/%.o: %.c | $(FOUND)
 	@mkdir -p $(@D)
 	$(COMPILE)
 
-$(BUILD)/module/next/%.o: %.c
+$(BUILD)/module/next/%.o: %.c | $(FOUND)
 	@mkdir -p $(@D)
 	$(COMPILE) $(NEXT_IS)
-endif
 
 -include $(sort $(patsubst %.o,%.d,$(OBJ) $(ECHO_OBJ) $(NEXT_OBJ)))
 
@@ -85,8 +146,27 @@ $(BUILD)/module/src/httpd/monitor.o: VERSION
 deps:
 	@conf/demo/install-packages build run
 
+# DESTDIR stands before every path, for packages. What a package owns is left to it.
 install: $(MODULE)
-	$(APXS) -i -n tripchat $(MODULE)
+	@if [ -z '$(DESTDIR)' ] && dpkg -S '$(moduledir)/mod_tripchat.so' >/dev/null 2>&1; then \
+	    echo '$(moduledir)/mod_tripchat.so belongs to a Debian package: remove libapache2-mod-tripchat first.' >&2; exit 1; fi
+	$(INSTALL) -d $(INSTALL_DIRS:%='$(DESTDIR)%')
+	$(INSTALL) -m 755 $(MODULE) '$(DESTDIR)$(moduledir)/mod_tripchat.so'
+	$(INSTALL) -m 644 $(INSTALL_SQL) '$(DESTDIR)$(pkgdatadir)/sql'
+	$(INSTALL) -m 644 client/*.js client/*.ts client/package.json '$(DESTDIR)$(pkgdatadir)/client'
+	$(INSTALL) -m 644 client/demo/* '$(DESTDIR)$(pkgdatadir)/client/demo'
+	$(INSTALL) -m 644 README.md SECURITY.md CHANGELOG.md '$(DESTDIR)$(docdir)'
+	$(INSTALL) -m 644 docs/* '$(DESTDIR)$(docdir)/docs'
+	$(INSTALL) -m 644 conf/systemd/tripchat-limits.conf '$(DESTDIR)$(docdir)/examples'
+	sed 's, modules/mod_, $(moduledir)/mod_,' conf/tripchat.conf >'$(DESTDIR)$(docdir)/examples/tripchat.conf'
+
+uninstall:
+	rm -f '$(DESTDIR)$(moduledir)/mod_tripchat.so'
+	rm -rf '$(DESTDIR)$(pkgdatadir)' '$(DESTDIR)$(docdir)'
+
+# What a site needs; the demo's and the benchmark's people are nobody's.
+INSTALL_SQL  := $(filter-out sql/demo.% sql/bench.%,$(wildcard sql/*.sql))
+INSTALL_DIRS := $(moduledir) $(pkgdatadir)/sql $(pkgdatadir)/client/demo $(docdir)/docs $(docdir)/examples
 
 clean:
 	rm -rf $(BUILD)
@@ -96,7 +176,8 @@ run: deps
 	@$(MAKE) --no-print-directory $(MODULE)
 	@exec env PORT='$(PORT)' WORLD='$(WORLD)' STACK='$(STACK)' PEER='$(PEER)' conf/demo/run "$(CURDIR)/$(MODULE)"
 
-echo: deps
+echo:
+	@conf/demo/install-packages build run
 	@$(MAKE) --no-print-directory $(ECHO)
 	@exec env PORT='$(PORT)' t/echo/run "$(CURDIR)/$(ECHO)"
 
@@ -121,8 +202,7 @@ UNIT_SRC   := $(PURE_SRC) $(sort $(wildcard src/token/*.c src/shared/*.c)) \
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
 TSAN_TESTS := $(filter mailbox loop hub_threads,$(UNIT_TESTS))
 UNIT_CFLAGS = $(PURE_CFLAGS) -It/00-unit -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS
-UNIT_LIBS   = $(shell apr-1-config --link-ld) $(shell apu-1-config --link-ld) \
-              $(shell pkg-config --libs check) $(LIBS)
+UNIT_LIBS   = $(APR_LIBS) $(or $(call ask_pkg_config,--libs,check),-lcheck) $(LIBS)
 ASAN       := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 TSAN       := -fsanitize=thread
 
@@ -146,7 +226,7 @@ $(eval $(call UNIT_RULES,tsan,$(TSAN)))
 FUZZ_TARGETS := $(patsubst t/10-fuzz/fuzz_%.c,%,$(sort $(wildcard t/10-fuzz/fuzz_*.c)))
 FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c src/token/jw*.c)) \
                 t/10-fuzz/fuzz.c t/10-fuzz/chat_checks.c
-FUZZ_LIBS     = $(shell apr-1-config --link-ld) $(shell apu-1-config --link-ld) $(LIBS)
+FUZZ_LIBS     = $(APR_LIBS) $(LIBS)
 FUZZ_SEEDS   := $(BUILD)/fuzz/seeds/.made
 
 $(BUILD)/unit/fuzz_%.t: $(BUILD)/unit/t/10-fuzz/fuzz_%.o $(BUILD)/unit/t/10-fuzz/replay.o \
@@ -232,19 +312,26 @@ $(BUILD)/fuzz/%.o: %.c
 
 # ---- packages ----
 
-VERSION := $(file < VERSION)
 SOURCES := mod_tripchat-$(VERSION)
 
 dist: $(BUILD)/$(SOURCES).tar.gz
 
-# What git knows, whatever else lies around.
+# What git knows, whatever else lies around; in an unpacked tar file, the tree.
 $(BUILD)/$(SOURCES).tar.gz: FORCE
 	@mkdir -p $(@D)
-	@git archive --format=tar.gz --prefix=$(SOURCES)/ -o $@ HEAD
+	@if [ "$$(git rev-parse --show-toplevel 2>/dev/null)" = "$$(pwd -P)" ]; then \
+	    git archive --format=tar.gz --prefix=$(SOURCES)/ -o $@ HEAD; \
+	else \
+	    tar --exclude=./$(BUILD) --exclude=./run --exclude=./t/var --exclude=./t/logs \
+	        --transform='s,^\.,$(SOURCES),' -czf $@ .; \
+	fi
 	@echo "$@"
 
+deb-deps:
+	@conf/demo/install-packages build check deb
+
 deb: $(BUILD)/$(SOURCES).tar.gz
-	@conf/demo/install-packages build deb
+	@conf/demo/install-packages build check deb
 	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb
 	@tar -C $(BUILD)/deb -xzf $<
 	@cd $(BUILD)/deb/$(SOURCES) && dpkg-buildpackage -b -us -uc
@@ -254,6 +341,26 @@ deb: $(BUILD)/$(SOURCES).tar.gz
 test-deb: deb
 	@conf/demo/install-packages deb-test
 	@prove t/85-package/run :: $(BUILD)/deb/libapache2-mod-tripchat_*.deb
+
+# Debian 12 and 13 are both references.
+RELEASE ?= $(if $(filter trixie,$(shell . /etc/os-release 2>/dev/null && echo $$VERSION_CODENAME)),bookworm,trixie)
+
+test-release:
+	@conf/demo/install-packages deb-test
+	@t/85-package/release '$(RELEASE)'
+
+# What a packager's build runs: the pure layers with the flags of the module, no sanitizer, no server, no network, no root.
+PLAIN_BIN := $(UNIT_TESTS:%=$(BUILD)/plain/%.t) $(FUZZ_TARGETS:%=$(BUILD)/plain/fuzz_%.t)
+
+check-unit: $(PLAIN_BIN)
+	prove $(PLAIN_BIN) t/00-unit
+
+$(eval $(call UNIT_RULES,plain,$(CFLAGS) $(LDFLAGS)))
+.PRECIOUS: $(BUILD)/plain/%.o
+
+$(BUILD)/plain/fuzz_%.t: $(BUILD)/plain/t/10-fuzz/fuzz_%.o $(BUILD)/plain/t/10-fuzz/replay.o \
+                         $(FUZZ_SRC:%.c=$(BUILD)/plain/%.o) | $(FUZZ_SEEDS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
 
 FORCE:
 

@@ -8,9 +8,8 @@ LINT_SRC := $(SRC) $(filter-out t/sanitize/%,$(sort $(wildcard t/*/*.c))) bench/
 LINT_OK  := $(LINT_SRC:%.c=$(LINT)/%.ok)
 
 # Others' headers are the system's: their warnings are theirs. Found out once.
-LINT_INCLUDES = $(eval LINT_INCLUDES := -Isrc -It/00-unit $(shell apr-1-config --cppflags) \
-                    $(patsubst -I%,-isystem %,$(shell apr-1-config --includes; apu-1-config --includes) \
-                                              -I$(shell $(APXS) -q INCLUDEDIR)))$(LINT_INCLUDES)
+LINT_INCLUDES = $(eval LINT_INCLUDES := -Isrc -It/00-unit $(APR_CPPFLAGS) \
+                    $(patsubst -I%,-isystem %,$(APR_INCLUDES) $(HTTPD_CFLAGS) $(LIB_INCLUDES)))$(LINT_INCLUDES)
 
 # gcc, optimizing, since some are found by following values. What it has beyond, and is not here:
 #   -Wcast-qual, -Wcast-align=strict, -Wbad-function-cast   as with clang, below
