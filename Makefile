@@ -366,6 +366,8 @@ FORCE:
 
 bench: $(BUILD)/bench/tcload $(BUILD)/bench/bare
 
-$(BUILD)/bench/%: bench/%.c
+$(BUILD)/bench/tcload: bench/tcload/tcload.c
+$(BUILD)/bench/bare: bench/bare.c
+$(BUILD)/bench/%:
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -o $@ $< -lssl -lcrypto

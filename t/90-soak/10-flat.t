@@ -43,7 +43,7 @@ write_file("$server->{dir}/tokens", join '', map { $site->token($_) . "\n" } @{ 
 
 # ---- load ----
 
-# Starts tcload (bench/tcload.c) on the site of that name and returns its pid.
+# Starts tcload (bench/tcload) on the site of that name and returns its pid.
 sub tcload {
     my ($name, @words) = @_;
     my $url = sprintf '%s://127.0.0.1:%d/ws/chat/', $name eq 'tls' ? 'wss' : 'ws', $server->site($name)->port;

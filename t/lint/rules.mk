@@ -4,7 +4,7 @@
 
 LINT     := $(BUILD)/lint
 # What stands before functions of libc and APR (t/sanitize) is declared as they are, which no checker likes.
-LINT_SRC := $(SRC) $(filter-out t/sanitize/%,$(sort $(wildcard t/*/*.c))) bench/tcload.c bench/bare.c
+LINT_SRC := $(SRC) $(filter-out t/sanitize/%,$(sort $(wildcard t/*/*.c))) $(sort $(wildcard bench/*.c bench/*/*.c))
 LINT_OK  := $(LINT_SRC:%.c=$(LINT)/%.ok)
 
 # Others' headers are the system's: their warnings are theirs. Found out once.
