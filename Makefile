@@ -18,7 +18,7 @@
 #   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
 #   make dist         the sources as a tar file        make deb        Debian packages (make test-deb tries them)
 #   make test-release RELEASE=trixie                   `make test` and the package's in another Debian, as root
-#   make bench        build bench/*.c                  make clean        remove what was built
+#   make bench        build bench/                     make clean        remove what was built
 
 ifeq ($(filter output-sync,$(.FEATURES)),)
 $(error GNU make 4.0 or newer is needed, and this is $(MAKE_VERSION). On BSD and macOS it is often called gmake)
@@ -364,10 +364,20 @@ $(BUILD)/plain/fuzz_%.t: $(BUILD)/plain/t/10-fuzz/fuzz_%.o $(BUILD)/plain/t/10-f
 
 FORCE:
 
+# ---- the load generator, and the bare broadcaster beside it ----
+
+BENCH_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -Ibench
+bench_obj    = $(patsubst bench/%.c,$(BUILD)/bench/obj/%.o,$(sort $(wildcard $(1) bench/common/*.c)))
+
 bench: $(BUILD)/bench/tcload $(BUILD)/bench/bare
 
-$(BUILD)/bench/tcload: bench/tcload/tcload.c
-$(BUILD)/bench/bare: bench/bare.c
-$(BUILD)/bench/%:
+$(BUILD)/bench/tcload: $(call bench_obj,bench/tcload/*.c)
+$(BUILD)/bench/bare: $(call bench_obj,bench/bare.c)
+$(BUILD)/bench/tcload $(BUILD)/bench/bare:
+	$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
+
+$(BUILD)/bench/obj/%.o: bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -o $@ $< -lssl -lcrypto
+	$(CC) $(BENCH_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(wildcard $(BUILD)/bench/obj/*.d $(BUILD)/bench/obj/*/*.d)

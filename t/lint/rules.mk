@@ -8,7 +8,7 @@ LINT_SRC := $(SRC) $(filter-out t/sanitize/%,$(sort $(wildcard t/*/*.c))) $(sort
 LINT_OK  := $(LINT_SRC:%.c=$(LINT)/%.ok)
 
 # Others' headers are the system's: their warnings are theirs. Found out once.
-LINT_INCLUDES = $(eval LINT_INCLUDES := -Isrc -It/00-unit $(APR_CPPFLAGS) \
+LINT_INCLUDES = $(eval LINT_INCLUDES := -Isrc -It/00-unit -Ibench $(APR_CPPFLAGS) \
                     $(patsubst -I%,-isystem %,$(APR_INCLUDES) $(HTTPD_CFLAGS) $(LIB_INCLUDES)))$(LINT_INCLUDES)
 
 # gcc, optimizing, since some are found by following values. What it has beyond, and is not here:
@@ -62,8 +62,9 @@ lint: lint-deps
 lint-files: $(LINT_OK)
 	@echo 'Nothing to say of $(words $^) files.'
 
-# gcc sees the assertions of test builds, the others do without. The load generator is a program of its own: it
-# has to compile. clang-tidy counts what it leaves out on stderr, and goes on where it cannot read .clang-tidy.
+# gcc sees the assertions of test builds, the others do without. The programs of bench/ only have to compile
+# without a warning: cppcheck and clang-tidy leave them out. clang-tidy counts what it leaves out on stderr, and goes
+# on where it cannot read .clang-tidy.
 $(LINT)/%.ok: %.c t/lint/rules.mk t/lint/cppcheck.txt .clang-tidy t/.clang-tidy
 	@mkdir -p $(@D)
 	@$(LINT_GCC) $(LINT_INCLUDES) $(LINT_DEFINES) -DTC_CHECK_THREADS -MMD -MP -MT $@ -MF $(@:.ok=.d) \
