@@ -1,17 +1,19 @@
 /*
- * bare: the least a chat server can do, for the chat's figures to stand beside.
+ * bare: the least that a chat server can do. The chat's figures stand beside its figures.
  *
- *   bare             listens on a free port of 127.0.0.1, prints its number on a line, serves until it is killed
+ *   bare             listens on a free port of 127.0.0.1, prints the port on a line, and serves until it is killed
  *
  * One thread, one epoll set. It speaks as much WebSocket and chat as tcload does: it completes any handshake, sends
- * an empty history, and sends every message to everybody in its room, in the words that the chat has for it, each
- * as a frame that is made once for all. No token, no database, no check, no limit, no time: what is left is what
- * the kernel takes for the same bytes to the same sockets, and a little. All that has come in by one epoll_wait()
- * leaves in one write a member. Rooms are known by the last twelve digits of the path, as tcload makes them.
+ * an empty history, and sends every message to each member of its room. The message has the words of the chat, in a
+ * frame that is made once for all members. There is no token, no database, no check, no limit and no clock. What is
+ * left is what the kernel takes to bring the same bytes to the same sockets, and little more. All that one
+ * epoll_wait() brought leaves in one write a member. A room is known by the last twelve digits of the path, which
+ * tcload makes.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+#include "common/buf.h"
+#include "common/util.h"
+#include "common/ws.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,41 +23,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 
 #define MAX_ROOMS  1000u
 #define MAX_EVENTS 512
 #define READ_BYTES ((size_t)64 * 1024)
 #define MAX_FRAME  ((size_t)65535)
-#define KEY_BYTES  24           /* of Sec-WebSocket-Key, in base64 */
-#define GUID       "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define ID         "01a20ab3-8987-79ea-bdc4-fbcb194bfbd2"
 #define TIME       "2026-11-27T00:00:00.000000Z"
 
-enum { OP_TEXT = 1, OP_CLOSE = 8 };
-
-typedef struct { char *data; size_t len, cap; } buf_t;
-
-/* A part of a message as it came: not terminated. */
+/* A part of a message as it came, not terminated. */
 typedef struct { const char *at; size_t len; } text_t;
 
 typedef struct room room_t;
 
 typedef struct conn {
-    int fd;                     /* -1: closed, and freed at the end of the iteration */
+    int fd;                     /* -1: closed; the connection is freed at the end of the iteration */
     room_t *room;               /* NULL before the handshake */
-    uint32_t place;             /* among the room's members */
-    bool speaks;                /* has an event in the room's batch */
-    buf_t in;                   /* what has not come whole */
+    uint32_t place;             /* index in the room's members */
+    bool speaks;                /* sent an event of the room's batch */
+    buf_t in;                   /* the beginning of a frame that has not come whole */
     buf_t out;                  /* what the socket would not take */
     struct conn *next_dead;
 } conn_t;
 
-/* Of an event in a batch: where it ends, and how its sender gets it. */
+/* Where an event of a batch ends, and how its sender gets it. */
 typedef struct { size_t end; conn_t *sender; size_t own_at, own_len; } mark_t;
 
 struct room {
@@ -63,7 +56,7 @@ struct room {
     uint32_t n_members, cap_members;
     uint64_t last_seq;
     buf_t batch;                /* the frames of this iteration */
-    buf_t own;                  /* the same with client_id, for their senders */
+    buf_t own;                  /* the same frames with client_id, for their senders */
     mark_t *marks;
     uint32_t n_marks, cap_marks;
     room_t *next_busy;
@@ -76,40 +69,20 @@ static conn_t *first_dead;
 static int epoll_fd;
 static buf_t scratch;
 
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
+static void die_of(const char *what) __attribute__((noreturn));
 
-static void *grow(void *p, size_t bytes)
+static void die_of(const char *what)
 {
-    p = realloc(p, bytes);
-    if (!p)
-        die("realloc");
-    return p;
-}
-
-static void append(buf_t *f, const void *data, size_t n)
-{
-    if (f->len + n > f->cap) {
-        f->cap = 2 * (f->len + n);
-        f->data = grow(f->data, f->cap);
-    }
-    memcpy(f->data + f->len, data, n);
-    f->len += n;
+    die("%s: %s", what, strerror(errno));
 }
 
 static void drop_front(buf_t *f, size_t n)
 {
     f->len -= n;
-    if (f->len == 0) {
-        free(f->data);
-        *f = (buf_t){ 0 };
-    }
-    else if (n > 0) {
+    if (f->len == 0)
+        buf_free(f);
+    else if (n > 0)
         memmove(f->data, f->data + n, f->len);
-    }
 }
 
 /* ---- connections ---- */
@@ -135,22 +108,23 @@ static void conn_watch(const conn_t *c, uint32_t events, int how)
     struct epoll_event event = { .events = events, .data = { .ptr = (void *)(uintptr_t)c } };
 
     if (epoll_ctl(epoll_fd, how, c->fd, &event))
-        die("epoll_ctl");
+        die_of("epoll_ctl");
 }
 
-/* What the socket does not take at once stays; false when the connection is gone, and then it is closed by the reader. */
+/* What the socket does not take at once waits. An error is left to the reader, which closes the connection. */
 static void conn_write(conn_t *c, const char *data, size_t n)
 {
-    ssize_t sent = 0;
+    size_t sent = 0;
 
     if (c->out.len == 0) {
-        sent = send(c->fd, data, n, MSG_NOSIGNAL);
-        if (sent < 0)
-            sent = 0;
-        if ((size_t)sent < n)
-            conn_watch(c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
+        ssize_t rc = send(c->fd, data, n, MSG_NOSIGNAL);
+
+        sent = rc > 0 ? (size_t)rc : 0;
+        if (sent == n)
+            return;
+        conn_watch(c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
     }
-    append(&c->out, data + sent, n - (size_t)sent);
+    buf_append(&c->out, data + sent, n - sent);
 }
 
 static void conn_writable(conn_t *c)
@@ -165,13 +139,13 @@ static void conn_writable(conn_t *c)
 
 /* ---- rooms ---- */
 
-/* An unmasked text frame; longer than 125 bytes, shorter than 64 KB. */
+/* Appends an unmasked text frame. The payload is longer than 125 bytes and shorter than 64 KB. */
 static void append_frame(buf_t *to, const char *payload, size_t len)
 {
     const unsigned char head[4] = { 0x80 | OP_TEXT, 126, (unsigned char)(len >> 8), (unsigned char)len };
 
-    append(to, head, sizeof(head));
-    append(to, payload, len);
+    buf_append(to, head, sizeof(head));
+    buf_append(to, payload, len);
 }
 
 static void append_event(buf_t *to, uint64_t seq, text_t content, text_t client_id)
@@ -187,7 +161,7 @@ static void append_event(buf_t *to, uint64_t seq, text_t content, text_t client_
     append_frame(to, json, (size_t)len < sizeof(json) ? (size_t)len : sizeof(json) - 1);
 }
 
-/* An event goes to all at the end of the iteration. */
+/* Puts an event into the batch, which goes to all members at the end of the iteration. */
 static void room_say(conn_t *sender, text_t content, text_t client_id)
 {
     room_t *room = sender->room;
@@ -195,7 +169,7 @@ static void room_say(conn_t *sender, text_t content, text_t client_id)
 
     if (room->n_marks == room->cap_marks) {
         room->cap_marks = room->cap_marks ? 2 * room->cap_marks : 16;
-        room->marks = grow(room->marks, room->cap_marks * sizeof(*room->marks));
+        room->marks = grow(room->marks, room->cap_marks, sizeof(*room->marks));
     }
     mark = &room->marks[room->n_marks++];
     append_event(&room->batch, ++room->last_seq, content, (text_t){ "", 0 });
@@ -212,7 +186,7 @@ static void room_say(conn_t *sender, text_t content, text_t client_id)
     }
 }
 
-/* The batch as one of its senders gets it. */
+/* Writes the batch as one of its senders gets it: their own events have the client_id. */
 static void write_to_sender(const room_t *room, conn_t *c)
 {
     size_t at = 0;
@@ -222,9 +196,9 @@ static void write_to_sender(const room_t *room, conn_t *c)
         const mark_t *mark = &room->marks[i];
 
         if (mark->sender == c)
-            append(&scratch, room->own.data + mark->own_at, mark->own_len);
+            buf_append(&scratch, room->own.data + mark->own_at, mark->own_len);
         else
-            append(&scratch, room->batch.data + at, mark->end - at);
+            buf_append(&scratch, room->batch.data + at, mark->end - at);
         at = mark->end;
     }
     conn_write(c, scratch.data, scratch.len);
@@ -259,7 +233,7 @@ static text_t json_text(const char *p, size_t n, const char *key)
     return (text_t){ at, end ? (size_t)(end - at) : 0 };
 }
 
-/* Its code goes back. */
+/* The close code goes back. */
 static void on_close(conn_t *c, const char *payload, size_t len)
 {
     const char answer[4] = { (char)(unsigned char)(0x80 | OP_CLOSE), (char)(len < 2 ? 0 : 2),
@@ -279,7 +253,7 @@ static void on_frame(conn_t *c, unsigned opcode, char *payload, size_t len, cons
         on_close(c, payload, len);
 }
 
-/* How many bytes of whole frames there were. */
+/* Handles all whole frames. Returns how many bytes they took. */
 static size_t take_frames(conn_t *c, char *data, size_t n)
 {
     size_t used = 0;
@@ -303,15 +277,11 @@ static size_t take_frames(conn_t *c, char *data, size_t n)
 static void send_answer(conn_t *c, const char *key)
 {
     static const char history[] = "{\"type\":\"message_history\",\"messages\":[],\"last_seq\":";
-    unsigned char text[KEY_BYTES + sizeof(GUID)], digest[SHA_DIGEST_LENGTH], accept[2 * SHA_DIGEST_LENGTH];
-    char answer[512], *p = answer;
+    char accept[WS_ACCEPT_BYTES + 1], answer[512], *p = answer;
 
-    memcpy(text, key, KEY_BYTES);
-    memcpy(text + KEY_BYTES, GUID, sizeof(GUID) - 1);
-    SHA1(text, KEY_BYTES + sizeof(GUID) - 1, digest);
-    EVP_EncodeBlock(accept, digest, SHA_DIGEST_LENGTH);
+    ws_accept(key, accept);
     p += sprintf(p, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                    "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: tripchat\r\n\r\n", (const char *)accept);
+                    "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: tripchat\r\n\r\n", accept);
     *p++ = (char)(unsigned char)(0x80 | OP_TEXT);
     p++;
     p[-1] = (char)sprintf(p, "%s%llu}", history, (unsigned long long)c->room->last_seq);
@@ -322,14 +292,14 @@ static void room_join(room_t *room, conn_t *c)
 {
     if (room->n_members == room->cap_members) {
         room->cap_members = room->cap_members ? 2 * room->cap_members : 16;
-        room->members = grow(room->members, room->cap_members * sizeof(conn_t *));
+        room->members = grow(room->members, room->cap_members, sizeof(conn_t *));
     }
     c->room = room;
     c->place = room->n_members;
     room->members[room->n_members++] = c;
 }
 
-/* The handshake, when it is whole: how many bytes it was. */
+/* Answers the handshake once it has come whole. Returns how many bytes it took, 0 before. */
 static size_t take_handshake(conn_t *c, const char *data, size_t n)
 {
     static const char field[] = "Sec-WebSocket-Key: ";
@@ -340,7 +310,7 @@ static size_t take_handshake(conn_t *c, const char *data, size_t n)
         return 0;
     path_end = memmem(data, n, " HTTP/1.1", 9);
     number = path_end ? memrchr(data, '-', (size_t)(path_end - data)) : NULL;
-    if (!key || !number || end - key < (ptrdiff_t)(sizeof(field) - 1 + KEY_BYTES)) {
+    if (!key || !number || end - key < (ptrdiff_t)(sizeof(field) - 1 + WS_KEY_BYTES)) {
         conn_close(c);
         return n;
     }
@@ -360,7 +330,7 @@ static void conn_readable(conn_t *c)
             conn_close(c);
         return;
     }
-    append(&c->in, bytes, (size_t)n);
+    buf_append(&c->in, bytes, (size_t)n);
     if (!c->room)
         used = take_handshake(c, c->in.data, c->in.len);
     if (c->fd >= 0 && c->room)
@@ -375,10 +345,8 @@ static void accept_all(int listener)
     int fd;
 
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        conn_t *c = calloc(1, sizeof(*c));
+        conn_t *c = zeroed(1, sizeof(*c));
 
-        if (!c)
-            die("calloc");
         c->fd = fd;
         conn_watch(c, EPOLLIN, EPOLL_CTL_ADD);
     }
@@ -429,9 +397,9 @@ static int listen_somewhere(void)
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) || listen(fd, SOMAXCONN)
         || getsockname(fd, (struct sockaddr *)&at, &len))
-        die("listen");
+        die_of("listen");
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event))
-        die("epoll_ctl");
+        die_of("epoll_ctl");
     printf("%u\n", (unsigned)ntohs(at.sin_port));
     fflush(stdout);
     return fd;
@@ -439,16 +407,12 @@ static int listen_somewhere(void)
 
 int main(void)
 {
-    struct rlimit limit;
     int listener;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    (void)raise_fd_limit();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
-        die("epoll_create1");
+        die_of("epoll_create1");
     listener = listen_somewhere();
     for (;;)
         loop_once(listener);
