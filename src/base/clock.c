@@ -22,14 +22,36 @@ int64_t tc_clock_wall_us(void)
     return read_clock_us(CLOCK_REALTIME);
 }
 
+#define DAY_US (86400 * TC_US_PER_S)
+
+/*
+ * The date of a day since 1970, from year 0 on: gmtime_r() ends in 2038 where time_t has 32 bits. Years begin in March
+ * here, so that the day that only some of them have is the last.
+ */
+static void find_date(int64_t day_of_1970, unsigned *year, unsigned *month, unsigned *day)
+{
+    unsigned days = (unsigned)(day_of_1970 + 719468);   /* since March 1st of year 0 */
+    unsigned era = days / 146097, of_era = days % 146097; /* of 400 years */
+    unsigned of_year, year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+
+    of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    *month = (5 * of_year + 2) / 153; /* 0 is March; five months have 153 days */
+    *day = of_year - (153 * *month + 2) / 5 + 1;
+    *month = *month < 10 ? *month + 3 : *month - 9;
+    *year = era * 400 + year_of_era + (*month <= 2);
+}
+
 void tc_clock_rfc3339(int64_t wall_us, char *out)
 {
-    time_t seconds = (time_t)(wall_us / TC_US_PER_S);
-    int micros = (int)(wall_us % TC_US_PER_S);
-    struct tm tm;
-    size_t len;
+    int64_t days = wall_us / DAY_US, of_day_us = wall_us % DAY_US;
+    unsigned year, month, day, seconds;
 
-    gmtime_r(&seconds, &tm);
-    len = strftime(out, TC_CLOCK_RFC3339_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + len, TC_CLOCK_RFC3339_BYTES - len, ".%06dZ", micros);
+    if (of_day_us < 0) {
+        of_day_us += DAY_US;
+        days--;
+    }
+    find_date(days, &year, &month, &day);
+    seconds = (unsigned)(of_day_us / TC_US_PER_S);
+    snprintf(out, TC_CLOCK_RFC3339_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", year % 10000, month % 100,
+             day % 100, seconds / 3600 % 100, seconds / 60 % 60, seconds % 60, (unsigned)(of_day_us % TC_US_PER_S));
 }

@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 
 #include <signal.h>
+#include <time.h>
 
 START_TEST(zeroed_memory_is_zero_and_nothing_is_never_null)
 {
@@ -231,6 +232,27 @@ START_TEST(times_are_written_as_rfc_3339_in_utc)
 }
 END_TEST
 
+/* From 1600 to 9999, but for what the system's own has no number for. */
+START_TEST(a_date_is_that_of_gmtime_on_every_day)
+{
+    int64_t day;
+
+    for (day = -135140; day <= 2932896; day++) {
+        char text[TC_CLOCK_RFC3339_BYTES], expected[TC_CLOCK_RFC3339_BYTES];
+        time_t seconds = (time_t)(day * 86400 + 86399);
+        struct tm tm;
+
+        if (seconds != day * 86400 + 86399) {
+            continue;
+        }
+        gmtime_r(&seconds, &tm);
+        strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.999999Z", &tm);
+        tc_clock_rfc3339((day * 86400 + 86400) * TC_US_PER_S - 1, text);
+        ck_assert_str_eq(text, expected);
+    }
+}
+END_TEST
+
 START_TEST(the_monotonic_clock_never_goes_back)
 {
     int64_t last = tc_clock_monotonic_us();
@@ -343,7 +365,8 @@ UNIT_MAIN("base", zeroed_memory_is_zero_and_nothing_is_never_null,
           any_byte_that_does_not_belong_where_it_stands_makes_it_no_uuid,
           only_thirty_six_characters_are_a_uuid,
           made_uuids_are_version_7_carry_the_time_and_never_repeat,
-          times_are_written_as_rfc_3339_in_utc, the_monotonic_clock_never_goes_back,
+          times_are_written_as_rfc_3339_in_utc, a_date_is_that_of_gmtime_on_every_day,
+          the_monotonic_clock_never_goes_back,
           a_log_line_reaches_the_sink_with_its_level_and_status,
           a_log_line_of_any_length_ends_with_a_nul,
           what_comes_often_is_logged_so_many_times_a_second_and_counted, the_wrong_thread_ends_the_process)
