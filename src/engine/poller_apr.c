@@ -3,19 +3,18 @@
 
 #if !defined(__linux__) || defined(TC_POLLER_APR)
 
-#include "base/alloc.h"
+#include "base/units.h"
 
 #include <apr_poll.h>
 #include <apr_portable.h>
 #include <apr_tables.h>
-#include <stdlib.h>
 
 struct tc_poller_t {
     apr_pool_t *pool;
     apr_pollset_t *pollset;
     const apr_pollfd_t *ready;
     apr_int32_t count; /* of ready */
-    apr_array_header_t *spare; /* apr_socket_t to use again: a pool gives nothing back */
+    apr_array_header_t *spare; /* apr_pollfd_t with their sockets, to use again: a pool gives nothing back */
 };
 
 apr_status_t tc_poller_create(tc_poller_t **out, apr_pool_t *pool)
@@ -23,7 +22,7 @@ apr_status_t tc_poller_create(tc_poller_t **out, apr_pool_t *pool)
     tc_poller_t *poller = apr_pcalloc(pool, sizeof(*poller));
 
     poller->pool = pool;
-    poller->spare = apr_array_make(pool, 64, sizeof(apr_socket_t *));
+    poller->spare = apr_array_make(pool, 64, sizeof(apr_pollfd_t *));
     *out = poller;
     return apr_pollset_create(&poller->pollset, TC_POLLER_READY_MAX, pool,
                               APR_POLLSET_WAKEABLE | APR_POLLSET_NOCOPY);
@@ -31,13 +30,12 @@ apr_status_t tc_poller_create(tc_poller_t **out, apr_pool_t *pool)
 
 static apr_status_t start_watching(tc_poller_t *poller, tc_io_t *io)
 {
-    apr_pollfd_t *poll = tc_alloc_zero(sizeof(*poll));
-    apr_socket_t **spare = apr_array_pop(poller->spare);
+    apr_pollfd_t **spare = apr_array_pop(poller->spare);
+    apr_pollfd_t *poll = spare ? *spare : apr_pcalloc(poller->pool, sizeof(*poll));
     apr_os_sock_t os_socket = io->fd;
 
     poll->p = poller->pool;
     poll->desc_type = APR_POLL_SOCKET;
-    poll->desc.s = spare ? *spare : NULL;
     poll->client_data = io;
     io->private_ = poll;
     return apr_os_sock_put(&poll->desc.s, &os_socket, poller->pool);
@@ -45,11 +43,8 @@ static apr_status_t start_watching(tc_poller_t *poller, tc_io_t *io)
 
 static void stop_watching(tc_poller_t *poller, tc_io_t *io)
 {
-    apr_pollfd_t *poll = io->private_;
-
-    APR_ARRAY_PUSH(poller->spare, apr_socket_t *) = poll->desc.s;
+    APR_ARRAY_PUSH(poller->spare, apr_pollfd_t *) = io->private_;
     io->private_ = NULL;
-    free(poll);
 }
 
 /* apr_pollset cannot change what it watches for, only leave and enter. */
@@ -92,6 +87,10 @@ apr_status_t tc_poller_wait(tc_poller_t *poller, int64_t timeout_us)
 {
     apr_status_t rv;
 
+    /* APR cuts this to milliseconds: round up, or the end of a wait becomes a spin. */
+    if (timeout_us > 0) {
+        timeout_us = (timeout_us + TC_US_PER_MS - 1) / TC_US_PER_MS * TC_US_PER_MS;
+    }
     poller->count = 0;
     rv = apr_pollset_poll(poller->pollset, timeout_us, &poller->count, &poller->ready);
     if (rv == APR_SUCCESS) {
