@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static void on_ready(tc_io_t *io, unsigned events);
 
@@ -69,6 +70,7 @@ void tc_redis_conn_open(tc_redis_conn_t *conn, const tc_redis_address_t *address
     }
     (void)fcntl(context->fd, F_SETFD, FD_CLOEXEC);
     conn->context = context;
+    conn->connecting = true;
     conn->io.fd = context->fd;
     if (tc_loop_watch(conn->loop, &conn->io, TC_POLL_IN | TC_POLL_OUT) != APR_SUCCESS) {
         conn->events->on_broken(conn, "cannot watch the socket");
@@ -89,7 +91,7 @@ void tc_redis_conn_flush(tc_redis_conn_t *conn)
 {
     int done = 1;
 
-    if (conn->context == NULL) {
+    if (conn->context == NULL || conn->connecting) {
         return;
     }
     if (redisBufferWrite(conn->context, &done) != REDIS_OK) {
@@ -149,10 +151,32 @@ static void read_replies(tc_redis_conn_t *conn)
     }
 }
 
+/* BSD says ENOTCONN to who writes too early, and hiredis takes that for the end. False: it is broken, or not yet up. */
+static bool is_connected(tc_redis_conn_t *conn)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    if (getsockopt(conn->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+        error = errno;
+    }
+    if (error != 0) {
+        char why[128];
+
+        conn->events->on_broken(conn, apr_strerror(APR_FROM_OS_ERROR(error), why, sizeof(why)));
+        return false;
+    }
+    conn->connecting = false;
+    return true;
+}
+
 static void on_ready(tc_io_t *io, unsigned events)
 {
     tc_redis_conn_t *conn = (tc_redis_conn_t *)((char *)io - offsetof(tc_redis_conn_t, io));
 
+    if (conn->connecting && !is_connected(conn)) {
+        return;
+    }
     if ((events & (TC_POLL_IN | TC_POLL_HANGUP)) != 0) {
         read_replies(conn);
     }

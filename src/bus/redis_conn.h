@@ -26,6 +26,7 @@ typedef struct tc_redis_conn_t {
     tc_loop_t *loop;
     const tc_redis_conn_events_t *events;
     redisContext *context; /* NULL: closed */
+    bool connecting;       /* nothing can be written yet */
     unsigned greetings;    /* replies to AUTH and SELECT that are still to come */
 } tc_redis_conn_t;
 
