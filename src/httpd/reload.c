@@ -158,16 +158,19 @@ void tc_reload_listen(void)
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
-/* No slot is free for another child, and after a reload fewer have followed than there were. */
+/*
+ * No slot is free for another child, and after a reload fewer have followed than there were. httpd alone may index its
+ * scoreboard: process_score has grown since 2.4.49, in 2.4.63, and this module may be older than the httpd it is in.
+ */
 static bool is_crowded(void)
 {
     ap_generation_t running = ap_scoreboard_image->global->running_generation;
     int old = 0, followed = 0, i;
 
     for (i = 0; i < slots; i++) {
-        const process_score *process = &ap_scoreboard_image->parent[i];
+        const process_score *process = ap_get_scoreboard_process(i);
 
-        if (process->pid == 0) {
+        if (process == NULL || process->pid == 0) {
             return false;
         }
         if (process->generation == running && !process->quiescing) {
@@ -209,7 +212,9 @@ static void tell_prefork(void)
     int i;
 
     for (i = 0; i < slots; i++) {
-        if (ap_scoreboard_image->parent[i].pid == getpid()) {
+        const process_score *process = ap_get_scoreboard_process(i);
+
+        if (process != NULL && process->pid == getpid()) {
             (void)ap_update_child_status_from_indexes(i, 0, SERVER_GRACEFUL, NULL);
         }
     }
