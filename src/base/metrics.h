@@ -14,6 +14,10 @@
 #define TC_METRICS_OTHER 32u /* the slot of all sites for which there was none */
 #define TC_METRICS_SLOTS 33u
 
+/* Else they would go through libatomic, whose locks are a process's own. armel is such a system. */
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2,
+               "mod_tripchat needs a CPU with lock-free atomics of 64 bits, since children count in shared memory.");
+
 /* TC_L_<label>_<value>, and TC_L_<label>_COUNT. */
 #define TC_LABEL(id, name) enum {
 #define TC_VALUE(label, id, text) TC_L_##label##_##id,

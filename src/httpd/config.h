@@ -7,8 +7,13 @@
 
 #include "domain/rate.h"
 
+#include <ap_mmn.h>
 #include <httpd.h>
 #include <http_config.h>
+
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
+#error "mod_tripchat needs httpd 2.4.49 or newer."
+#endif
 
 typedef enum {
 #define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help) TC_D_##id,
