@@ -10,6 +10,11 @@
 
 #include <ap_mpm.h>
 
+/* What the administrator does when descriptors run out, for messages: Debian's start script sets a limit of its own. */
+#define TC_RAISE_DESCRIPTORS                                                                              \
+    "raise httpd's descriptor limit (Debian: APACHE_ULIMIT_MAX_FILES='ulimit -n 65536' in /etc/apache2/envvars; elsewhere " \
+    "LimitNOFILE=65536 in its systemd unit; docker: --ulimit nofile=65536)"
+
 /* Hooks. */
 int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,

@@ -330,7 +330,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
         /* Short of descriptors somebody must act; otherwise httpd, stopping, has closed the socket already. */
         int error = errno, scarce = error == EMFILE || error == ENFILE;
 
-        TC_LOG_OFTEN(1, scarce ? APLOG_ERR : APLOG_INFO, error, r, "TC0052: no descriptor for a connection");
+        TC_LOG_OFTEN(1, scarce ? APLOG_ERR : APLOG_INFO, error, r, "TC0052: no descriptor for a connection: " TC_RAISE_DESCRIPTORS);
         tc_adoption_drop(adoption, &child->peers);
         return HTTP_SERVICE_UNAVAILABLE;
     }
