@@ -9,6 +9,7 @@
 #include "child/child.h"
 #include "codec/close.h"
 #include "codec/wire.h"
+#include "engine/system.h"
 #include "peer/parcel.h"
 #include "peer/peer.h"
 #include "peer/session.h"

@@ -2,11 +2,9 @@
 #include "engine/passage.h"
 
 #include "base/limits.h"
+#include "engine/system.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,14 +29,11 @@ static apr_status_t status_of(ssize_t result)
 
 apr_status_t tc_passage_open(tc_passage_t *passage)
 {
-    int ends[2], bytes = WAITING_BYTES;
+    int ends[2];
 
     passage->out = passage->in = -1;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+    if (tc_system_message_pair(ends, WAITING_BYTES) != 0) {
         return apr_get_os_error();
-    }
-    if (setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) != 0) {
-        (void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)); /* as much as anybody may */
     }
     passage->out = ends[0];
     passage->in = ends[1];
@@ -71,7 +66,7 @@ static apr_status_t send_message(int to, const void *bytes, size_t len, const in
 /* A file in memory with these bytes, or -1. */
 static int make_file(const unsigned char *bytes, size_t len)
 {
-    int file = memfd_create("tripchat", MFD_CLOEXEC);
+    int file = tc_system_make_file();
 
     while (file >= 0 && len > 0) {
         ssize_t written = write(file, bytes, len);
@@ -162,7 +157,7 @@ apr_status_t tc_passage_receive(const tc_passage_t *passage, tc_buf_t *record, i
     message.msg_control = control.bytes;
     message.msg_controllen = sizeof(control.bytes);
     do {
-        got = recvmsg(passage->in, &message, MSG_CMSG_CLOEXEC);
+        got = tc_system_receive(passage->in, &message);
     } while (got < 0 && errno == EINTR);
     rv = status_of(got);
     if (rv != APR_SUCCESS) {

@@ -2,6 +2,7 @@
 #include "engine/transport.h"
 
 #include "base/limits.h"
+#include "engine/system.h"
 
 #include <apr_errno.h>
 #include <errno.h>

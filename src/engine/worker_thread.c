@@ -1,14 +1,14 @@
 /* Threads of the module's own. See worker_thread.h. */
 #include "engine/worker_thread.h"
 
-#include "base/clock.h"
-
 #include <apr_allocator.h>
 #include <apr_signal.h>
-#include <errno.h>
-#include <time.h>
 
-#define FOREVER_S 3600
+/*
+ * Of a thread's stack. musl's default of 128 KB is little for libpq, OpenSSL and a resolver on one stack, glibc's of 8 MB
+ * is much address space. macOS gives 512 KB, in which all of them run; this is twice as much.
+ */
+#define STACK_BYTES ((apr_size_t)1 << 20)
 
 /* A pool that shares nothing with any other thread's: prefork's allocators have no lock. */
 static apr_status_t create_own_pool(apr_pool_t **pool)
@@ -35,26 +35,31 @@ static void *APR_THREAD_FUNC thread_main(apr_thread_t *apr_thread, void *data)
     (void)apr_thread;
     (void)apr_setup_signal_thread();
     thread->body(thread->context);
-    sem_post(&thread->ended);
+    tc_semaphore_post(&thread->ended);
     return NULL;
 }
 
 apr_status_t tc_worker_thread_init(tc_worker_thread_t *thread)
 {
     atomic_init(&thread->stopping, false);
-    sem_init(&thread->wakeups, 0, 0);
-    sem_init(&thread->ended, 0, 0);
+    tc_semaphore_init(&thread->wakeups);
+    tc_semaphore_init(&thread->ended);
     return create_own_pool(&thread->pool);
 }
 
 apr_status_t tc_worker_thread_start(tc_worker_thread_t *thread, void (*body)(void *context),
                                     void *context, apr_pool_t *pool)
 {
+    apr_threadattr_t *attributes;
     apr_status_t rv;
 
     thread->body = body;
     thread->context = context;
-    rv = apr_thread_create(&thread->thread, NULL, thread_main, thread, pool);
+    rv = apr_threadattr_create(&attributes, pool);
+    if (rv == APR_SUCCESS) {
+        (void)apr_threadattr_stacksize_set(attributes, STACK_BYTES);
+        rv = apr_thread_create(&thread->thread, attributes, thread_main, thread, pool);
+    }
     if (rv != APR_SUCCESS) {
         apr_pool_destroy(thread->pool);
     }
@@ -68,42 +73,26 @@ apr_pool_t *tc_worker_thread_pool(tc_worker_thread_t *thread)
 
 bool tc_worker_thread_wait(tc_worker_thread_t *thread)
 {
-    while (sem_wait(&thread->wakeups) != 0 && errno == EINTR) {
-    }
+    tc_semaphore_wait(&thread->wakeups);
     return !atomic_load(&thread->stopping);
 }
 
 void tc_worker_thread_wake(tc_worker_thread_t *thread)
 {
-    sem_post(&thread->wakeups);
+    tc_semaphore_post(&thread->wakeups);
 }
 
 void tc_worker_thread_ask_to_stop(tc_worker_thread_t *thread)
 {
     atomic_store(&thread->stopping, true);
-    sem_post(&thread->wakeups);
+    tc_semaphore_post(&thread->wakeups);
 }
 
 bool tc_worker_thread_await(tc_worker_thread_t *thread, int64_t timeout_us)
 {
-    struct timespec until;
     apr_status_t result;
-    int rc;
 
-    if (timeout_us > FOREVER_S * TC_US_PER_S) {
-        timeout_us = FOREVER_S * TC_US_PER_S;
-    }
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_us / TC_US_PER_S;
-    until.tv_nsec += timeout_us % TC_US_PER_S * 1000;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
-    do {
-        rc = sem_timedwait(&thread->ended, &until);
-    } while (rc != 0 && errno == EINTR);
-    if (rc != 0) {
+    if (!tc_semaphore_wait_for(&thread->ended, timeout_us)) {
         return false;
     }
     (void)apr_thread_join(&result, thread->thread);

@@ -5,9 +5,10 @@
 #ifndef TC_ENGINE_WORKER_THREAD_H
 #define TC_ENGINE_WORKER_THREAD_H
 
+#include "engine/semaphore.h"
+
 #include <apr_pools.h>
 #include <apr_thread_proc.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,8 +18,8 @@ typedef struct {
     apr_pool_t *pool;     /* the thread's own */
     void (*body)(void *context);
     void *context;
-    sem_t wakeups;
-    sem_t ended;
+    tc_semaphore_t wakeups;
+    tc_semaphore_t ended;
     atomic_bool stopping;
 } tc_worker_thread_t;
 
@@ -38,7 +39,7 @@ apr_pool_t *tc_worker_thread_pool(tc_worker_thread_t *thread);
 /* Sleeps until somebody wakes it; false when it is to stop. In the thread. */
 bool tc_worker_thread_wait(tc_worker_thread_t *thread);
 
-/* Wakes it. Any thread; signal-safe. */
+/* Wakes it. Any thread. */
 void tc_worker_thread_wake(tc_worker_thread_t *thread);
 void tc_worker_thread_ask_to_stop(tc_worker_thread_t *thread);
 

@@ -2,6 +2,7 @@
 #include "httpd/bridge.h"
 
 #include "base/metrics.h"
+#include "engine/system.h"
 #include "httpd/often.h"
 #include "httpd/reload.h"
 
@@ -258,7 +259,7 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
     int ends[2] = {-1, -1};
 
     if (atomic_fetch_add(&held, 1) >= room()
-        || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+        || tc_system_stream_pair(ends) != 0) {
         TC_LOG_OFTEN(1, APLOG_WARNING, 0, r, "TC0054: no worker or descriptor for another connection that has to be "
                      "relayed (of at most %u)", room());
         atomic_fetch_sub(&held, 1);

@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "base/units.h"
+#include "engine/system.h"
 #include "httpd/handlers.h"
 #include "httpd/monitor.h"
 #include "httpd/often.h"
@@ -76,7 +77,7 @@ static amount_t look_at_descriptors(void)
 {
     amount_t amount = {0, 0};
     struct rlimit limit;
-    DIR *dir = opendir("/proc/self/fd");
+    DIR *dir = opendir(TC_SYSTEM_FD_DIR);
 
     if (dir == NULL) {
         return amount;

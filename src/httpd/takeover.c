@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "engine/system.h"
 #include "httpd/bridge.h"
 #include "httpd/often.h"
 #include "httpd/runtime.h"
@@ -256,10 +257,10 @@ static int cut_off(conn_rec *c)
     int ends[2];
 
     if (apr_os_sock_get(&os_socket, ap_get_conn_socket(c)) != APR_SUCCESS
-        || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+        || tc_system_stream_pair(ends) != 0) {
         return -1;
     }
-    if (dup3(ends[0], os_socket, O_CLOEXEC) < 0) {
+    if (tc_system_dup_to(ends[0], os_socket) != 0) {
         close(ends[1]);
         ends[1] = -1;
     }

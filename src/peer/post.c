@@ -2,18 +2,15 @@
 #include "peer/post.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
+#include "engine/semaphore.h"
 
-#include <errno.h>
-#include <semaphore.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct tc_post_t {
     tc_mail_t mail;     /* stands first */
     tc_member_t member; /* loop */
     atomic_uint refs;
-    sem_t answered;
+    tc_semaphore_t answered;
     tc_peers_t *peers;
     tc_store_t *store;
     tc_bus_t *bus;
@@ -31,7 +28,7 @@ void tc_post_unref(tc_post_t *post)
     }
     tc_chat_in_free(&post->in);
     tc_user_unref(post->member.user);
-    sem_destroy(&post->answered);
+    tc_semaphore_destroy(&post->answered);
     free(post->object);
     free(post);
 }
@@ -57,14 +54,14 @@ static void on_stored(tc_member_t *member, const tc_job_t *job)
     post->result.message_id = event->message_id;
     post->result.object = post->object;
     post->result.object_len = object.len;
-    sem_post(&post->answered);
+    tc_semaphore_post(&post->answered);
 }
 
 static void on_refused(tc_member_t *member, tc_chat_error_e error, int retry_after_s)
 {
     post_of(member)->result.error = error;
     post_of(member)->result.retry_after_s = retry_after_s;
-    sem_post(&post_of(member)->answered);
+    tc_semaphore_post(&post_of(member)->answered);
 }
 
 static void let_go(tc_post_t *post)
@@ -102,7 +99,7 @@ tc_post_t *tc_post_create(tc_peers_t *peers, tc_store_t *store, tc_bus_t *bus, t
     tc_post_t *post = tc_alloc_zero(sizeof(*post));
 
     atomic_init(&post->refs, 1);
-    sem_init(&post->answered, 0, 0);
+    tc_semaphore_init(&post->answered);
     post->mail.deliver = deliver;
     post->member.sink = &sink;
     post->member.user = tc_user_ref(user);
@@ -118,22 +115,14 @@ tc_post_t *tc_post_create(tc_peers_t *peers, tc_store_t *store, tc_bus_t *bus, t
 
 bool tc_post_wait(tc_post_t *post, int64_t timeout_us, tc_post_result_t *result)
 {
-    struct timespec until;
-    int64_t until_us = tc_clock_wall_us() + timeout_us;
-    int rc;
-
-    until.tv_sec = (time_t)(until_us / TC_US_PER_S);
-    until.tv_nsec = (long)(until_us % TC_US_PER_S * 1000);
     atomic_fetch_add(&post->refs, 1); /* the loop's */
     if (!tc_loop_post(post->peers->loop, &post->mail)) {
         tc_post_unref(post);
         return false;
     }
-    do {
-        rc = sem_timedwait(&post->answered, &until);
-    } while (rc != 0 && errno == EINTR);
-    if (rc == 0) {
-        *result = post->result;
+    if (!tc_semaphore_wait_for(&post->answered, timeout_us)) {
+        return false;
     }
-    return rc == 0;
+    *result = post->result;
+    return true;
 }

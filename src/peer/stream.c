@@ -8,14 +8,12 @@
 #include "codec/close.h"
 #include "codec/page.h"
 #include "codec/wire.h"
+#include "engine/system.h"
 #include "peer/parcel.h"
 #include "peer/peer.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 typedef struct {
     tc_peer_t peer; /* stands first */
@@ -309,7 +307,7 @@ static void watch_for_loss(const tc_peer_t *peer)
     unsigned timeout_ms =
         (unsigned)((peer->site->ping_interval_us + peer->site->pong_timeout_us) / TC_US_PER_MS);
 
-    (void)setsockopt(peer->io.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+    tc_system_limit_unacknowledged(peer->io.fd, timeout_ms);
 }
 
 void tc_stream_create(tc_peers_t *peers, tc_adoption_t *adoption)
