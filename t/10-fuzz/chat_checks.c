@@ -1,4 +1,4 @@
-/* What holds of every message that was decoded. See chat_checks.h. */
+/* What must hold of each message that was decoded. See chat_checks.h. */
 #include "chat_checks.h"
 
 #include "fuzz.h"
@@ -42,7 +42,7 @@ void fuzz_check_chat(tc_chat_error_e error, const tc_chat_in_t *in)
     if (in->client_id != NULL) {
         check_client_id(in->client_id);
     }
-    FUZZ_REQUIRE(error <= TC_CHAT_INVALID_MESSAGE_TYPE); /* the others are the store's to find */
+    FUZZ_REQUIRE(error <= TC_CHAT_INVALID_MESSAGE_TYPE); /* only the store finds the errors after it */
     FUZZ_REQUIRE((in->bad_field != NULL) == (error == TC_CHAT_INVALID_FIELD));
     if (error != TC_CHAT_OK) {
         return;

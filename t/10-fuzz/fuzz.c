@@ -24,10 +24,10 @@ char *fuzz_string(const void *data, size_t len)
     return string;
 }
 
-/* Reads the character at `text`; returns its length, or 0 when there is none. */
+/* Reads the character at `text`. Returns its length in bytes, or 0 when it is not valid. */
 static size_t read_char(const unsigned char *text, size_t len)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* that a length is for */
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* the lowest code point of each length */
     size_t need = text[0] < 0x80 ? 1 : text[0] < 0xc0 ? 0 : text[0] < 0xe0 ? 2
                   : text[0] < 0xf0 ? 3 : text[0] < 0xf8 ? 4 : 0;
     uint32_t c = text[0] & (0xffu >> (need + (need > 1)));

@@ -1,7 +1,8 @@
 /*
- * What the fuzz targets share. A target is a file fuzz_<name>.c with a LLVMFuzzerTestOneInput(), which says at
- * its top what it checks; libFuzzer feeds it in `make fuzz`, replay.c in `make test`. It may neither keep
- * state between inputs nor leak: both would lead the fuzzer astray. README.md has the rest.
+ * What the fuzz targets share. A target is a file fuzz_<name>.c with a function LLVMFuzzerTestOneInput(). The file
+ * says at its top what the target checks. libFuzzer feeds the target in `make fuzz`, and replay.c in `make test`. A
+ * target keeps no state between inputs and leaks no memory, because both would mislead the fuzzer. README.md has the
+ * rest.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -15,11 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The target, and its name as in fuzz_<name>.c. `data` is `size` bytes on the heap, and no more. Returns 0. */
+/* The target, and its name as in fuzz_<name>.c. `data` is exactly `size` bytes on the heap. Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 extern const char fuzz_name[];
 
-/* A property that does not hold ends the process: for libFuzzer a crash, whose input it keeps. */
+/* Ends the process when a property does not hold. For libFuzzer that is a crash, and it keeps the input. */
 #define FUZZ_REQUIRE(condition)                                                                    \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
@@ -28,16 +29,16 @@ extern const char fuzz_name[];
         }                                                                                          \
     } while (0)
 
-/* A copy of `len` bytes on the heap, with no room behind them; the caller frees it. */
+/* A copy of `len` bytes on the heap, with no room behind them. The caller frees the copy. */
 unsigned char *fuzz_copy(const void *data, size_t len);
 
-/* The same with a NUL behind it. What is in `data` behind a NUL of its own is out of a string's reach. */
+/* The same with a NUL behind it. If `data` holds a NUL itself, the string ends there. */
 char *fuzz_string(const void *data, size_t len);
 
-/* UTF-8 by code points (RFC 3629, 3), written without the codec, which it is to check. */
+/* Checks UTF-8 by code points (RFC 3629, 3). It does not use the codec, because it checks the codec. */
 bool fuzz_is_utf8(const void *text, size_t len);
 
-/* Code points in valid UTF-8. */
+/* The number of code points in valid UTF-8. */
 size_t fuzz_count_chars(const void *text, size_t len);
 
 #endif

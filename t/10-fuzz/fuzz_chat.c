@@ -1,7 +1,7 @@
 /*
- * codec/chat, both ways: a text of a client that is decoded is within the limits of docs/protocol.md, and
- * decodes to the same when it is written again; what the server says of it is one JSON object with the same
- * content in it. The UTF-8 check before it agrees with one of another make.
+ * codec/chat, decoding and encoding. A client's text that is decoded is within the limits of docs/protocol.md, and
+ * decodes to the same message when the target writes it again. What the server sends of it is one JSON object with
+ * the same content. The UTF-8 check that comes first agrees with another implementation of it.
  *
  * Input: the text of a WebSocket message.
  */
@@ -26,7 +26,7 @@ static bool check_utf8(const uint8_t *data, size_t size)
     return valid;
 }
 
-/* What a client would write to say the same. */
+/* Writes what a client would write to say the same. */
 static void encode_again(tc_buf_t *buf, const tc_chat_in_t *in)
 {
     static const char *const types[] = {"chat_message", "edit_message", "typing"};
@@ -62,7 +62,7 @@ static json_object *parse(tc_buf_t *buf)
     return object;
 }
 
-/* The member `key` of `object` is the string `expected`, or missing where that is NULL. */
+/* Requires that the member `key` is the string `expected`, or that it is missing when `expected` is NULL. */
 static void require_string(json_object *object, const char *key, const char *expected)
 {
     size_t len;
@@ -92,7 +92,7 @@ static void check_answer(json_object *answer, const tc_chat_in_t *in, const char
     tc_json_free(answer);
 }
 
-/* The content stands for every text that may come from a client or the site's tables. */
+/* The content is used for every text that may come from a client or from the site's tables. */
 static void check_message(const tc_chat_in_t *in)
 {
     const char *text = in->content;
@@ -146,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tc_chat_error_e error;
     tc_chat_in_t in;
 
-    /* The reader has refused it otherwise. */
+    /* The reader refuses any other text before it is decoded. */
     if (!check_utf8(data, size)) {
         return 0;
     }

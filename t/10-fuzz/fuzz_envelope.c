@@ -1,8 +1,8 @@
 /*
- * codec/envelope: what anybody who can write to the bus may write. An envelope that is decoded says the same
- * when it is encoded and decoded again, and the second encoding is the first. An event's object can be given
- * another seq and is JSON still, as a history makes it; the seq in the object is the one in the line, the room
- * the one that is listened to.
+ * codec/envelope: what anybody who can write to the bus may write. An envelope that is decoded says the same when it
+ * is encoded and decoded again, and both encodings are equal. The object of an event can get another seq, as in a
+ * history, and is still JSON. The seq in the object is the seq in the envelope's first line. The room in the object
+ * is the room that is listened to.
  *
  * Input: an envelope, for the room in ROOM.
  */
@@ -18,7 +18,7 @@
 
 const char fuzz_name[] = "envelope";
 
-/* An envelope with its body. Owns its doc. */
+/* An envelope with its body. It owns the parsed document. */
 typedef struct {
     tc_envelope_t envelope;
     tc_envelope_event_t event;
@@ -30,7 +30,7 @@ static bool is_event(const heard_t *heard)
     return heard->envelope.kind == TC_ENVELOPE_MESSAGE || heard->envelope.kind == TC_ENVELOPE_EDIT;
 }
 
-/* Reads it as bus_redis does; false when it is to be dropped. The caller ends with forget(). */
+/* Reads an envelope as bus_redis does. False when bus_redis would drop it. The caller calls forget() in any case. */
 static bool hear(const void *data, size_t len, heard_t *heard)
 {
     tc_uuid_t room;
@@ -106,7 +106,7 @@ static void check_again(const heard_t *heard)
     tc_buf_free(&said);
 }
 
-/* The text is a message object of our room with this seq. */
+/* Requires that the text is a message object of our room with this seq. */
 static void require_object(const void *text, size_t len, int64_t expected)
 {
     json_object *object = NULL, *seq;

@@ -1,7 +1,8 @@
 /*
- * codec/handshake: whoever is let in sent a GET, version 13 and a key of 24 characters, gets the accept value
- * that OpenSSL finds, and would be let in with other cases and with more in his lists; whoever is not is
- * told why. A token found in the protocols is one, inside them. RFC 6455, 4.2.
+ * codec/handshake: a client that is let in sent a GET, version 13 and a key of 24 characters, and gets the accept
+ * value that OpenSSL computes. The same client is also let in with words in another case, and with more words in
+ * their lists. A client that is refused is told why. A token that was found is a word within the protocols.
+ * RFC 6455, 4.2.
  *
  * Input: lines of a request; the first word is the method, then "Field: value".
  */
@@ -18,7 +19,7 @@
 
 const char fuzz_name[] = "handshake";
 
-/* Reads a field into the request if it is one of those that a handshake has; the last of a name counts. */
+/* Reads a field of a handshake into the request, and ignores other fields. The last field of a name counts. */
 static void read_field(char *line, tc_handshake_in_t *in)
 {
     static const char *const names[] = {"Upgrade", "Connection", "Sec-WebSocket-Version",
@@ -39,7 +40,7 @@ static void read_field(char *line, tc_handshake_in_t *in)
     }
 }
 
-/* Takes the text apart in place. */
+/* Splits the text in place. */
 static void read_request(char *text, tc_handshake_in_t *in)
 {
     char *line = strsep(&text, "\n");
@@ -89,7 +90,7 @@ static char *with_more(const char *list)
     return (char *)buf.data;
 }
 
-/* Upgrade and Connection are lists of words in any case: RFC 9110, 7.8. */
+/* Upgrade and Connection are lists of words, in upper or lower case: RFC 9110, 7.8. */
 static void check_with_more(const tc_handshake_in_t *in)
 {
     tc_handshake_in_t more = *in;

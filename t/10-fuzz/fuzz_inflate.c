@@ -1,11 +1,11 @@
 /*
- * codec/deflate: two messages in a row, with and without the window kept. What comes out is never more than the bound,
- * and the same whenever the same comes in; it is what zlib makes of the same bytes in one call; compressed again and
- * inflated it is what it was. And the negotiation: what is answered to the bytes as offers names no more than the
- * offers do.
+ * codec/deflate: two messages in a row, with the window kept and without. The output is never longer than the bound,
+ * and equal input gives equal output. The output is what zlib makes of the same bytes in one call. Compressed and
+ * inflated again, it is the same. The target also takes the bytes as offers of a negotiation: the answer names
+ * nothing that the offers do not name.
  *
- * Input: a byte with the window's bit (1) and the bound (the others, by 64 bytes), a byte with the length of the first
- * message, the two messages.
+ * Input: a byte (bit 1: the window is kept; the other bits: the bound, in units of 64 bytes), a byte with the length
+ * of the first message, and the two messages.
  */
 #include "fuzz.h"
 
@@ -17,7 +17,10 @@
 
 const char fuzz_name[] = "inflate";
 
-/* What zlib makes of a message and its tail, up to `max`; SIZE_MAX when it cannot. Without final blocks it is whole. */
+/*
+ * Inflates a message and its tail with zlib in one call, up to `max` bytes. Returns SIZE_MAX when zlib does not take
+ * the whole message, and when one of its blocks is marked as final.
+ */
 static size_t inflate_plainly(const uint8_t *data, size_t size, unsigned char *out, size_t max)
 {
     z_stream z = {0};

@@ -1,7 +1,7 @@
 /*
- * codec/json against a grammar of its own, written from RFC 8259: both take the same texts, however json-c
- * feels about them, and the same are too deep, no object, or have a key twice. A string in UTF-8 that is
- * written is read back as it was.
+ * codec/json against a grammar of this file, which is written from RFC 8259. Both accept the same texts, whatever
+ * json-c accepts. Both find the same texts too deep, or no object, or with a key twice. A string in UTF-8 that is
+ * written is read back unchanged.
  *
  * Input: a JSON text.
  */
@@ -11,18 +11,18 @@
 #include "codec/json.h"
 #include "codec/utf8.h"
 
-#define KEYS_MAX 64 /* of the outer object that are compared; with more, doubled keys are left alone */
+#define KEYS_MAX 64 /* of the outer object; when there are more, double keys are not compared */
 
 const char fuzz_name[] = "json";
 
-/* Where the grammar is, and what it has found out on the way. `failed`: no JSON; the rest means nothing. */
+/* Where the grammar is in the text, and what it has found so far. When `failed` is set, the rest means nothing. */
 typedef struct {
     const char *at, *end;
     bool failed;
-    bool nul_key;      /* a key holds U+0000 */
-    int deepest;       /* levels of values */
+    bool nul_key;      /* a key contains U+0000 */
+    int deepest;       /* the most levels of values */
     int key_count;     /* of the outer object */
-    bool escaped_keys; /* keys that cannot be compared as they stand */
+    bool escaped_keys; /* a key has escapes, so that its bytes cannot be compared */
     const char *keys[KEYS_MAX];
     size_t key_lens[KEYS_MAX];
 } grammar_t;
@@ -66,7 +66,7 @@ static void expect_digits(grammar_t *g)
     }
 }
 
-/* Section 6 */
+/* RFC 8259, 6. */
 static void number(grammar_t *g)
 {
     (void)accept(g, '-');
@@ -82,7 +82,7 @@ static void number(grammar_t *g)
     }
 }
 
-/* Behind the backslash; true when it stands for U+0000. */
+/* What follows a backslash. True when the escape stands for U+0000. */
 static bool escape(grammar_t *g)
 {
     char hex[5] = "";
@@ -100,7 +100,7 @@ static bool escape(grammar_t *g)
     return strcmp(hex, "0000") == 0;
 }
 
-/* Section 7; *plain: without escapes, *nul: with an escaped U+0000. */
+/* RFC 8259, 7. *plain is set for a string without escapes, *nul for a string with an escaped U+0000. */
 static void string(grammar_t *g, bool *plain, bool *nul)
 {
     *plain = true;
@@ -143,7 +143,7 @@ static void key(grammar_t *g, int level)
     expect(g, ':');
 }
 
-/* Sections 4 and 5: what stands between the brackets is the same but for the keys. */
+/* RFC 8259, 4 and 5. Objects and arrays differ in the keys alone. */
 static void container(grammar_t *g, int level, char close, bool with_keys)
 {
     skip_space(g);
@@ -216,7 +216,7 @@ static void check_parse(const char *text, size_t len)
     is_object = next_is(&g, '{');
     value(&g, 1);
     if (g.failed || g.at != g.end || g.nul_key || !tc_utf8_is_valid(text, len)) {
-        /* Which of the two is found first is nobody's business. */
+        /* A text may be both. Either status is right. */
         FUZZ_REQUIRE(status == TC_JSON_BROKEN || status == TC_JSON_TOO_DEEP);
     }
     else if (g.deepest > TC_JSON_MAX_DEPTH) {

@@ -1,10 +1,10 @@
 /*
- * token/jwt: header and claims that the target signs itself with the site's key, so that the fuzzer gets
- * past the signature, and tokens as they come. A token that is good says who and until when: good a second
- * before that, not then. With one character of its signature changed, or another key, it is not good; nor
- * is one that the target has not signed.
+ * token/jwt: header and claims that the target itself signs with the site's key, so that the fuzzer gets past the
+ * signature; and whole tokens as they come. A good token names a user and an expiry time: it is good one second
+ * before that time, and not good at that time. It is not good when one character of the signature is changed, or with
+ * another key. A token that the target has not signed is never good.
  *
- * Input: a line with the header, and the claims behind it; or, without a line's end, a whole token.
+ * Input: a line with the header, and the claims behind it; or, without a line feed, a whole token.
  */
 #include "fuzz.h"
 
@@ -21,7 +21,7 @@ const char fuzz_name[] = "jwt";
 static const char site_secret[] = "a secret of more than thirty-two bytes";
 static const char other_secret[] = "another one of more than thirty-two bytes";
 
-/* The one place that knows what a token is verified with. True when it is good; *expires_s in seconds. */
+/* Only this function knows with which rules a token is verified. True when the token is good. */
 static bool is_good(const tc_buf_t *token, const char *secret, int64_t now_s, int64_t *expires_s)
 {
     tc_jwt_key_t key = {
@@ -53,7 +53,7 @@ static void append_base64url(tc_buf_t *token, const void *data, size_t len)
     free(text);
 }
 
-/* Returns where the signature begins in the token. */
+/* Appends the signature to the token, and returns where it begins. */
 static size_t sign(tc_buf_t *token)
 {
     unsigned char mac[EVP_MAX_MD_SIZE];

@@ -1,9 +1,10 @@
 /*
- * codec/origin: an origin is allowed by a list just when it is of the host or one entry allows it, in any
- * order and case; one that is allowed has a scheme and no path, and without a star its host is the entry's,
- * below the entry's with one. An entry that is an origin allows itself; one with a star what is below it.
+ * codec/origin: a list allows an origin exactly when the origin is of the host itself, or when one entry allows it.
+ * Order and case do not matter. An origin that is allowed has a scheme and no path. Its host is the entry's host, or
+ * below the entry's host if the entry has a star. An entry that is an origin allows itself. An entry with a star
+ * allows what is below it.
  *
- * Input: lines: the origin, the host that was asked (empty: none), then the entries of the list.
+ * Input: lines: the origin, the host that the request names (empty: none), and the entries of the list.
  */
 #include "fuzz.h"
 
@@ -18,8 +19,8 @@ const char fuzz_name[] = "origin";
 
 typedef struct {
     const char *origin;
-    const char *host;                  /* NULL: none */
-    const char *list[ENTRIES_MAX + 1]; /* those that configuration takes; ends in NULL */
+    const char *host;                  /* NULL: the request names none */
+    const char *list[ENTRIES_MAX + 1]; /* the entries that the configuration accepts, then NULL */
     size_t count;
 } input_t;
 
@@ -48,7 +49,7 @@ static bool one_allows(const char *origin, const char *entry)
     return tc_origin_is_allowed(origin, NULL, list);
 }
 
-/* Behind the scheme, if there is one; *len: without the port. For what is well formed. */
+/* The host, behind the scheme if there is one. *len is its length without the port. The text is well formed. */
 static const char *host_of(const char *place, size_t *len)
 {
     const char *behind = strstr(place, "://"), *host = behind ? behind + 3 : place;
@@ -82,7 +83,7 @@ static void check_entry(const char *origin, const char *entry)
     FUZZ_REQUIRE(len == wanted_len && strncasecmp(host, wanted, len) == 0);
 }
 
-/* The entry as an origin that it must allow: with a scheme, and a host's first part where its star is. */
+/* Makes an origin that the entry must allow: with a scheme, and with a host's first label instead of the star. */
 static void check_itself(const char *entry)
 {
     const char *star = strchr(entry, '*'), *rest = star ? star + 1 : entry;
@@ -130,7 +131,7 @@ static void check_list(const input_t *in)
     free(upper);
 }
 
-/* A page of the host itself: whatever the ports, the hosts are the same. */
+/* An origin that is allowed without a list has the host of the request. The ports may differ. */
 static void check_host(const input_t *in)
 {
     size_t len, asked_len;

@@ -1,10 +1,10 @@
 /*
- * codec/reader, and codec/close with the Close frames that it finds: a stream in one piece, in pieces of any
- * sizes and byte by byte gives the same items, each with the last byte of its frame, and ends in the same
- * verdict. No item is longer than allowed, no text is other than UTF-8, a reader between messages holds
- * nothing. RFC 6455, 5.2 to 5.6.
+ * codec/reader, and codec/close with the Close frames that the reader finds. A stream gives the same items in one
+ * piece, in pieces of any size, and byte by byte. Each item comes with the last byte of its frame, and all three ways
+ * end in the same verdict. No item is longer than allowed, each text is UTF-8, and a reader between two messages
+ * holds no memory. RFC 6455, 5.2 to 5.6.
  *
- * Input: a byte, the limit of a message; the sizes of four pieces, taken in turn; the stream.
+ * Input: a byte with the limit of a message; four bytes with the sizes of pieces, which take turns; the stream.
  */
 #include "fuzz.h"
 
@@ -13,16 +13,16 @@
 
 #define PIECES 4
 #define HEAD (1 + PIECES)
-#define REASON_MAX_BYTES 123 /* 5.5.1: 125 less the code */
-#define BUF_FIRST_BYTES 256  /* what tc_buf_t begins with */
+#define REASON_MAX_BYTES 123 /* RFC 6455, 5.5.1: 125 less the two bytes of the code */
+#define BUF_FIRST_BYTES 256  /* the first size of a tc_buf_t */
 
 const char fuzz_name[] = "reader";
 
-/* What a stream was read as: items and verdict, one behind the other. */
+/* How a stream was read: the transcript has the items, one after the other, and the verdict. */
 typedef struct {
     tc_reader_t reader;
-    size_t limit;      /* bytes of a message */
-    size_t read_bytes; /* in earlier pieces */
+    size_t limit;      /* of a message, in bytes */
+    size_t read_bytes; /* in the pieces before this one */
     tc_buf_t transcript;
 } run_t;
 
@@ -36,7 +36,7 @@ static void note(run_t *run, const char *what, unsigned number, size_t at, const
     tc_buf_append(&run->transcript, data, len);
 }
 
-/* What a Close says is written as it was read, and what breaks the rules has a code to fail with. */
+/* A Close payload is encoded again as it was read. A payload that breaks the rules has a close code to fail with. */
 static void check_close(const tc_read_item_t *item)
 {
     unsigned error = 0, again_error = 0, code = tc_close_decode(item->data, item->len, &error);
@@ -77,7 +77,7 @@ static void check_failure(const tc_read_item_t *item)
     FUZZ_REQUIRE(item->why != NULL && strlen(item->why) <= REASON_MAX_BYTES);
 }
 
-/* Memory follows what has come, and goes with the message. */
+/* Memory grows with what has come, and is freed with the message. */
 static void check_memory(const run_t *run)
 {
     const tc_reader_t *reader = &run->reader;
@@ -88,7 +88,7 @@ static void check_memory(const run_t *run)
                  || (reader->message.data == NULL && reader->control.data == NULL));
 }
 
-/* Feeds one piece; false when the stream has failed. */
+/* Feeds one piece. False when the stream has failed. */
 static bool feed(run_t *run, const uint8_t *data, size_t len)
 {
     unsigned char *piece = fuzz_copy(data, len), *pos = piece, *end = piece + len;
@@ -113,7 +113,7 @@ static bool feed(run_t *run, const uint8_t *data, size_t len)
     return got != TC_READ_FAIL;
 }
 
-/* The transcript of the stream read in pieces of these sizes; the first is one longer, so that it ends. */
+/* Reads the stream in pieces of these sizes. The first piece is one byte longer, so that sizes of 0 end too. */
 static tc_buf_t read_stream(const uint8_t *stream, size_t len, size_t limit,
                             const size_t sizes[PIECES])
 {

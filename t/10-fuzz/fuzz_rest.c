@@ -1,7 +1,7 @@
 /*
- * Bodies of POST and PATCH, as httpd/rest_write has codec/chat read them: bytes of any kind, none included. A
- * body that is decoded is within the limits of docs/protocol.md and UTF-8, and decodes to the same when it
- * is written again. Whoever may post a text may also edit a message to read so.
+ * Bodies of POST and PATCH, which httpd/rest_write lets codec/chat read: any bytes, or no byte at all. A body that is
+ * decoded is UTF-8 and within the limits of docs/protocol.md. It decodes to the same message when the target writes
+ * it again. A text that is allowed in a new message is also allowed in an edit.
  *
  * Input: the body.
  */
@@ -45,7 +45,7 @@ static tc_chat_error_e check_decode(decode_fn *decode, tc_chat_in_e kind, const 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *body = size > 0 ? (const char *)data : NULL; /* as tc_buf_t has it */
+    const char *body = size > 0 ? (const char *)data : NULL; /* a tc_buf_t without bytes has no memory */
     tc_chat_in_t post, patch;
     tc_chat_error_e posted = check_decode(tc_chat_decode_post, TC_CHAT_IN_MESSAGE, body, size, &post);
     tc_chat_error_e patched = check_decode(tc_chat_decode_patch, TC_CHAT_IN_EDIT, body, size, &patch);

@@ -1,7 +1,7 @@
 /*
- * Feeds a fuzz target, without libFuzzer, its seeds and each of their beginnings: what a fuzzer found once is
- * tried in every test run. Prints TAP. Runs in the top of the tree, where t/10-fuzz/corpus/<name> has the
- * seeds that are text and build/fuzz/seeds/<name> those that seeds.pl makes.
+ * Feeds a fuzz target its seeds and each prefix of them, without libFuzzer. So each test run tries again what a fuzzer
+ * found once. It prints TAP, and runs at the top of the tree: t/10-fuzz/corpus/<name> has the seeds that are text, and
+ * build/fuzz/seeds/<name> has the seeds that seeds.pl makes.
  */
 #include "fuzz.h"
 
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #define SEED_MAX_BYTES 65536
-#define CUT_MAX_BYTES 1024 /* a longer seed is fed whole alone */
-#define WATCHDOG_S 60      /* a seed that takes longer hangs */
+#define CUT_MAX_BYTES 1024 /* a longer seed is fed whole, without its prefixes */
+#define WATCHDOG_S 60      /* for a seed with all its prefixes */
 
 static const char *const folders[] = {"t/10-fuzz/corpus", "build/fuzz/seeds"};
 
@@ -33,7 +33,7 @@ static void feed(const unsigned char *seed, size_t len)
     feed_one(seed, len);
 }
 
-/* Feeds the file in a process of its own, so that the others have their turn when it ends badly. */
+/* Feeds the file in a process of its own, so that the other files are fed even if this process crashes. */
 static bool passes(const char *path)
 {
     static unsigned char seed[SEED_MAX_BYTES];
@@ -52,7 +52,7 @@ static bool passes(const char *path)
     if (pid == 0) {
         alarm(WATCHDOG_S);
         feed(seed, len);
-        exit(EXIT_SUCCESS); /* where leaks are looked for */
+        exit(EXIT_SUCCESS); /* LeakSanitizer looks for leaks here */
     }
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
@@ -62,7 +62,7 @@ static int is_seed(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-/* Replays a folder, which need not be there; returns how many of its seeds failed. */
+/* Replays a folder, which may be missing. Returns how many of its seeds failed. */
 static int replay(const char *folder, int *number)
 {
     struct dirent **seeds = NULL;

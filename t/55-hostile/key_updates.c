@@ -1,7 +1,7 @@
 /*
- * A WebSocket client over TLS 1.3 that asks for new keys again and again (RFC 8446, 4.6.3) and never reads: the
- * server owes it an answer to each. Says "full" when nobody takes any more from it, and stays until its
- * input ends. What Perl's OpenSSL does not offer.
+ * A WebSocket client over TLS 1.3 that asks for new keys again and again (RFC 8446, 4.6.3) and never reads. The server
+ * must answer each request. The client prints "full" when its socket takes no more bytes, and stays connected until
+ * its standard input ends. It is written in C because Perl's binding to OpenSSL cannot ask for new keys.
  *
  *   key_updates PORT PATH
  */
@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FULL_MS 500 /* without progress */
+#define FULL_MS 500 /* no byte was taken for so long */
 
 static int fail(const char *what)
 {
@@ -46,7 +46,7 @@ static int upgrade(SSL *ssl, const char *path)
            && text[9] == '1' && text[10] == '0' && text[11] == '1';
 }
 
-/* Until what we send is not taken for a while. */
+/* Sends requests until the socket takes nothing for FULL_MS. */
 static void flood(SSL *ssl, int fd)
 {
     struct pollfd out = {.fd = fd, .events = POLLOUT};

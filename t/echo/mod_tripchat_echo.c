@@ -1,8 +1,8 @@
 /*
- * A WebSocket echo server for conformance tests: mod_tripchat's own objects (handshake, takeover, reader,
- * session, peer, transport) with this module record in place of the chat's, and an application that sends
- * every message back as it came. Not for production: it asks nobody who he is. It takes the chat's symbol,
- * tripchat_module, so that the objects find their module: an httpd loads one or the other.
+ * A WebSocket echo server for conformance tests. It links mod_tripchat's own objects (handshake, takeover, reader,
+ * session, peer, transport) with this module record instead of the chat's, and with an application that sends each
+ * message back unchanged. It is not for production, because it asks no client for a token. It has the chat's symbol,
+ * tripchat_module, so that the objects find their module. An httpd can load only one of the two modules.
  *
  * Worker: the hooks and the handler. Loop: the application. RFC 6455.
  */
@@ -24,16 +24,16 @@
 #define HANDLER_NAME "tripchat-echo"
 
 #define MAX_MESSAGE_BYTES (16u << 20)
-#define QUEUE_MSGS 1024           /* frames that wait for a client before it is read no further */
-#define QUEUE_BYTES (1u << 20)    /* bytes that do; one more message may come on top */
+#define QUEUE_MSGS 1024           /* when so many frames wait for a client, its messages are not read */
+#define QUEUE_BYTES (1u << 20)    /* the same in bytes; one more message may come on top */
 
-/* Patient: a client may take its time between the octets of a frame, and is never pinged in between. */
+/* The timeouts are long: a conformance client may be slow between two bytes of a frame, and expects no ping. */
 static const tc_site_t site = {
     .name = "echo",
     .max_message_bytes = MAX_MESSAGE_BYTES,
-    .inflate_ratio = 100000, /* the size alone is a bound that clients of a conformance test know of */
+    .inflate_ratio = 100000, /* practically none: conformance clients expect the limit in bytes alone */
     .send_queue_msgs = QUEUE_MSGS,
-    .send_queue_bytes = 2 * (size_t)QUEUE_BYTES, /* what a pong needs beside a queue that is not yet full */
+    .send_queue_bytes = 2 * (size_t)QUEUE_BYTES, /* room for a pong beside a queue that is not yet full */
     .ping_interval_us = 3600 * TC_US_PER_S,
     .pong_timeout_us = 3600 * TC_US_PER_S,
     .frame_timeout_us = 3600 * TC_US_PER_S,
@@ -42,7 +42,7 @@ static const tc_site_t site = {
 
 /* ---- the application ---- */
 
-/* Sends it back with its opcode, in one frame (5.4 leaves the fragments to the sender). Loop. */
+/* Sends the message back with its opcode, in one frame: RFC 6455, 5.4 lets the sender choose the fragments. Loop. */
 static void echo_message(tc_peer_t *peer, const tc_read_item_t *message)
 {
     tc_blob_t *frame = tc_wire_frame((tc_opcode_e)message->opcode, message->data, message->len, 0);
@@ -51,7 +51,7 @@ static void echo_message(tc_peer_t *peer, const tc_read_item_t *message)
     tc_blob_unref(frame);
 }
 
-/* Who does not read is not read: memory stays bounded, and TCP tells the client. Loop. */
+/* Backpressure: a client that does not read is not read either, so memory stays bounded. Loop. */
 static bool is_behind(const tc_peer_t *peer)
 {
     return peer->queue.count >= QUEUE_MSGS || peer->queue.bytes >= QUEUE_BYTES;
@@ -88,7 +88,7 @@ static int upgrade(request_rec *r, tc_handshake_out_t *handshake)
     return tc_handler_take_over(r, child, adoption, handshake);
 }
 
-/* Any path that has the handler. */
+/* Answers any path that has the handler. Worker. */
 static int handle(request_rec *r)
 {
     tc_handshake_out_t handshake;
@@ -101,7 +101,7 @@ static int handle(request_rec *r)
                                                         : tc_handler_refuse_handshake(r, &handshake);
 }
 
-/* No file stands behind a path, so httpd need not look for one. */
+/* No path is a file, so httpd does not look for one. Worker. */
 static int map_to_storage(request_rec *r)
 {
     (void)r;
@@ -110,7 +110,7 @@ static int map_to_storage(request_rec *r)
 
 static void prepare_child(apr_pool_t *pchild, server_rec *server)
 {
-    const tc_child_config_t config = {0}; /* as many connections as fit; nothing written late */
+    const tc_child_config_t config = {0}; /* no limit of connections, no write interval */
 
     tc_runtime_prepare(pchild, server, &config);
 }
@@ -120,7 +120,7 @@ static void register_hooks(apr_pool_t *pool)
     (void)pool;
     ap_hook_child_init(prepare_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(tc_runtime_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
-    /* First of all, so that its cleanup is the connection's last. */
+    /* The first of all such hooks, so that its cleanup runs as the last of the connection. */
     ap_hook_pre_connection(tc_takeover_pre_connection, NULL, NULL, APR_HOOK_REALLY_FIRST);
     tc_takeover_register_ssl_hook();
     ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
@@ -129,7 +129,7 @@ static void register_hooks(apr_pool_t *pool)
 
 __attribute__((visibility("default"))) AP_DECLARE_MODULE(tripchat) = {
     STANDARD20_MODULE_STUFF,
-    NULL, /* no configuration at all */
+    NULL, /* no configuration */
     NULL,
     NULL,
     NULL,

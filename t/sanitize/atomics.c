@@ -1,7 +1,7 @@
 /*
- * Lets ThreadSanitizer see APR's atomics. httpd hands connections and their pools from thread to thread with them,
- * and APR is not built for the sanitizer: whatever a connection's memory was for two threads looked like a race.
- * Preloaded beside libtsan, these stand before APR's own.
+ * Lets ThreadSanitizer see APR's atomics. httpd hands connections and their pools from thread to thread with these
+ * atomics. APR is not built for the sanitizer, so each use of a connection's memory by two threads looked like a race.
+ * This library is preloaded beside libtsan, and its functions are found before APR's own.
  */
 #include <apr_atomic.h>
 

@@ -1,8 +1,8 @@
 /*
- * Lets the tools see APR's pools. Debian's APR maps their memory with mmap(), which no tool counts or watches, and
- * keeps what is freed for the next pool. With this preloaded, before the tool's own library, it comes from malloc()
- * and goes back when a pool is cleared or destroyed: what uses it later is a use after free, what is referred to
- * from a pool is no leak, and a pool that is forgotten is one.
+ * Lets the tools see APR's pools. Debian's APR maps the memory of pools with mmap(), which no tool counts or watches,
+ * and keeps freed memory for the next pool. This library is preloaded before the tool's own library. With it, the
+ * memory of pools comes from malloc(), and is freed when a pool is cleared or destroyed. A later use of the memory is
+ * then reported as a use after free. What a pool refers to is no leak, and a pool that is never destroyed is a leak.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -16,9 +16,9 @@
 #include <sys/mman.h>
 
 #define PAGE_BYTES 4096
-#define KEEP_NOTHING 1 /* bytes; 0 would be no limit */
+#define KEEP_NOTHING 1 /* in bytes; 0 would mean no limit */
 
-/* What mmap() gives begins with a page: what begins elsewhere is ours. */
+/* mmap() returns the beginning of a page. allocate() never does, so an address elsewhere is from malloc(). */
 static bool is_from_malloc(const void *memory)
 {
     return (uintptr_t)memory % PAGE_BYTES != 0;
