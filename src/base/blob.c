@@ -18,7 +18,7 @@ tc_blob_t *tc_blob_create(size_t size)
     return blob;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): the other one has no other */
+/* NOLINTNEXTLINE(misc-no-recursion): the blob in `other` has no `other` of its own */
 void tc_blob_unref(tc_blob_t *blob)
 {
     if (blob != NULL && --blob->refs == 0) {

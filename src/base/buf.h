@@ -1,6 +1,6 @@
 /*
- * A growable byte buffer, the paper that JSON and frames are written on. Owned by one thread at a
- * time; its bytes come from the heap and go with tc_buf_free().
+ * A growable byte buffer in which JSON and frames are composed. One thread at a time owns a buffer. Its bytes are on
+ * the heap; tc_buf_free() frees them.
  */
 #ifndef TC_BASE_BUF_H
 #define TC_BASE_BUF_H
@@ -18,13 +18,14 @@ typedef struct {
 /* An empty buffer: `tc_buf_t buf = TC_BUF_INIT;` */
 #define TC_BUF_INIT {NULL, 0, 0}
 
-/* Makes room for `more` bytes behind len and returns where they start. */
+/* Makes room for `more` bytes behind len and returns a pointer to that room. Does not change len. */
 unsigned char *tc_buf_reserve(tc_buf_t *buf, size_t more);
 
+/* Appends a copy of the bytes, or a number in decimal digits. */
 void tc_buf_append(tc_buf_t *buf, const void *data, size_t len);
 void tc_buf_append_int(tc_buf_t *buf, int64_t value);
 
-/* Frees the bytes; the buffer is empty again. */
+/* Frees the bytes. The buffer is empty afterwards and may be used again. */
 void tc_buf_free(tc_buf_t *buf);
 
 /* Appends a string literal. */

@@ -1,5 +1,5 @@
 /*
- * Time: a monotonic clock for deadlines and the wall clock for what is stored and shown. Any thread.
+ * Time: a monotonic clock for deadlines, and the wall clock for times that are stored and shown. Any thread.
  */
 #ifndef TC_BASE_CLOCK_H
 #define TC_BASE_CLOCK_H
@@ -11,13 +11,13 @@
 
 #define TC_CLOCK_RFC3339_BYTES 28 /* "2024-01-15T10:30:00.123456Z" and its NUL */
 
-/* Microseconds since some start; never goes back. */
+/* Microseconds since an arbitrary start. The value never goes back. */
 int64_t tc_clock_monotonic_us(void);
 
-/* Microseconds since 1970 in UTC; may jump. */
+/* Microseconds since 1970 in UTC. The value may jump when the system's clock is set. */
 int64_t tc_clock_wall_us(void);
 
-/* Writes `wall_us` as RFC 3339 in UTC with microseconds, ending in Z. `out` has TC_CLOCK_RFC3339_BYTES. */
+/* Writes `wall_us` as RFC 3339 in UTC with microseconds, ending in Z. `out` holds TC_CLOCK_RFC3339_BYTES. */
 void tc_clock_rfc3339(int64_t wall_us, char *out);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 struct tc_flight_t {
-    int64_t committed_us; /* 0: it has been observed */
-    int64_t landed_us;    /* the latest; 0: none has */
+    int64_t committed_us; /* 0: the time has gone to the metrics */
+    int64_t landed_us;    /* when the latest frame reached its socket; 0: none has */
     unsigned slot;
     uint32_t refs;
     uint32_t queued;

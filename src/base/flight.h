@@ -1,6 +1,7 @@
 /*
- * An event's way from its commit to the sockets: in how many queues its bytes still stand. Made by the thread that
- * committed it, handed over whole; then the loop's. The frames of an event, in whatever form, share one.
+ * A flight measures how long an event takes from its commit to the sockets. The flight counts the queues in which
+ * frames of the event still wait. All frames of an event share one flight: plain, compressed and for streams. The db
+ * thread that committed the event makes the flight and hands it over to the loop; then it is the loop thread's.
  */
 #ifndef TC_BASE_FLIGHT_H
 #define TC_BASE_FLIGHT_H
@@ -9,17 +10,23 @@
 
 typedef struct tc_flight_t tc_flight_t;
 
-/* A flight of an event of the site with this slot (base/metrics.h); one reference. */
+/*
+ * Makes a flight for an event of the site that is counted in `slot` (base/metrics.h). `committed_us` is monotonic. The
+ * caller owns the one reference. Any thread.
+ */
 tc_flight_t *tc_flight_create(unsigned slot, int64_t committed_us);
 
-/* NULL is allowed in all of these, and goes on no flight. */
+/* All functions below allow NULL and then do nothing. Loop thread only. */
 tc_flight_t *tc_flight_ref(tc_flight_t *flight);
 void tc_flight_unref(tc_flight_t *flight);
 
-/* A frame of it stands in one more queue. */
+/* Counts one more queue in which a frame of the event waits. */
 void tc_flight_board(tc_flight_t *flight);
 
-/* One has left its queue for its socket, or was dropped. With the last the flight is observed, once. */
+/*
+ * Counts a frame that left its queue: _land() for one that its socket took, _cancel() for one that was dropped. When
+ * no queue holds a frame any more, the time up to the latest landing goes to the metrics, once for each flight.
+ */
 void tc_flight_land(tc_flight_t *flight, int64_t now_us);
 void tc_flight_cancel(tc_flight_t *flight);
 

@@ -1,37 +1,37 @@
 /*
- * The fixed limits of the module: those that are no business of an administrator's. What can be
- * configured stands in src/httpd/directives.def instead. Each number says its unit.
+ * The fixed limits of the module, which an administrator cannot change. Limits that can be configured stand in
+ * src/httpd/directives.def. Each number says its unit.
  */
 #ifndef TC_BASE_LIMITS_H
 #define TC_BASE_LIMITS_H
 
-#define TC_TOKEN_MAX_BYTES        8192  /* a longer JWT is refused before it is looked at */
+#define TC_TOKEN_MAX_BYTES        8192  /* a longer JWT is refused before it is parsed */
 #define TC_CLIENT_ID_MAX_CHARS      64
 #define TC_JSON_MAX_DEPTH           16  /* levels of nesting in a client's message */
 #define TC_JSON_MAX_VALUES        1024  /* names and values in a client's message */
 #define TC_FRAME_HEADER_MAX_BYTES   14  /* RFC 6455, 5.2: 2 + 8 + 4 */
 #define TC_CONTROL_MAX_BYTES       125  /* RFC 6455, 5.5 */
-#define TC_READ_BUFFER_BYTES     65536  /* one a loop, shared by its connections */
-#define TC_WRITE_BATCH_FRAMES       64  /* frames that leave in one writev() */
+#define TC_READ_BUFFER_BYTES     65536  /* one buffer for each loop, shared by its connections */
+#define TC_WRITE_BATCH_FRAMES       64  /* frames that leave in one system call */
 #define TC_TLS_BATCH_BYTES       16384  /* one TLS record, RFC 8446, 5.1 */
-#define TC_TAKEOVER_INPUT_BYTES  65536  /* that are read at takeover before the rest is left in the socket */
+#define TC_TAKEOVER_INPUT_BYTES  65536  /* input that a takeover reads; what follows stays in the socket */
 #define TC_ROOM_LOG_EVENTS         256  /* newest events that a live room keeps at most */
-#define TC_ROOM_HELD_EVENTS       1024  /* events that wait for one before them, a room */
+#define TC_ROOM_HELD_EVENTS       1024  /* early events of a room that wait for an event before them */
 #define TC_STORE_BATCH_JOBS        256  /* jobs stored in one transaction */
 #define TC_STORE_QUEUE_JOBS      65536  /* jobs that wait for a child's db threads */
-#define TC_STORE_TRIES               3  /* of what fails and may be asked again */
-#define TC_STORE_PARTS_S            10  /* seconds for a batch that fails, and its parts */
-#define TC_STORE_OVERDUE_S           5  /* seconds after which who waits for the store is told so */
-#define TC_STORE_HEADS            1024  /* rooms that are asked for news in one job */
-#define TC_STORE_ACCESS_USERS      256  /* users of a room whose access is asked for in one statement; a power of 2 */
+#define TC_STORE_TRIES               3  /* tries of a transaction or query that may be repeated */
+#define TC_STORE_PARTS_S            10  /* seconds for a batch that fails and for the parts it is split into */
+#define TC_STORE_OVERDUE_S           5  /* seconds without an answer of the store after which clients are told */
+#define TC_STORE_HEADS            1024  /* rooms that one HEADS job asks for news of */
+#define TC_STORE_ACCESS_USERS      256  /* users of a room whose access one statement asks for; a power of 2 */
 #define TC_STORE_USERS            4096  /* user records that a db thread remembers */
-#define TC_STORE_USER_TTL_S         60  /* seconds until it asks again */
-#define TC_BUS_REPLY_BYTES   (8 << 20) /* that Redis may send as one reply */
-#define TC_BUS_ENVELOPE_BYTES (2 << 20) /* a longer one is dropped unread */
-#define TC_BUS_QUEUE_MAILS       65536  /* that wait between a child's loop and its bus, each way */
-#define TC_JOURNAL_LINES         10000  /* that wait for a connection log */
-#define TC_PASSAGE_RECORD_BYTES (64 << 20) /* of a connection that moves to another child */
-#define TC_STOP_GRACE_MS          2000  /* milliseconds for the farewells of a stopping child */
-#define TC_RETRY_AFTER_S             2  /* seconds, told to a sender when waiting helps */
+#define TC_STORE_USER_TTL_S         60  /* seconds until a db thread reads a user record again */
+#define TC_BUS_REPLY_BYTES   (8 << 20) /* one reply of Redis */
+#define TC_BUS_ENVELOPE_BYTES (2 << 20) /* a longer envelope is dropped unread */
+#define TC_BUS_QUEUE_MAILS       65536  /* mail that waits between a child's loop and its bus, each way */
+#define TC_JOURNAL_LINES         10000  /* lines that wait for a connection log */
+#define TC_PASSAGE_RECORD_BYTES (64 << 20) /* the record of a connection that moves to another child */
+#define TC_STOP_GRACE_MS          2000  /* milliseconds that a stopping child has to close its connections */
+#define TC_RETRY_AFTER_S             2  /* seconds after which a sender may try again; sent as retry_after */
 
 #endif

@@ -29,7 +29,7 @@ void tc_log(tc_log_level_e level, apr_status_t status, const char *fmt, ...)
     log_sink(level, status, line);
 }
 
-/* Two threads that begin a second together may write a line too many, or one too few. */
+/* If two threads begin a new second at the same time, one line too many or too few may be written. */
 bool tc_log_may(tc_log_limit_t *limit, char more[TC_LOG_MORE_CHARS])
 {
     long long now_us = tc_clock_monotonic_us(), began_us = atomic_load(&limit->second_us);

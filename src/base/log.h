@@ -1,7 +1,7 @@
 /*
- * The log of everything below the httpd glue: a callback that the glue binds to ap_log_error().
- * Lines carry a stable tag of our own ("TC0012:"); no message text and no credential at any level.
- * Bound once before threads start; any thread may log.
+ * The log of every folder below src/httpd: a callback that src/httpd binds to ap_log_error(). Each line carries a
+ * stable tag of the module's own ("TC0012:"). No message text and no credential is logged, at any level. The callback
+ * is bound once, before threads start; then any thread may log.
  */
 #ifndef TC_BASE_LOG_H
 #define TC_BASE_LOG_H
@@ -11,8 +11,8 @@
 #include <stdbool.h>
 
 typedef enum {
-    TC_LOG_ERR,     /* somebody must act */
-    TC_LOG_WARNING, /* degraded, goes on */
+    TC_LOG_ERR,     /* an administrator must act */
+    TC_LOG_WARNING, /* the service is degraded and goes on */
     TC_LOG_INFO,    /* life cycle */
     TC_LOG_DEBUG,   /* transitions */
     TC_LOG_TRACE    /* frames */
@@ -20,30 +20,30 @@ typedef enum {
 
 typedef void tc_log_fn(tc_log_level_e level, apr_status_t status, const char *line);
 
-/* Binds the sink of all lines. NULL drops them. Before any thread starts. */
+/* Sets where lines of level `highest` and above go; NULL drops all lines. Call this before any thread starts. */
 void tc_log_bind(tc_log_fn *sink, tc_log_level_e highest);
 
-/* Logs one line. `status` 0 says that no system error belongs to it. */
+/* Logs one line, cut off after 1023 bytes. `status` is the system error that belongs to it; 0: none. Any thread. */
 void tc_log(tc_log_level_e level, apr_status_t status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- what may come a thousand times a second ---- */
+/* ---- lines that may come a thousand times a second ---- */
 
 #define TC_LOG_MORE_CHARS 48
 
-/* Static, one for each place that logs; `burst` lines a second are written, in each process. */
+/* Each place that logs has a static limit. Each process writes up to `burst` lines a second at that place. */
 typedef struct {
     unsigned burst;
-    atomic_llong second_us; /* when the present second began */
-    atomic_uint lines;      /* in it */
-    atomic_uint left_out;   /* since the last line */
+    atomic_llong second_us; /* when the present second began; monotonic */
+    atomic_uint lines;      /* wanted in the present second */
+    atomic_uint left_out;   /* lines not written since the last line that was */
 } tc_log_limit_t;
 
 #define TC_LOG_LIMIT(burst) {(burst), 0, 0, 0}
 
 /*
- * True when a line may be written; then `more` is what it ends with: nothing, or how many were left out before it. Any
- * thread.
+ * Returns whether a line may be written now. If so, fills `more` with the text to append to the line: "", or how many
+ * lines were left out before it. Any thread.
  */
 bool tc_log_may(tc_log_limit_t *limit, char more[TC_LOG_MORE_CHARS]);
 

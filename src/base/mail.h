@@ -1,6 +1,6 @@
 /*
- * The link of a message that goes from one thread to another. It stands first in the message, which
- * owns what it carries; whoever takes it out of the mailbox owns the message.
+ * Mail is a message from one thread to another (engine/mailbox.h). The link below is the first member of the message.
+ * The message owns what it carries. The thread that takes the message out of a mailbox owns the message.
  */
 #ifndef TC_BASE_MAIL_H
 #define TC_BASE_MAIL_H

@@ -1,9 +1,9 @@
-/* Counts of what happens. See metrics.h. */
+/* Counters of the module. See metrics.h. */
 #include "base/metrics.h"
 
 #include <stddef.h>
 
-static tc_metrics_seat_t nowhere;          /* where counts go that nobody reads */
+static tc_metrics_seat_t nowhere;          /* takes counts while no seat is bound; nobody reads them */
 static tc_metrics_seat_t *seat = &nowhere; /* const after tc_metrics_bind() */
 
 /* ---- the table ---- */
@@ -66,7 +66,7 @@ void tc_metrics_bind(tc_metrics_seat_t *own)
     seat = own ? own : &nowhere;
 }
 
-/* The cell, in a slot that readers know to look at. */
+/* Marks the slot as used, so that readers look at it, and returns the cell. */
 static _Atomic uint64_t *cell_at(unsigned slot, unsigned cell)
 {
     uint64_t bit = UINT64_C(1) << slot;

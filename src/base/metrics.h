@@ -1,7 +1,7 @@
 /*
- * What happens, counted: a cell for each series of metrics.def and each site, in a seat that is this process's own.
- * Bound once before threads start, to memory that other processes read (shared/board.h); until then counts go nowhere.
- * Any thread, without locks: a process may be ended anywhere.
+ * Counters of the module. Each series of metrics.def has a cell for each site, in a seat that belongs to this process
+ * alone. The seat lies in memory that other processes read (shared/board.h) and is bound once, before threads start.
+ * Until then counts are lost. Any thread may count. There is no lock, because a process may be killed at any point.
  */
 #ifndef TC_BASE_METRICS_H
 #define TC_BASE_METRICS_H
@@ -10,22 +10,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TC_METRICS_CHILD 0u  /* the slot of what is no site's */
-#define TC_METRICS_OTHER 32u /* the slot of all sites for which there was none */
+#define TC_METRICS_CHILD 0u  /* the slot of counts that belong to no site */
+#define TC_METRICS_OTHER 32u /* the slot that all sites without a slot of their own share */
 #define TC_METRICS_SLOTS 33u
 
-/* Else they would go through libatomic, whose locks are a process's own. armel is such a system. */
+/*
+ * Other atomics of 64 bits would go through libatomic, whose locks belong to one process. armel is such a system.
+ */
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2,
                "mod_tripchat needs a CPU with lock-free atomics of 64 bits, since children count in shared memory.");
 
-/* TC_L_<label>_<value>, and TC_L_<label>_COUNT. */
+/* Defines TC_L_<label>_<value> for each value, and TC_L_<label>_COUNT. */
 #define TC_LABEL(id, name) enum {
 #define TC_VALUE(label, id, text) TC_L_##label##_##id,
 #define TC_LABEL_END(id) TC_L_##id##_COUNT };
 #include "base/metrics.def"
 
 #define TC_HISTOGRAM_BOUNDS 14u
-#define TC_HISTOGRAM_CELLS 16u /* one up to each bound, one beyond, the sum */
+#define TC_HISTOGRAM_CELLS 16u /* a cell for each bound, one for greater values, one for the sum of all values */
 
 /* Cells of a series, by kind. */
 enum {
@@ -38,7 +40,7 @@ enum {
     TC_CELLS_INFO = 0
 };
 
-/* TC_M_<metric>: its first cell; _ROW: the cells of one value of its first label; _LAST: its last cell. */
+/* TC_M_<metric> is a metric's first cell, _ROW the cells for one value of its first label, _LAST its last cell. */
 enum {
 #define TC_METRIC(id, name, kind, scope, label, second, help)                                      \
     TC_M_##id,                                                                                     \
@@ -48,28 +50,28 @@ enum {
     TC_METRICS_CELLS
 };
 
-/* The cell of a metric for values of its labels; of one with a single label, `second` is 0. */
+/* The cell of a metric for two label values. If the metric has only one label, `second` is 0. */
 #define TC_CELL(id, label, second) (TC_M_##id + (unsigned)(label) * TC_M_##id##_ROW + (unsigned)(second))
 
-/* One process's counts. */
+/* The counts of one process. */
 typedef struct {
-    _Alignas(64) _Atomic uint64_t used; /* a bit for each slot that was ever counted in: others need not be read */
+    _Alignas(64) _Atomic uint64_t used; /* a bit for each slot with a count; readers skip the other slots */
     _Alignas(64) _Atomic uint64_t cells[TC_METRICS_SLOTS][(TC_METRICS_CELLS + 7) / 8 * 8];
 } tc_metrics_seat_t;
 
-/* Points the process at its seat; NULL: counts go nowhere again. Before any thread starts. */
+/* Makes `seat` the seat of this process. NULL: counts are lost again. Call this before any thread starts. */
 void tc_metrics_bind(tc_metrics_seat_t *seat);
 
-/* Counters and gauges; a gauge is what was added less what was taken away, or what was set. */
+/* Change a counter or a gauge. A gauge is the sum of what was added less what was taken away, or the value set last. */
 void tc_metrics_add(unsigned slot, unsigned cell, uint64_t n);
 void tc_metrics_sub(unsigned slot, unsigned cell, uint64_t n);
 void tc_metrics_set(unsigned slot, unsigned cell, uint64_t value);
 
-/* Histograms: `cell` is the first of its series. */
+/* Add a value to a histogram. `cell` is the first cell of the series. A negative time counts as 0. */
 void tc_metrics_observe_us(unsigned slot, unsigned cell, int64_t value_us);
 void tc_metrics_observe_size(unsigned slot, unsigned cell, uint64_t value);
 
-/* What this process has in a cell. */
+/* The value that this process has in a cell. */
 uint64_t tc_metrics_get(unsigned slot, unsigned cell);
 
 /* ---- the table ---- */
@@ -87,7 +89,7 @@ typedef enum {
 typedef enum { TC_METRIC_SITE, TC_METRIC_CHILD } tc_metric_scope_e;
 
 typedef struct {
-    const char *name; /* "": there is no label */
+    const char *name; /* "": the metric has no such label */
     const char *const *values;
     unsigned count;
 } tc_label_t;
@@ -98,20 +100,20 @@ typedef struct {
     tc_metric_kind_e kind;
     tc_metric_scope_e scope;
     const tc_label_t *labels[2];
-    unsigned first; /* cell */
-    unsigned width; /* cells of a series */
+    unsigned first; /* the first cell */
+    unsigned width; /* cells for each series */
 } tc_metric_t;
 
-/* All metrics in order. */
+/* All metrics, in the order of metrics.def. Static memory. */
 const tc_metric_t *tc_metrics_table(unsigned *count);
 
-/* Does what has been counted of it never fall? */
+/* True for counters and histograms: their values never fall, so a seat keeps them for the next process. */
 bool tc_metric_is_kept(const tc_metric_t *metric);
 
-/* The bounds of a histogram's buckets: TC_HISTOGRAM_BOUNDS of them, microseconds or numbers. */
+/* The TC_HISTOGRAM_BOUNDS upper bounds of a histogram's buckets: microseconds for TIMES, plain numbers for SIZES. */
 const uint64_t *tc_metrics_bounds(tc_metric_kind_e kind);
 
-/* A number for the table as it is: memory that was laid out for another is of no use. */
+/* A hash of the table. Shared memory whose hash differs was laid out for another table and cannot be used. */
 uint64_t tc_metrics_layout(void);
 
 #endif

@@ -1,23 +1,23 @@
 /*
- * Thread roles: which thread may run a function. A role is set once, first thing in the thread.
- * In test builds (-DTC_CHECK_THREADS) TC_ASSERT_THREAD(role) aborts on the wrong one; in others it
+ * Thread roles: which thread may run a function. Each thread sets its role once, as the first thing it does. In test
+ * builds (-DTC_CHECK_THREADS), TC_ASSERT_THREAD(role) aborts in a thread of another role. In other builds, the macro
  * compiles to nothing.
  */
 #ifndef TC_BASE_THREAD_H
 #define TC_BASE_THREAD_H
 
 typedef enum {
-    TC_THREAD_WORKER, /* httpd's, and whatever never said what it is */
+    TC_THREAD_WORKER, /* httpd's threads, and every thread that never set a role */
     TC_THREAD_LOOP,
     TC_THREAD_DB,
     TC_THREAD_BUS
 } tc_thread_role_e;
 
-/* Declares the calling thread's role. */
+/* Set and get the calling thread's role. */
 void tc_thread_set_role(tc_thread_role_e role);
 tc_thread_role_e tc_thread_role(void);
 
-/* Aborts with both roles on stderr unless the calling thread has this one. */
+/* If the calling thread has another role, writes both roles to stderr and aborts. */
 void tc_thread_assert(tc_thread_role_e role, const char *function);
 
 #ifdef TC_CHECK_THREADS

@@ -1,5 +1,5 @@
 /*
- * Units of time, for those who are passed it and must not look at a clock.
+ * Units of time, for files that are passed the time and must not read a clock.
  */
 #ifndef TC_BASE_UNITS_H
 #define TC_BASE_UNITS_H

@@ -7,14 +7,14 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Random bytes are drawn in bulk: a system call a message would cost more than the message. */
+/* Random bytes are drawn in bulk: a system call for each message would cost more than the message itself. */
 static _Thread_local unsigned char pool_bytes[512];
 static _Thread_local size_t pool_used = sizeof(pool_bytes);
 
 static void draw_random(unsigned char *out, size_t len)
 {
     if (pool_used + len > sizeof(pool_bytes)) {
-        /* Uniqueness rests on the clock too, so a failing source weakens ids but stops nobody. */
+        /* The clock makes ids unique too, so a failing random source weakens them but stops nobody. */
         (void)apr_generate_random_bytes(pool_bytes, sizeof(pool_bytes));
         pool_used = 0;
     }

@@ -1,5 +1,5 @@
 /*
- * UUIDs (RFC 9562): text form in and out, and version 7, whose order is the order of making. Any thread.
+ * UUIDs (RFC 9562): reading and writing the text form, and making version 7, which sorts by time. Any thread.
  */
 #ifndef TC_BASE_UUID_H
 #define TC_BASE_UUID_H
@@ -14,13 +14,13 @@ typedef struct {
     unsigned char bytes[TC_UUID_BYTES];
 } tc_uuid_t;
 
-/* Reads the 8-4-4-4-12 form, either case. False when `text` is anything else. */
+/* Reads the 8-4-4-4-12 form in upper or lower case. Returns false for any other text. */
 bool tc_uuid_parse(const char *text, size_t len_bytes, tc_uuid_t *out);
 
-/* Writes the lower-case form and a NUL: TC_UUID_CHARS + 1 bytes. */
+/* Writes the lower-case form and a NUL. `out` holds TC_UUID_CHARS + 1 bytes. */
 void tc_uuid_format(const tc_uuid_t *uuid, char *out);
 
-/* Makes a version 7 UUID (RFC 9562, 5.7) of the wall clock and the system's random source. */
+/* Makes a version 7 UUID (RFC 9562, 5.7) from the wall clock and the system's random source. */
 void tc_uuid_make_v7(tc_uuid_t *out);
 
 bool tc_uuid_equal(const tc_uuid_t *a, const tc_uuid_t *b);
