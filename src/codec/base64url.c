@@ -32,7 +32,7 @@ bool tc_base64url_decode(tc_buf_t *out, const char *text, size_t len)
             return false;
         }
         bits = bits << 6 | (unsigned)value;
-        if (i % 4 != 0) { /* six bits are left over, or four, or two */
+        if (i % 4 != 0) { /* a group of four digits gives three bytes: none at its first digit */
             bytes[got++] = (unsigned char)(bits >> (6 - 2 * (i % 4)));
         }
     }

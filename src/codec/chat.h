@@ -1,6 +1,6 @@
 /*
- * The chat's JSON (docs/protocol.md): what clients say, read and validated; what the server says,
- * written. Pure: no socket, clock, thread; whether a room or a message exists is the store's to say.
+ * The chat's JSON (docs/protocol.md). chat_decode.c reads and validates the messages of clients, chat_encode.c writes
+ * those of the server. Pure: no socket, clock or thread. Whether a room or a message exists is for the store to say.
  */
 #ifndef TC_CODEC_CHAT_H
 #define TC_CODEC_CHAT_H
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Every error a client may be told: identifier, stable code on the wire, words for a person. */
+/* Every error that the server sends to clients: identifier, stable code on the wire, text for a person. */
 #define TC_CHAT_ERRORS(X)                                                                          \
     X(INVALID_JSON, "invalid_json", "The message is not valid JSON.")                              \
     X(TOO_DEEP, "too_deep", "The message is nested too deeply or has too many values.")            \
@@ -56,37 +56,37 @@ typedef enum {
 /* What a site allows. const after configuration. */
 typedef struct {
     size_t max_content_chars;
-    const char *const *message_types; /* NULL-terminated; the first one that fits is stored */
+    const char *const *message_types; /* NULL-terminated */
 } tc_chat_rules_t;
 
-/* A client's message, or the body of a request; strings belong to `doc`. */
+/* A client's message, or the body of a REST request. The strings belong to `doc`, unless said otherwise. */
 typedef struct {
     tc_chat_in_e kind;
-    const char *client_id;    /* NULL when there is none; set as soon as it is known, errors included */
+    const char *client_id;    /* idempotency key; NULL: none. Set as soon as it is known, also if decoding fails */
     const char *bad_field;    /* a literal, with TC_CHAT_INVALID_FIELD */
     const char *content;      /* message and edit: valid UTF-8 without U+0000 */
     size_t content_len;
-    const char *message_type; /* message: one of the rules' own strings */
+    const char *message_type; /* message: a string of the rules */
     bool has_reply;
     tc_uuid_t reply_to;
     tc_uuid_t message_id;     /* edit */
-    tc_uuid_t chat_room;      /* posted message: of a room or of a trip */
+    tc_uuid_t chat_room;      /* POST: the id of a room or of a trip */
     bool is_typing;
-    const char *token;        /* authenticate: of any length, without U+0000 */
+    const char *token;        /* authenticate: a string of any length without U+0000 */
     json_object *doc;
 } tc_chat_in_t;
 
 /*
- * Reads and validates one text message (valid UTF-8). In every case the caller ends with
- * tc_chat_in_free().
+ * Reads and validates one text message of a WebSocket. Returns TC_CHAT_OK, or the error to send to the client. The
+ * caller always frees *out with tc_chat_in_free(), also after an error.
  */
 tc_chat_error_e tc_chat_decode(const char *text, size_t len, const tc_chat_rules_t *rules,
                                tc_chat_in_t *out);
 void tc_chat_in_free(tc_chat_in_t *in);
 
 /*
- * The same for the body of a request (bytes of any kind): a message to be posted, which names its room, and
- * what a message, which the request has named, is to read.
+ * The same for the body of a REST request, which may be any bytes. A POST carries a new message and names its room. A
+ * PATCH carries the new content of a message that the request's URL names.
  */
 tc_chat_error_e tc_chat_decode_post(const char *text, size_t len, const tc_chat_rules_t *rules,
                                     tc_chat_in_t *out);
@@ -97,10 +97,10 @@ tc_chat_error_e tc_chat_decode_patch(const char *text, size_t len, const tc_chat
 typedef struct {
     const char *id;
     const char *room_id;
-    const char *sender_json; /* as tc_chat_encode_sender() wrote it */
+    const char *sender_json; /* written by tc_chat_encode_sender() */
     const char *content;
     const char *message_type;
-    const char *reply_id; /* NULL when it is no reply */
+    const char *reply_id; /* NULL: the message is not a reply */
     const char *reply_content;
     const char *reply_sender_email;
     bool is_edited;
@@ -108,38 +108,40 @@ typedef struct {
     const char *updated_at;
 } tc_chat_message_t;
 
-/* The sender object; a NULL name becomes null. */
+/* Appends the sender object. NULL strings become null. */
 void tc_chat_encode_sender(tc_buf_t *buf, const char *id, const char *email, const char *username,
                            const char *full_name);
 
 /*
- * The message object up to, not including, `,"seq":N}`: the same bytes serve the live event, the
- * history and a resume, which give it the seq of their own.
+ * _object() appends the message object without its end, which is `,"seq":N}`; _object_end() appends that end. So the
+ * same bytes serve the live event, the history and a resume, each with its own seq.
  */
 void tc_chat_encode_object(tc_buf_t *buf, const tc_chat_message_t *message);
 void tc_chat_encode_object_end(tc_buf_t *buf, int64_t seq);
 
-/* The head of a chat_message up to its object, and what follows it; client_id may be NULL. */
+/* Append what stands before and behind the object in a chat_message. `client_id` may be NULL. */
 void tc_chat_encode_message_begin(tc_buf_t *buf);
 void tc_chat_encode_end(tc_buf_t *buf, const char *client_id);
 
-/* A whole message_edited. */
+/* Appends a whole message_edited. Uses only id, content and updated_at of `message`. */
 void tc_chat_encode_edited(tc_buf_t *buf, const tc_chat_message_t *message, int64_t seq);
 
+/* Appends a whole typing message. `user_email` may be NULL. */
 void tc_chat_encode_typing(tc_buf_t *buf, const char *user_id, const char *user_email,
                            bool is_typing);
 
-/* What is said of a connection's token: it expires soon, it was renewed. client_id may be NULL. */
+/* Append token_expiring (the connection's token expires soon) or authenticated (a new token was accepted). */
 void tc_chat_encode_expiring(tc_buf_t *buf, int64_t expires_in_s);
 void tc_chat_encode_authenticated(tc_buf_t *buf, int64_t expires_in_s, const char *client_id);
 
+/* Appends a pong, the answer to a ping message. `client_id` may be NULL. */
 void tc_chat_encode_pong(tc_buf_t *buf, const char *client_id);
 
-/* `client_id` and `field` may be NULL; a retry_after_s of 0 is left out. */
+/* Appends an error. `client_id` and `field` may be NULL; a `retry_after_s` of 0 is left out. */
 void tc_chat_encode_error(tc_buf_t *buf, tc_chat_error_e error, const char *client_id,
                           const char *field, int retry_after_s);
 
-/* The stable code of an error, and the seconds after which it is worth another try, 0 where it is not. */
+/* The stable code of an error (static), and the seconds after which to try again; 0: a second try will not help. */
 const char *tc_chat_error_code(tc_chat_error_e error);
 int tc_chat_retry_after_s(tc_chat_error_e error);
 

@@ -1,4 +1,4 @@
-/* What clients say: read and validated. docs/protocol.md. See chat.h. */
+/* Reads and validates the messages of clients. docs/protocol.md. See chat.h. */
 #include "codec/chat.h"
 
 #include "base/limits.h"
@@ -70,7 +70,7 @@ static tc_chat_error_e read_message_type(const tc_chat_rules_t *rules, tc_chat_i
     return TC_CHAT_INVALID_MESSAGE_TYPE;
 }
 
-/* Fills `id` from a field that must be a UUID; *present is false when the field is missing. */
+/* Fills `id` from a field that must be a UUID. If the field is missing, *present is false and that is no error. */
 static tc_chat_error_e read_uuid(tc_chat_in_t *out, const char *field, tc_uuid_t *id,
                                  bool *present)
 {
@@ -161,7 +161,7 @@ static tc_chat_error_e read_object(const tc_chat_rules_t *rules, tc_chat_in_t *o
             return error == TC_CHAT_OK ? readers[i].read(rules, out) : error;
         }
     }
-    out->bad_field = NULL; /* the type is what is told */
+    out->bad_field = NULL; /* the error is about the type, not about a field */
     return type != NULL ? TC_CHAT_UNKNOWN_TYPE : TC_CHAT_INVALID_MESSAGE;
 }
 
@@ -187,7 +187,7 @@ static tc_chat_error_e read_patch(const tc_chat_rules_t *rules, tc_chat_in_t *ou
     return error == TC_CHAT_OK ? read_content(rules, out) : error;
 }
 
-/* Parses `text` and has `read` look at it. */
+/* Parses `text` and passes the result to `read`. */
 static tc_chat_error_e decode(const char *text, size_t len, const tc_chat_rules_t *rules,
                               reader_fn *read, tc_chat_in_t *out)
 {

@@ -1,4 +1,4 @@
-/* What the server says. docs/protocol.md. See chat.h. */
+/* Writes the messages of the server. docs/protocol.md. See chat.h. */
 #include "codec/chat.h"
 
 #include "base/limits.h"

@@ -1,8 +1,8 @@
-/* permessage-deflate. RFC 7692. See deflate.h; what is negotiated is in deflate_terms.c. */
+/* Compressing and inflating for permessage-deflate. RFC 7692. See deflate.h. deflate_terms.c negotiates. */
 #include "codec/deflate.h"
 
 #include <stdlib.h>
-#define ZLIB_CONST /* what is read is const */
+#define ZLIB_CONST /* makes zlib's input pointers const */
 #include <zlib.h>
 
 #define WINDOW_BITS (-TC_DEFLATE_WINDOW_BITS) /* negative: raw DEFLATE, without zlib's header */
@@ -12,9 +12,9 @@
 #define NO_RATIO_BYTES 4096
 #define WINDOW_BYTES 32768
 
-static const unsigned char tail[4] = {0x00, 0x00, 0xff, 0xff}; /* what the sender has cut off: 7.2.1 */
+static const unsigned char tail[4] = {0x00, 0x00, 0xff, 0xff}; /* the sender cuts these bytes off: RFC 7692, 7.2.1 */
 
-/* ---- back ---- */
+/* ---- inflating ---- */
 
 struct tc_inflater_t {
     z_stream z;
@@ -39,7 +39,10 @@ void tc_inflater_destroy(tc_inflater_t *inflater)
     }
 }
 
-/* A final block ends the stream, not the message (7.2.3.5): what came before may still be referred to. */
+/*
+ * A final block ends zlib's stream, but not the message (RFC 7692, 7.2.3.5). Later blocks may refer to what came
+ * before, so the window is kept.
+ */
 static bool begin_anew(z_stream *z)
 {
     unsigned char window[WINDOW_BYTES];
@@ -49,7 +52,7 @@ static bool begin_anew(z_stream *z)
            && (len == 0 || inflateSetDictionary(z, window, len) == Z_OK);
 }
 
-/* Inflates one piece of the payload; never makes more than `max_bytes` and one in all. */
+/* Inflates one piece of the payload. `out` never grows beyond `max_bytes` + 1. */
 static tc_inflate_e inflate_piece(z_stream *z, const unsigned char *data, size_t len, size_t max_bytes,
                                   tc_buf_t *out)
 {
@@ -77,13 +80,13 @@ static tc_inflate_e inflate_piece(z_stream *z, const unsigned char *data, size_t
             return TC_INFLATE_BROKEN;
         }
         if (rc == Z_BUF_ERROR) {
-            break; /* it wants more than there is */
+            break; /* inflate() needs more input than there is */
         }
     } while (z->avail_in > 0 || z->avail_out == 0);
     return TC_INFLATE_OK;
 }
 
-/* zlib's word for standing at the end of a block: a payload that was cut short stands elsewhere. */
+/* True at the end of a block, as zlib tells it in data_type. A payload that was cut short ends inside a block. */
 static bool is_between_blocks(const z_stream *z)
 {
     return (z->data_type & 128) != 0;
@@ -97,7 +100,7 @@ tc_inflate_e tc_inflate(tc_inflater_t *inflater, bool keeps, const unsigned char
     tc_inflate_e result;
 
     if (len == 0) {
-        return TC_INFLATE_OK; /* an empty block would be a byte, but there is no doubt what is meant */
+        return TC_INFLATE_OK; /* strictly, an empty message has one byte; no bytes can only mean the same */
     }
     most = start + (most < max_bytes ? most : max_bytes);
     result = inflate_piece(&inflater->z, data, len, most, out);
@@ -113,7 +116,7 @@ tc_inflate_e tc_inflate(tc_inflater_t *inflater, bool keeps, const unsigned char
     return result;
 }
 
-/* ---- forth ---- */
+/* ---- compressing ---- */
 
 struct tc_deflater_t {
     z_stream z;
@@ -148,7 +151,7 @@ bool tc_deflate(tc_deflater_t *deflater, const void *data, size_t len, tc_buf_t 
     z->next_in = data;
     z->avail_in = (uInt)len;
     z->next_out = tc_buf_reserve(out, len + sizeof(tail));
-    z->avail_out = (uInt)(len + sizeof(tail)); /* what does not fit is not shorter */
+    z->avail_out = (uInt)(len + sizeof(tail)); /* output that does not fit is not shorter than the input */
     if (deflate(z, Z_SYNC_FLUSH) == Z_OK && z->avail_in == 0 && z->avail_out > 0) {
         out->len = (size_t)(z->next_out - out->data) - sizeof(tail);
     }

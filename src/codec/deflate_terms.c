@@ -1,4 +1,4 @@
-/* What is negotiated of permessage-deflate. RFC 7692, 5 and 7.1; RFC 6455, 9.1. See deflate.h. */
+/* Negotiates permessage-deflate. RFC 7692, 5 and 7.1; RFC 6455, 9.1. See deflate.h. */
 #include "codec/deflate.h"
 
 #include "codec/tchar.h"
@@ -16,11 +16,11 @@ typedef struct {
     size_t len;
 } word_t;
 
-/* An offer's parameters, as far as they are known. */
+/* The parameters of an offer. */
 typedef struct {
-    bool is_good;      /* it is ours, and nothing in it is unknown or said twice */
+    bool is_good;      /* the offer is permessage-deflate, and every parameter is known and stands once */
     bool server_no_context, client_no_context, has_client_bits;
-    unsigned server_bits; /* 0: not said */
+    unsigned server_bits; /* 0: the offer does not say */
 } offer_t;
 
 static const char *skip_space(const char *at)
@@ -40,7 +40,7 @@ static bool is(const word_t *word, const char *name)
     return word->len == strlen(name) && strncasecmp(word->text, name, word->len) == 0;
 }
 
-/* A value may stand in quotes, and is a token there as well (RFC 6455, 9.1). */
+/* A value may stand in quotes; between them, too, it must be a token (RFC 6455, 9.1). */
 static const char *read_value(const char *at, word_t *value)
 {
     bool quoted = *at == '"';
@@ -52,7 +52,7 @@ static const char *read_value(const char *at, word_t *value)
     return value->len > 0 ? at : NULL;
 }
 
-/* 8 to 15, without a zero in front (7.1.2.1); 0 for anything else. */
+/* Reads a number from 8 to 15 without a leading zero (RFC 7692, 7.1.2.1). Returns 0 for anything else. */
 static unsigned read_bits(const word_t *value)
 {
     unsigned bits = 0;
@@ -72,7 +72,7 @@ static bool set_flag(bool *flag, const word_t *value)
     return good;
 }
 
-/* Takes a parameter into the offer; false when it must not be there, or stands there twice. */
+/* Adds a parameter to the offer. Returns false if it is unknown, has a bad value, or stands there twice. */
 static bool take_parameter(offer_t *offer, const word_t *name, const word_t *value)
 {
     if (is(name, "server_no_context_takeover")) {
@@ -96,7 +96,7 @@ static bool take_parameter(offer_t *offer, const word_t *name, const word_t *val
     return false;
 }
 
-/* One offer, up to its comma or the end; NULL when the field is broken. */
+/* Reads one offer, up to its comma or the end of the field. Returns NULL if the field is malformed. */
 static const char *read_offer(const char *at, offer_t *offer)
 {
     word_t name, value;

@@ -1,4 +1,4 @@
-/* What children tell each other. See envelope.h. */
+/* The envelopes that children send to each other. See envelope.h. */
 #include "codec/envelope.h"
 
 #include "base/limits.h"
@@ -79,7 +79,7 @@ void tc_envelope_end_spent(tc_buf_t *buf)
 
 /* ---- reading the line ---- */
 
-/* The word at *at, which ends at `stop`; moves *at behind that. NULL when there is no `stop`. */
+/* Returns the word from *at up to `stop`, and moves *at behind `stop`. Returns NULL if there is no `stop`. */
 static const char *take_word(const char **at, const char *end, char stop, size_t *len)
 {
     const char *word = *at;
@@ -154,7 +154,7 @@ static bool get_uuid(json_object *doc, const char *key, tc_uuid_t *uuid)
     return text != NULL && tc_uuid_parse(text, strlen(text), uuid);
 }
 
-/* The object is passed on as it came, with its end cut off: the end must be the one expected. */
+/* Cuts the end with the seq off the object; the rest is passed on byte for byte. The end must match the envelope. */
 static bool cut_seq(const tc_envelope_t *envelope, tc_envelope_event_t *out)
 {
     tc_buf_t end = TC_BUF_INIT;
@@ -191,7 +191,7 @@ static bool has_object_or_null(json_object *doc, const char *key)
            && (value == NULL || json_object_is_type(value, json_type_object));
 }
 
-/* Everything that docs/protocol.md says a message object has. */
+/* True if the object has the members that docs/protocol.md demands; the caller checks the others. */
 static bool is_message_object(json_object *doc)
 {
     return has_type(doc, "sender", json_type_object) && tc_json_get_text(doc, "message_type") != NULL
@@ -266,7 +266,7 @@ bool tc_envelope_decode_spent(const tc_envelope_t *envelope, tc_envelope_spent_t
     return true;
 }
 
-/* An entry that is none is left out. */
+/* Reads one entry. Returns false if it is malformed. */
 static bool read_spent(json_object *entry, const char **user_id, int *action, int *count)
 {
     json_object *user, *numbers[2];

@@ -1,5 +1,5 @@
 /*
- * What children tell each other over a bus: a line and, for some kinds, a JSON object behind it.
+ * The envelopes that children send to each other over a bus: a line and, for some kinds, a JSON object behind it.
  *
  *   tc1 message <child> <seq> LF <message object, as in a history>
  *   tc1 edit <child> <seq> LF <message object as it reads now>
@@ -8,8 +8,8 @@
  *   tc1 beat <child> <count> LF
  *   tc1 spent <child> <count> LF {"server":"<16 hex digits>","spent":[["<user>",<action>,<count>],…]}
  *
- * <child> is the UUID of the child that says it. Whoever can write to the bus can write anything: what is
- * read is checked as if a client had sent it. Pure.
+ * <child> is the UUID of the child that sent the envelope. An attacker who can write to the bus can write anything, so
+ * an envelope is checked as if a client had sent it. Pure.
  */
 #ifndef TC_CODEC_ENVELOPE_H
 #define TC_CODEC_ENVELOPE_H
@@ -28,17 +28,17 @@ typedef enum {
 typedef struct {
     tc_envelope_kind_e kind;
     tc_uuid_t child;
-    int64_t seq;
-    const char *body;        /* what stands behind the line, in the bytes that were read */
+    int64_t seq;             /* or the count of a BEAT or a SPENT */
+    const char *body;        /* what stands behind the line; points into the bytes that were decoded */
     size_t body_len;
 } tc_envelope_t;
 
-/* The body of a MESSAGE or an EDIT; strings belong to `doc`. */
+/* The body of a MESSAGE or an EDIT. The strings of `message` belong to `doc`. */
 typedef struct {
-    const char *object;      /* without its seq; in the bytes that were read */
+    const char *object;      /* the message object without its seq; points into the bytes that were decoded */
     size_t object_len;
     tc_uuid_t message_id;
-    tc_chat_message_t message; /* id, content and updated_at alone */
+    tc_chat_message_t message; /* only id, content and updated_at are set */
     json_object *doc;
 } tc_envelope_event_t;
 
@@ -50,7 +50,7 @@ typedef struct {
     json_object *doc;
 } tc_envelope_typing_t;
 
-/* The body of a SPENT, and how far it was read. */
+/* The body of a SPENT, and how far its list was read. */
 typedef struct {
     uint64_t server;         /* the httpd that the child belongs to */
     json_object *list;
@@ -58,26 +58,28 @@ typedef struct {
     json_object *doc;
 } tc_envelope_spent_t;
 
-/* Appends an envelope without a body: HEAD or BEAT. */
+/* Appends the line of an envelope. For HEAD and BEAT, that is all. */
 void tc_envelope_encode(tc_buf_t *buf, tc_envelope_kind_e kind, const tc_uuid_t *child, int64_t seq);
 
-/* Appends a MESSAGE or an EDIT; `object` is the message object without its seq. */
+/* Appends a MESSAGE or an EDIT. `object` is the message object without its seq. */
 void tc_envelope_encode_event(tc_buf_t *buf, tc_envelope_kind_e kind, const tc_uuid_t *child,
                               int64_t seq, const void *object, size_t object_len);
+
+/* Appends a TYPING. `user_email` may be NULL. */
 void tc_envelope_encode_typing(tc_buf_t *buf, const tc_uuid_t *child, const char *user_id,
                                const char *user_email, bool is_typing);
 
-/* Appends a SPENT piece by piece: its beginning, what users have spent, its end. */
+/* Append a SPENT piece by piece: its beginning, an entry for each user and action, its end. */
 void tc_envelope_begin_spent(tc_buf_t *buf, const tc_uuid_t *child, int64_t count, uint64_t server);
 void tc_envelope_add_spent(tc_buf_t *buf, const char *user_id, int action, unsigned count);
 void tc_envelope_end_spent(tc_buf_t *buf);
 
-/* Reads the line; false when it is none of the above. Does not look at the body. */
+/* Reads the line. Returns false if it is none of the above. Does not look at the body. */
 bool tc_envelope_decode(const char *data, size_t len, tc_envelope_t *out);
 
 /*
- * Reads a body; false when it is not what its kind wants, or an event of another room. The caller ends
- * with the matching free, whatever came out.
+ * Read a body. Return false if the body does not fit the envelope's kind, or is an event of another room than
+ * `room_id`. The caller always calls the matching free function, also after false.
  */
 bool tc_envelope_decode_event(const tc_envelope_t *envelope, const tc_uuid_t *room_id,
                               tc_envelope_event_t *out);
@@ -85,7 +87,10 @@ void tc_envelope_event_free(tc_envelope_event_t *event);
 bool tc_envelope_decode_typing(const tc_envelope_t *envelope, tc_envelope_typing_t *out);
 void tc_envelope_typing_free(tc_envelope_typing_t *typing);
 
-/* The same, and then its entries one by one, until it says false; numbers are not negative. */
+/*
+ * _decode_spent() reads the body of a SPENT in the same way. _next_spent() then returns the entries one by one, and
+ * false at the end. It skips malformed entries; no number is negative. *user_id belongs to `spent`.
+ */
 bool tc_envelope_decode_spent(const tc_envelope_t *envelope, tc_envelope_spent_t *out);
 bool tc_envelope_next_spent(tc_envelope_spent_t *spent, const char **user_id, int *action, int *count);
 void tc_envelope_spent_free(tc_envelope_spent_t *spent);

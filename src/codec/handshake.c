@@ -1,4 +1,4 @@
-/* The opening handshake's fields. RFC 6455, 4.2.1 and 4.2.2. See handshake.h. */
+/* Checks the fields of an opening handshake. RFC 6455, 4.2.1 and 4.2.2. See handshake.h. */
 #include "codec/handshake.h"
 
 #include "codec/tchar.h"
@@ -18,8 +18,8 @@ static bool is_token_char(char c)
 }
 
 /*
- * Steps through a comma-separated list of tokens (RFC 9110, 5.6.1): false at its end, with *broken
- * set when what stands there is no token. Protocols (7.8) may have a version behind a slash.
+ * Steps through a comma-separated list of tokens (RFC 9110, 5.6.1). Returns false at the end of the list, or where no
+ * token stands; then *broken is set. A protocol (RFC 9110, 7.8) may have a version behind a slash.
  */
 static bool next_token(const char **at, const char **token, size_t *len, bool *broken)
 {
@@ -44,7 +44,7 @@ static bool next_token(const char **at, const char **token, size_t *len, bool *b
     return *len > 0;
 }
 
-/* True when the list is well formed and one of its tokens is `wanted`, in any case. */
+/* True if the list is well formed and one of its tokens is `wanted`, in upper or lower case. */
 static bool list_has(const char *list, const char *wanted)
 {
     const char *token;
@@ -60,7 +60,7 @@ static bool list_has(const char *list, const char *wanted)
     return found && !broken;
 }
 
-/* A key is the base64 of sixteen bytes (4.1, 7): 22 digits, of which the last has four bits, and "==". */
+/* A key is 16 bytes in base64 (RFC 6455, 4.1): 22 digits and "==". Only two bits of the last digit are used. */
 static bool is_key(const char *key)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -89,7 +89,7 @@ static void make_accept(const char *key, char *accept)
     apr_base64_encode_binary(accept, digest, sizeof(digest));
 }
 
-/* False when the field is no list of tokens. */
+/* Looks for the chat's subprotocol and for a token. Returns false if the field is not a list of tokens. */
 static bool read_protocols(const char *list, tc_handshake_out_t *out)
 {
     const size_t prefix = sizeof(BEARER_PREFIX) - 1;

@@ -1,4 +1,4 @@
-/* JSON in and out. See json.h. */
+/* Reads JSON and writes JSON strings. See json.h. */
 #include "codec/json.h"
 
 #include "codec/utf8.h"
@@ -10,7 +10,7 @@
 #error "mod_tripchat needs json-c 0.14 or newer."
 #endif
 
-/* What a text may go on with. */
+/* The kinds of token that may come next. */
 #define WANTS_VALUE 1u
 #define WANTS_KEY   2u
 #define WANTS_COLON 4u
@@ -22,9 +22,9 @@
 /* How far a text has been checked. */
 typedef struct {
     const char *at, *end;
-    uint64_t objects;  /* a bit for each open level, the innermost lowest: it is an object, not an array */
+    uint64_t objects;  /* a bit for each open level, the innermost lowest; 1: an object, 0: an array */
     int depth;         /* open levels */
-    int outer_members; /* of the outer object */
+    int outer_members; /* members of the outer object */
 } scan_t;
 
 static const char *skip_space(const char *at, const char *end)
@@ -35,7 +35,7 @@ static const char *skip_space(const char *at, const char *end)
     return at;
 }
 
-/* Past the escape that begins at `at`, behind its backslash; NULL when it is none (RFC 8259, 7). */
+/* Skips an escape; `at` points behind its backslash. Returns NULL if it is not a valid escape (RFC 8259, 7). */
 static const char *scan_escape(const char *at, const char *end)
 {
     int digits;
@@ -54,7 +54,7 @@ static const char *scan_escape(const char *at, const char *end)
     return at;
 }
 
-/* Past the string that begins at `at` (its quote); NULL when it is none. */
+/* Skips the string whose first quote is at `at`. Returns NULL if it is not a valid string. */
 static const char *scan_string(const char *at, const char *end)
 {
     at++;
@@ -77,7 +77,7 @@ static const char *scan_digits(const char *at, const char *end)
     return at > from ? at : NULL;
 }
 
-/* Past the number that begins at `at` (RFC 8259, 6); NULL when it is none. */
+/* Skips the number that begins at `at`. Returns NULL if it is not a valid number (RFC 8259, 6). */
 static const char *scan_number(const char *at, const char *end)
 {
     const char *digits = at + (*at == '-');
@@ -96,7 +96,7 @@ static const char *scan_number(const char *at, const char *end)
     return at;
 }
 
-/* Past one of the three words; NULL when it is another. */
+/* Skips one of JSON's three words. Returns NULL if none stands there. */
 static const char *scan_word(const char *at, const char *end)
 {
     static const char *const words[] = {"true", "false", "null"};
@@ -120,7 +120,7 @@ static const char *scan_scalar(const char *at, const char *end)
     return *at == '-' || (*at >= '0' && *at <= '9') ? scan_number(at, end) : scan_word(at, end);
 }
 
-/* True when an escaped U+0000 stands in from..to. */
+/* True if the bytes from..to contain an escaped U+0000. */
 static bool has_nul(const char *from, const char *to)
 {
     for (; to - from >= 6; from++) {
@@ -132,7 +132,7 @@ static bool has_nul(const char *from, const char *to)
     return false;
 }
 
-/* What the next token is, where it fits at all: a string is a key where a key is wanted. */
+/* The kind of the next token. A string is a key where a key may come. 0: the bracket does not fit the open level. */
 static unsigned kind_of(const scan_t *scan, unsigned wants)
 {
     switch (*scan->at) {
@@ -151,7 +151,7 @@ static unsigned kind_of(const scan_t *scan, unsigned wants)
     }
 }
 
-/* json-c would end a key at its U+0000, which makes another key of it. */
+/* Skips a key. A key with U+0000 is refused, because json-c would cut it there and so make another key of it. */
 static void take_key(scan_t *scan)
 {
     const char *from = scan->at;
@@ -163,7 +163,7 @@ static void take_key(scan_t *scan)
     }
 }
 
-/* Goes over a scalar, or into an array or an object. */
+/* Skips a scalar, or enters an array or an object. */
 static void take_value(scan_t *scan)
 {
     if (*scan->at != '{' && *scan->at != '[') {
@@ -175,7 +175,7 @@ static void take_value(scan_t *scan)
     scan->at++;
 }
 
-/* Goes over a token of the kind that fits; scan->at is NULL where it is broken. */
+/* Skips a token of this kind. If the token is malformed, scan->at is NULL afterwards. */
 static void take_token(scan_t *scan, unsigned kind)
 {
     switch (kind) {
@@ -196,7 +196,7 @@ static void take_token(scan_t *scan, unsigned kind)
     }
 }
 
-/* What may follow a token of this kind; 0: nothing. */
+/* The kinds that may follow a token of this kind; 0: only the end of the text. */
 static unsigned wants_after(const scan_t *scan, unsigned kind, bool opened)
 {
     unsigned item = (scan->objects & 1) != 0 ? WANTS_KEY : WANTS_VALUE;
@@ -217,8 +217,8 @@ static unsigned wants_after(const scan_t *scan, unsigned kind, bool opened)
 }
 
 /*
- * Is the text JSON as RFC 8259 has it, and within the depth? json-c takes more than that, and something else
- * with each release, so json-c only sees what has passed here.
+ * Checks that the text is JSON by RFC 8259 and not too deep. json-c accepts more than that, and each release accepts
+ * something else. So json-c only sees texts that pass this check.
  */
 static tc_json_status_e scan_text(scan_t *scan, int max_depth)
 {
@@ -247,7 +247,7 @@ static tc_json_status_e scan_text(scan_t *scan, int max_depth)
     }
 }
 
-/* Has json-c build what is known to be an object in JSON. Its flags are 0: strictness is ours. */
+/* Lets json-c build an object from checked JSON. json-c's flags are 0, because the scanner has been strict already. */
 static tc_json_status_e build(const char *text, size_t len, int max_depth, int members, json_object **out)
 {
     json_tokener *tokener = json_tokener_new_ex(max_depth);
@@ -262,7 +262,7 @@ static tc_json_status_e build(const char *text, size_t len, int max_depth, int m
     if (object == NULL) {
         return TC_JSON_BROKEN;
     }
-    /* Of two equal keys json-c keeps the last. */
+    /* If two keys are equal, json-c keeps only the last. Then members are missing here. */
     if (json_object_object_length(object) != members) {
         tc_json_free(object);
         return TC_JSON_DOUBLED;
@@ -291,7 +291,7 @@ tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_dept
                                               : TC_JSON_NOT_OBJECT;
 }
 
-/* Takes everything out of an array or an object. The depth is that of parsing. */
+/* Removes everything from an array or an object. The recursion is as deep as the parsed text, 64 levels at most. */
 static void make_empty(json_object *value)
 {
     struct lh_entry *entry;
@@ -312,7 +312,7 @@ static void make_empty(json_object *value)
     }
 }
 
-/* json-c 0.19, where it was compiled with NDEBUG, never frees an array or an object that holds something. */
+/* json-c 0.19 compiled with NDEBUG never frees an array or an object that is not empty, so they are emptied first. */
 void tc_json_free(json_object *value)
 {
     make_empty(value);
@@ -326,7 +326,7 @@ bool tc_json_has_more_values(const char *text, size_t len, size_t max)
     size_t values = 0;
 
     if (len <= max) {
-        return false; /* an empty text may be NULL, too */
+        return false; /* also keeps away from an empty text, whose pointer may be NULL */
     }
     end = text + len;
     for (at = text; at < end && values <= max; at++) {

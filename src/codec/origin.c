@@ -1,4 +1,4 @@
-/* Which pages may use the chat. See origin.h. */
+/* Decides which pages may use the chat. See origin.h. */
 #include "codec/origin.h"
 
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #define NO_PORT 0
 #define BAD_PORT (-1)
 
-/* scheme://host:port in pieces; `scheme_len` 0: none, port NO_PORT: none. */
+/* The pieces of scheme://host:port. `scheme_len` 0: no scheme; `port` NO_PORT: no port. */
 typedef struct {
     const char *scheme;
     size_t scheme_len;
@@ -27,7 +27,7 @@ static int read_port(const char *text)
                                                                                    : BAD_PORT;
 }
 
-/* False when `text` is no [scheme://]host[:port]. */
+/* Returns false if `text` is not of the form [scheme://]host[:port]. */
 static bool split(const char *text, place_t *out)
 {
     const char *behind = strstr(text, "://"), *end;
@@ -60,7 +60,7 @@ static bool same(const char *a, size_t a_len, const char *b, size_t b_len)
     return a_len == b_len && strncasecmp(a, b, a_len) == 0;
 }
 
-/* A port that `other` leaves out is that of the origin's scheme. */
+/* If `other` has no port, the default port of the origin's scheme counts. */
 static bool has_same_port(const place_t *origin, const place_t *other)
 {
     place_t with_scheme = *other;
@@ -70,7 +70,7 @@ static bool has_same_port(const place_t *origin, const place_t *other)
     return own_port(origin) == own_port(&with_scheme);
 }
 
-/* The scheme of the pattern; one that leaves it out is meant for pages, not for apps. */
+/* If the pattern has no scheme, only http and https match: such a pattern is meant for pages, not for apps. */
 static bool has_wanted_scheme(const place_t *origin, const place_t *wanted)
 {
     if (wanted->scheme_len > 0) {
@@ -111,7 +111,7 @@ bool tc_origin_is_allowed(const char *origin, const char *host, const char *cons
 {
     place_t from, own;
 
-    /* "null" (a sandboxed page, a file) is on no list but that of all. */
+    /* "null" (the origin of a sandboxed page or a file) matches only the entry "*". */
     if (lists_all(allowed)) {
         return true;
     }

@@ -1,6 +1,6 @@
 /*
- * Which pages may use the chat: the Origin of a request (RFC 6454, 7) against the host that it asks and a
- * list of others. Pure.
+ * Decides which pages may use the chat: compares the Origin of a request (RFC 6454, 7) with the request's host and with
+ * a list of other origins. Pure.
  */
 #ifndef TC_CODEC_ORIGIN_H
 #define TC_CODEC_ORIGIN_H
@@ -8,18 +8,18 @@
 #include <stdbool.h>
 
 /*
- * True when `origin`, as it came, is a page of the host that the request asks (`host`: the Host field, NULL
- * allowed; a port that is missing is the scheme's own), or is on the NULL-terminated list `allowed`:
+ * True if the Origin field `origin` names the host of the request, or matches the list `allowed`. `host` is the Host
+ * field and may be NULL; a missing port means the scheme's default port. The list ends with NULL, and may be NULL:
  *
  *   https://example.org        this scheme, host and port
  *   example.org:8443           this host and port, http or https
- *   *.example.org              hosts below it, http or https, with the scheme's own port
+ *   *.example.org              every host below example.org, http or https, with the scheme's default port
  *   the same behind https://   with one scheme
- *   *                          any
+ *   *                          any origin
  */
 bool tc_origin_is_allowed(const char *origin, const char *host, const char *const *allowed);
 
-/* NULL, or what is wrong with an entry of such a list: a literal. */
+/* Checks an entry of such a list. Returns NULL, or a literal that says what is wrong; it completes `"entry" …`. */
 const char *tc_origin_check_pattern(const char *pattern);
 
 #endif

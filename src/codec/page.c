@@ -1,4 +1,4 @@
-/* The answer to a read of a room's list. See page.h. */
+/* Composes the answer to a REST request for a room's messages. See page.h. */
 #include "codec/page.h"
 
 #include "codec/json.h"

@@ -1,5 +1,5 @@
 /*
- * The answer to a read of a room's list of messages (docs/protocol.md): links and results. Pure.
+ * Composes the answer to a REST request for a room's messages (docs/protocol.md): links and results. Pure.
  */
 #ifndef TC_CODEC_PAGE_H
 #define TC_CODEC_PAGE_H
@@ -8,9 +8,9 @@
 
 #define TC_PAGE_NONE (-1)
 
-/* At most one of each pair is not TC_PAGE_NONE: the seq that the link reads on from. */
+/* Each pair gives a link: the seq after or before which it reads on. At most one of a pair is not TC_PAGE_NONE. */
 typedef struct {
-    const char *url; /* of the list, ready for the next parameter: it ends in ? or & */
+    const char *url; /* URL of the list, which ends in ? or &, ready for another parameter */
     int64_t next_after, next_before;
     int64_t previous_after, previous_before;
     int64_t last_seq;
@@ -21,7 +21,7 @@ typedef struct {
         NULL, TC_PAGE_NONE, TC_PAGE_NONE, TC_PAGE_NONE, TC_PAGE_NONE, 0                            \
     }
 
-/* Appends the whole answer; `results` is a JSON array. */
+/* Appends the whole answer. `results` is a JSON array. */
 void tc_page_encode(tc_buf_t *buf, const tc_page_t *page, const char *results, size_t results_len);
 
 #endif

@@ -1,9 +1,9 @@
-/* Frames to messages. RFC 6455, 5.4 to 5.6 and 8.1. See reader.h. */
+/* Makes messages of frames. RFC 6455, 5.4 to 5.6 and 8.1. See reader.h. */
 #include "codec/reader.h"
 
 #include "codec/close.h"
 
-#define RSV1 4 /* of tc_frame_header_t.rsv */
+#define RSV1 4 /* in tc_frame_header_t.rsv */
 
 void tc_reader_init(tc_reader_t *reader, size_t max_message_bytes)
 {
@@ -67,7 +67,7 @@ static tc_read_e check_data(tc_reader_t *reader, tc_read_item_t *item)
     return TC_READ_MORE;
 }
 
-/* The bit stands at the first frame of a message, for all of it: RFC 7692, 6. */
+/* RSV1 in the first frame of a message says that the whole message is compressed (RFC 7692, 6). */
 static bool may_be_deflated(const tc_reader_t *reader)
 {
     const tc_frame_header_t *frame = &reader->frame;
@@ -98,7 +98,7 @@ static tc_read_e begin_frame(tc_reader_t *reader, tc_read_item_t *item)
                                                : check_data(reader, item);
 }
 
-/* True when the header is whole. */
+/* Reads the header as far as it has come. True if the header is complete. */
 static bool read_header(tc_reader_t *reader, unsigned char **pos, unsigned char *end)
 {
     size_t need = 2;
@@ -115,7 +115,7 @@ static bool read_header(tc_reader_t *reader, unsigned char **pos, unsigned char 
     return false;
 }
 
-/* Control payloads that come whole are used where they lie; others are gathered. */
+/* A control payload that comes in one piece stays in the input. A payload that comes in pieces is gathered. */
 static tc_read_e take_control(tc_reader_t *reader, unsigned char *data, size_t len, bool whole,
                               tc_read_item_t *item)
 {
@@ -207,7 +207,7 @@ tc_read_e tc_reader_next(tc_reader_t *reader, unsigned char **pos, unsigned char
                 return got;
             }
         }
-        /* An empty payload is whole already: it must not wait for a byte that belongs to the next. */
+        /* An empty payload is complete already. It must not wait for a byte of the next frame. */
         got = read_payload(reader, pos, end, item);
         if (got != TC_READ_MORE) {
             return got;

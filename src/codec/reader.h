@@ -1,7 +1,7 @@
 /*
- * Puts a client's bytes together to messages and control frames (RFC 6455, 5.4 to 5.6 and 8.1): masks
- * off, rules checked, text checked as it arrives, limits before memory. Pure: the caller reads the
- * socket and answers. Memory grows with what has come, never with what a header claims.
+ * Makes messages and control frames of the bytes that a client sends (RFC 6455, 5.4 to 5.6 and 8.1). The reader removes
+ * the masks, checks the protocol's rules, and checks text as it arrives. It checks limits before it allocates: memory
+ * grows with the bytes that have come, never with what a header claims. Pure: the caller reads the socket and answers.
  */
 #ifndef TC_CODEC_READER_H
 #define TC_CODEC_READER_H
@@ -12,48 +12,49 @@
 
 typedef struct {
     size_t max_message_bytes;  /* set by tc_reader_init() */
-    tc_buf_t message;          /* fragments so far; freed when the message has been handed out */
-    tc_buf_t control;          /* a control frame that came in pieces */
+    tc_buf_t message;          /* fragments so far; freed at the call after the message was returned */
+    tc_buf_t control;          /* payload of a control frame that came in pieces */
     uint64_t payload_done;     /* bytes of the current frame's payload that were read */
-    tc_frame_header_t frame;   /* the current frame; valid once in_payload */
+    tc_frame_header_t frame;   /* the current frame; valid if in_payload is set */
     unsigned char header[TC_FRAME_HEADER_MAX_BYTES];
     uint8_t header_len;        /* bytes in header */
-    uint8_t message_opcode;    /* of the message begun, 0 when none is */
+    uint8_t message_opcode;    /* opcode of the message in progress; 0: none */
     bool in_payload;
     bool takes_deflated;       /* set by the caller: permessage-deflate was negotiated */
-    bool deflated;             /* the message begun is compressed */
-    uint32_t frames;           /* begun since the caller last took the number */
-    bool drained;              /* the caller has had message; free it at the next call */
+    bool deflated;             /* the message in progress is compressed */
+    uint32_t frames;           /* frames begun since the caller last reset the number */
+    bool drained;              /* `message` was returned: free it at the next call */
     tc_utf8_t utf8;
 } tc_reader_t;
 
 typedef enum {
-    TC_READ_MORE,    /* all input is used up */
+    TC_READ_MORE,    /* all input is used up; nothing is complete */
     TC_READ_MESSAGE, /* a whole text or binary message */
     TC_READ_CONTROL, /* a whole ping, pong or close */
-    TC_READ_FAIL     /* the peer broke a rule: fail the connection with item.close_code */
+    TC_READ_FAIL     /* the client broke a rule: close the connection with item.close_code */
 } tc_read_e;
 
 typedef struct {
     uint8_t opcode;
-    bool deflated;       /* a message: `data` is compressed, and no text was checked (RFC 7692, 6) */
-    unsigned char *data; /* payload: the reader's or the input's, good until the next call */
+    bool deflated;       /* message: `data` is compressed, and its text was not checked (RFC 7692, 6) */
+    unsigned char *data; /* payload, in the reader's memory or in the input; valid until the next call */
     size_t len;
     unsigned close_code; /* TC_READ_FAIL */
-    const char *why;     /* TC_READ_FAIL: a literal, fit for the Close frame */
+    const char *why;     /* TC_READ_FAIL: a literal, the reason for the Close frame */
 } tc_read_item_t;
 
+/* Makes an empty reader. A message longer than `max_message_bytes` makes tc_reader_next() fail with 1009. */
 void tc_reader_init(tc_reader_t *reader, size_t max_message_bytes);
 void tc_reader_free(tc_reader_t *reader);
 
 /*
- * Takes bytes from *pos up to `end`, unmasking in place, and moves *pos past what it used. Call it
- * until it returns TC_READ_MORE; after TC_READ_FAIL the reader is of no more use.
+ * Reads bytes from *pos up to `end`, unmasks them in place, and moves *pos behind the bytes it used. Call it until it
+ * returns TC_READ_MORE. After TC_READ_FAIL, only free the reader.
  */
 tc_read_e tc_reader_next(tc_reader_t *reader, unsigned char **pos, unsigned char *end,
                          tc_read_item_t *item);
 
-/* True between messages: nothing is begun that a deadline should watch. */
+/* True between messages: no frame or message is in progress, so no deadline is needed. */
 bool tc_reader_is_idle(const tc_reader_t *reader);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * What the tokens in fields of HTTP are made of: tchar of RFC 9110, 5.6.2.
+ * The characters that a token in an HTTP field may have: tchar of RFC 9110, 5.6.2.
  */
 #ifndef TC_CODEC_TCHAR_H
 #define TC_CODEC_TCHAR_H

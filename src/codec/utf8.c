@@ -1,10 +1,12 @@
-/* UTF-8 checked as it arrives. RFC 3629, section 4. See utf8.h. */
+/* Checks UTF-8 as it arrives. RFC 3629, section 4. See utf8.h. */
 #include "codec/utf8.h"
 
 #include <string.h>
 
-/* A lead byte says how many bytes follow and narrows the first of them: overlong forms, surrogates
- * and what lies beyond U+10FFFF all show there. */
+/*
+ * A lead byte says how many bytes follow, and narrows the range of the first of them. That range excludes overlong
+ * forms, surrogates and code points beyond U+10FFFF.
+ */
 static bool start_character(tc_utf8_t *state, unsigned char lead)
 {
     state->low = 0x80;
@@ -85,7 +87,7 @@ size_t tc_utf8_count(const char *text, size_t len)
     return count;
 }
 
-/* Decodes the character at `text`, which is valid, and says how long it is. */
+/* Decodes the first character of `text`, which is valid UTF-8, and sets *len to its length in bytes. */
 static uint32_t next_code_point(const unsigned char *text, size_t *len)
 {
     if (text[0] < 0x80) {
@@ -101,7 +103,7 @@ static uint32_t next_code_point(const unsigned char *text, size_t *len)
         return (uint32_t)(text[0] & 0x0f) << 12 | (uint32_t)(text[1] & 0x3f) << 6 | (text[2] & 0x3f);
     }
     *len = 4;
-    return 0x10000; /* no white space beyond the basic plane */
+    return 0x10000; /* stands for every code point from here on: none of them is white space */
 }
 
 static bool is_space(uint32_t c)

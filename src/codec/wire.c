@@ -1,4 +1,4 @@
-/* Whole server frames. See wire.h. */
+/* Composes whole frames of the server. See wire.h. */
 #include "codec/wire.h"
 
 #include <string.h>
@@ -29,7 +29,7 @@ tc_blob_t *tc_wire_frame(tc_opcode_e opcode, const void *payload, size_t len, si
     return blob;
 }
 
-#define RSV1 0x40 /* of a frame's first byte: RFC 7692, 6 */
+#define RSV1 0x40 /* in a frame's first byte: RFC 7692, 6 */
 
 static tc_blob_t *deflate_frame(const tc_blob_t *frame, size_t header_len, tc_deflater_t *deflater)
 {
@@ -46,7 +46,10 @@ static tc_blob_t *deflate_frame(const tc_blob_t *frame, size_t header_len, tc_de
     return deflated;
 }
 
-/* A message that is no longer than a client's window refers no further back than that, whatever ours is. */
+/*
+ * The server compresses with its own window, which may be wider than the client's. A message that is not longer than
+ * the client's window cannot refer further back than that window, so only longer ones stay uncompressed.
+ */
 tc_blob_t *tc_wire_deflated(tc_blob_t *frame, const tc_deflate_terms_t *terms, tc_deflater_t *deflater)
 {
     size_t header_len = tc_wire_frame_header_len(frame), len = frame->len - header_len;
