@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-/* Tasks in the order they were asked for. */
+/* Tasks, in the order in which they were put off. */
 typedef struct {
     tc_task_t *first;
     tc_task_t **end;
@@ -20,11 +20,11 @@ struct tc_loop_t {
     task_list_t again;
     task_list_t paced;
     int64_t beat_us;
-    int64_t beat_due_us;  /* meaningful while something is paced */
-    int64_t beat_cost_us; /* what the last beat took */
+    int64_t beat_due_us;  /* valid while `paced` is not empty */
+    int64_t beat_cost_us; /* how long the last beat took */
     int64_t now_us;
     bool quit;
-    tc_thread_role_e role;  /* of the thread that runs it */
+    tc_thread_role_e role;  /* of the thread that runs the loop */
     unsigned char *read_buffer;
     unsigned char *write_buffer;
 };
@@ -115,7 +115,7 @@ void tc_loop_again(tc_loop_t *loop, tc_task_t *task)
     task_list_add(&loop->again, task);
 }
 
-/* A beat that took long is followed by a pause twice as long: what is urgent has most of the time. */
+/* After a beat, the loop pauses twice as long as the beat took. So urgent work gets two thirds of the time or more. */
 void tc_loop_pace(tc_loop_t *loop, tc_task_t *task)
 {
     int64_t pause_us = 2 * loop->beat_cost_us;
@@ -161,7 +161,7 @@ static void deliver_mail(tc_mail_t *mail, void *context)
     }
 }
 
-/* Tasks may ask for tasks; those run too. */
+/* Runs all tasks of the list. A task may put off further tasks to the same list; they run too. */
 static void run_tasks(task_list_t *list)
 {
     while (list->first != NULL) {
@@ -176,7 +176,7 @@ static void run_tasks(task_list_t *list)
     }
 }
 
-/* Runs what is in the list now; what it asks for comes to the list anew. */
+/* Runs the tasks that are in the list now. Tasks that they put off stay in the list. */
 static void run_once(task_list_t *list)
 {
     task_list_t now = *list;

@@ -1,7 +1,7 @@
 /*
- * The event loop of a child: one thread that waits for sockets, mail and timers, and never
- * blocks on anything else. What an iteration puts off (tasks) runs at its end, so that everything that
- * was queued for a socket meanwhile leaves in one write.
+ * An event loop: one thread that waits for sockets, mail and timers, and never blocks on anything else. A child has one
+ * for its connections, and one on its bus thread. "Loop thread" below is the thread that runs the loop. Tasks run at
+ * the end of an iteration, so that all frames that were queued for a socket meanwhile leave in one write.
  */
 #ifndef TC_ENGINE_LOOP_H
 #define TC_ENGINE_LOOP_H
@@ -14,49 +14,58 @@
 
 typedef struct tc_loop_t tc_loop_t;
 
-/* Something to do at the end of this iteration, or of the next; embedded in its owner. */
+/* Work that a function below puts off; embedded in its owner, zeroed at first. */
 typedef struct tc_task_t {
     struct tc_task_t *next;
     void (*run)(struct tc_task_t *task);
     bool queued;
 } tc_task_t;
 
-/* Makes a loop on a pool that the loop's thread owns from now on; `beat_us` is for tc_loop_pace(). */
+/* Makes a loop on `pool`, which the loop thread owns from now on. `beat_us` is for tc_loop_pace(). */
 apr_status_t tc_loop_create(tc_loop_t **loop, int64_t beat_us, apr_pool_t *pool);
 
-/* Runs until tc_loop_quit(); `context` goes to each mail's deliver(). Loop. */
+/* Runs until tc_loop_quit(). The calling thread is the loop thread. `context` is passed to each mail's deliver(). */
 void tc_loop_run(tc_loop_t *loop, void *context);
 
-/* Ends tc_loop_run() after this iteration. Loop. */
+/* Ends tc_loop_run() after this iteration. Loop thread only. */
 void tc_loop_quit(tc_loop_t *loop);
 
-/* Any thread: mail for the loop; false when it has ended. */
+/* Sends mail to the loop. If the loop was closed, returns false and the mail stays the caller's. Any thread. */
 bool tc_loop_post(tc_loop_t *loop, tc_mail_t *mail);
 
-/* After tc_loop_run(): no more mail; delivers what is left. Loop. */
+/* Call after tc_loop_run(): closes the mailbox and delivers the mail that is left. Loop thread only. */
 void tc_loop_close(tc_loop_t *loop, void *context);
 
-/* The time of this iteration, monotonic. Loop. */
+/* The monotonic time at which this iteration began. Loop thread only. */
 int64_t tc_loop_now_us(const tc_loop_t *loop);
 
+/* The loop's timers. Loop thread only. */
 tc_timers_t *tc_loop_timers(tc_loop_t *loop);
 
-/* Two buffers for whoever runs: TC_READ_BUFFER_BYTES to read into, TC_TLS_BATCH_BYTES to write from. */
+/*
+ * Two buffers for any callback of the loop: TC_READ_BUFFER_BYTES to read into, TC_TLS_BATCH_BYTES to write from. The
+ * next callback may overwrite them. Loop thread only.
+ */
 unsigned char *tc_loop_read_buffer(tc_loop_t *loop);
 unsigned char *tc_loop_write_buffer(tc_loop_t *loop);
 
-/* Watches io->fd for TC_POLL_IN and/or TC_POLL_OUT, in place of before; 0 stops watching. Loop. */
+/* Watches io->fd as tc_poller_set() does. Loop thread only. */
 apr_status_t tc_loop_watch(tc_loop_t *loop, tc_io_t *io, unsigned events);
 
-/* Runs `task` at the end of this iteration, once however often it is asked for. Loop. */
+/*
+ * Each of the next three puts a task off. A task that is put off already stays where it is, and runs once.
+ *
+ * _defer() runs the task at the end of this iteration. Loop thread only.
+ */
 void tc_loop_defer(tc_loop_t *loop, tc_task_t *task);
 
-/* Runs it in the next iteration, which then does not wait. Loop. */
+/* Runs the task in the next iteration, which then does not wait for events. Loop thread only. */
 void tc_loop_again(tc_loop_t *loop, tc_task_t *task);
 
 /*
- * Runs it with the loop's next beat, which comes `beat_us` after the first task that waits for it, or twice
- * as long after as the last beat took: what is in no hurry gathers until then. Loop.
+ * Runs the task with the loop's next beat. The beat comes `beat_us` after the first task began to wait for the beat. If
+ * twice the time that the last beat took is longer, the beat comes after that time. Writes that are not urgent gather
+ * until then. Loop thread only.
  */
 void tc_loop_pace(tc_loop_t *loop, tc_task_t *task);
 

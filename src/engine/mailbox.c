@@ -1,4 +1,4 @@
-/* The door between threads. See mailbox.h. */
+/* Mail between threads. See mailbox.h. */
 #include "engine/mailbox.h"
 
 #include <stddef.h>
@@ -12,7 +12,7 @@ void tc_mailbox_init(tc_mailbox_t *box, void (*wake)(void *context), void *conte
     box->context = context;
 }
 
-/* Reverses a list; *last is its old head, the new end. */
+/* Reverses a list and returns its new head. */
 static tc_mail_t *reverse(tc_mail_t *list)
 {
     tc_mail_t *reversed = NULL;

@@ -1,4 +1,4 @@
-/* Frames that wait for a socket. See outq.h. */
+/* The send queue of a connection. See outq.h. */
 #include "engine/outq.h"
 
 #include "base/alloc.h"
@@ -14,7 +14,7 @@ void tc_outq_init(tc_outq_t *queue)
     queue->size = TC_OUTQ_INLINE;
 }
 
-/* A frame leaves the queue without having been sent. */
+/* Releases a frame that was not sent. */
 static void drop(tc_blob_t *frame)
 {
     tc_flight_cancel(frame->flight);
@@ -23,7 +23,7 @@ static void drop(tc_blob_t *frame)
 
 static tc_blob_t **slot_at(const tc_outq_t *queue, unsigned i)
 {
-    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): it starts at TC_OUTQ_INLINE and only doubles */
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): the size starts at TC_OUTQ_INLINE and only doubles */
     return &queue->slots[(queue->first + i) % queue->size];
 }
 
@@ -72,13 +72,13 @@ void tc_outq_push_always(tc_outq_t *queue, tc_blob_t *frame)
     tc_flight_board(frame->flight);
 }
 
-/* Frames that must stay: those that have begun to leave. */
+/* The number of frames that have begun to leave, and so must stay. */
 static unsigned begun(const tc_outq_t *queue)
 {
     return queue->pinned > 0 ? queue->pinned : queue->head_sent > 0;
 }
 
-/* Keeps the frames that have begun to leave and, of the others, those that `keep` says. */
+/* Drops the frames that have not begun to leave: all of them, or only the droppable ones (`keep_undroppable`). */
 static void filter(tc_outq_t *queue, bool keep_undroppable)
 {
     unsigned i, kept = begun(queue), from = kept;

@@ -1,4 +1,4 @@
-/* The way of sockets between processes. See passage.h. */
+/* Takes sockets from one child to another. See passage.h. */
 #include "engine/passage.h"
 
 #include "base/limits.h"
@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WAITING_BYTES (64 << 20) /* of what waits, where the system lets us; a record in it counts about twice */
-#define DESCRIPTORS 2            /* of a record: the socket, and the file that has the record */
+#define WAITING_BYTES (64 << 20) /* that may wait, if the system allows it; the kernel counts a record about twice */
+#define DESCRIPTORS 2            /* of a message: the socket, and the file that holds a long record */
 
-/* Room for the descriptors, aligned as the header that stands before them. */
+/* Room for the descriptors, aligned like the header in front of them. */
 typedef union {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
@@ -22,7 +22,7 @@ static apr_status_t status_of(ssize_t result)
     if (result >= 0) {
         return APR_SUCCESS;
     }
-    /* Too many descriptors of this user are on their way, or there is no memory for more: both pass. */
+    /* ETOOMANYREFS: too many descriptors of this user wait. ENOBUFS: no memory. Both pass, as a full queue does. */
     return errno == EWOULDBLOCK || errno == ETOOMANYREFS || errno == ENOBUFS ? APR_EAGAIN
                                                                             : apr_get_os_error();
 }
@@ -40,7 +40,7 @@ apr_status_t tc_passage_open(tc_passage_t *passage)
     return APR_SUCCESS;
 }
 
-/* ---- out ---- */
+/* ---- sending ---- */
 
 static apr_status_t send_message(int to, const void *bytes, size_t len, const int *fds, size_t count)
 {
@@ -63,7 +63,7 @@ static apr_status_t send_message(int to, const void *bytes, size_t len, const in
     return status_of(sent);
 }
 
-/* A file in memory with these bytes, or -1. */
+/* Makes a file in memory with these bytes. Returns its descriptor, or -1. */
 static int make_file(const unsigned char *bytes, size_t len)
 {
     int file = tc_system_make_file();
@@ -103,9 +103,9 @@ apr_status_t tc_passage_send(const tc_passage_t *passage, const void *record, si
     return rv;
 }
 
-/* ---- in ---- */
+/* ---- receiving ---- */
 
-/* Takes the descriptors out of what was received; *count of them. */
+/* Copies the descriptors of a received message to `fds`, and sets *count to their number. */
 static void take_descriptors(struct msghdr *message, int fds[DESCRIPTORS], size_t *count)
 {
     struct cmsghdr *head;
@@ -173,7 +173,7 @@ apr_status_t tc_passage_receive(const tc_passage_t *passage, tc_buf_t *record, i
         close(fds[1]);
     }
     else {
-        rv = APR_EMFILE; /* the kernel had no number to give it here */
+        rv = APR_EMFILE; /* the kernel delivers no descriptor if this process has too many open */
     }
     if (rv != APR_SUCCESS) {
         tc_buf_free(record);

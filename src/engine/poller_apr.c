@@ -1,4 +1,4 @@
-/* Readiness by apr_pollset, where there is no epoll. See poller.h. */
+/* The poller over apr_pollset, for systems without epoll. See poller.h. */
 #include "engine/poller.h"
 
 #if !defined(__linux__) || defined(TC_POLLER_APR)
@@ -13,8 +13,8 @@ struct tc_poller_t {
     apr_pool_t *pool;
     apr_pollset_t *pollset;
     const apr_pollfd_t *ready;
-    apr_int32_t count; /* of ready */
-    apr_array_header_t *spare; /* apr_pollfd_t with their sockets, to use again: a pool gives nothing back */
+    apr_int32_t count; /* entries in `ready` */
+    apr_array_header_t *spare; /* apr_pollfd_t with their sockets, to use again: a pool does not free single objects */
 };
 
 apr_status_t tc_poller_create(tc_poller_t **out, apr_pool_t *pool)
@@ -47,7 +47,7 @@ static void stop_watching(tc_poller_t *poller, tc_io_t *io)
     io->private_ = NULL;
 }
 
-/* apr_pollset cannot change what it watches for, only leave and enter. */
+/* apr_pollset cannot change the events of a descriptor: the descriptor is removed and added again. */
 apr_status_t tc_poller_set(tc_poller_t *poller, tc_io_t *io, unsigned events)
 {
     apr_status_t rv = APR_SUCCESS;

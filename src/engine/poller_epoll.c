@@ -1,4 +1,4 @@
-/* Readiness by epoll. See poller.h. */
+/* The poller over epoll. See poller.h. */
 #include "engine/poller.h"
 
 #if defined(__linux__) && !defined(TC_POLLER_APR)
@@ -11,7 +11,7 @@
 struct tc_poller_t {
     int epoll_fd;
     int wake_fd;
-    int count; /* of ready */
+    int count; /* entries in `ready` */
     struct epoll_event ready[TC_POLLER_READY_MAX];
 };
 
@@ -68,7 +68,7 @@ static unsigned translate(uint32_t events)
            | ((events & (EPOLLHUP | EPOLLERR)) ? TC_POLL_HANGUP : 0u);
 }
 
-/* Milliseconds, rounded up: a wait that ends early would only go round again. */
+/* Microseconds to milliseconds, rounded up: after a wait that ends too early, the loop would only wait once more. */
 static int to_ms(int64_t timeout_us)
 {
     return timeout_us < 0 ? -1 : (int)((timeout_us + 999) / 1000);
@@ -109,7 +109,7 @@ void tc_poller_wake(tc_poller_t *poller)
 {
     const uint64_t one = 1;
 
-    /* It fails only when wake-ups are pending already. */
+    /* write() fails only if very many wake-ups are pending already, and then the wait ends anyway. */
     while (write(poller->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
     }
 }

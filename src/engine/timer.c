@@ -1,4 +1,4 @@
-/* A timer wheel. See timer.h. */
+/* A timing wheel. See timer.h. */
 #include "engine/timer.h"
 
 #include <stddef.h>
@@ -55,7 +55,7 @@ void tc_timer_set(tc_timers_t *timers, tc_timer_t *timer, int64_t due_us)
     timers->count++;
 }
 
-/* What is due in a slot is moved aside first: firing may change the slot. */
+/* Moves the timers that are due to a list of their own first, because firing may change the slot. */
 static void run_slot(tc_timers_t *timers, unsigned slot, int64_t now_us)
 {
     tc_timer_t *due = NULL, *timer, *next;
@@ -79,7 +79,7 @@ void tc_timers_run(tc_timers_t *timers, int64_t now_us)
 {
     int64_t now_tick = tick_of(now_us);
 
-    /* After a long sleep one turn of the wheel visits everything. */
+    /* After a long sleep, one turn of the wheel is enough: it visits every slot. */
     if (now_tick - timers->tick > TC_TIMER_SLOTS) {
         timers->tick = now_tick - TC_TIMER_SLOTS;
     }

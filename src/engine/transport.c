@@ -57,8 +57,10 @@ static apr_status_t plain_write(tc_transport_t *transport, const struct iovec *i
     return APR_SUCCESS;
 }
 
-/* What a failed SSL_read() or SSL_write() means; `other_way` is set when it waits for the opposite
- * readiness (a key update in the middle of either). */
+/*
+ * What a failed SSL_read_ex() or SSL_write_ex() means. Sets *other_way if a read waits until the socket is writable, or
+ * a write until it is readable: a key update can cause either.
+ */
 static apr_status_t tls_status(SSL *ssl, int result, int opposite, bool *other_way)
 {
     int error = SSL_get_error(ssl, result), reason;
@@ -74,7 +76,7 @@ static apr_status_t tls_status(SSL *ssl, int result, int opposite, bool *other_w
         ERR_clear_error();
         return errno == 0 ? APR_EOF : apr_get_os_error();
     default:
-        /* Gone without a close_notify: what OpenSSL 3 calls an error is an end like any other here. */
+        /* The peer has gone without a close_notify. OpenSSL 3 calls that an error; here it is an end like any other. */
         reason = ERR_GET_REASON(ERR_peek_error());
         ERR_clear_error();
         return reason == SSL_R_UNEXPECTED_EOF_WHILE_READING ? APR_EOF : APR_EGENERAL;
@@ -94,7 +96,7 @@ static apr_status_t tls_read(tc_transport_t *transport, unsigned char *data, siz
               : tls_status(transport->ssl, ok, SSL_ERROR_WANT_WRITE, &transport->read_wants_write);
 }
 
-/* Gathers the pieces: a record each would cost a header, a tag and a system call each. */
+/* Copies the pieces into one buffer: a record for each piece would cost a header, a tag and a system call each. */
 static size_t gather(const struct iovec *iov, int count, unsigned char *scratch)
 {
     size_t used = 0;
@@ -148,7 +150,7 @@ bool tc_transport_has_pending(const tc_transport_t *transport)
 void tc_transport_finish(tc_transport_t *transport)
 {
     if (transport->ssl != NULL) {
-        /* One try: a peer whose window is shut will see the FIN instead. */
+        /* SSL_shutdown() is tried once. If the socket is full, the peer sees only the FIN. */
         (void)SSL_shutdown(transport->ssl);
         ERR_clear_error();
     }
@@ -158,8 +160,10 @@ void tc_transport_finish(tc_transport_t *transport)
 void tc_transport_close(tc_transport_t *transport)
 {
     if (transport->ssl != NULL) {
-        /* Without this mark OpenSSL would have mod_ssl's session cache forget the session, through
-         * callbacks that are not ours to run on this thread. */
+        /*
+         * Without this mark, OpenSSL would make mod_ssl's session cache forget the session, through callbacks of
+         * mod_ssl that must not run on this thread.
+         */
         SSL_set_shutdown(transport->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         SSL_free(transport->ssl);
         transport->ssl = NULL;

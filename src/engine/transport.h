@@ -1,6 +1,6 @@
 /*
- * A descriptor and perhaps an SSL on it: reads and writes that never block, and what each waits for.
- * Whether there is TLS shows nowhere above. The loop's.
+ * A connection's descriptor, and its SSL if the connection uses TLS. Reads and writes never block, and the transport
+ * notes what each of them waits for. Code above the transport need not know about TLS. Loop thread only.
  */
 #ifndef TC_ENGINE_TRANSPORT_H
 #define TC_ENGINE_TRANSPORT_H
@@ -11,37 +11,37 @@
 #include <sys/uio.h>
 
 typedef struct {
-    int fd;                /* -1 when closed */
+    int fd;                /* -1: closed */
     SSL *ssl;              /* NULL: plain */
-    bool read_wants_write; /* TLS: the read goes on when the socket takes bytes */
-    bool write_wants_read; /* TLS: the write goes on when bytes come */
+    bool read_wants_write; /* TLS: the read can go on when the socket is writable */
+    bool write_wants_read; /* TLS: the write can go on when the socket is readable */
 } tc_transport_t;
 
-/* Takes both over; `ssl` (one reference) may be NULL and has `fd` as its BIO. */
+/* Takes over `fd` and one reference of `ssl`. `ssl` may be NULL; otherwise its BIO uses `fd`. */
 void tc_transport_init(tc_transport_t *transport, int fd, SSL *ssl);
 
 /*
- * Reads up to `size` bytes. APR_EAGAIN: nothing now; APR_EOF: the peer has ended, in whatever way;
- * anything else: the connection is broken.
+ * Reads up to `size` bytes. APR_EAGAIN: nothing to read now. APR_EOF: the peer has ended, cleanly or not. Any other
+ * error: the connection is broken.
  */
 apr_status_t tc_transport_read(tc_transport_t *transport, unsigned char *data, size_t size,
                                size_t *len);
 
 /*
- * Writes what the socket takes of `iov`; *len may be less than all of it. APR_EAGAIN: nothing now, and
- * over TLS the next call must begin with the same bytes, *tried of them. `scratch` has
- * TC_TLS_BATCH_BYTES, where the pieces become one record.
+ * Writes as much of `iov` as the socket takes, and sets *len to the bytes written. APR_EAGAIN: the socket takes nothing
+ * now. Over TLS, the next call must then begin with the same *tried bytes (SSL_write(3)). `scratch` holds
+ * TC_TLS_BATCH_BYTES; over TLS, the pieces are gathered there into one record.
  */
 apr_status_t tc_transport_write(tc_transport_t *transport, const struct iovec *iov, int count,
                                 unsigned char *scratch, size_t *len, size_t *tried);
 
-/* True when bytes lie ready that no poll will tell of. */
+/* True if the SSL has buffered bytes to read, which the poller does not report. */
 bool tc_transport_has_pending(const tc_transport_t *transport);
 
-/* Says that nothing more will be sent (close_notify, FIN). What the peer sends can still be read. */
+/* Tells the peer that nothing more will be sent (close_notify, FIN). Reading is still possible. */
 void tc_transport_finish(tc_transport_t *transport);
 
-/* Closes and frees. May be called twice. */
+/* Closes the descriptor and frees the SSL. May be called again. */
 void tc_transport_close(tc_transport_t *transport);
 
 #endif

@@ -10,7 +10,7 @@
  */
 #define STACK_BYTES ((apr_size_t)1 << 20)
 
-/* A pool that shares nothing with any other thread's: prefork's allocators have no lock. */
+/* Makes a pool with an allocator that no other pool uses, because prefork's allocators have no lock. */
 static apr_status_t create_own_pool(apr_pool_t **pool)
 {
     apr_allocator_t *allocator;

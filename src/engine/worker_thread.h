@@ -1,6 +1,6 @@
 /*
- * A thread of the module's own: takes no signal (they are httpd's), has a pool and an allocator of its
- * own, can sleep until it is woken, and can be waited for with a limit.
+ * A thread of the module's own. It leaves signals to httpd's threads. It has a pool and an allocator of its own, can
+ * sleep until it is woken, and can be waited for with a time limit.
  */
 #ifndef TC_ENGINE_WORKER_THREAD_H
 #define TC_ENGINE_WORKER_THREAD_H
@@ -15,7 +15,7 @@
 
 typedef struct {
     apr_thread_t *thread;
-    apr_pool_t *pool;     /* the thread's own */
+    apr_pool_t *pool;     /* the thread's own pool */
     void (*body)(void *context);
     void *context;
     tc_semaphore_t wakeups;
@@ -23,31 +23,34 @@ typedef struct {
     atomic_bool stopping;
 } tc_worker_thread_t;
 
-/* Makes the thread's pool, which its starter may fill before the thread runs. */
+/* Makes the thread's pool. The thread that calls this may use the pool until tc_worker_thread_start(). */
 apr_status_t tc_worker_thread_init(tc_worker_thread_t *thread);
 
 /*
- * Starts `body` in a thread that was initialized; on failure its pool is gone. `pool` serves for
- * bookkeeping and is used by the caller alone.
+ * Runs `body` in a new thread, after tc_worker_thread_init(). If that fails, the thread's own pool has been destroyed.
+ * `pool` holds APR's bookkeeping; only the calling thread may use it.
  */
 apr_status_t tc_worker_thread_start(tc_worker_thread_t *thread, void (*body)(void *context),
                                     void *context, apr_pool_t *pool);
 
-/* The pool of the thread itself: before its start the starter's, then the thread's. */
+/* The thread's own pool. Before the start, the calling thread may use it; afterwards only the thread itself. */
 apr_pool_t *tc_worker_thread_pool(tc_worker_thread_t *thread);
 
-/* Sleeps until somebody wakes it; false when it is to stop. In the thread. */
+/* Sleeps until another thread wakes this one. Returns false if the thread shall stop. Only in the thread itself. */
 bool tc_worker_thread_wait(tc_worker_thread_t *thread);
 
-/* Wakes it. Any thread. */
+/* Wake the thread; _ask_to_stop() also makes its wait return false. Any thread; safe in a signal handler. */
 void tc_worker_thread_wake(tc_worker_thread_t *thread);
 void tc_worker_thread_ask_to_stop(tc_worker_thread_t *thread);
 
-/* Waits for its end; false when that took longer than `timeout_us`. Then its pool may be freed, once. */
+/*
+ * _await() waits until the thread has ended, and returns false if that takes longer than `timeout_us`. After true, the
+ * caller calls _free() once, which destroys the thread's pool. After false, the pool must stay.
+ */
 bool tc_worker_thread_await(tc_worker_thread_t *thread, int64_t timeout_us);
 void tc_worker_thread_free(tc_worker_thread_t *thread);
 
-/* Both, where nobody else uses what is on its pool. */
+/* _await() and _free() in one, for a thread on whose pool nothing is used by other threads. */
 bool tc_worker_thread_join(tc_worker_thread_t *thread, int64_t timeout_us);
 
 #endif
