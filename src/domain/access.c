@@ -1,4 +1,4 @@
-/* Who may still be there. See access.h. */
+/* Checks whether the members of a live room may still be there. See access.h. */
 #include "domain/access.h"
 
 #include "base/alloc.h"
@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_US TC_US_PER_S          /* how far apart the hub's ticks are */
-#define PHASES 64                    /* rooms that were opened together are not checked together */
-#define RETRY_US (3 * TC_US_PER_S)   /* after a store that did not answer */
+#define TICK_US TC_US_PER_S          /* the time between two ticks of the hub */
+#define PHASES 64                    /* spreads the checks of rooms that were opened at the same time */
+#define RETRY_US (3 * TC_US_PER_S)   /* the time until the next check if the store did not answer */
 
-/* An answer needs its time, and so does the tick that asks. */
+/* The period is shorter than recheck_us, because the tick may come late and the store's answer takes time. */
 static int64_t period_us(const tc_room_t *room)
 {
     int64_t recheck_us = room->site->recheck_us;
@@ -26,7 +26,7 @@ static int compare_users(const void *a, const void *b)
     return strcmp((*(tc_user_t *const *)a)->id, (*(tc_user_t *const *)b)->id);
 }
 
-/* The users of the room, each once, by id; the caller frees the array, not its members. */
+/* Lists the users of the room, each once, ordered by id. The caller frees the array; the users stay the members'. */
 static tc_user_t **list_users(const tc_room_t *room, unsigned *count)
 {
     tc_user_t **users = tc_alloc(room->count * sizeof(*users));
@@ -102,7 +102,7 @@ static int compare_access(const void *key, const void *entry)
     return strcmp(key, ((const tc_access_t *)entry)->user->id);
 }
 
-/* Members leave from the session's reaper alone: showing one out changes nothing in the list. */
+/* Closing a member does not change the list: a member leaves the list later, when its connection is destroyed. */
 static void show_out(tc_room_t *room, const tc_job_t *job)
 {
     unsigned i;

@@ -1,16 +1,19 @@
 /*
- * Who of a live room's members may still be there: the store is asked every now and then, once a room, and
- * whom it no longer lets in is shown out. The loop's; time is passed in.
+ * Checks whether the members of a live room may still be there. The store is asked at intervals, for all users of a
+ * room at once, and members whom it no longer allows are disconnected. Loop thread only; time is passed in.
  */
 #ifndef TC_DOMAIN_ACCESS_H
 #define TC_DOMAIN_ACCESS_H
 
 #include "domain/room.h"
 
-/* Asks when it is time to: often enough that nobody stays longer than the site's recheck_us. */
+/*
+ * Asks the store if it is time to. A member who was removed is disconnected within the site's recheck_us. `now_us` is
+ * monotonic.
+ */
 void tc_access_tick(tc_room_t *room, int64_t now_us);
 
-/* An ACCESS job of this room has come back; the caller destroys it. */
+/* Takes the result of an ACCESS job of this room. The caller destroys the job. */
 void tc_access_on_job(tc_room_t *room, const tc_job_t *job, int64_t now_us);
 
 #endif

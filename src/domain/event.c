@@ -24,7 +24,7 @@ static void encode_message(tc_event_t *event, const char *object, size_t object_
     tc_buf_free(&buf);
 }
 
-/* An edit's frame names a few fields only; the whole object rides behind it for the history. */
+/* The frame of an edit holds only a few fields. The whole object stands behind the frame, for the history. */
 static void encode_edit(tc_event_t *event, const char *object, size_t object_len,
                         const tc_chat_message_t *message)
 {
@@ -89,7 +89,7 @@ void tc_event_launch(tc_event_t *event, unsigned slot, int64_t now_us)
     }
 }
 
-/* The first "content": of an object is the message's: inside a text its quotes would be escaped. */
+/* The first "content": in an object is the message's own: inside a string, its quotes would be escaped. */
 bool tc_event_has_content(const tc_event_t *event, const char *content)
 {
     const unsigned char *object = event->wire->data + event->object_at;

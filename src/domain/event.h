@@ -1,7 +1,7 @@
 /*
- * An event of a room: a new message or an edit, with its seq and its bytes. Made by the db thread that
- * stored or read it, handed over whole; then the loop's alone. The bytes are encoded once: the frame
- * that all members get and, inside or behind it, the message object as a history shows it.
+ * An event of a room: a new message or an edit, with its seq and its bytes. The thread that stored, read or received
+ * the event makes it and hands it over to the loop; then only the loop thread uses it. The bytes are encoded once: the
+ * frame that all members get and, inside or behind it, the message object as a history shows it.
  */
 #ifndef TC_DOMAIN_EVENT_H
 #define TC_DOMAIN_EVENT_H
@@ -13,38 +13,41 @@
 typedef enum { TC_EVENT_MESSAGE, TC_EVENT_EDIT } tc_event_kind_e;
 
 typedef struct tc_event_t {
-    struct tc_event_t *next; /* in a job's result */
-    struct tc_event_t *next_held; /* loop; among its room's early events */
+    struct tc_event_t *next; /* the next event in a job's result */
+    struct tc_event_t *next_held; /* loop; the next early event of its room */
     uint32_t refs;           /* owner's thread */
-    uint32_t holds;          /* loop: references that its room's timeline has; see timeline.c */
+    uint32_t holds;          /* loop: places of its room's timeline in which it stands; see timeline.c */
     tc_event_kind_e kind;
     int64_t seq;
     tc_uuid_t message_id;
-    tc_blob_t *wire;         /* the frame for everybody */
-    tc_blob_t *own;          /* the copy for whom it answers, with its client_id; NULL: wire serves */
-    size_t object_at;        /* the object without its seq: wire->data[object_at .. +object_len] */
+    tc_blob_t *wire;         /* a reference: the frame for everybody */
+    tc_blob_t *own;          /* a reference: the sender's copy, with its client_id; NULL: `wire` serves */
+    size_t object_at;        /* the object without its seq begins at wire->data[object_at] */
     size_t object_len;
 } tc_event_t;
 
-/* Encodes an event. One reference, the caller's. */
+/* Encodes an event. The caller owns the one reference. Any thread. */
 tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
                             const tc_chat_message_t *message);
 
 /*
- * The same of a message object that is encoded already, without its seq; of `message` an edit needs
- * id, content and updated_at, a message nothing.
+ * Makes an event from a message object that is encoded already, without its seq. For an edit, `message` needs id,
+ * content and updated_at; otherwise `message` is not used. The caller owns the one reference. Any thread.
  */
 tc_event_t *tc_event_wrap(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *message_id,
                           const char *object, size_t object_len,
                           const tc_chat_message_t *message);
 
-/* Adds the copy for whom it answers: the frame for everybody, and the client_id. */
+/* Adds the sender's copy: the frame for everybody, with the client_id in it. */
 void tc_event_set_own(tc_event_t *event, const char *client_id);
 
-/* It was committed now, for the site with this slot (base/metrics.h): what it takes to the sockets is observed. */
+/*
+ * Notes that the event was committed at `now_us` (monotonic). The time until it is in the sockets is then measured and
+ * counted in `slot`, the site's (base/metrics.h, base/flight.h). Any thread.
+ */
 void tc_event_launch(tc_event_t *event, unsigned slot, int64_t now_us);
 
-/* Is this what the message reads, by the event's object? */
+/* True if the event's object shows this content. */
 bool tc_event_has_content(const tc_event_t *event, const char *content);
 
 static inline tc_event_t *tc_event_ref(tc_event_t *event)
@@ -52,12 +55,14 @@ static inline tc_event_t *tc_event_ref(tc_event_t *event)
     event->refs++;
     return event;
 }
+
+/* Gives one reference back; the last one frees the event. NULL is allowed. */
 void tc_event_unref(tc_event_t *event);
 
-/* Gives back each event of a list. */
+/* Gives back one reference to each event of a list. */
 void tc_event_unref_list(tc_event_t *events);
 
-/* Bytes that the event keeps in memory. */
+/* The bytes that the event takes in memory. */
 size_t tc_event_size(const tc_event_t *event);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Composes message_history frames of events that are encoded already: their objects are copied, each
- * with the seq that this history shows it under. Pure.
+ * Composes message_history frames from events that are encoded already. Each event's object is copied, with the seq
+ * under which this history shows it. Pure.
  */
 #ifndef TC_DOMAIN_HISTORY_H
 #define TC_DOMAIN_HISTORY_H
@@ -8,29 +8,32 @@
 #include "domain/event.h"
 
 typedef enum {
-    TC_HISTORY_FRESH,         /* a newcomer: no `recovered` */
-    TC_HISTORY_NOT_RECOVERED, /* a resume from too far back: recovered false */
-    TC_HISTORY_RECOVERED      /* every event after the point asked for: recovered true */
+    TC_HISTORY_FRESH,         /* for a newcomer: no `recovered` */
+    TC_HISTORY_NOT_RECOVERED, /* for a resume from too far back: `recovered` is false */
+    TC_HISTORY_RECOVERED      /* for a resume: every event after the point asked for, `recovered` is true */
 } tc_history_kind_e;
 
 typedef struct {
     tc_buf_t buf;
-    bool any;
+    bool any; /* an object has been added */
 } tc_history_t;
 
+/* Begin a frame, or a bare JSON array of objects. End it with the matching function below. */
 void tc_history_begin(tc_history_t *history);
 void tc_history_begin_array(tc_history_t *history);
+
+/* Adds the event's object with this seq. */
 void tc_history_add(tc_history_t *history, const tc_event_t *event, int64_t seq);
 
-/* The finished frame, one reference, the caller's. The composer is empty again. */
+/* Returns the finished frame. The caller owns the one reference. The composer is empty again. */
 tc_blob_t *tc_history_end(tc_history_t *history, tc_history_kind_e kind, int64_t last_seq);
 
-/* The events' objects as a JSON array, one reference, the caller's. The composer is empty again. */
+/* Returns the finished array. The caller owns the one reference. The composer is empty again. */
 tc_blob_t *tc_history_end_array(tc_history_t *history);
 
 /*
- * The frame of a store's answer: the newest `max_messages` messages of `events` for newcomers, all of
- * them for RECOVERED. One reference, the caller's.
+ * Composes the frame for a store's answer: for RECOVERED, all events of the list; otherwise its newest `max_messages`
+ * messages, without edits. The caller owns the one reference.
  */
 tc_blob_t *tc_history_of_list(const tc_event_t *events, unsigned max_messages,
                               tc_history_kind_e kind, int64_t last_seq);

@@ -17,11 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With a bus that is up the store is asked for news with every third tick, in case the bus has lost some; ticks come a
- * little early or late. */
+/*
+ * While the bus is up, every third tick asks the store for news, in case the bus lost an event. The time is a little
+ * less than three seconds, because ticks come a little early or late.
+ */
 #define CHECK_UP_US (2800 * TC_US_PER_MS)
 
-/* What a store and a bus have in common: the rooms of one site. */
+/* The store and the bus of a site. */
 typedef struct hub_site_t {
     tc_store_t *store;
     tc_bus_t *bus;
@@ -63,7 +65,7 @@ void tc_hub_watch_gaps(tc_hub_t *hub, void (*on_gap)(void *context), void *conte
     hub->gap_context = context;
 }
 
-/* Asks for a batch of rooms; what the store's queue does not take waits for the next time. */
+/* Submits a HEADS job for a batch of rooms, and takes over `heads`. If the queue is full, the next check asks again. */
 static void submit_heads(hub_site_t *site, tc_head_t *heads, int count)
 {
     tc_job_t *job = tc_job_create(TC_JOB_HEADS, site->store, NULL, 0, NULL);
@@ -79,7 +81,7 @@ static void submit_heads(hub_site_t *site, tc_head_t *heads, int count)
     }
 }
 
-/* Asks the store which rooms of a site have news, or which of those that may have missed some. */
+/* Asks the store which rooms of a site have news: all rooms, or only those with `probe` set (`probes_alone`). */
 static void check_site(tc_hub_t *hub, hub_site_t *site, bool probes_alone)
 {
     tc_head_t *heads = NULL;
@@ -123,7 +125,7 @@ void tc_hub_fill_gaps(tc_hub_t *hub)
     }
 }
 
-/* After something that may have left a hole in the room: what belongs there is most likely on its way. */
+/* Call this after anything that may leave a gap in the room. The missing events are most likely on their way. */
 static void mind_the_gap(tc_hub_t *hub, tc_room_t *room)
 {
     if (!tc_room_is_behind(room) && !(room->probe && room->loaded)) {
@@ -168,7 +170,7 @@ static tc_room_t *find_room(const tc_hub_t *hub, const tc_site_t *site, const tc
     return apr_hash_get(hub->by_id, &key, sizeof(key));
 }
 
-/* Sites are few and stay as long as the child. */
+/* Adds a site at its first use. Sites are few and stay as long as the child. */
 static void know_site(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus)
 {
     hub_site_t *site;
@@ -200,7 +202,7 @@ static tc_room_t *open_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
     return room;
 }
 
-/* The trip's room; NULL when it was deleted and made again: whoever is in the old one has nothing to say. */
+/* Finds or opens the trip's room. NULL: the hub has an older room of this trip, which was deleted and made again. */
 static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
                              const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
 {
@@ -213,7 +215,7 @@ static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
     return tc_uuid_equal(&room->room_id, room_id) ? room : NULL;
 }
 
-/* The same for a member; NULL: it was told to come again. */
+/* The same for a member that joins. NULL: the member was closed and told to reconnect. */
 static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
                         const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
 {
@@ -256,7 +258,7 @@ void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us)
     }
 }
 
-/* ---- what members say ---- */
+/* ---- messages of members ---- */
 
 void tc_hub_set_meter(tc_hub_t *hub, tc_meter_t *meter)
 {
@@ -283,9 +285,9 @@ void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_
     tc_speak_write(member, hub->meter, in, now_us);
 }
 
-/* ---- what the store answers ---- */
+/* ---- answers of the store ---- */
 
-/* A bus that is down will be told how far the room has come when it is up again. */
+/* If the bus is down, it is told the room's last seq when it is up again. */
 static void publish(tc_room_t *room, const tc_event_t *event)
 {
     if (room->bus->state == TC_BUS_DOWN) {
@@ -297,7 +299,10 @@ static void publish(tc_room_t *room, const tc_event_t *event)
     }
 }
 
-/* What was stored before was published before, or its sender was told that nobody knows. */
+/*
+ * A repeated POST was stored under its client_id before. Its event was published then, or the commit's outcome was in
+ * doubt. So it is published again only if this child has not seen the event.
+ */
 static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 {
     if (!job->repeated) {
@@ -330,7 +335,7 @@ static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
         return;
     }
     if (member->room != room || job->told || job->claimed) {
-        return; /* it has gone, knows, or has its own copy: the commit was made and nobody could tell us */
+        return; /* the sender left, was told, or has its copy from a fetch: the commit was made, its answer was lost */
     }
     if (job->status == TC_JOB_UNAVAILABLE) {
         error = TC_CHAT_UNAVAILABLE;
@@ -343,7 +348,7 @@ static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 
 /* ---- news ---- */
 
-/* Rooms that have come further than this child has seen. */
+/* Takes the result of a HEADS job: rooms that have events which this child has not seen. */
 static void on_heads(tc_hub_t *hub, const tc_job_t *job)
 {
     hub_site_t *site;
@@ -413,12 +418,12 @@ void tc_hub_on_bus_joined(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t 
     tc_room_t *room = find_room(hub, site, room_id);
 
     if (room != NULL) {
-        room->probe = true; /* what was committed since the room was loaded may have passed by */
+        room->probe = true; /* events between the load and the subscription may have been missed */
         mind_the_gap(hub, room);
     }
 }
 
-/* What this child committed may not have reached the others. */
+/* Announces the last seq of each room whose events may not have reached the other children. */
 static void tell_heads(tc_hub_t *hub, tc_bus_t *bus)
 {
     tc_room_t *room;
@@ -431,7 +436,7 @@ static void tell_heads(tc_hub_t *hub, tc_bus_t *bus)
     }
 }
 
-/* What was committed between a load under way and the subscription may have passed by. */
+/* For rooms that are being loaded: events between the load and the subscription may have been missed. */
 static void probe_loading(tc_hub_t *hub, const tc_bus_t *bus)
 {
     tc_room_t *room;
@@ -441,6 +446,7 @@ static void probe_loading(tc_hub_t *hub, const tc_bus_t *bus)
     }
 }
 
+/* The bus may have lost the events that were published last. */
 static void note_untold(tc_hub_t *hub, const tc_bus_t *bus)
 {
     tc_room_t *room;
@@ -493,7 +499,7 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         break;
     case TC_JOB_EVENTS:
         tc_room_on_events(room, job);
-        if (job->status == TC_JOB_DONE) { /* else with the next tick: it would be asked in a circle */
+        if (job->status == TC_JOB_DONE) { /* otherwise the next tick asks again; asking here might never end */
             mind_the_gap(hub, room);
         }
         break;
@@ -530,7 +536,10 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     }
 }
 
-/* A store that does not answer (a frozen database) must not leave anybody without an answer. */
+/*
+ * If the store does not answer (a frozen database), clients must still get an answer: senders get `unavailable`, and
+ * clients that wait for their history are closed with 1013.
+ */
 static void tell_overdue(tc_room_t *room, int64_t now_us)
 {
     const int64_t patience_us = TC_STORE_OVERDUE_S * TC_US_PER_S;
@@ -558,7 +567,7 @@ static void tell_overdue(tc_room_t *room, int64_t now_us)
     }
 }
 
-/* An empty room is not checked: it goes before its memory is older than a check may be. */
+/* The members' access is not checked in an empty room. So the room is forgotten within one recheck_us. */
 static int64_t linger_us(const tc_site_t *site)
 {
     return site->recheck_us > 0 && site->recheck_us < site->room_linger_us ? site->recheck_us

@@ -1,6 +1,6 @@
 /*
- * All live rooms of a child, of all sites: finds them, keeps an empty one a while, sends what members
- * say to the store and what the store answers to the rooms. The loop's; time is passed in.
+ * The hub holds all live rooms of a child, of all sites. It finds rooms, keeps an empty room for a while, sends the
+ * messages of members to the store, and the store's answers to the rooms. Loop thread only; time is passed in.
  */
 #ifndef TC_DOMAIN_HUB_H
 #define TC_DOMAIN_HUB_H
@@ -13,60 +13,65 @@
 
 typedef struct tc_hub_t tc_hub_t;
 
-/* Makes a hub that lives as long as `pool`, which must be the loop's own. */
+/* Makes a hub that lives as long as `pool`, which must be the loop's own pool. */
 tc_hub_t *tc_hub_create(apr_pool_t *pool);
 
 /*
- * Until then (monotonic) every tick asks the store for news of all rooms where the bus is alone, too: there is another
- * child for a while, which this one follows, or which follows it.
+ * Until `until_us` (monotonic), every tick asks the store for news of all rooms, also if the bus is local. That is for
+ * the time in which another child of the same httpd ends or starts: a local bus does not reach that child.
  */
 void tc_hub_watch_until(tc_hub_t *hub, int64_t until_us);
 
-/* Frees all rooms; no member and no job is left. */
+/* Frees all rooms. No member and no job may be left. */
 void tc_hub_destroy(tc_hub_t *hub);
 
 /*
- * Has `on_gap(context)` called when a room lacks something that may be on its way over the bus; a moment
- * later tc_hub_fill_gaps() fetches what has not come. Without it the store is asked at once.
+ * After _watch_gaps(), the hub calls `on_gap(context)` if a room lacks events that may be on their way over the bus.
+ * The owner then calls _fill_gaps() a moment later, which fetches the events that have not come. Without _watch_gaps(),
+ * the hub asks the store at once.
  */
 void tc_hub_watch_gaps(tc_hub_t *hub, void (*on_gap)(void *context), void *context);
 void tc_hub_fill_gaps(tc_hub_t *hub);
 
 /*
- * Puts a member into the room of a trip; `after` is the seq it resumes from, -1 for a newcomer. A
- * store always comes with the same bus.
+ * Adds a member to the room of a trip. `after` is the seq from which the member resumes; -1: a newcomer. Each store
+ * always comes with the same bus. If the trip has got another room meanwhile, the member is closed with 1012. The
+ * member stays the caller's, and must stay in memory until it has left and member->jobs is 0.
  */
 void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after);
+
+/* Takes a member out of its room. Allowed if it is in none. */
 void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us);
 
-/* Puts a member back that was in this room of another child, and has seen the events up to its cursor. */
+/* Adds a member that moved here from another child, where it has seen the events of this room up to its cursor. */
 void tc_hub_rejoin(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
                    const tc_uuid_t *trip_id, const tc_uuid_t *room_id);
 
-/* Has what users do counted over all of their connections. The meter outlives the hub. */
+/* Sets the meter that counts a user's actions over all of the user's connections. The meter must outlive the hub. */
 void tc_hub_set_meter(tc_hub_t *hub, tc_meter_t *meter);
 
-/* A member of a room has sent a text message (valid UTF-8). Answers go through its sink. */
+/* Handles a text message (valid UTF-8) of a member that is in a room. Answers go through the member's sink. */
 void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t len,
                     int64_t now_us);
 
 /*
- * Stores a message or an edit of one who is not in the room, which is told of it like of any other.
- * `member` has a sink with stored() and refused(), of which one is called, once; until then it stays in
- * memory. `in` is a POST or an EDIT, and the caller's.
+ * Stores a message or an edit that came in a REST request. The members of the room get the event as any other, but
+ * `member` itself is not added to the room. Its sink has stored() and refused(); exactly one of them is called, once.
+ * `member` must stay in memory until then, and until member->jobs is 0. `in` stays the caller's.
  */
 void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
                   const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in,
                   int64_t now_us);
 
-/* A store's job has come back; destroys it. */
+/* Takes a job that the store has finished, and destroys it. */
 void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us);
 
 /*
- * What the bus of a site brings for one of its rooms, which may have been forgotten: an event (the
- * caller keeps its reference), how far the room has come, somebody who types, and that from now on
- * nothing of this room passes by.
+ * Called for each envelope that the bus brings. If the hub does not have the room, they do nothing. _event(): an event
+ * of another child; the caller keeps its reference. _head(): the room's last seq, as another child knows it. _typing():
+ * a typing frame; the caller keeps its reference. _joined(): the bus has subscribed to the room, so that no later event
+ * is missed.
  */
 void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
                          tc_event_t *event);
@@ -76,13 +81,13 @@ void tc_hub_on_bus_typing(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t 
                           const char *user_id, tc_blob_t *frame);
 void tc_hub_on_bus_joined(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id);
 
-/* A bus comes up or goes down, or has lost something and says its state once more. */
+/* Called if a bus comes up or goes down, or if it lost an envelope; then it reports the same state again. */
 void tc_hub_on_bus_state(tc_hub_t *hub, tc_bus_t *bus, tc_bus_state_e state, int64_t now_us);
 
-/* Once a second or so: forgets rooms that stood empty, asks for what is missing. */
+/* Call this about once a second: forgets rooms that have been empty long enough, and asks for missing events. */
 void tc_hub_tick(tc_hub_t *hub, int64_t now_us);
 
-/* Live rooms, for tests and metrics. */
+/* The number of live rooms, for tests. */
 unsigned tc_hub_room_count(const tc_hub_t *hub);
 
 #endif

@@ -1,4 +1,4 @@
-/* How often somebody may do what. See limits.h. */
+/* Rate limits. See limits.h. */
 #include "domain/limits.h"
 
 int64_t tc_limits_take(tc_member_t *member, const tc_site_t *site, tc_meter_t *meter,

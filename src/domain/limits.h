@@ -1,5 +1,5 @@
 /*
- * How often somebody may do what: by the connection, and by the user over all of his connections. The loop's;
+ * Rate limits: how often a connection, and a user over all of their connections, may do something. Loop thread only;
  * time is passed in.
  */
 #ifndef TC_DOMAIN_LIMITS_H
@@ -9,28 +9,29 @@
 #include "domain/site.h"
 
 /*
- * What users do over all their connections to this httpd, which may have other children. Implemented by
- * src/shared/meter.c. Loop.
+ * Counts what users do over all their connections to this httpd, in all its children. Implemented by
+ * src/shared/meter.c. Loop thread only, except spend(). Times are monotonic.
  */
 typedef struct tc_meter_t {
-    /* 0 when there is a token, or how long it takes until there is one. */
+    /* Returns 0 if the user's bucket has a token, otherwise the time until it has one. */
     int64_t (*wait_us)(struct tc_meter_t *meter, const tc_site_t *site, tc_action_e action,
                        const char *user_id, int64_t now_us);
+    /* Takes a token out of the user's bucket. */
     void (*take)(struct tc_meter_t *meter, const tc_site_t *site, tc_action_e action,
                  const char *user_id, int64_t now_us);
-    /* So many tokens were had elsewhere; any thread. */
+    /* Takes `count` tokens that the user has spent at other servers. Any thread. */
     void (*spend)(struct tc_meter_t *meter, const tc_site_t *site, tc_action_e action,
                   const char *user_id, unsigned count, int64_t now_us);
 } tc_meter_t;
 
 /*
- * Takes a token for an action, of the member and of its user. 0, or how long there is none: then nothing was
- * taken. `meter` may be NULL: only the member counts.
+ * Takes a token for an action from the member's bucket and from its user's bucket, and returns 0. If one of them is
+ * empty, takes nothing and returns the microseconds to wait. If `meter` is NULL, only the member's bucket counts.
  */
 int64_t tc_limits_take(tc_member_t *member, const tc_site_t *site, tc_meter_t *meter,
                        tc_action_e action, int64_t now_us);
 
-/* Notes that the member was refused; false when that was once too often. */
+/* Notes that an action of the member was refused. Returns false if that happened too often: close the connection. */
 bool tc_limits_forgive(tc_member_t *member, const tc_site_t *site, int64_t now_us);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A connection as its room knows it: who, how far it has come, and the sink through which the domain
- * speaks to it. Embedded in the session; the loop's alone.
+ * A member is a connection as its room knows it: its user, its cursor, and the sink through which the domain sends to
+ * the connection. Embedded in the connection's own structure. Loop thread only.
  */
 #ifndef TC_DOMAIN_MEMBER_H
 #define TC_DOMAIN_MEMBER_H
@@ -17,24 +17,24 @@ struct tc_job_t;
 struct tc_room_t;
 struct tc_member_t;
 
-/* How the domain speaks to a connection. None of these frees the member. */
+/* How the domain speaks to a connection. No function frees the member. Loop thread only. */
 typedef struct {
     /*
-     * Queues a frame; takes a reference of its own. `urgent`: the client waits for it; others may leave
-     * a little later together with what follows. What does not fit is the sink's affair.
+     * Queues a frame and takes a reference of its own. `urgent`: a client waits for the frame. Other frames may leave
+     * a little later, together with those that follow. The sink decides what happens if the send queue overflows.
      */
     void (*send)(struct tc_member_t *member, tc_blob_t *frame, bool urgent);
-    /* Ends the connection with a close code and a literal. The member leaves its room later. */
+    /* Ends the connection with a close code and a reason, which is a literal. The member leaves its room later. */
     void (*close)(struct tc_member_t *member, unsigned code, const char *reason);
-    /* Asks for tc_typing_on_timer() at `due_us` (monotonic). */
+    /* Asks for a call of tc_typing_on_timer() at `due_us` (monotonic). */
     void (*wake)(struct tc_member_t *member, int64_t due_us);
-    /* A job of the member's has come back; `jobs` says how many are left. */
+    /* Says that a job of the member has come back. member->jobs is the number of jobs that are left. */
     void (*settled)(struct tc_member_t *member);
-    /* Shows another token than it came with; `client_id` may be NULL. NULL for those who cannot. */
+    /* The client sent a new token. `client_id` may be NULL. NULL: this kind of connection cannot send one. */
     void (*authenticate)(struct tc_member_t *member, const char *token, const char *client_id);
     /*
-     * What became of a write, for one that sends no more than that (tc_hub_write()) and is in no room's
-     * list: stored, as the job says, or not. NULL for others, who are sent frames.
+     * The result of tc_hub_write(), for a member that is in no room's list: stored, with the finished job, or refused.
+     * Such a member has only these two and settled(). Both are NULL for other members, which get frames instead.
      */
     void (*stored)(struct tc_member_t *member, const struct tc_job_t *job);
     void (*refused)(struct tc_member_t *member, tc_chat_error_e error, int retry_after_s);
@@ -44,20 +44,20 @@ typedef struct tc_member_t {
     const tc_sink_t *sink;
     uint64_t id;            /* unique in the child, never 0 */
     tc_user_t *user;
-    struct tc_room_t *room; /* NULL when it is in none */
-    unsigned index;         /* in the room's list */
-    unsigned jobs;          /* in flight; the member stays in memory until they are back */
-    int64_t cursor;         /* seq of the newest event handed to it; -1 before its history */
-    int64_t after;          /* resume from here; -1: a newcomer */
-    bool waiting;           /* for the room to be loaded, or the store to come back */
-    bool resuming;          /* waits for what the room asks the store for */
-    bool lost;              /* the store cannot resume from after: a fresh start */
-    bool typing_shown;      /* what the room was told last */
-    bool typing_wanted;     /* what it is to be told, if typing_due_us is set */
-    int64_t typing_sent_us; /* when it was told; 0 never */
-    int64_t typing_due_us;  /* 0: nothing waits */
-    tc_bucket_t buckets[TC_ACTIONS];
-    tc_bucket_t refusals;
+    struct tc_room_t *room; /* NULL: in no room */
+    unsigned index;         /* place in the room's list */
+    unsigned jobs;          /* jobs in flight; the member stays in memory until they are back */
+    int64_t cursor;         /* seq of the newest event handed to the member; -1: it has no history yet */
+    int64_t after;          /* the seq to resume from; -1: a newcomer */
+    bool waiting;           /* waits until the room is loaded, or the store answers again */
+    bool resuming;          /* waits for the EVENTS job of all members that resume */
+    bool lost;              /* the store cannot resume from `after`: the member gets a fresh history */
+    bool typing_shown;      /* the state that the room was told last */
+    bool typing_wanted;     /* the state to tell at typing_due_us */
+    int64_t typing_sent_us; /* when the room was told last; 0: never */
+    int64_t typing_due_us;  /* when to tell the room; 0: nothing to tell */
+    tc_bucket_t buckets[TC_ACTIONS]; /* the connection's rates */
+    tc_bucket_t refusals;   /* refused actions; if this bucket is empty, the connection is closed */
 } tc_member_t;
 
 #endif

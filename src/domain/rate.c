@@ -1,7 +1,7 @@
 /* Token buckets. See rate.h. */
 #include "domain/rate.h"
 
-/* When the bucket would be full with a token less. */
+/* The time at which the bucket would be full again if it had one token less. */
 static int64_t full_then_us(tc_bucket_t bucket, const tc_rate_t *rate, int64_t now_us)
 {
     int64_t a_token_us = rate->period_us / rate->tokens;

@@ -1,4 +1,4 @@
-/* A live room: who is in it, and how an event is handed over. See room.h. */
+/* A live room: keeps the members and hands events over. See room.h. */
 #include "domain/room.h"
 
 #include "base/alloc.h"
@@ -84,7 +84,7 @@ void tc_room_send_others(tc_room_t *room, const char *user_id, tc_blob_t *frame)
     }
 }
 
-/* Whom the event answers gets its copy in the event's place, and at once. */
+/* The event's sender gets its own copy in the event's place, and urgently, because it waits for the answer. */
 void tc_room_hand_over(tc_room_t *room, tc_member_t *member, tc_event_t *event)
 {
     tc_confirm_t *confirm =
@@ -99,7 +99,7 @@ void tc_room_hand_over(tc_room_t *room, tc_member_t *member, tc_event_t *event)
     tc_confirm_destroy(confirm);
 }
 
-/* Early events wait in order; past the bound the store will bring them. */
+/* Keeps an early event, in seq order. Beyond the bounds, early events are dropped: the store will bring them. */
 static void hold_event(tc_room_t *room, tc_event_t *event)
 {
     tc_event_t **at = &room->held;
@@ -117,7 +117,6 @@ static void hold_event(tc_room_t *room, tc_event_t *event)
     room->held_bytes += tc_event_size(event);
 }
 
-/* Takes an event out of those that wait; the reference is the caller's. */
 tc_event_t *tc_room_unhold(tc_room_t *room, tc_event_t **at)
 {
     tc_event_t *event = *at;
@@ -142,7 +141,6 @@ void tc_room_deliver(tc_room_t *room, tc_event_t *event)
     tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, handed);
 }
 
-/* Delivers what waited for the event just delivered and drops what has been seen. */
 void tc_room_release_held(tc_room_t *room)
 {
     while (room->held != NULL && room->held->seq <= room->timeline.last_seq + 1) {
@@ -168,7 +166,7 @@ void tc_room_ingest(tc_room_t *room, tc_event_t *event)
         room->heard_seq = event->seq;
     }
     if (!room->loaded) {
-        if (room->loading) { /* else the store will be asked, and knows it */
+        if (room->loading) { /* otherwise a later LOAD will bring the event */
             hold_event(room, event);
         }
         return;
@@ -192,7 +190,7 @@ void tc_room_add_write(tc_room_t *room, tc_job_t *job)
     room->writes_end = &job->next_write;
 }
 
-/* They come back in their order, mostly: the first is the one. */
+/* Writes mostly come back in their order, so the first one in the list is usually the right one. */
 void tc_room_remove_write(tc_room_t *room, tc_job_t *job)
 {
     tc_job_t **at = &room->writes;
@@ -222,8 +220,10 @@ void tc_room_confirm(tc_room_t *room, const tc_job_t *job)
     }
 }
 
-/* Events that a member will not be shown any more, deleted ones, are no answers; but what was stored is
- * confirmed. */
+/*
+ * These events were deleted, or the member's history contains them already. If its own copy has a client_id, the sender
+ * still gets that copy, because the event was stored.
+ */
 void tc_room_confirm_until(tc_room_t *room, tc_member_t *member, int64_t seq)
 {
     tc_confirm_t *confirm;

@@ -1,9 +1,8 @@
 /*
- * A live room: its members, its timeline, and the rule that makes every member see each event once and
- * in seq order (promise 3): an event goes to the members whose cursor stands right before it; whoever
- * is elsewhere is brought there from the timeline or the store. Here is who is in it and how an event is handed over;
- * room_serve.h decides what a member is brought, room_fetch.h takes in what the store says. The loop's; time is passed
- * in.
+ * A live room: its members, its timeline, and the rule by which every member sees each event once and in seq order. The
+ * rule: an event goes to the members whose cursor is seq - 1. The other members catch up from the timeline or from the
+ * store. This file keeps the members and hands events over. room_serve.h decides what a member gets, and room_fetch.h
+ * takes in the store's answers. Loop thread only; time is passed in.
  */
 #ifndef TC_DOMAIN_ROOM_H
 #define TC_DOMAIN_ROOM_H
@@ -14,101 +13,104 @@
 #include "domain/store.h"
 #include "domain/timeline.h"
 
-/* What a room is found by: two sites may have the same id. No padding: it is hashed. */
+/* The key by which a room is found. Two sites may use the same id. The bytes are hashed, so there is no padding. */
 typedef struct {
     uint32_t site_index;
     tc_uuid_t id;
 } tc_room_key_t;
 
 typedef struct tc_room_t {
-    tc_room_key_t key;       /* of the trip */
-    tc_room_key_t id_key;    /* of the room */
+    tc_room_key_t key;       /* with the trip's id */
+    tc_room_key_t id_key;    /* with the room's id */
     const tc_site_t *site;
     tc_store_t *store;
     tc_bus_t *bus;
     tc_uuid_t room_id;
-    bool published;          /* the bus was given an event of this room */
-    bool untold;             /* the bus may not have passed on all that this child committed */
+    bool published;          /* an event of this room went to the bus */
+    bool untold;             /* the other children may have missed events of this child: announce the last seq */
     tc_member_t **members;   /* in no order */
     unsigned count, size;
     tc_timeline_t timeline;
     bool loaded;
-    bool stale;              /* what the timeline keeps was read before the last check: newcomers wait for a LOAD */
+    bool stale;              /* the timeline was read before the last access check: newcomers wait for a LOAD */
     bool loading;            /* a LOAD is in flight */
-    bool probe;              /* it may have missed news: ask the store how far it has come */
-    int64_t heard_seq;       /* the greatest seq heard of: beyond last_seq something is missing */
+    bool probe;              /* events may have been missed: ask the store for the last seq */
+    int64_t heard_seq;       /* the greatest seq heard of; if it is beyond last_seq, events are missing */
     bool fetching;           /* the room's own EVENTS job is in flight */
-    int64_t asked_seq;       /* heard_seq when it was sent: the store knows of it, or there is no such event */
-    bool lagging;            /* members wait until the store can be asked again for what the log has no more */
+    int64_t asked_seq;       /* heard_seq when that job was sent: the store knows that seq, or it does not exist */
+    bool lagging;            /* members that fell behind the log wait until the store can be asked again */
     bool resuming;           /* the EVENTS job of all members that resume is in flight */
-    tc_event_t *held;        /* early events, ascending */
+    tc_event_t *held;        /* early events, ascending by seq */
     unsigned held_count;
     size_t held_bytes;
-    tc_confirm_t *confirms;  /* owed for events that have not reached their senders */
+    tc_confirm_t *confirms;  /* for events that have not reached their senders yet */
     tc_job_t *writes;        /* POSTs and EDITs in flight, the oldest first */
     tc_job_t **writes_end;
-    int64_t waiting_us;      /* when the hub's tick found members waiting for the store; 0: none wait */
+    int64_t waiting_us;      /* when the hub's tick first saw members wait for the store; 0: none wait */
     unsigned checks;         /* ACCESS jobs in flight */
-    int64_t check_due_us;    /* monotonic; 0: not settled yet */
-    unsigned jobs;           /* in flight; the room stays in memory until they are back */
-    int64_t empty_since_us;  /* monotonic; meaningful while count is 0 */
-    struct tc_room_t *next;  /* the hub's sweep */
+    int64_t check_due_us;    /* the next access check; monotonic; 0: not set yet */
+    unsigned jobs;           /* jobs in flight; the room stays in memory until they are back */
+    int64_t empty_since_us;  /* monotonic; valid while count is 0 */
+    struct tc_room_t *next;  /* in the hub's list */
 } tc_room_t;
 
+/* Makes an empty room, not loaded yet. The hub frees it with tc_room_destroy(). */
 tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
                           const tc_uuid_t *room_id);
 
-/* Frees an empty room without jobs in flight. */
+/* Frees a room that has no members and no jobs in flight. */
 void tc_room_destroy(tc_room_t *room);
 
-/* Adds a member; what it is brought is room_serve.h's. Takes one out, with what it is owed. */
+/* Adds a member to the list; room_serve.h then serves it. _leave() removes it and frees its confirmations. */
 void tc_room_add(tc_room_t *room, tc_member_t *member);
 void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us);
 
-/* True while a member has something to come that only this child knows of: an answer to what it said. */
+/* True while the member waits for an answer that only this child can give: a job or a confirmation. */
 bool tc_room_owes(const tc_room_t *room, const tc_member_t *member);
 
-/* Takes an event of this room from wherever it comes, once or often, early or late. Does not keep the
- * caller's reference. */
+/*
+ * Takes an event of this room: from the store or over the bus, once or several times, early or late. The caller keeps
+ * its reference.
+ */
 void tc_room_ingest(tc_room_t *room, tc_event_t *event);
 
 /*
- * Notes a POST or EDIT that is on its way to the store, and that it has come back. Meanwhile a fetch may bring
- * its event first: the sender gets its own copy even so, and one only.
+ * _add_write() notes a POST or EDIT that was submitted to the store, _remove_write() that it has come back. Meanwhile a
+ * fetch may bring the job's event. The sender then still gets its own copy, exactly once.
  */
 void tc_room_add_write(tc_room_t *room, tc_job_t *job);
 void tc_room_remove_write(tc_room_t *room, tc_job_t *job);
 
 /*
- * A POST or EDIT was stored: its sender gets its own copy when the event reaches it, or now where it has
- * been shown the event before. Once: what a fetch has brought for it counts.
+ * Confirms a POST or EDIT that was stored. Its sender gets its own copy when its cursor reaches the event, or at once
+ * if it has passed the event already. Does nothing if a fetch has brought the event before (job->claimed).
  */
 void tc_room_confirm(tc_room_t *room, const tc_job_t *job);
 
-/* The room is said to have come as far as `seq`. */
+/* Notes that, as the bus or the store says, the room has an event with this seq. */
 void tc_room_hear(tc_room_t *room, int64_t seq);
 
-/* Sends a frame to every member whose user is another and who has its history. */
+/* Sends a frame to every member that has its history and belongs to another user. */
 void tc_room_send_others(tc_room_t *room, const char *user_id, tc_blob_t *frame);
 
 /* ---- for room_serve.c and room_fetch.c ---- */
 
-/* Shows a member the event that follows its cursor; whom it answers gets its own copy in its place. */
+/* Sends a member the event that follows its cursor. The event's sender gets its own copy instead. */
 void tc_room_hand_over(tc_room_t *room, tc_member_t *member, tc_event_t *event);
 
-/* Gives a member what it is owed up to `seq`, events that it will not be shown any more. */
+/* Sends a member its confirmations up to `seq`. The events themselves will not be handed to the member any more. */
 void tc_room_confirm_until(tc_room_t *room, tc_member_t *member, int64_t seq);
 
-/* Adds the room's next event to its timeline and shows it to those who have seen all before it. */
+/* Adds the room's next event to the timeline, and sends it to the members that have seen all events before it. */
 void tc_room_deliver(tc_room_t *room, tc_event_t *event);
 
-/* Delivers early events whose turn has come and drops those that have been seen. */
+/* Delivers the early events whose turn has come, and drops those that were delivered before. */
 void tc_room_release_held(tc_room_t *room);
 
-/* Takes an early event out of its list; the reference is the caller's. */
+/* Removes the early event at *at from the list. The caller owns its reference. */
 tc_event_t *tc_room_unhold(tc_room_t *room, tc_event_t **at);
 
-/* The room's own copy of a fetched event, or else `event`: one is enough to keep. No reference. */
+/* Returns the room's own copy of a fetched event, so that memory holds only one; otherwise `event`. No reference. */
 tc_event_t *tc_room_copy_of(const tc_room_t *room, tc_event_t *event);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a room lacks and the store knows. See room_fetch.h. */
+/* Fetches the events that a room lacks from the store. See room_fetch.h. */
 #include "domain/room_fetch.h"
 
 #include "base/limits.h"
@@ -41,8 +41,7 @@ void tc_room_fetch_gap(tc_room_t *room)
     }
 }
 
-/* The write in flight that an event answers. Edits of one message may come from elsewhere, too: the text
- * tells them apart. */
+/* Finds the write in flight to which an event belongs. Other children may edit the same message: the text decides. */
 static tc_job_t *find_write(const tc_room_t *room, const tc_event_t *event)
 {
     tc_job_kind_e kind = event->kind == TC_EVENT_MESSAGE ? TC_JOB_POST : TC_JOB_EDIT;
@@ -75,7 +74,7 @@ void tc_room_claim_own(tc_room_t *room, tc_event_t *events)
     }
 }
 
-/* Moves the room, and the members that stand in the hole, over events that were deleted. */
+/* Moves the room over events that were deleted, with the members whose cursors stand before or among these events. */
 static void skip_to(tc_room_t *room, int64_t seq)
 {
     unsigned i;
@@ -96,7 +95,7 @@ void tc_room_take_fetched(tc_room_t *room, tc_job_t *job)
     tc_event_t *event;
 
     if (job->after > room->timeline.last_seq) {
-        return; /* it says nothing of what lies between */
+        return; /* the answer says nothing about the events between last_seq and job->after */
     }
     for (event = job->events; event != NULL; event = event->next) {
         if (event->seq > room->timeline.last_seq + 1) {
@@ -113,8 +112,8 @@ void tc_room_take_fetched(tc_room_t *room, tc_job_t *job)
 }
 
 /*
- * An event is heard of after its commit: what was heard of before the store was asked, and the store does
- * not know, never happened.
+ * Other children announce an event after its commit. So if an event was announced before the store was asked, and the
+ * store does not know it, there is no such event.
  */
 static void disbelieve(tc_room_t *room)
 {
@@ -122,7 +121,7 @@ static void disbelieve(tc_room_t *room)
 
     if (room->heard_seq > room->timeline.last_seq && room->heard_seq <= room->asked_seq) {
         room->heard_seq = room->timeline.last_seq;
-        room->probe = true; /* something true may have been heard of meanwhile */
+        room->probe = true; /* a smaller seq that does exist may have been announced meanwhile */
     }
     while (*at != NULL && (*at)->seq <= room->asked_seq) {
         tc_event_unref(tc_room_unhold(room, at));

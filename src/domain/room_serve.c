@@ -1,4 +1,4 @@
-/* How members of a room come by what they have not seen. See room_serve.h. */
+/* Brings members of a room the events that they have not seen. See room_serve.h. */
 #include "domain/room_serve.h"
 
 #include "base/limits.h"
@@ -6,7 +6,7 @@
 #include "codec/close.h"
 #include "domain/room_fetch.h"
 
-/* Nobody knows what the member asked for. */
+/* Closes a member whose events cannot be had. */
 static void dismiss(tc_member_t *member, tc_job_status_e status)
 {
     member->waiting = member->resuming = false;
@@ -26,7 +26,7 @@ static void start_load(tc_room_t *room)
     }
 }
 
-/* One that has its history does not go for want of an answer: the next tick asks again. */
+/* A member that has its history is not closed if the store does not answer: the next tick asks again. */
 static bool can_wait(const tc_member_t *member)
 {
     return member->cursor >= 0;
@@ -42,9 +42,9 @@ static void wait_for_load(tc_room_t *room, tc_member_t *member)
 }
 
 /*
- * Asks the store for what members lack that resume from further back than the log reaches. One question
- * for all of them, from a little before the one that lacks the most: whoever comes while it is under way
- * most likely finds his answer in it, too.
+ * Asks the store for the events of members that resume from further back than the log reaches. One job serves them all.
+ * It begins a little before the member that lacks the most, so that it most likely serves members that join meanwhile,
+ * too.
  */
 static void start_resume(tc_room_t *room)
 {
@@ -69,13 +69,13 @@ static void start_resume(tc_room_t *room)
     }
 }
 
-/* One that has its history does not go for want of an answer: the next tick asks again. */
+/* A member that has its history is not closed if the store does not answer: the next tick asks again. */
 static void fetch_later(tc_room_t *room, tc_member_t *member)
 {
     member->waiting = room->lagging = true;
 }
 
-/* Asks for what a member lacks that has its history and fell behind the log. */
+/* Asks the store for the events of a member that has its history and fell behind the log. */
 static void fetch_for(tc_room_t *room, tc_member_t *member)
 {
     if (!tc_room_submit_read(room, member, TC_JOB_EVENTS, member->cursor, room->site->resume_events + 1,
@@ -84,7 +84,7 @@ static void fetch_for(tc_room_t *room, tc_member_t *member)
     }
 }
 
-/* Brings a member that has its history up to the room's present. */
+/* Hands a member that has its history all events up to the room's last seq. */
 static void advance(tc_room_t *room, tc_member_t *member)
 {
     while (member->cursor < room->timeline.last_seq) {
@@ -108,8 +108,8 @@ static void give_history(tc_room_t *room, tc_member_t *member, tc_blob_t *frame,
 }
 
 /*
- * The newest messages, out of the timeline or, in a room too big to be kept, out of the answer of the
- * LOAD at hand; without either the store is asked.
+ * Sends a member the newest messages. They come from the timeline or, if the room is too big for the timeline, from the
+ * answer `load`. If there is neither, the store is asked.
  */
 static void serve_fresh(tc_room_t *room, tc_member_t *member, tc_job_t *load)
 {
@@ -132,8 +132,8 @@ static void serve_fresh(tc_room_t *room, tc_member_t *member, tc_job_t *load)
 }
 
 /*
- * One that has its history (it comes from another child) may be ahead of the room, which then catches up.
- * A resume from beyond the room's present is settled by the store: another child may be ahead.
+ * A member that has its history comes from another child and may be ahead of the room, which then catches up. If a
+ * client resumes from a seq beyond the room's last seq, the store decides, because another child may be ahead.
  */
 static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
 {
@@ -179,8 +179,8 @@ void tc_room_rejoin(tc_room_t *room, tc_member_t *member)
 }
 
 /*
- * Serving a member may close it or start a fetch, but takes none out of the list: members leave from
- * the session's reaper alone.
+ * Serving a member may close it or start a fetch, but never removes it from the list: a member leaves the list later,
+ * when its connection is destroyed.
  */
 static void serve_waiting(tc_room_t *room, tc_job_t *load)
 {
@@ -238,7 +238,7 @@ static void fetch_for_lagging(tc_room_t *room)
     }
 }
 
-/* A room in which only members from another child wait: nobody else would have it loaded. */
+/* True if members wait for the room's LOAD. Members from another child stay if a LOAD fails, so it is repeated. */
 static bool is_waited_for(const tc_room_t *room)
 {
     unsigned i;
@@ -273,7 +273,7 @@ void tc_room_on_load(tc_room_t *room, tc_job_t *job)
         tc_timeline_load(&room->timeline, job->events, job->last_seq);
     }
     else if (room->stale) {
-        /* The store may be ahead of what has been heard here: then this answer serves those who wait. */
+        /* If the store is ahead of this room, the timeline stays stale, and the answer itself serves those who wait. */
         room->stale = !tc_timeline_reload(&room->timeline, job->events, job->last_seq);
         tc_room_hear(room, job->last_seq);
     }
@@ -282,7 +282,7 @@ void tc_room_on_load(tc_room_t *room, tc_job_t *job)
     tc_room_retry(room);
 }
 
-/* The answer as a resuming member's history. */
+/* Composes the history of a member that resumes after `after` from the store's answer. */
 static tc_blob_t *compose_resume(const tc_job_t *job, int64_t after)
 {
     const tc_event_t *event = job->events;
@@ -293,8 +293,10 @@ static tc_blob_t *compose_resume(const tc_job_t *job, int64_t after)
     return tc_history_of_list(event, 0, TC_HISTORY_RECOVERED, job->last_seq);
 }
 
-/* Gives those who resume what the store has of it; whom the answer does not reach asks once more. Most of
- * them come from the same place: the frame of the last is kept for the next. */
+/*
+ * Sends the members that resume their events from the store's answer. If the answer does not reach a member, the store
+ * is asked once more. Most members resume from the same seq, so the last frame is kept for the next member.
+ */
 static void serve_resuming(tc_room_t *room, tc_job_t *job)
 {
     tc_blob_t *frame = NULL;
@@ -342,7 +344,7 @@ static void on_resume(tc_room_t *room, tc_job_t *job)
     }
 }
 
-/* Brings a member that fell behind the log what it asked for. */
+/* Hands a member that fell behind the log the events it asked for. */
 static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
 {
     tc_event_t *event;

@@ -1,6 +1,6 @@
 /*
- * A site: what one virtual host allows and how patient it is. Plain numbers, const after start-up,
- * read by every thread. Rooms of two sites never meet.
+ * A site: the limits and timeouts of one virtual host. Plain numbers, const after start-up, read by every thread. Rooms
+ * of two sites are always separate.
  */
 #ifndef TC_DOMAIN_SITE_H
 #define TC_DOMAIN_SITE_H
@@ -12,25 +12,25 @@
 
 typedef struct tc_site_t {
     const char *name;  /* for logs and metrics: host:port */
-    unsigned metrics_slot; /* where it is counted: base/metrics.h */
+    unsigned metrics_slot; /* the slot of its counts: base/metrics.h */
     unsigned index;    /* unique in this httpd; part of every room's key */
     tc_chat_rules_t rules;
-    int history_msgs;          /* newest messages a newcomer gets */
-    int resume_events;         /* events that a resume may bring */
-    size_t room_cache_bytes;   /* events and frames that a live room keeps */
+    int history_msgs;          /* newest messages that a newcomer gets */
+    int resume_events;         /* events that a resume may bring at most */
+    size_t room_cache_bytes;   /* bytes of events that a live room keeps */
     int64_t room_linger_us;    /* an empty room is kept this long */
-    int64_t token_warning_us;  /* before a token expires its connection is told; 0: not */
-    int64_t recheck_us;        /* nobody stays longer who may no longer enter; 0: until he goes */
-    int64_t typing_interval_us; /* 0: no limit */
-    unsigned typing_max_room;  /* members; 0: typing is off */
+    int64_t token_warning_us;  /* a client is told this long before its token expires; 0: it is not told */
+    int64_t recheck_us;        /* a user who is removed is disconnected within this time; 0: not checked */
+    int64_t typing_interval_us; /* between two typing messages of a user; 0: no limit */
+    unsigned typing_max_room;  /* typing is off in rooms with more members; 0: off everywhere */
     size_t max_message_bytes;
-    unsigned inflate_ratio;    /* a compressed message may become so many times as long */
+    unsigned inflate_ratio;    /* a compressed message may become this many times as long */
     unsigned send_queue_msgs;
     size_t send_queue_bytes;
     tc_rate_t rates[TC_ACTIONS];      /* of a connection */
-    tc_rate_t user_rates[TC_ACTIONS]; /* of a user, over all of his connections */
-    tc_rate_t refusal_rate;    /* of a connection: more of them end it */
-    unsigned max_pending;      /* jobs in flight of one connection */
+    tc_rate_t user_rates[TC_ACTIONS]; /* of a user, over all of their connections */
+    tc_rate_t refusal_rate;    /* refusals of a connection; beyond this rate, it is closed */
+    unsigned max_pending;      /* jobs in flight of one connection; then its socket is not read */
     int64_t ping_interval_us;
     int64_t pong_timeout_us;
     int64_t frame_timeout_us;

@@ -1,4 +1,4 @@
-/* What members say. See speak.h. */
+/* Handles the messages of members. See speak.h. */
 #include "domain/speak.h"
 
 #include "base/metrics.h"
@@ -44,9 +44,9 @@ static void answer_ping(tc_member_t *member, const char *client_id)
     tc_speak_text(member, &buf, false);
 }
 
-/* ---- too much ---- */
+/* ---- rate limits ---- */
 
-/* Whoever goes on all the same is no impatient human any more. */
+/* A client that is refused again and again is closed: no impatient person sends that often. */
 static void refuse(tc_member_t *member, const char *client_id, int64_t wait_us, int64_t now_us)
 {
     int64_t wait_s = (wait_us + TC_US_PER_S - 1) / TC_US_PER_S;
@@ -58,7 +58,7 @@ static void refuse(tc_member_t *member, const char *client_id, int64_t wait_us, 
     tc_speak_error(member, TC_CHAT_RATE_LIMITED, client_id, NULL, (int)wait_s);
 }
 
-/* Takes a token; false, and the member has been told, when there is none. */
+/* Takes a token for an action. If there is none, tells the member and returns false. */
 static bool may(tc_member_t *member, tc_meter_t *meter, tc_action_e action, const char *client_id,
                 int64_t now_us)
 {
@@ -75,7 +75,7 @@ static bool may(tc_member_t *member, tc_meter_t *meter, tc_action_e action, cons
     return wait_us == 0;
 }
 
-/* What is neither an edit nor typing counts as a message, be it what it may. */
+/* Every message that is neither an edit nor typing counts as a message, also a ping or an invalid one. */
 static tc_action_e action_of(const tc_chat_in_t *in, tc_chat_error_e error)
 {
     if (error == TC_CHAT_OK && in->kind == TC_CHAT_IN_EDIT) {
@@ -84,7 +84,7 @@ static tc_action_e action_of(const tc_chat_in_t *in, tc_chat_error_e error)
     return error == TC_CHAT_OK && in->kind == TC_CHAT_IN_TYPING ? TC_ACTION_TYPING : TC_ACTION_MESSAGE;
 }
 
-/* ---- what is said ---- */
+/* ---- messages ---- */
 
 static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
 {
@@ -132,7 +132,7 @@ static void obey(tc_member_t *member, const tc_chat_in_t *in, int64_t now_us)
     }
 }
 
-/* Kinds are in the order of the label's values, which a test compares. */
+/* `type` is a tc_chat_in_e or TC_L_TYPE_INVALID. A test checks that the enum and the label have the same order. */
 static void note_message(const tc_member_t *member, unsigned type)
 {
     tc_metrics_add(member->room->site->metrics_slot, TC_M_MESSAGES_RECEIVED + type, 1);

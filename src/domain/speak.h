@@ -1,5 +1,5 @@
 /*
- * What members say, and what they are told when it cannot be done. The loop's; time is passed in.
+ * Handles the messages of members, and sends an error if that is not possible. Loop thread only; time is passed in.
  */
 #ifndef TC_DOMAIN_SPEAK_H
 #define TC_DOMAIN_SPEAK_H
@@ -7,17 +7,20 @@
 #include "domain/limits.h"
 #include "domain/room.h"
 
-/* A member of a room has sent a text message (valid UTF-8). Answers go through its sink. */
+/*
+ * Handles a text message (valid UTF-8) of a member that is in a room. Answers go through the member's sink. `meter` may
+ * be NULL.
+ */
 void tc_speak_on_text(tc_member_t *member, tc_meter_t *meter, const char *text, size_t len,
                       int64_t now_us);
 
-/* Stores a message or an edit of a member whose room is known, unless its user has had too many. */
+/* Stores a message or an edit of a member whose `room` is set, within its rate limits. `in` stays the caller's. */
 void tc_speak_write(tc_member_t *member, tc_meter_t *meter, const tc_chat_in_t *in, int64_t now_us);
 
-/* Sends one member what is in the buffer, which it frees; what is droppable may be left out under pressure. */
+/* Sends the text in `buf` to one member, and frees the buffer. A full queue may drop a droppable text. */
 void tc_speak_text(tc_member_t *member, tc_buf_t *buf, bool droppable);
 
-/* Tells a member what went wrong; client_id and field may be NULL, a retry_after_s of 0 is the error's usual. */
+/* Sends a member an error. `client_id` and `field` may be NULL. `retry_after_s` 0 stands for the error's default. */
 void tc_speak_error(tc_member_t *member, tc_chat_error_e error, const char *client_id,
                     const char *field, int retry_after_s);
 

@@ -1,7 +1,7 @@
 /*
- * What the domain asks of a store, whatever database it is: jobs go in from the loop, come back to the
- * loop when they are done. The store assigns seq in the transaction that stores (promise 3) and keeps
- * the order of a room's jobs. Implemented by src/store/dbd.c.
+ * The interface to a store, whatever its database is. The loop submits jobs; finished jobs come back to the loop. The
+ * store gives each event its seq in the transaction that stores the event, and keeps the order of a room's jobs.
+ * Implemented by src/store/dbd.c.
  */
 #ifndef TC_DOMAIN_STORE_H
 #define TC_DOMAIN_STORE_H
@@ -15,30 +15,30 @@
 #include <apr_errno.h>
 
 typedef enum {
-    TC_JOB_POST,   /* store a message; result: its event, or the stored one of the same client_id */
-    TC_JOB_EDIT,   /* replace a message's content; result: the edit's event */
-    TC_JOB_LOAD,   /* the newest messages and events of a room; result: a list, last_seq */
-    TC_JOB_EVENTS, /* events with seq > after, at most limit; result: a list, last_seq */
-    TC_JOB_HEADS,  /* which of many rooms have come further than heads says; result: heads */
-    TC_JOB_ACCESS, /* which users may still enter a room's trip; result: users, last_seq */
-    TC_JOB_PROBE   /* does the database answer?; no room's */
+    TC_JOB_POST,   /* store a message; result: its event, or the event stored before under the same client_id */
+    TC_JOB_EDIT,   /* replace a message's content; result: the event of the edit */
+    TC_JOB_LOAD,   /* read the newest messages and events of a room; result: events, last_seq */
+    TC_JOB_EVENTS, /* read the events with seq > after, at most `limit`; result: events, last_seq */
+    TC_JOB_HEADS,  /* find the rooms whose last seq is greater than `heads` says; result: heads */
+    TC_JOB_ACCESS, /* find out which users may still enter the trip; result: users, last_seq */
+    TC_JOB_PROBE   /* find out whether the database answers; belongs to no room */
 } tc_job_kind_e;
 
 typedef enum {
     TC_JOB_PENDING,
     TC_JOB_DONE,
-    TC_JOB_REFUSED,     /* tc_job_t.error says why; nothing was stored */
+    TC_JOB_REFUSED,     /* nothing was stored; tc_job_t.error says why */
     TC_JOB_UNAVAILABLE, /* the database did not answer; a POST with a client_id may be repeated */
-    TC_JOB_GONE         /* the room is no more */
+    TC_JOB_GONE         /* the room no longer exists */
 } tc_job_status_e;
 
-/* How far a room has come. */
+/* The last seq of a room. */
 typedef struct {
     tc_uuid_t room_id;
     int64_t last_seq;
 } tc_head_t;
 
-/* A user, and whether the store lets him in. */
+/* A user, and whether the store lets them in. */
 typedef struct {
     tc_user_t *user;
     bool allowed;
@@ -48,66 +48,66 @@ struct tc_room_t;
 struct tc_member_t;
 
 typedef struct tc_job_t {
-    tc_mail_t mail;             /* stands first */
+    tc_mail_t mail;             /* must be the first member */
     tc_job_kind_e kind;
     struct tc_store_t *store;
-    struct tc_room_t *room;     /* loop; the store does not look inside; NULL for HEADS */
-    struct tc_member_t *member; /* loop; NULL for a job of the room's own */
+    struct tc_room_t *room;     /* loop; the store does not look inside; NULL for HEADS and PROBE */
+    struct tc_member_t *member; /* loop; NULL: the job is the room's own */
     tc_uuid_t room_id;
     /* POST and EDIT */
-    tc_user_t *user;            /* a reference of the job's own */
+    tc_user_t *user;            /* the sender; a reference */
     const char *content;        /* in text[] */
     const char *client_id;      /* in text[], or NULL */
-    const char *message_type;   /* the site's */
+    const char *message_type;   /* belongs to the site's rules */
     bool has_reply;
     tc_uuid_t reply_to;
-    tc_uuid_t message_id;       /* EDIT: which; POST: the new one's */
-    struct tc_job_t *next_write; /* loop; the room's list of writes in flight */
-    bool claimed;               /* loop; a fetch has brought its event */
-    bool told;                  /* loop; its sender was told that it takes too long */
-    int64_t seen_us;            /* loop; when the hub's tick found it under way first; 0: not yet */
+    tc_uuid_t message_id;       /* EDIT: the message to edit; POST: the id of the new message */
+    struct tc_job_t *next_write; /* loop; in the room's list of writes in flight */
+    bool claimed;               /* loop; a fetch has brought the job's event */
+    bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
+    int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */
     /* LOAD and EVENTS */
     int64_t after;
     int limit;
-    bool for_resumers;          /* loop; EVENTS: on behalf of all members that resume */
-    /* HEADS, and its result: by room_id, ascending */
-    tc_head_t *heads;           /* the job's own */
+    bool for_resumers;          /* loop; EVENTS: for all members that resume */
+    /* HEADS, question and result; ascending by room_id */
+    tc_head_t *heads;           /* owned by the job */
     int head_count;
-    /* ACCESS, and its result: by the users' ids, ascending */
+    /* ACCESS, question and result; ascending by the users' ids */
     tc_uuid_t trip_id;
-    tc_access_t *users;         /* the job's own, with references of its own */
+    tc_access_t *users;         /* owned by the job, with a reference to each user */
     int user_count;
     /* PROBE */
-    void (*on_end)(struct tc_job_t *job); /* it is destroyed now, whatever came of it; NULL: nobody wants to know */
-    void *asker;                /* on_end's */
+    void (*on_end)(struct tc_job_t *job); /* called when the job is destroyed, whatever its result; may be NULL */
+    void *asker;                /* for on_end() */
     /* result */
     tc_job_status_e status;
     tc_chat_error_e error;
-    bool repeated;              /* POST: it had been stored before under its client_id */
-    tc_event_t *events;         /* ascending by seq; the job's references */
-    int64_t last_seq;           /* of the room, at least that of the newest event in the list */
-    bool complete;              /* EVENTS: the list holds all that is left between after and last_seq */
-    tc_blob_t *history[2];      /* loop: LOAD, the list as a frame, composed when first needed */
+    bool repeated;              /* POST: the message was stored before, under the same client_id */
+    tc_event_t *events;         /* ascending by seq; the job owns a reference to each */
+    int64_t last_seq;           /* of the room; at least the seq of the newest event in the list */
+    bool complete;              /* EVENTS: the list holds every event between `after` and last_seq that still exists */
+    tc_blob_t *history[2];      /* loop; LOAD: the list as a frame, composed when first needed; references */
     char text[];
 } tc_job_t;
 
 typedef struct tc_store_t {
     const tc_site_t *site;
     /*
-     * Takes a job over; it comes back through tc_hub_on_job(). APR_EAGAIN: the queue is full, the job
-     * stays the caller's. Loop.
+     * Takes over a job, which comes back through tc_hub_on_job(). APR_EAGAIN: the queue is full, and the job stays the
+     * caller's. Loop thread only.
      */
     apr_status_t (*submit)(struct tc_store_t *store, tc_job_t *job);
 } tc_store_t;
 
-/* A job with room for a content and a client_id (NULL allowed), which it copies. */
+/* Makes a job with copies of `content` and `client_id`; both may be NULL. tc_job_destroy() frees it. */
 tc_job_t *tc_job_create(tc_job_kind_e kind, tc_store_t *store, const char *content,
                         size_t content_len, const char *client_id);
 
-/* Orders heads by room_id, for qsort() and bsearch(). */
+/* Compares two heads by room_id, for qsort() and bsearch(). */
 int tc_head_compare(const void *a, const void *b);
 
-/* Gives back the job with what it owns. */
+/* Calls the job's on_end(), then frees the job and everything it owns. */
 void tc_job_destroy(tc_job_t *job);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a live room remembers. See timeline.h. */
+/* The timeline of a live room. See timeline.h. */
 #include "domain/timeline.h"
 
 #include "base/alloc.h"
@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* Bytes are counted once for an event that stands in the log, in the recent list, or in both. */
+/* The bytes of an event count once, even if the event stands both in the log and in the recent list. */
 static void hold(tc_timeline_t *timeline, tc_event_t *event)
 {
     if (event->holds++ == 0) {
@@ -120,7 +120,7 @@ static void recent_replace(tc_timeline_t *timeline, tc_event_t *edit)
     }
 }
 
-/* The log goes first: it only saves queries to those who resume; the recent list serves everybody. */
+/* Drops the log first: it only saves queries when clients resume, and the recent list serves every newcomer. */
 static void trim(tc_timeline_t *timeline)
 {
     while (timeline->bytes > timeline->max_bytes && timeline->log.count > 0) {
@@ -150,8 +150,10 @@ void tc_timeline_free(tc_timeline_t *timeline)
     timeline->log.slots = NULL;
 }
 
-/* Events come one after the other; a hole among the old ones (edits are not asked for that far back)
- * starts the log anew behind it. */
+/*
+ * Adds an event of the store's answer. If there is a gap before the event, the log starts anew with it. That happens
+ * among old events, because the store reads no edits from that far back.
+ */
 static void load_one(tc_timeline_t *timeline, tc_event_t *event)
 {
     while (timeline->log.count > 0

@@ -1,15 +1,15 @@
 /*
- * What a live room remembers, within a number of bytes: a log of its newest events, gap-free up to
- * last_seq, for those who resume; the newest messages as they read now, for newcomers; and the frames
- * composed of them, so that a thousand clients that come back at once cost one composition. Pure data;
- * the loop's.
+ * The timeline is what a live room keeps in memory, within a number of bytes. For clients that resume, it has a log of
+ * the newest events, without gaps up to last_seq. For newcomers, it has the newest messages as they read now. It also
+ * keeps the frames composed of them: if a thousand clients come back at once, a frame is composed once. Pure data; loop
+ * thread only.
  */
 #ifndef TC_DOMAIN_TIMELINE_H
 #define TC_DOMAIN_TIMELINE_H
 
 #include "domain/history.h"
 
-/* A message of the recent list: its own seq, and the event whose object is its present text. */
+/* A message of the recent list: its own seq, and the event whose object shows its present text. */
 typedef struct {
     int64_t seq;
     tc_event_t *event;
@@ -25,54 +25,57 @@ typedef struct {
     int64_t last_seq;
     unsigned max_recent;  /* messages */
     size_t max_bytes;
-    size_t bytes;         /* of all events held here */
-    tc_event_ring_t log;  /* contiguous, its newest is last_seq */
+    size_t bytes;         /* of all events in the timeline */
+    tc_event_ring_t log;  /* without gaps; the newest event is last_seq */
     tc_recent_t *recent;  /* ascending by seq */
     unsigned recent_count;
-    bool recent_valid;    /* false: too big to keep, ask the store */
-    tc_blob_t *history[2]; /* FRESH, NOT_RECOVERED; NULL until composed */
-    tc_blob_t *resume;    /* RECOVERED for resume_after; NULL until composed */
+    bool recent_valid;    /* false: the messages were too big to keep, ask the store */
+    tc_blob_t *history[2]; /* frames: FRESH, NOT_RECOVERED; NULL until composed */
+    tc_blob_t *resume;    /* frame: RECOVERED for resume_after; NULL until composed */
     int64_t resume_after;
-    tc_blob_t *page;      /* an array, no frame, for page_after and page_limit; NULL until composed */
+    tc_blob_t *page;      /* a bare array for page_after and page_limit; NULL until composed */
     int64_t page_after;
-    int64_t page_last;    /* the seq of its newest event */
+    int64_t page_last;    /* seq of the page's newest event */
     unsigned page_limit;
 } tc_timeline_t;
 
+/* Makes an empty timeline for at most `max_recent` messages and `max_bytes` bytes. */
 void tc_timeline_init(tc_timeline_t *timeline, unsigned max_recent, size_t max_bytes);
 void tc_timeline_free(tc_timeline_t *timeline);
 
 /*
- * Fills an empty timeline from a store's answer: ascending events that hold at least the newest
- * messages. Takes references of its own.
+ * Fills an empty timeline from a store's answer: events in ascending order, among them the newest messages. Takes
+ * references of its own, as the functions below do.
  */
 void tc_timeline_load(tc_timeline_t *timeline, tc_event_t *events, int64_t last_seq);
 
 /*
- * Replaces what was read before by what the store has now, which has come as far as `last_seq`; later events
- * stay. False, with nothing changed, where the two do not meet.
+ * Replaces the timeline's events up to `last_seq` by those of a newer answer of the store; later events stay. Returns
+ * false and changes nothing if there would be a gap between the two, or if the store is ahead of the timeline.
  */
 bool tc_timeline_reload(tc_timeline_t *timeline, tc_event_t *events, int64_t last_seq);
 
-/* Adds the event with seq last_seq + 1. Takes a reference of its own. */
+/* Adds the event with seq last_seq + 1. */
 void tc_timeline_append(tc_timeline_t *timeline, tc_event_t *event);
 
-/* Moves last_seq on over events that the store no longer has; the log starts anew behind them. */
+/* Sets last_seq to a greater value, over events that the store no longer has. The log is empty afterwards. */
 void tc_timeline_skip(tc_timeline_t *timeline, int64_t last_seq);
 
-/* The newcomers' frame of `kind` (not RECOVERED), owned here; NULL when the store must be asked. */
+/*
+ * _history() returns the frame of `kind` (not RECOVERED) with the newest messages. NULL: ask the store. _resume()
+ * returns the events after `after` as one frame. NULL: the log does not reach back that far. The timeline owns the
+ * frames.
+ */
 tc_blob_t *tc_timeline_history(tc_timeline_t *timeline, tc_history_kind_e kind);
-
-/* Events after `after` as one frame, owned here; NULL when the log does not reach back that far. */
 tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after);
 
 /*
- * At most `limit` events after `after` as a JSON array, owned here, with the seq of the newest in *last;
- * NULL when the log does not reach back that far, or when there are none.
+ * Returns at most `limit` events after `after` as a JSON array, which the timeline owns, and sets *last to the seq of
+ * the newest. NULL: the log does not reach back that far, or there are no such events.
  */
 tc_blob_t *tc_timeline_page(tc_timeline_t *timeline, int64_t after, unsigned limit, int64_t *last);
 
-/* The event with this seq, or NULL when the log does not hold it. */
+/* Returns the event with this seq, without a reference. NULL: the log does not hold it. */
 tc_event_t *tc_timeline_get(const tc_timeline_t *timeline, int64_t seq);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "codec/wire.h"
 
-/* The limit is the user's, not the tab's: find what the room was told last by any of them. */
+/* The limit counts for a user, not for a connection: finds the user's member that sent a typing message last. */
 static const tc_member_t *latest_of_user(const tc_member_t *member)
 {
     const tc_room_t *room = member->room;

@@ -1,23 +1,23 @@
 /*
- * Typing indicators: ephemeral, to everybody but the typist, at most one per interval and user. The
- * first goes out at once; a change within the interval waits for its end; a repetition is dropped.
- * Nothing is stored, nothing has a seq. The loop's; time is passed in.
+ * Typing indicators: ephemeral messages to every other user in the room, at most one for each interval and user. The
+ * first one goes out at once. A change within the interval waits for the interval's end, and a repetition is dropped. A
+ * typing indicator is not stored and has no seq. Loop thread only; time is passed in.
  */
 #ifndef TC_DOMAIN_TYPING_H
 #define TC_DOMAIN_TYPING_H
 
 #include "domain/room.h"
 
-/* A member in a room says whether it types. `now_us` is monotonic. */
+/* Handles a typing message of a member that is in a room. `now_us` is monotonic. */
 void tc_typing_on_message(tc_member_t *member, bool is_typing, int64_t now_us);
 
-/* Somebody types in another child. */
+/* Handles a typing frame of a user in another child. The caller keeps its reference. */
 void tc_typing_on_bus(tc_room_t *room, const char *user_id, tc_blob_t *frame);
 
-/* The typing frame, one that a full queue may leave out. One reference, the caller's. Any thread. */
+/* Makes a typing frame, which a full queue may drop. The caller owns the one reference. Any thread. */
 tc_blob_t *tc_typing_frame(const char *user_id, const char *user_email, bool is_typing);
 
-/* The time that tc_sink_t.wake asked for may have come. */
+/* Call this at the time that tc_sink_t.wake asked for, or earlier: does nothing before that time. */
 void tc_typing_on_timer(tc_member_t *member, int64_t now_us);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Who a connection speaks for: the site's user record as it was when the connection was made.
- * Immutable; crosses threads, so its count is atomic.
+ * The user of a connection: the site's user record as it was when the connection was made. Immutable. A user crosses
+ * threads, so the reference count is atomic. Any thread.
  */
 #ifndef TC_DOMAIN_USER_H
 #define TC_DOMAIN_USER_H
@@ -11,16 +11,22 @@
 typedef struct tc_user_t {
     atomic_uint refs;
     const char *id;
-    const char *email;       /* "" when the site has none */
+    const char *email;       /* "": the site has none */
     const char *sender_json; /* the sender object, encoded once */
     char text[];
 } tc_user_t;
 
-/* One reference, the caller's. NULL names become null in the sender object. Any thread. */
+/*
+ * Makes a user with copies of the strings. The caller owns the one reference. NULL strings become null in the sender
+ * object; `id` must not be NULL.
+ */
 tc_user_t *tc_user_create(const char *id, const char *email, const char *username,
                           const char *full_name);
-/* The same of the fields of another record. */
+
+/* Makes a copy of a user from its fields, for example those of a parcel. No string may be NULL. */
 tc_user_t *tc_user_restore(const char *id, const char *email, const char *sender_json, size_t json_len);
+
+/* Take and give back a reference; the last one frees the user. _unref() allows NULL. */
 tc_user_t *tc_user_ref(tc_user_t *user);
 void tc_user_unref(tc_user_t *user);
 
