@@ -7,7 +7,7 @@
 static void *must(void *ptr, size_t len_bytes)
 {
     if (ptr == NULL) {
-        fprintf(stderr, "tripchat: out of memory (%zu bytes asked for), the child ends\n", len_bytes);
+        fprintf(stderr, "tripchat: out of memory: cannot allocate %zu bytes, the child process ends\n", len_bytes);
         abort();
     }
     return ptr;

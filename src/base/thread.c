@@ -19,7 +19,7 @@ tc_thread_role_e tc_thread_role(void)
 void tc_thread_assert(tc_thread_role_e role, const char *function)
 {
     if (own_role != role) {
-        fprintf(stderr, "tripchat: %s() belongs to role %d, called by role %d\n", function,
+        fprintf(stderr, "tripchat: %s() must run on a thread of role %d, but ran on one of role %d\n", function,
                 (int)role, (int)own_role);
         abort();
     }

@@ -139,10 +139,10 @@ const char *tc_origin_check_pattern(const char *pattern)
         return NULL;
     }
     if (!split(pattern, &place)) {
-        return "is no origin";
+        return "is not an origin";
     }
     if (star != NULL && (star != place.host || star[1] != '.' || strchr(star + 1, '*') != NULL)) {
-        return "has a * that does not stand for all of the host's first part";
+        return "has a * in the wrong place: it may only stand for the whole first part of the host";
     }
     return NULL;
 }

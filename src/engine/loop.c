@@ -204,7 +204,7 @@ void tc_loop_run(tc_loop_t *loop, void *context)
 
         loop->now_us = tc_clock_monotonic_us();
         if (rv != APR_SUCCESS) {
-            tc_log(TC_LOG_ERR, rv, "TC0001: poll failed");
+            tc_log(TC_LOG_ERR, rv, "TC0001: the event loop cannot wait for its sockets; it tries again");
         }
         run_once(&loop->again);
         tc_poller_dispatch(loop->poller);
