@@ -1,4 +1,4 @@
-/* Sets of keys as JSON: RFC 7517, with the parameters of RFC 7518, 6. See jwt_key.h. */
+/* Reads sets of keys in JSON: RFC 7517, with the parameters of RFC 7518, 6. See jwt_key.h. */
 #include "token/jwt_key.h"
 
 #include "codec/base64url.h"
@@ -62,7 +62,7 @@ static EVP_PKEY *read_rsa(json_object *jwk)
     return pkey;
 }
 
-/* RFC 7518, 6.2.1: both coordinates as long as the field; behind a 4 they are a point (SEC 1, 2.3.3). */
+/* RFC 7518, 6.2.1: each coordinate is as long as the field. A 4 and both coordinates make a point (SEC 1, 2.3.3). */
 static EVP_PKEY *read_ec(json_object *jwk, const char *curve, size_t field_bytes)
 {
     tc_buf_t point = TC_BUF_INIT;
@@ -91,7 +91,7 @@ typedef struct {
 
 static const curve_t curves[] = {{"P-256", "ES256", 32}, {"P-384", "ES384", 48}, {"P-521", "ES512", 66}};
 
-/* NULL when it is no key on a curve that is known. */
+/* The curve of an EC key; NULL when the key is not an EC key or its curve is not supported. */
 static const curve_t *curve_of(json_object *jwk)
 {
     size_t i;
@@ -104,7 +104,7 @@ static const curve_t *curve_of(json_object *jwk)
     return NULL;
 }
 
-/* What a key is for, where it does not say: its curve tells, and RSA is RS256 almost everywhere. */
+/* The algorithm of a key without an alg: an EC key's curve decides; for RSA it is RS256, the most common one. */
 static const char *guess_alg(json_object *jwk)
 {
     const curve_t *curve = curve_of(jwk);
@@ -140,7 +140,7 @@ static const char *read_secret(json_object *jwk, const tc_jwt_alg_t *alg, const 
                                tc_jwt_key_t **key, apr_pool_t *pool)
 {
     tc_buf_t secret = TC_BUF_INIT;
-    const char *wrong = "k is no base64url";
+    const char *wrong = "its k is not base64url";
 
     if (get_bytes(jwk, "k", &secret)) {
         wrong = tc_jwt_key_read(alg, kid, (char *)secret.data, secret.len, key, pool);
@@ -149,7 +149,7 @@ static const char *read_secret(json_object *jwk, const tc_jwt_alg_t *alg, const 
     return wrong;
 }
 
-/* RFC 7517, 4: kty and alg must agree. */
+/* RFC 7517, 4: kty and alg must agree. Returns NULL, or what is wrong with the key. */
 static const char *read_key(json_object *jwk, const tc_jwt_alg_t *alg, const char *kid,
                             tc_jwt_key_t **key, apr_pool_t *pool)
 {
@@ -158,7 +158,7 @@ static const char *read_key(json_object *jwk, const tc_jwt_alg_t *alg, const cha
 
     if (alg->family == TC_JWT_HMAC) {
         return tc_json_is_text(jwk, "kty", "oct") ? read_secret(jwk, alg, kid, key, pool)
-                                                  : "alg wants a key of kty oct";
+                                                  : "its alg needs a key with kty oct";
     }
     if (tc_json_is_text(jwk, "kty", "RSA")) {
         pkey = read_rsa(jwk);
@@ -168,12 +168,12 @@ static const char *read_key(json_object *jwk, const tc_jwt_alg_t *alg, const cha
     }
     ERR_clear_error();
     return pkey ? tc_jwt_key_of_pkey(alg, kid, pkey, key, pool)
-                : "its numbers (n and e, or crv, x and y) are no public key";
+                : "its numbers (n and e, or crv, x and y) do not form a public key";
 }
 
 /* ---- the set ---- */
 
-/* Adds a key to the list at *end, or its name to *left_out; what is wrong with it. */
+/* Adds a key to the list at *end, or its kid to *left_out. Returns NULL, or what is wrong with the key. */
 static const char *add_key(json_object *jwk, tc_jwt_key_t ***end, const char **left_out,
                            apr_pool_t *pool)
 {
@@ -181,13 +181,13 @@ static const char *add_key(json_object *jwk, tc_jwt_key_t ***end, const char **l
     const tc_jwt_alg_t *alg;
 
     if (!json_object_is_type(jwk, json_type_object) || tc_json_get_text(jwk, "kty") == NULL) {
-        return "a key is no object with a kty";
+        return "an element of \"keys\" is not an object with a kty";
     }
     kid = tc_json_get_text(jwk, "kid") ? apr_pstrdup(pool, tc_json_get_text(jwk, "kid")) : NULL;
     name = tc_json_get_text(jwk, "alg") ? tc_json_get_text(jwk, "alg") : guess_alg(jwk);
     alg = name ? tc_jwt_alg_find(name) : NULL;
     if (name == NULL && tc_json_is_text(jwk, "kty", "oct")) {
-        return "a key of kty oct has no alg";
+        return "a key with kty oct has no alg; add one, for example \"alg\": \"HS256\"";
     }
     if (alg == NULL || !is_for_verifying(jwk)) {
         *left_out = apr_pstrcat(pool, *left_out, **left_out ? ", " : "", kid ? kid : "one without a kid",
@@ -206,7 +206,7 @@ const char *tc_jwt_key_read_set(const char *text, size_t len, tc_jwt_key_t **key
                                 const char **left_out, apr_pool_t *pool)
 {
     json_object *set = NULL, *list;
-    const char *wrong = "it is no JSON object with an array \"keys\"";
+    const char *wrong = "the file is not a JSON object with an array \"keys\"";
     tc_jwt_key_t **end = keys;
     size_t i;
 
@@ -215,12 +215,12 @@ const char *tc_jwt_key_read_set(const char *text, size_t len, tc_jwt_key_t **key
     if (tc_json_parse_object(text, len, JSON_DEPTH, &set) == TC_JSON_OK
         && json_object_object_get_ex(set, "keys", &list)
         && json_object_is_type(list, json_type_array)) {
-        wrong = json_object_array_length(list) > KEYS_MAX ? "it has more than 100 keys" : NULL;
+        wrong = json_object_array_length(list) > KEYS_MAX ? "the file has more than 100 keys" : NULL;
         for (i = 0; wrong == NULL && i < json_object_array_length(list); i++) {
             wrong = add_key(json_object_array_get_idx(list, i), &end, left_out, pool);
         }
         if (wrong == NULL && *keys == NULL) {
-            wrong = "it has no key that tokens can be checked with";
+            wrong = "the file has no key that can verify a token";
         }
     }
     tc_json_free(set);

@@ -1,4 +1,4 @@
-/* JSON Web Tokens. RFC 7515 and 7519. See jwt.h. */
+/* Verifies JSON Web Tokens: RFC 7515 and 7519. See jwt.h. */
 #include "token/jwt.h"
 
 #include "base/limits.h"
@@ -13,16 +13,16 @@
 #include <strings.h>
 
 #define JSON_DEPTH 8   /* of a header or of claims */
-#define IAT_AHEAD_S 60 /* what the issuer's clock may be ahead by, beside the leeway, before it matters */
+#define IAT_AHEAD_S 60 /* how far in the future an iat may be, in addition to the leeway */
 
-/* A token's parts, as they stand in it. */
+/* A token's parts, as pointers into its text. */
 typedef struct {
-    const char *text;    /* all of it, with a NUL behind */
-    const char *claims;  /* behind the first dot */
+    const char *text;    /* the whole token, NUL-terminated */
+    const char *claims;  /* after the first dot */
     const char *signature;
 } parts_t;
 
-/* header.claims.signature; false for any other shape. */
+/* Splits header.claims.signature; false for any other shape. */
 static bool split(const char *text, parts_t *parts)
 {
     const char *first = strchr(text, '.'), *second = first ? strchr(first + 1, '.') : NULL;
@@ -34,7 +34,7 @@ static bool split(const char *text, parts_t *parts)
     return true;
 }
 
-/* One of the token's two JSON objects; NULL when it is none. */
+/* Parses one of the token's two JSON objects; NULL when the part is not a JSON object in base64url. */
 static json_object *parse_part(const char *part, size_t len)
 {
     json_object *object = NULL;
@@ -48,7 +48,7 @@ static json_object *parse_part(const char *part, size_t len)
     return object;
 }
 
-/* Seconds of a NumericDate (RFC 7519, 2): a number that may have a fraction. False when it is none. */
+/* Reads a NumericDate (RFC 7519, 2), a number that may have a fraction. False when the claim is no number. */
 static bool get_date(json_object *claims, const char *name, int64_t *seconds)
 {
     json_object *value;
@@ -62,19 +62,19 @@ static bool get_date(json_object *claims, const char *name, int64_t *seconds)
     return true;
 }
 
-/* A date that need not be there. False when it is there and is none. */
+/* The same for an optional claim. False when the claim is there and is no number. */
 static bool get_optional_date(json_object *claims, const char *name, int64_t *seconds)
 {
     return !json_object_object_get_ex(claims, name, NULL) || get_date(claims, name, seconds);
 }
 
-/* By more than what clocks may differ by? `now_s` is not negative. */
+/* True when `at_s` is more than `patience_s` after now. `now_s` is not negative, so nothing overflows. */
 static bool is_ahead(int64_t at_s, int64_t now_s, int64_t patience_s)
 {
     return at_s > now_s && at_s - now_s > patience_s;
 }
 
-/* RFC 7519, 4.1.4 to 4.1.6. */
+/* exp, nbf and iat: RFC 7519, 4.1.4 to 4.1.6. */
 static const char *check_times(json_object *claims, const tc_jwt_rules_t *rules, int64_t now_s,
                                int64_t *expires_s)
 {
@@ -173,7 +173,7 @@ static const EVP_MD *hash_of(const tc_jwt_alg_t *alg)
     return alg->hash_bits == 256 ? EVP_sha256() : alg->hash_bits == 384 ? EVP_sha384() : EVP_sha512();
 }
 
-/* RSASSA-PSS (RFC 7518, 3.5), of which libjwt 1.10 knows nothing: the salt is as long as the hash. */
+/* RSASSA-PSS (RFC 7518, 3.5), which libjwt 1.10 does not support. The salt is as long as the hash. */
 static bool pss_verifies(const parts_t *parts, const tc_jwt_key_t *key)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -201,13 +201,13 @@ static bool verifies(const parts_t *parts, const tc_jwt_key_t *key)
                 && (key->alg->family == TC_JWT_PSS ? pss_verifies(parts, key)
                                                    : tc_jwt_lib_verifies(parts->text, key));
 
-    ERR_clear_error(); /* the thread's queue is httpd's */
+    ERR_clear_error(); /* the thread's error queue belongs to httpd */
     return good;
 }
 
 /* ---- header ---- */
 
-/* A key in the token itself, or an address of one, is the signer's word for himself; the rest is no JWS. */
+/* Anybody can sign a token that brings its own key or the key's address. enc and zip belong to a JWE (RFC 7516). */
 static bool brings_its_own_key(json_object *header)
 {
     static const char *const names[] = {"jwk", "jku", "x5u", "x5c", "enc", "zip"};
@@ -221,7 +221,7 @@ static bool brings_its_own_key(json_object *header)
     return false;
 }
 
-/* RFC 7519, 5.1. libjwt takes no other, so that tokens of RFC 9068 (at+jwt) are refused here, not there. */
+/* RFC 7519, 5.1: JWT, or no typ. libjwt accepts no other type, so tokens of RFC 9068 (at+jwt) are refused here. */
 static bool has_good_type(json_object *header)
 {
     const char *type = tc_json_get_text(header, "typ");
@@ -237,7 +237,7 @@ static const char *check_header(json_object *header)
     if (header == NULL) {
         return "broken header";
     }
-    /* RFC 7515, 4.1.11: whoever understands no extension must refuse one that is critical. */
+    /* RFC 7515, 4.1.11: we support no extension, so we must refuse every critical one. */
     if (json_object_object_get_ex(header, "crit", NULL)) {
         return "critical extension";
     }
@@ -247,7 +247,7 @@ static const char *check_header(json_object *header)
     return has_good_type(header) ? NULL : "wrong type";
 }
 
-/* A token that names a key is for that one, and for those without a name. */
+/* A token with a kid fits the key of that name and keys without a name. Without a kid it fits every key. */
 static bool is_for_key(json_object *header, const tc_jwt_key_t *key)
 {
     return tc_json_is_text(header, "alg", key->alg->name)
@@ -258,7 +258,7 @@ static bool is_for_key(json_object *header, const tc_jwt_key_t *key)
 static const char *check_signature(json_object *header, const parts_t *parts,
                                    const tc_jwt_key_t *keys)
 {
-    const char *why = "no key of its algorithm and name";
+    const char *why = "no key has its algorithm and kid";
 
     for (; keys != NULL; keys = keys->next) {
         if (is_for_key(header, keys)) {

@@ -1,6 +1,7 @@
 /*
- * JSON Web Tokens (RFC 7519) over libjwt, and over OpenSSL where libjwt knows no way: is this one ours, in
- * force, and for whom. The algorithm is the key's, never the token's. Any thread; keeps nothing.
+ * Verifies JSON Web Tokens (RFC 7519): is the token signed with a key of the site, is it in force, and which user
+ * is it for? libjwt checks the signatures, but for RSASSA-PSS, which OpenSSL checks. The key determines the
+ * algorithm, never the token. Any thread; keeps no state.
  */
 #ifndef TC_TOKEN_JWT_H
 #define TC_TOKEN_JWT_H
@@ -9,23 +10,23 @@
 
 #include <stdint.h>
 
-/* What a site takes. const after start-up. */
+/* Which tokens a site accepts; const after start-up. */
 typedef struct {
     const tc_jwt_key_t *keys;
     const char *user_claim;
-    const char *audience;    /* one of the token's aud; NULL: whichever */
-    const char *issuer;      /* the token's iss; NULL: whichever */
-    int64_t leeway_s;        /* what the clocks of issuer and httpd may differ by */
+    const char *audience;    /* must be one of the token's aud; NULL: any */
+    const char *issuer;      /* must be the token's iss; NULL: any */
+    int64_t leeway_s;        /* by which the clocks of issuer and httpd may differ */
 } tc_jwt_rules_t;
 
 typedef struct {
-    const char *user_id; /* in the pool: the claim, a number in decimal */
-    int64_t expires_s;   /* seconds since 1970: from then on the token counts as expired, leeway included */
+    const char *user_id; /* on the pool: the claim's text, or its whole number in decimal */
+    int64_t expires_s;   /* seconds since 1970, the leeway included: from then on the token is expired */
 } tc_jwt_identity_t;
 
 /*
- * Verifies `token` at `now_s`. NULL when it is good and *out is filled; else why not, a literal fit
- * for a log, never for the client.
+ * Verifies `token` (`len` bytes, no NUL needed) at `now_s`, seconds since 1970. Returns NULL and fills *out, whose
+ * strings are on `pool`. Otherwise returns why the token is refused: a literal for the log, never for the client.
  */
 const char *tc_jwt_verify(const char *token, size_t len, const tc_jwt_rules_t *rules, int64_t now_s,
                           tc_jwt_identity_t *out, apr_pool_t *pool);

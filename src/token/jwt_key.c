@@ -1,4 +1,4 @@
-/* Keys of tokens. See jwt_key.h; sets of keys are read in jwk.c. */
+/* Reads the keys of tokens. See jwt_key.h; jwk.c reads sets of keys. */
 #include "token/jwt_key.h"
 
 #include <apr_strings.h>
@@ -74,8 +74,8 @@ static const char *check_curve(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
 
     if (EVP_PKEY_get_group_name(pkey, name, sizeof(name), &len) != 1
         || OBJ_txt2nid(name) != alg->curve_nid) {
-        return "the key's curve is not the algorithm's: ES256 goes with P-256, ES384 with P-384, "
-               "ES512 with P-521";
+        return "the key is on another curve than the algorithm needs: ES256 needs P-256, ES384 needs P-384, "
+               "ES512 needs P-521";
     }
     return NULL;
 }
@@ -86,15 +86,15 @@ static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
 
     if (alg->family == TC_JWT_EC) {
         return type == EVP_PKEY_EC ? check_curve(alg, pkey)
-                                   : "the algorithm wants a key on an elliptic curve";
+                                   : "the algorithm needs a key on an elliptic curve";
     }
     if (type != EVP_PKEY_RSA && !(alg->family == TC_JWT_PSS && type == EVP_PKEY_RSA_PSS)) {
-        return "the algorithm wants an RSA key";
+        return "the algorithm needs an RSA key";
     }
-    return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits" : NULL;
+    return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits; use a longer one" : NULL;
 }
 
-/* libjwt before 3 wants PEM; and what it gets is what was read here, whatever else the file holds. */
+/* libjwt before 3 takes PEM. It gets the key that was read here, not the file, which may hold more. */
 static const char *write_pem(const tc_jwt_alg_t *alg, const char *kid, EVP_PKEY *pkey,
                              tc_jwt_key_t **key, apr_pool_t *pool)
 {
@@ -104,7 +104,7 @@ static const char *write_pem(const tc_jwt_alg_t *alg, const char *kid, EVP_PKEY 
 
     if (out == NULL || PEM_write_bio_PUBKEY(out, pkey) != 1) {
         BIO_free(out);
-        return "OpenSSL cannot write the key down";
+        return "OpenSSL cannot write the key as PEM";
     }
     len = BIO_get_mem_data(out, &text);
     *key = make_key(alg, kid, text, (size_t)len, pool);
@@ -129,7 +129,7 @@ const char *tc_jwt_key_of_pkey(const tc_jwt_alg_t *alg, const char *kid, EVP_PKE
     return NULL;
 }
 
-/* NULL when it is neither a public key nor a certificate. */
+/* NULL when the bytes are neither a public key nor a certificate. */
 static EVP_PKEY *read_pem(const char *bytes, size_t len)
 {
     BIO *in = BIO_new_mem_buf(bytes, (int)len);
@@ -154,13 +154,14 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
 
     if (alg->family == TC_JWT_HMAC) {
         if (len >= 11 && memcmp(bytes, "-----BEGIN ", 11) == 0) {
-            return "the file holds PEM, which is no secret; write the algorithm of the key, as in RS256";
+            return "the file holds a key in PEM, not a secret; use TripChatJWTKey with the key's algorithm, "
+                   "for example RS256";
         }
         *key = make_key(alg, kid, bytes, len, pool);
         return NULL;
     }
     pkey = read_pem(bytes, len);
     return pkey ? tc_jwt_key_of_pkey(alg, kid, pkey, key, pool)
-                : "the file holds no public key or certificate in PEM; openssl pkey -pubout makes one of a "
-                  "private key";
+                : "the file holds no public key or certificate in PEM; openssl pkey -pubout makes a public key "
+                  "of a private one";
 }

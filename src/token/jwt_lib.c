@@ -2,8 +2,8 @@
  * The signatures of tokens, over libjwt 1 and 2 or over libjwt 3. See jwt_lib.h.
  *
  * libjwt 1 verifies nothing when the header says "none" or the key is NULL, and takes any key for any algorithm.
- * So the caller binds the algorithm to the key before libjwt is asked, and what libjwt found is looked at again
- * after.
+ * So the caller binds the algorithm to the key before it asks libjwt. Afterwards the algorithm that libjwt found is
+ * compared with the key's once more.
  */
 #include "token/jwt_lib.h"
 
@@ -19,7 +19,7 @@ static bool is_algorithm(jwt_alg_t found, const tc_jwt_key_t *key)
     return name != NULL && strcmp(name, key->alg->name) == 0;
 }
 
-#ifndef jwt_checker_auto_t /* libjwt has no macro with its version; this one came with 3.0 */
+#ifndef jwt_checker_auto_t /* libjwt has no version macro; this macro came with 3.0 */
 
 bool tc_jwt_lib_verifies(const char *token, const tc_jwt_key_t *key)
 {
@@ -57,7 +57,7 @@ static void append_bytes(tc_buf_t *jwk, const char *name, const unsigned char *b
     tc_buf_append_str(jwk, "\"");
 }
 
-/* Appends a number of the key, of `len` bytes; 0: as many as it has. */
+/* Appends a number of the key in `len` bytes (0: as many as the number has). False when OpenSSL does not give it. */
 static bool append_number(tc_buf_t *jwk, const char *name, EVP_PKEY *pkey, const char *param, int len)
 {
     tc_buf_t bytes = TC_BUF_INIT;
@@ -77,8 +77,8 @@ static bool append_number(tc_buf_t *jwk, const char *name, EVP_PKEY *pkey, const
 }
 
 /*
- * libjwt 3 refuses a secret that is shorter than its hash. The administrator was warned of one (jwt_key.h); with
- * zeros behind, it gives the same HMAC (RFC 2104, 2).
+ * libjwt 3 refuses a secret that is shorter than its hash. The administrator was warned of such a secret (jwt_key.h).
+ * With zeros appended, the secret gives the same HMAC (RFC 2104, 2).
  */
 static void append_secret(tc_buf_t *jwk, const tc_jwt_key_t *key)
 {
@@ -94,7 +94,7 @@ static void append_secret(tc_buf_t *jwk, const tc_jwt_key_t *key)
     tc_buf_free(&secret);
 }
 
-/* The key as a JWK (RFC 7517), the only form that libjwt 3 takes; false when OpenSSL does not tell it. */
+/* Writes the key as a JWK (RFC 7517), the only form that libjwt 3 takes. False when OpenSSL does not give a number. */
 static bool write_jwk(tc_buf_t *jwk, const tc_jwt_key_t *key)
 {
     int field_bytes = (key->alg->hash_bits == 512 ? 521 + 7 : key->alg->hash_bits) / 8;
@@ -128,7 +128,7 @@ static int note_algorithm(jwt_t *jwt, jwt_config_t *config)
     return 0;
 }
 
-/* The claims, and what is in force when, are the caller's to judge. */
+/* Checks the signature alone: the caller judges the claims. A leeway of -1 turns off libjwt's check of a time. */
 static bool check(jwt_checker_t *checker, const jwk_item_t *item, const char *token, const tc_jwt_key_t *key)
 {
     jwt_alg_t found = JWT_ALG_NONE;
@@ -141,7 +141,7 @@ static bool check(jwt_checker_t *checker, const jwk_item_t *item, const char *to
            && is_algorithm(found, key);
 }
 
-/* A checker keeps what it found, so each token gets one of its own. */
+/* A checker keeps its result, so each token gets a checker of its own. */
 bool tc_jwt_lib_verifies(const char *token, const tc_jwt_key_t *key)
 {
     tc_buf_t jwk = TC_BUF_INIT;

@@ -1,4 +1,4 @@
-/* How long a connection may stay. See lease.h. */
+/* The lease of a connection. See lease.h. */
 #include "token/lease.h"
 
 #include "base/clock.h"
@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-#define FOR_HISTORY_US (100 * TC_US_PER_MS) /* which comes first, before any warning */
-#define REFUSALS_A_SECOND 20 /* that are logged */
+#define FOR_HISTORY_US (100 * TC_US_PER_MS) /* until the next look: a warning is not sent before the history */
+#define REFUSALS_A_SECOND 20 /* logged */
 #define FAR_S (INT64_C(10) * 365 * 86400)
 
 int64_t tc_lease_expiry_us(int64_t expires_s)
@@ -23,7 +23,7 @@ int64_t tc_lease_expiry_us(int64_t expires_s)
     return tc_clock_monotonic_us() + expires_s * TC_US_PER_S - wall_us;
 }
 
-/* INT64_MAX: never. */
+/* When the lease ends; INT64_MAX: never. */
 static int64_t expire_at_us(const tc_lease_t *lease)
 {
     return lease->expires_us ? lease->expires_us : INT64_MAX;
@@ -45,7 +45,7 @@ int64_t tc_lease_deadline_us(const tc_lease_t *lease, const tc_member_t *member,
     return warn_us < end_us ? warn_us : end_us;
 }
 
-/* Whole seconds, rounded up: who has some time left is not told that he has none. */
+/* Whole seconds, rounded up: a user who has some time left is not told 0. */
 static int64_t seconds_left(const tc_lease_t *lease, int64_t now_us)
 {
     if (lease->expires_us == 0) {
@@ -70,7 +70,7 @@ void tc_lease_check(tc_lease_t *lease, tc_member_t *member, int64_t warning_us, 
     tc_speak_text(member, &buf, true);
 }
 
-/* NULL, or why the token does not prolong the lease. */
+/* Renews the lease. NULL, or why the token is refused. */
 static const char *renew(tc_lease_t *lease, const tc_member_t *member, const char *token, size_t len,
                          apr_pool_t *scratch)
 {
@@ -80,7 +80,7 @@ static const char *renew(tc_lease_t *lease, const tc_member_t *member, const cha
                                     &identity, scratch);
 
     if (why == NULL && strcmp(identity.user_id, subject) != 0) {
-        why = "of another user";
+        why = "it belongs to another user";
     }
     if (why == NULL) {
         lease->expires_us = tc_lease_expiry_us(identity.expires_s);
