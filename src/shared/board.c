@@ -1,4 +1,4 @@
-/* All children's counts. See board.h. */
+/* The counts of all children. See board.h. */
 #include "shared/board.h"
 
 #include "shared/seat.h"
@@ -8,17 +8,17 @@
 #define NAME_BYTES 128
 #define OTHER "other"
 
-/* A seat's word: whose it is, and whether its gauges are that one's. 0: nobody ever sat here. */
+/* A seat's word: the owner's pid (0: free), and two flags. A word of 0: the seat was never taken. */
 #define PID_MASK UINT64_C(0xffffffff)
-#define SEATED (UINT64_C(1) << 32) /* its gauges were zeroed */
-#define TAKEN (UINT64_C(1) << 33)
+#define SEATED (UINT64_C(1) << 32) /* the gauges were zeroed, so they are the owner's */
+#define TAKEN (UINT64_C(1) << 33)  /* now or earlier: the counters are summed */
 
 struct tc_board_t {
     uint64_t layout;
     unsigned seats;
-    atomic_uint sites; /* names that are there, one of slot 1 and so on; not TC_METRICS_OTHER */
+    atomic_uint sites; /* names in use, from slot 1 on; without TC_METRICS_OTHER */
     atomic_bool has_other;
-    char names[TC_METRICS_SLOTS][NAME_BYTES]; /* written once */
+    char names[TC_METRICS_SLOTS][NAME_BYTES]; /* each is written once */
     _Atomic uint64_t words[];
 };
 
@@ -71,7 +71,7 @@ unsigned tc_board_slot(tc_board_t *board, const char *site)
         atomic_store(&board->has_other, true);
         return TC_METRICS_OTHER;
     }
-    strncpy(board->names[slot], site, NAME_BYTES - 1); /* a zero stands behind it */
+    strncpy(board->names[slot], site, NAME_BYTES - 1); /* the last byte stays 0 */
     atomic_store(&board->sites, slot);
     return slot;
 }

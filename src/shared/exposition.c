@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What is written: one metric at a time, of one slot after the other. */
+/* The page under construction: one metric at a time, and for it slot after slot. */
 typedef struct {
     tc_buf_t *buf;
     const tc_metric_t *metric;
-    const char *site;     /* NULL: the metric is all sites' */
+    const char *site;     /* NULL: the metric is not counted by site */
     const uint64_t *sums; /* of the slot */
-    bool headed;          /* HELP and TYPE are there */
+    bool headed;          /* HELP and TYPE are written */
 } page_t;
 
 static void append_escaped(tc_buf_t *buf, const char *text)
@@ -91,7 +91,7 @@ static void head(page_t *page)
     TC_BUF_LIT(page->buf, "\n");
 }
 
-/* A series' name and labels, of which `bound` (NULL: none) is the last, and the space before its value. */
+/* Writes a series' name, its labels, then the label le with `bound` (NULL: none), and the space before the value. */
 static void begin_sample(page_t *page, const char *suffix, unsigned one, unsigned other, const char *bound)
 {
     const tc_label_t *const *labels = page->metric->labels;

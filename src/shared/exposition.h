@@ -1,6 +1,6 @@
 /*
- * A board as a page for Prometheus: its text format 0.0.4
- * (https://prometheus.io/docs/instrumenting/exposition_formats/). Pure.
+ * Writes a board as a page for Prometheus, in its text format 0.0.4
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/). Any thread; no I/O.
  */
 #ifndef TC_SHARED_EXPOSITION_H
 #define TC_SHARED_EXPOSITION_H
@@ -11,8 +11,8 @@
 #define TC_EXPOSITION_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /*
- * Appends all metrics of a board. Of a counter with two labels what never happened is left out; what else may happen
- * stands there as 0.
+ * Appends all metrics of a board. A series with the value 0 is left out when it is a counter with two labels or shows a
+ * largest or longest value; other series are written even at 0. `version` is the module's.
  */
 void tc_exposition_write(tc_buf_t *buf, const tc_board_t *board, const char *version);
 

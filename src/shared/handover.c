@@ -1,4 +1,4 @@
-/* The coming and going of children. See handover.h. */
+/* What children know of each other. See handover.h. */
 #include "shared/handover.h"
 
 #include "shared/seat.h"

@@ -1,4 +1,4 @@
-/* How often whoever does what. See meter.h. */
+/* Token buckets that children share. See meter.h. */
 #include "shared/meter.h"
 
 #include <stdatomic.h>
@@ -7,7 +7,7 @@
 #define GROUPS 16384u /* a power of 2 */
 #define GROUP 8       /* places that a key may have */
 
-/* A bucket that is full again is as good as none: its place is free. */
+/* A full bucket holds no information, so its place is free. */
 typedef struct {
     _Atomic uint64_t key;
     _Atomic tc_bucket_t bucket;
@@ -24,7 +24,7 @@ uint64_t tc_meter_key(const tc_shared_meter_t *meter, const tc_site_t *site, int
     size_t len = strlen(name), head = sizeof(site->index) + 1;
     uint64_t key;
 
-    if (len > sizeof(text) - head) { /* hash a long one first */
+    if (len > sizeof(text) - head) { /* a long name is hashed first */
         key = apr_siphash24(name, len, meter->secret);
         len = sizeof(key);
         name = (const char *)&key;
@@ -55,7 +55,7 @@ static place_t *find_place(const tc_shared_meter_t *meter, uint64_t key)
     return NULL;
 }
 
-/* The key's place; without one a free one, which it takes, or NULL. */
+/* The key's place. If the key has none, it takes a free one; NULL when no place is free. */
 static place_t *claim_place(const tc_shared_meter_t *meter, uint64_t key, int64_t now_us)
 {
     place_t *place = find_place(meter, key), *group = group_of(meter, key);

@@ -1,4 +1,4 @@
-/* Who has how many connections. See tally.h. */
+/* Counts connections by user and address. See tally.h. */
 #include "shared/tally.h"
 
 #include "shared/seat.h"
@@ -9,7 +9,7 @@
 #define COUNT_BITS 24
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
 
-/* Tag and count in one word, so that both change at once. A count of 0: the place is free. */
+/* The key's tag and its count in one word, so that both change at once. A count of 0: the place is free. */
 typedef _Atomic uint64_t place_t;
 
 typedef struct {
@@ -91,7 +91,7 @@ static bool is_of(uint64_t word, uint64_t key)
     return (word & COUNT_MASK) != 0 && tag_of(word) == tag_of(key);
 }
 
-/* Adds to a place that has the key, or takes a free one. */
+/* Adds to the key's place, or takes a free place. False when no place is free. */
 static bool count_up(place_t *group, uint64_t key)
 {
     int i;

@@ -1,7 +1,7 @@
 /*
- * How many connections whoever has, over all children of this httpd: counts by key in memory that they share.
- * Each child has a seat with counts of its own there, so that what one held that died is not counted for ever.
- * Any thread, any process, without locks: a child may be ended wherever it is.
+ * How many connections a user or an address has, over all children of this httpd: counts by key (tc_meter_key()) in
+ * memory that the children share. Each child counts in a seat of its own: when the child dies, its counts go with it.
+ * Any thread, any process, without locks: a child may be ended anywhere.
  */
 #ifndef TC_SHARED_TALLY_H
 #define TC_SHARED_TALLY_H
@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 typedef struct {
-    unsigned seats;        /* children at a time, those of the generation before among them */
+    unsigned seats;        /* children at a time, with those of the generation before */
     unsigned groups;       /* of a seat; a power of 2 */
     unsigned char *memory; /* shared */
 } tc_tally_t;
@@ -24,28 +24,28 @@ typedef struct {
     unsigned seat;
 } tc_tally_seat_t;
 
-/* A tally for so many children with so many keys each; sets the fields but for the memory. */
+/* Plans a tally for `children` at a time with `keys` each. Sets all fields but `memory`. Before the first fork. */
 void tc_tally_plan(tc_tally_t *tally, unsigned children, unsigned keys);
 
-/* Bytes of zeroed memory that it needs. */
+/* The bytes of zeroed memory that the tally needs. */
 size_t tc_tally_size(const tc_tally_t *tally);
 
-/* Takes a free seat, or that of a child that is no more. False when there is none. */
+/* Takes a free seat, or the seat of a child that has ended, with all counts at 0. False when no seat is free. */
 bool tc_tally_sit(const tc_tally_t *tally, pid_t pid, tc_tally_seat_t *seat);
 void tc_tally_leave(const tc_tally_seat_t *seat);
 
-/* Frees the seat of a child that is gone, if it has left one behind. */
+/* Frees the seat of a child that has ended, if it still has one. */
 void tc_tally_clear(const tc_tally_t *tally, pid_t pid);
 
 /*
- * Counts one more for a key (not 0) unless all children together have `max` of them, or takes one back. A key that
- * finds no place is not counted: false alone means that there are as many as allowed. *counted says whether
- * tc_tally_remove() must follow.
+ * tc_tally_add() counts one more for a key (not 0). It returns false when all children together already have `max`.
+ * A key that finds no free place is let through without being counted. *counted says whether tc_tally_remove(), which
+ * takes one back, must follow.
  */
 bool tc_tally_add(const tc_tally_seat_t *seat, uint64_t key, unsigned max, bool *counted);
 void tc_tally_remove(const tc_tally_seat_t *seat, uint64_t key);
 
-/* All children's count of a key. */
+/* The count of a key over all children. */
 unsigned tc_tally_sum(const tc_tally_t *tally, uint64_t key);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a connection has done. See usage.h. */
+/* Writes the line of the connection log. See usage.h. */
 #include "shared/usage.h"
 
 #include "base/clock.h"
@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* What is no visible ASCII character, and what a reader of the log takes for an end, as %XX (RFC 3986, 2.1). */
+/* Writes bytes that are not visible ASCII, or that have a meaning in the line, as %XX (RFC 3986, 2.1). */
 static void append_word(tc_buf_t *line, const char *word)
 {
     const char *at;
