@@ -7,8 +7,8 @@
 #include <apr_strings.h>
 
 /*
- * The site's access query for many users in one statement: the room's last_seq, then a 1 or a 0 for each.
- * `count` is a power of two, so that a connection gets to know few of them.
+ * The site's access query for `count` users in one statement. It returns the room's last_seq, then 1 or 0 for each
+ * user. `count` is a power of two, so that a connection prepares few different statements.
  */
 static const char *combined_statement(const tc_sql_query_t *query, int count, apr_pool_t *pool)
 {
@@ -36,7 +36,7 @@ static int power_of_two_from(int count)
     return power;
 }
 
-/* Where the site's query cannot stand in another one (it ends in a semicolon, it writes), this fails. */
+/* Fails when the site's query cannot stand inside another one, because it ends in a semicolon or writes. */
 static apr_status_t ask_combined(tc_work_t *work, tc_job_t *job, const char *room, const char *trip,
                                  const char **why)
 {
@@ -80,7 +80,7 @@ static apr_status_t ask_singly(tc_work_t *work, tc_job_t *job)
     return rv;
 }
 
-/* A database on this machine is asked for one after the other: there is no journey to save. */
+/* A database in this process (SQLite) is asked once for each user: there is no round trip to save. */
 static apr_status_t ask(tc_work_t *work, tc_job_t *job)
 {
     char room[TC_UUID_CHARS + 1], trip[TC_UUID_CHARS + 1];
@@ -103,8 +103,8 @@ static apr_status_t ask(tc_work_t *work, tc_job_t *job)
     }
     rv = ask_singly(work, job);
     if (rv == APR_SUCCESS && !atomic_exchange(&work->store->asks_singly, true)) {
-        tc_log(TC_LOG_INFO, 0, "TC0014: the access query of %s cannot stand in another one and is run for each "
-               "user alone: %s", work->store->store.site->name, why);
+        tc_log(TC_LOG_INFO, 0, "TC0014: TripChatAccessQuery of %s cannot run inside EXISTS (...), so it runs once "
+               "for each user: %s", work->store->store.site->name, why);
     }
     return rv;
 }

@@ -1,6 +1,6 @@
 /*
- * Group commit: one try to store a batch. Rooms are locked in the order of their ids, so that two writers never wait
- * for each other in a circle; a seq is taken only by what is stored, so that a room has no holes. See batch.h.
+ * Group commit: one try to store a batch. Rooms are locked in the order of their ids, so that two writers never
+ * deadlock. Only what is stored takes a seq, so the seqs of a room have no gaps. See batch.h.
  */
 #include "store/batch.h"
 
@@ -19,16 +19,16 @@ typedef struct {
     bool advanced;
 } batch_room_t;
 
-/* A job of the batch and what has been found out about it. */
+/* A job of the batch and what is known about it. */
 typedef struct {
     tc_job_t *job;
     const char *room_id;
     const char *target_id; /* the message replied to or edited, or NULL */
-    const char *sent_key;  /* room, sender and client_id of a POST that has one */
+    const char *sent_key;  /* room, sender and client_id of a POST with a client_id */
     tc_job_status_e status;
     tc_chat_error_e error;
-    bool repeated;         /* a POST that was stored before */
-    bool survived;         /* a POST of a commit that the database made and could not tell us of */
+    bool repeated;         /* a POST that was stored before under its client_id */
+    bool survived;         /* a POST that an earlier try in doubt has stored */
     tc_stored_t stored;    /* the event's content, when status is DONE */
 } batch_item_t;
 
@@ -38,7 +38,7 @@ typedef struct {
     batch_item_t *items;
     int count;
     bool in_doubt;       /* an earlier try may have been committed */
-    bool free_rooms;     /* leave out the rooms that somebody else has locked */
+    bool free_rooms;     /* leave out rooms that somebody else has locked */
     apr_hash_t *rooms;   /* id to batch_room_t */
     apr_hash_t *sent;    /* sent_key to tc_stored_t: stored before, or earlier in this batch */
     apr_hash_t *targets; /* id to tc_stored_t */
@@ -96,7 +96,7 @@ static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, i
 
 /* ---- rows in, rows out ---- */
 
-/* Runs a statement for all rows of a table, `found` (NULL: none) with what it gives. */
+/* Runs a statement for all rows of a table; calls `found` (NULL: nothing) with each row that comes back. */
 static apr_status_t run(batch_t *batch, const char *statement, const tc_sql_table_t *table,
                         tc_sql_found_fn *found)
 {
@@ -217,7 +217,7 @@ static void refuse(batch_item_t *item, tc_chat_error_e error)
     item->error = error;
 }
 
-/* The very message of a POST, which an earlier try has stored after all. */
+/* The message of a POST that an earlier try in doubt has stored; NULL: that try has not stored it. */
 static const tc_stored_t *find_survivor(batch_t *batch, const batch_item_t *item)
 {
     return batch->in_doubt ? apr_hash_get(batch->targets,
@@ -226,7 +226,7 @@ static const tc_stored_t *find_survivor(batch_t *batch, const batch_item_t *item
                            : NULL;
 }
 
-/* The target, when it is a message of the same room. */
+/* The target message; NULL when there is none in the same room. */
 static const tc_stored_t *target_of(batch_t *batch, const batch_item_t *item)
 {
     const tc_stored_t *target = apr_hash_get(batch->targets, item->target_id, APR_HASH_KEY_STRING);
@@ -356,7 +356,7 @@ static apr_status_t write_messages(batch_t *batch)
     return run(batch, batch->work->sql.dialect->insert, &table, NULL);
 }
 
-/* True when a later job of the batch edits the same message: the last one's content stays. */
+/* True when a later job of the batch edits the same message: only the content of the last edit is written. */
 static bool is_edited_again(const batch_t *batch, int i)
 {
     int later;
@@ -436,7 +436,7 @@ static apr_status_t make_events(batch_t *batch)
     return APR_SUCCESS;
 }
 
-/* Inside the transaction. Events are made before the commit: what cannot be shown is not stored. */
+/* Runs inside the transaction. Events are made before the commit: a message without an event is not stored. */
 static apr_status_t store(batch_t *batch)
 {
     apr_status_t rv = lock_rooms(batch);
@@ -488,7 +488,7 @@ static void drop_events(tc_job_t *const *jobs, int count)
     }
 }
 
-/* A statement failed. One that had to wait for a lock until it was told to give up may go through later. */
+/* Ends the try after a statement failed. A lock wait that timed out may succeed later, so it counts as BUSY. */
 static tc_try_e give_up(tc_work_t *work, int64_t since_us)
 {
     const tc_sql_dialect_t *dialect = work->sql.dialect;
@@ -523,6 +523,6 @@ tc_try_e tc_batch_try(tc_work_t *work, tc_job_t *const *jobs, int count, bool in
         return TC_TRY_DONE;
     }
     drop_events(jobs, count);
-    /* SQLite leaves a transaction open whose COMMIT failed; nothing could begin after it. */
+    /* If COMMIT fails, SQLite leaves the transaction open. It must be rolled back before the next one can begin. */
     return tc_sql_rollback(&work->sql) == APR_SUCCESS || !remote ? TC_TRY_BUSY : TC_TRY_IN_DOUBT;
 }

@@ -36,13 +36,13 @@ static bool is_write(const tc_job_t *job)
     return job->kind == TC_JOB_POST || job->kind == TC_JOB_EDIT;
 }
 
-/* Where a job's site is counted. */
+/* The metrics slot of a job's site. */
 static unsigned slot_of(const tc_job_t *job)
 {
     return job->store->site->metrics_slot;
 }
 
-/* Sends jobs back to the loop, or drops them with it gone: what was stored stays stored. */
+/* Sends jobs back to the loop. If the loop has ended, they are destroyed; what they stored stays stored. */
 static void give_back(db_thread_t *self, tc_mail_t *jobs, unsigned count)
 {
     tc_metrics_sub(slot_of((tc_job_t *)jobs), TC_M_DATABASE_JOBS, count);
@@ -58,7 +58,7 @@ static void give_back(db_thread_t *self, tc_mail_t *jobs, unsigned count)
     }
 }
 
-/* What a job of some kind took: writes are one, other kinds in the order of the label's values. Returns the time. */
+/* Records the time a job took. Both writes are one operation, the others follow the job kinds. Returns the time now. */
 static int64_t note_time(const tc_job_t *job, int64_t since_us)
 {
     unsigned operation = is_write(job) ? TC_L_OPERATION_WRITE : (unsigned)(job->kind - TC_JOB_EDIT);
@@ -85,10 +85,7 @@ static void work_on(tc_work_t *work, batch_t *writes, tc_job_t *const *reads, in
     }
 }
 
-/*
- * Runs jobs: writes first, then the reads, which so are the fresher. Where the database gives no connection
- * all of them are unavailable.
- */
+/* Runs jobs, first the writes, then the reads, which so see them. Without a connection all jobs become UNAVAILABLE. */
 static void run_batch(db_thread_t *self, tc_dbd_t *store, batch_t *batch)
 {
     tc_work_t work;
@@ -112,7 +109,7 @@ static void run_batch(db_thread_t *self, tc_dbd_t *store, batch_t *batch)
     }
 }
 
-/* Takes as many jobs out of the list as a batch holds, in order. */
+/* Takes at most as many jobs out of the list as a batch holds, in order. */
 static void take_batch(tc_mail_t **list, batch_t *batch)
 {
     for (batch->count = 0; *list != NULL && batch->count < TC_STORE_BATCH_JOBS; batch->count++) {

@@ -6,9 +6,9 @@
 #include "base/log.h"
 
 #define SHUT_US (500 * TC_US_PER_MS)
-#define STUCK_US (3 * TC_US_PER_S) /* longer than any lock holds up a statement */
+#define STUCK_US (3 * TC_US_PER_S) /* longer than any lock wait (sql_dialect.c) */
 #define STUCK_MANY_US (500 * TC_US_PER_MS)
-#define SETUP_DONE "tripchat setup" /* in a connection's table of prepared statements: no SQL */
+#define SETUP_DONE "tripchat setup" /* a key in a connection's table of prepared statements, not SQL */
 
 void tc_dbd_init(tc_dbd_t *store)
 {
@@ -30,7 +30,7 @@ static bool set_up(tc_sql_t *sql)
         int changed = 0;
         int error = apr_dbd_query(sql->driver, sql->handle, &changed, *statement);
 
-        if (error != 0 && error != 100) { /* SQLite's "here is a row", which a PRAGMA may answer */
+        if (error != 0 && error != 100) { /* SQLITE_ROW: some PRAGMAs return a row */
             tc_sql_log_error(sql, *statement, error);
             return false;
         }
@@ -67,7 +67,7 @@ static void end_asking(tc_dbd_t *store)
     atomic_fetch_sub(&store->asking, 1);
 }
 
-/* A database that is gone is not asked for by everybody at once, which mod_dbd would log each time. */
+/* After a failure nobody asks for a connection for SHUT_US, because mod_dbd logs each failed try. */
 bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
     sql->handle = NULL;
@@ -113,16 +113,16 @@ bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     return tc_dbd_open(store, sql, pool);
 }
 
-/* Does the database say that no column of its type could hold this value? There is no code to ask for. */
+/* True when the database says that the value does not fit the column's type. apr_dbd gives the text, not the code. */
 static bool is_no_value(const char *why)
 {
     return strstr(why, "invalid input syntax") != NULL || strstr(why, "out of range") != NULL;
 }
 
 /*
- * Runs a query that gives one row or none: *row is NULL then. Asks again when that fails: the connection
- * may have been lost since it was used last, or the schema have changed. Not in a transaction, which would
- * be gone with the connection. *why says why not.
+ * Runs a query that returns one row or none (*row is NULL). If the query fails, it is tried again: the connection may
+ * have been lost since its last use, or the schema may have changed. In a transaction it is not tried again, because
+ * the transaction is lost with the connection. *why gets the reason of a failure.
  */
 static apr_status_t ask_for_one(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
                                 const char **args, int count, tc_sql_rows_t *rows,
@@ -157,7 +157,7 @@ static apr_status_t select_one(tc_dbd_t *store, tc_sql_t *sql, const char *state
     return rv;
 }
 
-/* Runs one of the site's own queries. An id that no column could hold is nobody's, which is no failure. */
+/* Runs one of the site's own queries. An id that does not fit the column's type finds no row; that is no failure. */
 static apr_status_t ask_site(tc_dbd_t *store, tc_sql_t *sql, const tc_sql_query_t *query,
                              const char *trip, const char *user, tc_sql_rows_t *rows,
                              tc_sql_row_t **row, apr_pool_t *pool)
@@ -171,7 +171,7 @@ static apr_status_t ask_site(tc_dbd_t *store, tc_sql_t *sql, const tc_sql_query_
         return rv;
     }
     if (is_no_value(why)) {
-        tc_log(TC_LOG_INFO, 0, "TC0013: an id that no column could hold is nobody's");
+        tc_log(TC_LOG_INFO, 0, "TC0013: an id does not fit the type of its column, so it counts as not found");
         return APR_SUCCESS;
     }
     tc_sql_log_failure("query failed", why);
@@ -211,7 +211,7 @@ apr_status_t tc_dbd_check_access(tc_dbd_t *store, tc_sql_t *sql,
     return rv;
 }
 
-/* A statement that gives the UUID that belongs to another one, or none. */
+/* Runs a statement that returns the UUID which belongs to the id `of`. *found is false when there is none. */
 static apr_status_t find_uuid(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
                               const char *of, tc_uuid_t *uuid, bool *found, apr_pool_t *pool)
 {
@@ -263,7 +263,7 @@ apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *r
     return rv;
 }
 
-/* In a transaction for the sake of its lock's time-out. */
+/* Runs in a transaction, because that limits the lock wait. */
 static apr_status_t create_room(tc_sql_t *sql, const char **args, apr_pool_t *pool)
 {
     apr_status_t rv = tc_sql_begin(sql);

@@ -1,6 +1,6 @@
 /*
- * What a db thread does with the jobs it has taken. Each function settles its jobs' status and results;
- * none of them touches a room or a member. Db, but for what says otherwise.
+ * What a db thread does with the jobs it has taken. Each function sets the status and the results of its jobs. None of
+ * them touches a room or a member. Db, but for what says otherwise.
  */
 #ifndef TC_STORE_JOBS_H
 #define TC_STORE_JOBS_H
@@ -11,16 +11,16 @@
 void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count);
 
 /*
- * At most `limit` events after `from` or, not forward, messages before it, ascending by seq: a list, the
- * caller's, of *count. Worker, too.
+ * Reads at most `limit` events after the seq `from` or, if not `forward`, messages before it. *events is a list of
+ * *count, ascending by seq; its references are the caller's. On failure neither is set. Worker, too.
  */
 apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64_t from,
                                 bool forward, int limit, tc_event_t **events, int *count);
 
-/* Settles an ACCESS job but for a failure, which is returned (access.c). */
+/* Answers an ACCESS job. Returns a failure, and leaves the job's status alone then (access.c). */
 apr_status_t tc_store_read_access(tc_work_t *work, tc_job_t *job);
 
-/* Answers one job of those that read (read.c). */
+/* Answers one job that reads: any kind but POST and EDIT (read.c). */
 void tc_store_read(tc_work_t *work, tc_job_t *job);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a db thread remembers of users. See people.h. */
+/* A db thread's memory of users. See people.h. */
 #include "store/people.h"
 
 #include "base/clock.h"
@@ -7,8 +7,8 @@
 #include <apr_strings.h>
 
 struct tc_people_t {
-    apr_pool_t *pool;  /* cleared when everything is forgotten */
-    apr_hash_t *users; /* "site user" to tc_user_t, a reference each */
+    apr_pool_t *pool;  /* cleared when all users are forgotten */
+    apr_hash_t *users; /* "site user" to tc_user_t, with a reference each */
     int64_t since_us;
 };
 

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* What the worker, who may be gone, and the job have in common. */
+/* What the worker, which may be gone, and the job share. */
 typedef struct {
     tc_mail_t mail; /* stands first */
     tc_store_t *store;
@@ -53,7 +53,7 @@ tc_probe_e tc_probe_store(tc_loop_t *loop, tc_dbd_t *store, int64_t timeout_us)
     probe_t *probe;
 
     if (!tc_dbd_answers(store, 0)) {
-        return TC_PROBE_SILENT; /* one more that asks is one more that waits */
+        return TC_PROBE_SILENT; /* whoever asks now only waits, too */
     }
     probe = tc_alloc_zero(sizeof(*probe));
     atomic_init(&probe->refs, 2);

@@ -1,6 +1,6 @@
 /*
- * Does a site's database answer? Asked for by a worker, who waits no longer than he says, over the db threads, which may
- * stand still with the database.
+ * Does a site's database answer? A worker asks through the db threads, which may hang when the database hangs. The
+ * worker itself waits for a limited time.
  */
 #ifndef TC_STORE_PROBE_H
 #define TC_STORE_PROBE_H
@@ -10,11 +10,11 @@
 
 typedef enum {
     TC_PROBE_OK,
-    TC_PROBE_DOWN,  /* there is no connection to be had, or the chat's tables cannot be read */
-    TC_PROBE_SILENT /* nobody has been answered for a while */
+    TC_PROBE_DOWN,  /* there is no connection, or the chat's tables cannot be read */
+    TC_PROBE_SILENT /* there was no answer in time, or nobody has got one for a while */
 } tc_probe_e;
 
-/* Worker. */
+/* Asks, and waits for an answer for at most `timeout_us`. DOWN, too, when the loop has ended. Worker. */
 tc_probe_e tc_probe_store(tc_loop_t *loop, tc_dbd_t *store, int64_t timeout_us);
 
 #endif

@@ -1,4 +1,4 @@
-/* LOAD, EVENTS and HEADS jobs. See jobs.h. */
+/* Answers the jobs that read: LOAD, EVENTS, HEADS and PROBE; access.c does ACCESS. See jobs.h. */
 #include "store/jobs.h"
 
 #include "base/limits.h"
@@ -41,7 +41,7 @@ static void list_prepend(event_list_t *list, tc_event_t *event)
     list->messages += event->kind == TC_EVENT_MESSAGE;
 }
 
-/* Adds a result's rows to one end of the list, in the order they come. */
+/* Adds each row of a result to the list with `add`, in the result's order. */
 static apr_status_t add_rows(tc_work_t *work, tc_sql_rows_t *rows, event_list_t *list,
                              void (*add)(event_list_t *list, tc_event_t *event))
 {
@@ -103,8 +103,8 @@ static apr_status_t read_before(tc_work_t *work, const char *room, int64_t befor
 }
 
 /*
- * The newest events, for the log, and as many older messages as the history lacks. What is committed
- * between the two reads belongs to the future of the first and comes live.
+ * Reads the newest events for the room's log and, if these hold fewer messages than the history needs, older messages.
+ * An event that is committed between the two reads is newer than the first one and comes live.
  */
 static apr_status_t read_load(tc_work_t *work, tc_job_t *job, const char *room, event_list_t *list)
 {

@@ -13,7 +13,7 @@ void tc_sql_log_failure(const char *what, const char *why)
     char more[TC_LOG_MORE_CHARS];
 
     if (tc_log_may(&limit, more)) {
-        /* The first line alone: behind it PostgreSQL shows whole rows, with what people wrote. */
+        /* Only the first line: PostgreSQL's other lines show whole rows, with the texts of messages. */
         tc_log(TC_LOG_ERR, 0, "TC0012: %s: %.*s%s", what, (int)strcspn(why, "\r\n"), why, more);
     }
 }
@@ -24,8 +24,8 @@ void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error)
 }
 
 /*
- * Without a label a driver of a server sends the statement each time: nothing is lost with a connection
- * that was made anew behind our back, and the server finds out itself what types the arguments have.
+ * Without a label, the driver of a server sends the statement's text each time. So nothing is lost if the driver
+ * reconnects by itself, and the server infers the types of the arguments.
  */
 static apr_dbd_prepared_t *prepare(tc_sql_t *sql, const char *statement, const char **why,
                                    apr_pool_t *pool)
@@ -46,7 +46,7 @@ static apr_dbd_prepared_t *prepare(tc_sql_t *sql, const char *statement, const c
     return prepared;
 }
 
-/* A server's driver has prepared nothing; and what was prepared stays on the connection's pool. */
+/* The driver of a server has prepared nothing. Forgotten statements stay on the connection's pool. */
 void tc_sql_forget(tc_sql_t *sql)
 {
     if (sql->handle != NULL && !sql->dialect->remote) {
@@ -58,7 +58,7 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
                         tc_sql_rows_t *rows, const char **why, apr_pool_t *pool)
 {
     apr_dbd_prepared_t *prepared = prepare(sql, statement, why, pool);
-    int error; /* random access: the whole result is here, so nobody need read it to the end */
+    int error; /* the 1 below asks for random access: the whole result is fetched, and reading may stop anywhere */
 
     rows->sql = sql;
     rows->results = NULL;
@@ -119,11 +119,11 @@ const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
 {
     char *text = NULL;
 
-    /* apr_dbd_get_entry() of some drivers takes NULL for an empty text. */
+    /* Not apr_dbd_get_entry(), which returns an empty text for SQL's NULL with some drivers. */
     if (apr_dbd_datum_get(rows->sql->driver, row, n, APR_DBD_TYPE_STRING, &text) != APR_SUCCESS) {
         return NULL;
     }
-    /* pgsql's texts go when the last row has been read. */
+    /* With pgsql, the texts are freed when the last row has been read. */
     return rows->sql->dialect->remote ? apr_pstrdup(rows->pool, text) : text;
 }
 
@@ -134,7 +134,7 @@ int64_t tc_sql_int(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
     return text ? apr_atoi64(text) : 0;
 }
 
-/* Plain statements: apr_dbd's own transactions take a lost connection badly (pgsql's start crashes). */
+/* Plain statements instead of apr_dbd's transactions, which crash in pgsql when the connection is lost. */
 static int say(tc_sql_t *sql, const char *statement)
 {
     int changed = 0;

@@ -1,6 +1,7 @@
 /*
- * SQL over apr_dbd: a connection on loan, statements prepared when first used and kept with the
- * connection, transactions. Arguments are always bound. A connection is used by one thread at a time.
+ * SQL over apr_dbd (apr_dbd.h): a connection on loan, its prepared statements, and transactions. A statement is
+ * prepared when it is first used and kept with the connection. Arguments are always bound. One thread at a time uses a
+ * connection: a db thread or a worker.
  */
 #ifndef TC_STORE_SQL_H
 #define TC_STORE_SQL_H
@@ -13,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A connection, filled by the glue out of mod_dbd's ap_dbd_t. */
+/* A connection; the glue fills it in from mod_dbd's ap_dbd_t. */
 typedef struct {
     const apr_dbd_driver_t *driver;
     apr_dbd_t *handle;
@@ -30,14 +31,14 @@ typedef apr_dbd_row_t tc_sql_row_t;
 typedef struct {
     const tc_sql_t *sql;
     apr_dbd_results_t *results;
-    apr_dbd_row_t *row; /* the one read last: some drivers go on from it */
+    apr_dbd_row_t *row; /* the row read last: some drivers go on from it */
     apr_pool_t *pool;
 } tc_sql_rows_t;
 
 /*
- * Runs a statement with `count` text arguments (NULL is SQL's) bound to its %s. Any result but
- * APR_SUCCESS has been logged. tc_sql_select() fills *rows. tc_sql_ask() is the same and says nothing in
- * the log: *why, on the pool, is for tc_sql_log_failure().
+ * Runs a statement with `count` text arguments (NULL is SQL's NULL) bound to its %s. tc_sql_select() and tc_sql_ask()
+ * fill *rows, whose texts live on `pool`. Any status but APR_SUCCESS has been logged; only tc_sql_ask() logs nothing and
+ * puts the reason into *why, on the pool, for tc_sql_log_failure().
  */
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
                         tc_sql_rows_t *rows, const char **why, apr_pool_t *pool);
@@ -46,28 +47,29 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool);
 
-/* The next row, or NULL; it takes the place of the one before. Column `n` of it as text, which lives as
- * long as the pool; NULL for SQL's. */
+/*
+ * tc_sql_next() returns the next row, which replaces the row before, or NULL. tc_sql_text() returns column `n` (from 0)
+ * as a text on the pool, NULL for SQL's NULL; tc_sql_int() returns it as a number, 0 for SQL's NULL.
+ */
 tc_sql_row_t *tc_sql_next(tc_sql_rows_t *rows);
 const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n);
 int64_t tc_sql_int(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n);
 
 /*
- * A transaction. A statement that fails in one leaves tc_sql_rollback() as the only way on. All of them
- * say APR_SUCCESS when the database did what it was asked; else the reason has been logged, but for
- * tc_sql_rollback(): there it means that the connection is gone, and the transaction with it.
+ * A transaction. After a statement failed in it, only tc_sql_rollback() may follow. A status other than APR_SUCCESS has
+ * been logged, except for tc_sql_rollback(): there the connection is lost, and the transaction with it.
  */
 apr_status_t tc_sql_begin(tc_sql_t *sql);
 apr_status_t tc_sql_commit(tc_sql_t *sql);
 apr_status_t tc_sql_rollback(tc_sql_t *sql);
 
-/* Forgets prepared statements: after an error they may be of another time than the schema. */
+/* Forgets prepared statements: after an error they may be older than the schema. */
 void tc_sql_forget(tc_sql_t *sql);
 
-/* Says "TC0012: what: why" at most once a second; counts what it left out. */
+/* Logs "TC0012: what: why" at most once a second, with the number of lines left out. Any thread. */
 void tc_sql_log_failure(const char *what, const char *why);
 
-/* The same, `why` in the database's words for what the last call on `sql` ended with. */
+/* The same; `why` is the database's text for `error`, which the last call on `sql` returned. */
 void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error);
 
 #endif

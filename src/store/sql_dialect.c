@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* What both databases are asked in the same words. */
+/* The statements that are the same for both databases. */
 #define PLAIN_STATEMENTS                                                                           \
     .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"                    \
                    " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",                     \
@@ -18,14 +18,16 @@
 
 #define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id"
 
-/* The two columns of the seq, then tc_sql_message_column_e from TC_COL_ID on; sqlite3 keeps texts. */
+/* tc_sql_message_column_e from TC_COL_ID on; seq and kind stand before. SQLite stores times as text. */
 #define SQLITE_COLUMNS                                                                             \
     "m.id, m.room_id, m.sender_id, m.content, m.message_type, m.is_edited, m.created_at, "         \
     "m.updated_at, p.id, p.content, p.sender_id, m.client_id"
 
-/* The log is folded back every 16 MB: pages that change with every message are written there once in
- * that time. A child that ends, and was the last to have the file open, locks it for a moment, and APR does
- * not try again what SQLite cannot even prepare: cache_size is the first to look into the file. */
+/*
+ * The write-ahead log is copied back every 16 MB, so a page that changes with every message is copied once in that
+ * time. The child that closes the file last locks it for a moment, and APR does not retry when SQLite cannot prepare a
+ * statement. So busy_timeout is set until cache_size, the first PRAGMA that reads the file, has run.
+ */
 static const char *const sqlite3_setup[] = {"PRAGMA busy_timeout = 1000",
                                             "PRAGMA foreign_keys = ON",
                                             "PRAGMA wal_autocheckpoint = 4000",
@@ -73,7 +75,7 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     PGSQL_TIME("m.created_at") ", " PGSQL_TIME("m.updated_at")                                     \
     ", p.id, p.content, p.sender_id, m.client_id"
 
-/* Rows of a table out of JSON: the columns have the table's own types, whatever keys the site uses. */
+/* Makes rows of a table out of JSON. The columns have the table's own types, whichever types the site's ids have. */
 #define PGSQL_ROWS(table) "json_populate_recordset(NULL::" table ", %s::json) x"
 
 #define PGSQL_LOCK_ROOMS                                                                           \
@@ -83,9 +85,10 @@ static const tc_sql_dialect_t sqlite3_dialect = {
 static const char *const pgsql_setup[] = {NULL};
 
 /*
- * Isolation is stated because a server's default may be another. A lock that somebody else holds must
- * not hold up a room for ever, nor one of ours others when this machine is gone in mid-transaction; rooms
- * are locked less strictly than FOR UPDATE, which would have messages' foreign keys wait.
+ * The isolation level is stated because the server's default may differ. lock_timeout: a lock of somebody else must not
+ * hold up a room for ever. idle_in_transaction_session_timeout: if this machine goes away in a transaction, its locks
+ * must not hold up others. FOR NO KEY UPDATE locks rooms less strictly than FOR UPDATE, for which the foreign keys of
+ * new messages would have to wait.
  */
 static const tc_sql_dialect_t pgsql_dialect = {
     .driver = "pgsql",

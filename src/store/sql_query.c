@@ -18,24 +18,24 @@ static int place_at(const char *text)
     return -1;
 }
 
-/* Takes one place; returns what is wrong, or NULL with *text moved past it. */
+/* Takes one placeholder and moves *text past it. Returns NULL, or what is wrong. */
 static const char *take_place(const char **text, unsigned allowed, tc_sql_query_t *out,
                               apr_pool_t *pool)
 {
     int place = place_at(*text);
 
     if (place < 0 || !(allowed & (1u << place))) {
-        return apr_psprintf(pool, "\"%.12s\" is no place that this query has", *text);
+        return apr_psprintf(pool, "\"%.12s\" is not a placeholder of this query", *text);
     }
     if (out->count == TC_SQL_QUERY_PLACES) {
-        return "has too many places";
+        return "has more than 16 placeholders";
     }
     out->places[out->count++] = (tc_sql_place_e)place;
     *text += strlen(place_names[place]);
     return NULL;
 }
 
-/* A literal % is doubled: apr_dbd reads the text as a format. */
+/* A literal % is doubled, because apr_dbd reads the text as a format. */
 const char *tc_sql_query_parse(const char *text, unsigned allowed, tc_sql_query_t *out,
                                apr_pool_t *pool)
 {

@@ -1,6 +1,6 @@
 /*
- * The administrator's queries: SQL with named places, %{trip} and %{user}, each as often as the query
- * likes. Translated once at start-up to what apr_dbd prepares.
+ * The administrator's queries: SQL with the placeholders %{trip} and %{user}, each of which may occur several times. A
+ * query is translated once, at start-up, into the text that apr_dbd prepares. Const from then on; any thread.
  */
 #ifndef TC_STORE_SQL_QUERY_H
 #define TC_STORE_SQL_QUERY_H
@@ -18,13 +18,13 @@ typedef struct {
 } tc_sql_query_t;
 
 /*
- * Translates `text`. NULL when *out is filled, else what is wrong, fit for an error message. `allowed`
- * is a set of 1 << tc_sql_place_e; each of them must be used.
+ * Translates `text` and fills *out, whose text is on `pool`. Returns NULL, or what is wrong, for an error message.
+ * `allowed` is a set of 1 << tc_sql_place_e; each of these placeholders must be used.
  */
 const char *tc_sql_query_parse(const char *text, unsigned allowed, tc_sql_query_t *out,
                                apr_pool_t *pool);
 
-/* Fills `args` (TC_SQL_QUERY_PLACES) for one run of the query. */
+/* Fills `args`, which has room for query->count pointers, with `trip` and `user` themselves, for one run of the query. */
 void tc_sql_query_bind(const tc_sql_query_t *query, const char *trip, const char *user,
                        const char **args);
 

@@ -1,4 +1,4 @@
-/* Messages of the database. See stored.h. */
+/* Makes events of the database's messages. See stored.h. */
 #include "store/stored.h"
 
 void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *out)

@@ -1,6 +1,4 @@
-/*
- * A message as the database holds it, and the event it becomes. Db.
- */
+/* A message as the database holds it, and the event that is made of it. Db; a worker that reads a page, too. */
 #ifndef TC_STORE_STORED_H
 #define TC_STORE_STORED_H
 
@@ -24,7 +22,7 @@ typedef struct {
     const char *client_id; /* NULL: none */
 } tc_stored_t;
 
-/* What a db thread works with: one site's connection, its own memory of users, a pool for the job. */
+/* What a db thread works with: a connection of one site, the thread's memory of users, and a pool for the job. */
 typedef struct {
     tc_dbd_t *store;
     tc_sql_t sql;
@@ -32,12 +30,12 @@ typedef struct {
     apr_pool_t *pool;
 } tc_work_t;
 
-/* Reads a row whose columns are tc_sql_message_column_e. */
+/* Fills *out from a row whose columns are tc_sql_message_column_e. */
 void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *out);
 
 /*
- * Encodes the event; with a copy for whom it answers when `client_id` is not NULL. One reference, the
- * caller's. Fails when a user cannot be asked for (logged).
+ * Makes the event of a message. If `client_id` is not NULL, the event has a second encoding with it, for its sender.
+ * *event is a reference, the caller's. Fails when a user cannot be read (logged) or the message's id is not a UUID.
  */
 apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const char *client_id,
                                 tc_event_t **out);

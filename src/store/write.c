@@ -1,5 +1,5 @@
 /*
- * Stores POST and EDIT jobs of one site: batches that fail are tried over another connection, without locked rooms, and
+ * Stores POST and EDIT jobs of one site. A batch that fails is tried over another connection, without locked rooms, or
  * in halves. See jobs.h.
  */
 #include "store/jobs.h"
@@ -19,8 +19,8 @@ static void settle_failed(tc_job_t *const *jobs, int count, tc_job_status_e stat
 }
 
 /*
- * Takes the edits out, as not stored for all we know: a message has an id by which a second try finds
- * out whether the first one stored it, an edit has none.
+ * Takes the edits out of the batch and calls them UNAVAILABLE. A second try finds out by a message's id whether the
+ * first one stored the message. An edit has no such id.
  */
 static void drop_edits(tc_job_t **jobs, int *count)
 {
@@ -37,8 +37,10 @@ static void drop_edits(tc_job_t **jobs, int *count)
     *count = kept;
 }
 
-/* Stores a batch, with another connection where one is lost. What TC_TRY_IN_DOUBT cannot be repeated leaves
- * the batch. */
+/*
+ * Stores a batch, over another connection if one is lost. After TC_TRY_IN_DOUBT, jobs that cannot be repeated leave the
+ * batch.
+ */
 static tc_try_e store_batch(tc_work_t *work, tc_job_t **jobs, int *count, bool free_rooms)
 {
     tc_try_e outcome = TC_TRY_LOST;
@@ -63,9 +65,9 @@ static tc_try_e store_batch(tc_work_t *work, tc_job_t **jobs, int *count, bool f
 }
 
 /*
- * One bad job must not take the others along: a batch that fails is stored in halves, and they in halves,
- * while time lasts. What is left alone is tried once more: a deadlock with the site's own programs is bad
- * luck. Nor must a room take the others along that somebody has locked.
+ * A bad job must not make the others fail: a batch that fails is stored in halves, and each half that fails in halves
+ * again, until `until_us`. A single job that fails is tried once more, because the cause may be a deadlock with the
+ * site's own programs. If a locked room holds up the batch, the batch is stored without it.
  */
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as a batch can be halved */
 static void store_parts(tc_work_t *work, tc_job_t **jobs, int count, int64_t until_us)
@@ -76,7 +78,7 @@ static void store_parts(tc_work_t *work, tc_job_t **jobs, int count, int64_t unt
         outcome = store_batch(work, jobs, &count, false);
     }
     if (outcome == TC_TRY_FAILED && count == 1) {
-        outcome = store_batch(work, jobs, &count, false); /* by bad luck, perhaps */
+        outcome = store_batch(work, jobs, &count, false); /* it may have been a deadlock */
     }
     if (outcome == TC_TRY_BUSY && work->sql.dialect->lock_free_rooms != NULL) {
         outcome = store_batch(work, jobs, &count, true);
