@@ -1,4 +1,4 @@
-/* The bus that has nobody to tell. See local.h. */
+/* The bus of a single child: does nothing. See local.h. */
 #include "bus/local.h"
 
 static void ignore_room(tc_bus_t *bus, const struct tc_room_t *room)

@@ -23,8 +23,8 @@ struct tc_bus_redis_t {
     tc_redis_door_t *doors;  /* const */
     tc_redis_link_t *links;  /* bus */
     int link_count;          /* const */
-    bool overrun;            /* bus; news were dropped since the loop was last told to look */
-    unsigned bad;            /* bus; envelopes that do not parse */
+    bool overrun;            /* bus; news were dropped since the loop was last told to ask the store */
+    unsigned bad;            /* bus; messages that were not valid envelopes */
     tc_mail_t begin;
     tc_mail_t quit;
 };
@@ -65,7 +65,7 @@ static void obey_of_room(tc_bus_redis_t *redis, const tc_redis_order_t *order)
     case TC_REDIS_PUBLISH:
         tc_redis_link_publish(order->door->link, name, order->data, order->len);
         break;
-    case TC_REDIS_SPEND: /* of no room */
+    case TC_REDIS_SPEND: /* belongs to no room */
         break;
     }
     free(name);
@@ -108,7 +108,7 @@ static void on_subscribed(tc_redis_link_t *link, const char *name)
     tc_listener_t *listener;
 
     if (!link->up || (channel != NULL && channel->is_spending)) {
-        return; /* when it is, the loop looks at all rooms anyway */
+        return; /* when the link comes up, the loop asks the store about all rooms anyway */
     }
     for (listener = channel ? channel->listeners : NULL; listener != NULL;
          listener = listener->next) {
@@ -116,17 +116,17 @@ static void on_subscribed(tc_redis_link_t *link, const char *name)
     }
 }
 
-/* Said once in a while: strangers on the bus are the administrator's to find. */
+/* Logs the 1st, 2nd, 4th, 8th … bad message, so that the administrator finds whoever sends them. */
 static void count_bad(tc_bus_redis_t *redis, const char *name)
 {
     redis->bad++;
     if ((redis->bad & (redis->bad - 1)) == 0) {
-        tc_log(TC_LOG_WARNING, 0, "TC0072: dropped what is no envelope on channel %s (%u so far)",
-               name, redis->bad);
+        tc_log(TC_LOG_WARNING, 0, "TC0072: dropped an invalid message on Redis channel %s (%u so far); another program "
+               "publishes there, or another version of mod_tripchat", name, redis->bad);
     }
 }
 
-/* When the loop does not come after, news are dropped, and it is told to look for itself later. */
+/* If the loop does not keep up, news are dropped. Later the loop is told to ask the store for what it missed. */
 static bool is_overrun(tc_bus_redis_t *redis)
 {
     tc_redis_door_t *door;
@@ -146,7 +146,7 @@ static bool is_overrun(tc_bus_redis_t *redis)
     return false;
 }
 
-/* False, as below, when the envelope is none of the kind that comes on the channel. */
+/* False when the envelope is not valid on this channel; the same for pass_on(). */
 static bool take_in_spending(tc_bus_redis_t *redis, const tc_channel_t *channel, const tc_envelope_t *envelope)
 {
     const tc_listener_t *listener;
@@ -187,7 +187,7 @@ static void on_message(tc_redis_link_t *link, const char *name, const char *data
         return;
     }
     if (tc_uuid_equal(&envelope.child, &redis->exchange.child)) {
-        return; /* the loop knew before the bus did */
+        return; /* our own event, which the loop knows already */
     }
     good = channel->is_spending ? take_in_spending(redis, channel, &envelope) : pass_on(channel, &envelope);
     if (!good) {
@@ -240,7 +240,7 @@ static void bus_main(void *context)
     tc_channel_forget_all(redis->channels);
 }
 
-/* Doors to the same Redis share a link. */
+/* Doors with the same address share a link. */
 static void make_links(tc_bus_redis_t *redis, apr_pool_t *pool)
 {
     tc_redis_door_t *door;

@@ -1,6 +1,7 @@
 /*
- * The bus over Redis: `TripChatBus redis://…`. A child has one bus thread with a link to each Redis that the doors of
- * its sites lead to. The loop gives the thread orders, and gets news of other children, both by mail.
+ * The bus over Redis, `TripChatBus redis://…`. A child has one bus thread, with a link to each Redis that the doors of
+ * its sites lead to. The loop sends orders to the thread, and the thread sends the news of other children to the loop.
+ * Both travel as mail.
  */
 #ifndef TC_BUS_REDIS_H
 #define TC_BUS_REDIS_H
@@ -11,13 +12,13 @@
 typedef struct tc_bus_redis_t tc_bus_redis_t; /* a child's bus thread */
 
 /*
- * Starts the thread for a list of doors; `loop` and `hub` outlive it, and so does `meter`, into which goes what users
- * spend on other httpds (NULL: nothing does). Worker.
+ * Starts the thread for a list of doors. The doors, `loop`, `hub` and `meter` must outlive it. What users spend on
+ * other httpds is taken out of the buckets of `meter`; NULL: it is not counted. Worker.
  */
 apr_status_t tc_bus_redis_start(tc_bus_redis_t **redis, tc_redis_door_t *doors, tc_loop_t *loop,
                                 tc_hub_t *hub, tc_shared_meter_t *meter, apr_pool_t *pool);
 
-/* Publishes what is queued and ends; false when that took longer than `timeout_us`. Worker. */
+/* Has the thread publish what is queued and end. False when that took longer than `timeout_us`. Worker. */
 bool tc_bus_redis_stop(tc_bus_redis_t *redis, int64_t timeout_us);
 
 #endif

@@ -14,7 +14,7 @@
 
 /* ---- names ---- */
 
-/* The database's number is part of it: a subscription of Redis' hears all of them. */
+/* The database's number is part of the name, because a Redis subscription hears publishers of all databases. */
 static char *make_name(const tc_redis_door_t *door, const char *what, const char *which)
 {
     size_t size = strlen(door->prefix) + DATABASE_CHARS + strlen(what) + strlen(which) + 1;
@@ -37,7 +37,7 @@ char *tc_channel_of_spending(const tc_redis_door_t *door)
     return make_name(door, SPENT, "");
 }
 
-/* Channels of two links may have one name: the link goes before it. */
+/* Channels of two links may have the same name, so the key begins with the link. */
 static char *make_key(const tc_redis_link_t *link, const char *name)
 {
     size_t size = strlen(name) + POINTER_CHARS;

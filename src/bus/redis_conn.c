@@ -107,17 +107,17 @@ static void take_reply(tc_redis_conn_t *conn, const redisReply *reply)
         conn->events->on_reply(conn, reply);
     }
     else if (reply->type == REDIS_REPLY_ERROR) {
-        /* One that does not know AUTH says the password back. */
+        /* A server that does not know AUTH repeats the password in its error. */
         bool unknown = strstr(reply->str, "unknown command") != NULL;
 
-        conn->events->on_broken(conn, unknown ? "it does not know AUTH or SELECT" : reply->str);
+        conn->events->on_broken(conn, unknown ? "the server does not know AUTH or SELECT" : reply->str);
     }
     else {
         conn->greetings--;
     }
 }
 
-/* Nobody sends us much at once; a reply that grows without an end is not for us. */
+/* Valid replies are short; a reply that grows without end is not one of ours. */
 static bool is_too_long(const tc_redis_conn_t *conn)
 {
     const redisReader *reader = conn->context->reader;

@@ -1,6 +1,6 @@
 /*
- * One connection to a Redis, non-blocking, on a loop: commands go out together at the end of an
- * iteration, replies come one by one. hiredis formats and reads; when to wait is ours. Bus.
+ * One non-blocking connection to a Redis, on a loop. Commands are sent together at the end of an iteration, replies
+ * come one by one. hiredis formats commands and parses replies; this file does the waiting. Bus.
  */
 #ifndef TC_BUS_REDIS_CONN_H
 #define TC_BUS_REDIS_CONN_H
@@ -12,11 +12,11 @@
 
 struct tc_redis_conn_t;
 
-/* What its owner is told. Both may close the connection. */
+/* What the owner is told. Both callbacks may close the connection. */
 typedef struct {
-    /* A reply, but for those to AUTH and SELECT; freed afterwards. */
+    /* A reply to anything but AUTH and SELECT; it is freed after the call. */
     void (*on_reply)(struct tc_redis_conn_t *conn, const redisReply *reply);
-    /* It is of no use any more; `why` is good during the call. The owner closes it. */
+    /* The connection cannot be used any more: the owner must close it. `why` is valid during the call. */
     void (*on_broken)(struct tc_redis_conn_t *conn, const char *why);
 } tc_redis_conn_events_t;
 
@@ -27,25 +27,26 @@ typedef struct tc_redis_conn_t {
     const tc_redis_conn_events_t *events;
     redisContext *context; /* NULL: closed */
     bool connecting;       /* nothing can be written yet */
-    unsigned greetings;    /* replies to AUTH and SELECT that are still to come */
+    unsigned greetings;    /* replies to AUTH and SELECT that have not come yet */
 } tc_redis_conn_t;
 
+/* Fills in a closed connection. `loop` and `events` must outlive it. */
 void tc_redis_conn_init(tc_redis_conn_t *conn, tc_loop_t *loop,
                         const tc_redis_conn_events_t *events);
 
 /*
- * Begins to connect and to log in; commands may follow at once. A failure is told through on_broken(),
- * now or later. Resolves a host's name, which may block.
+ * Begins to connect and to log in; commands may be sent at once. on_broken() reports a failure, during the call or
+ * later. Resolving the host's name may block.
  */
 void tc_redis_conn_open(tc_redis_conn_t *conn, const tc_redis_address_t *address);
 
-/* May be called at any time, and again. */
+/* May be called at any time, and more than once. */
 void tc_redis_conn_close(tc_redis_conn_t *conn);
 
-/* Queues a command; nothing happens on a closed connection. */
+/* Queues a command of `count` words, which are copied. `lens` NULL: they are C strings. No effect when closed. */
 void tc_redis_conn_send(tc_redis_conn_t *conn, int count, const char **words, const size_t *lens);
 
-/* Writes what is queued as far as the socket takes it, without waiting for the iteration's end. */
+/* Writes queued commands at once, as far as the socket takes them. */
 void tc_redis_conn_flush(tc_redis_conn_t *conn);
 
 #endif

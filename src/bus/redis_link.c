@@ -15,9 +15,9 @@
 #define BEAT_US (500 * TC_US_PER_MS)
 #define RETRY_FIRST_US (100 * TC_US_PER_MS)
 #define RETRY_LAST_US (5 * TC_US_PER_S)
-#define PATIENCES 4 /* time-outs of silence after which the connections are given up */
+#define PATIENCES 4 /* timeouts of silence after which the connections are closed */
 #define INFO_US (10 * TC_US_PER_S)
-#define STABLE_US (10 * TC_US_PER_S) /* a link that lasts so long starts over with its tries */
+#define STABLE_US (10 * TC_US_PER_S) /* a link that was up for so long waits for RETRY_FIRST_US again */
 
 static void open_link(tc_redis_link_t *link);
 
@@ -26,7 +26,7 @@ static void set_timer(tc_redis_link_t *link, int64_t in_us)
     tc_timer_set(tc_loop_timers(link->loop), &link->timer, tc_loop_now_us(link->loop) + in_us);
 }
 
-/* ---- counting: for every site that the link serves ---- */
+/* ---- metrics: counted for every site that the link serves ---- */
 
 static void count(const tc_redis_link_t *link, unsigned cell, uint64_t n)
 {
@@ -50,7 +50,7 @@ static void set_gauge(const tc_redis_link_t *link, unsigned cell, uint64_t value
     }
 }
 
-/* Counts the link among those of a state, TC_L_LINK_COUNT being none. */
+/* Counts the link in the gauge of a state; TC_L_LINK_COUNT: in none. */
 static void count_as(tc_redis_link_t *link, unsigned state)
 {
     if (state == link->counted_as) {
@@ -77,7 +77,7 @@ static void set_up(tc_redis_link_t *link)
     count(link, TC_M_REDIS_CONNECTS, 1);
     link->up_since_us = tc_loop_now_us(link->loop);
     if (link->complained) {
-        tc_log(TC_LOG_WARNING, 0, "TC0071: Redis at %s is there again", link->address->name);
+        tc_log(TC_LOG_WARNING, 0, "TC0071: Redis at %s is back", link->address->name);
         link->complained = false;
     }
     link->events->on_state(link, true);
@@ -88,8 +88,8 @@ static void set_down(tc_redis_link_t *link, const char *why)
     count_as(link, TC_L_LINK_DOWN);
     if (!link->complained) {
         tc_log(TC_LOG_WARNING, 0,
-               "TC0070: Redis at %s: %s; children hear of each other through the database until it "
-               "is there again", link->address->name, why);
+               "TC0070: Redis at %s cannot be used: %s; until it is back, children learn of each other's messages "
+               "from the database", link->address->name, why);
         link->complained = true;
     }
     if (link->up) {
@@ -99,7 +99,7 @@ static void set_down(tc_redis_link_t *link, const char *why)
     }
 }
 
-/* Somewhere between half and the whole of twice as long as the last time: not all children at once. */
+/* The time until the next try doubles with each try; it is cut by up to half at random, so that children spread out. */
 static int64_t next_try_us(tc_redis_link_t *link)
 {
     int64_t wait_us = RETRY_LAST_US;
@@ -116,7 +116,7 @@ static int64_t next_try_us(tc_redis_link_t *link)
 static void give_up(tc_redis_link_t *link, const char *why)
 {
     set_down(link, why);
-    set_gauge(link, TC_M_REDIS_BEAT, 0); /* none is out */
+    set_gauge(link, TC_M_REDIS_BEAT, 0); /* no beat is on its way */
     tc_redis_conn_close(&link->sub);
     tc_redis_conn_close(&link->pub);
     set_timer(link, next_try_us(link));
@@ -166,7 +166,7 @@ static void ask_for_memory(tc_redis_link_t *link, int64_t now_us)
     }
 }
 
-/* A user who may not ask for it (NOPERM) has no such metric. */
+/* If our Redis user must not ask for INFO (NOPERM), there is no such metric. */
 static void take_memory(tc_redis_link_t *link, const redisReply *reply)
 {
     static const char field[] = "used_memory:";
@@ -237,7 +237,7 @@ static void on_message(tc_redis_link_t *link, const redisReply *channel, const r
     }
 }
 
-/* The heartbeat's own subscription is asked for last: when a beat comes back, the rooms are subscribed. */
+/* The heartbeat's channel is subscribed last. So when a beat comes back, all rooms are subscribed. */
 static void on_subscribed(tc_redis_link_t *link, const redisReply *channel)
 {
     if (strcmp(channel->str, link->beat_channel) == 0) {
@@ -271,7 +271,7 @@ static void on_sub_reply(tc_redis_conn_t *conn, const redisReply *reply)
     }
 }
 
-/* Replies to PUBLISH, but for INFO's. One that is refused (no permission, a read-only copy, no memory) is as good as lost. */
+/* A reply to PUBLISH or INFO. If PUBLISH is refused (no permission, read-only replica, no memory), the link breaks. */
 static void on_pub_reply(tc_redis_conn_t *conn, const redisReply *reply)
 {
     tc_redis_link_t *link = link_of_pub(conn);
@@ -358,7 +358,7 @@ void tc_redis_link_stop(tc_redis_link_t *link)
     while ((at = apr_hash_first(NULL, link->channels)) != NULL) {
         char *kept = apr_hash_this_val(at);
 
-        apr_hash_set(link->channels, kept, APR_HASH_KEY_STRING, NULL); /* it is the key, too */
+        apr_hash_set(link->channels, kept, APR_HASH_KEY_STRING, NULL); /* before free(): the value is the key, too */
         free(kept);
     }
 }

@@ -1,7 +1,7 @@
 /*
- * A child's link to one Redis: a connection that subscribes and one that publishes, a heartbeat that goes
- * out on the one and must come back on the other, and what happens when it doesn't: the link is down,
- * and tries again, later each time. Bus.
+ * A child's link to one Redis: one connection subscribes, the other one publishes. A heartbeat is published and must
+ * come back through the subscription. If it does not, the link is down and reconnects, after a longer wait each time.
+ * Bus.
  */
 #ifndef TC_BUS_REDIS_LINK_H
 #define TC_BUS_REDIS_LINK_H
@@ -13,11 +13,11 @@
 
 struct tc_redis_link_t;
 
-/* What its owner is told. */
+/* What the owner is told. */
 typedef struct {
     /* The link has come up or gone down. */
     void (*on_state)(struct tc_redis_link_t *link, bool up);
-    /* Redis has confirmed a subscription; after the link was down anew, before it is up again. */
+    /* Redis has confirmed a subscription. After a reconnect all are confirmed again before the link is up. */
     void (*on_subscribed)(struct tc_redis_link_t *link, const char *channel);
     void (*on_message)(struct tc_redis_link_t *link, const char *channel, const char *data,
                        size_t len);
@@ -30,30 +30,31 @@ typedef struct tc_redis_link_t {
     const tc_redis_link_events_t *events;
     void *owner;
     tc_loop_t *loop;
-    apr_hash_t *channels;     /* subscribed, or to be; keys malloc'ed, their own values */
+    apr_hash_t *channels;     /* subscribed, or to be; each malloc'ed name is its key and its value */
     tc_uuid_t child;
     char *beat_channel;
     tc_timer_t timer;         /* the next beat, or the next try */
     bool up;
-    bool complained;          /* why it is down has been said */
-    unsigned tries;           /* since it was up for a while */
+    bool complained;          /* the reason why it is down has been logged */
+    unsigned tries;           /* since it was last up for a while */
     int64_t up_since_us;      /* meaningful while it is up */
-    int64_t sub_heard_us;     /* when each connection was opened, or said something last */
+    int64_t sub_heard_us;     /* when each connection was opened or last received something */
     int64_t pub_heard_us;
     int64_t beats;
-    uint64_t slots;           /* const after the start: a bit for each that its sites are counted in, base/metrics.h */
-    unsigned counted_as;      /* TC_L_LINK_…; TC_L_LINK_COUNT: not yet, or no more */
-    int64_t timed_beat;       /* the beat whose return is waited for; 0: none */
-    int64_t timed_since_us;   /* when it went out */
-    uint64_t said, answered;  /* commands on pub, and replies to them, since it was opened */
-    uint64_t info_at;         /* the reply that is INFO's; 0: none is to come */
-    int64_t info_due_us;      /* when it is asked for next */
-    bool info_refused;        /* it may not be asked for */
+    uint64_t slots;           /* const after the start; a bit for each metrics slot (base/metrics.h) of its sites */
+    unsigned counted_as;      /* TC_L_LINK_…; TC_L_LINK_COUNT: not counted */
+    int64_t timed_beat;       /* the beat whose return is timed; 0: none */
+    int64_t timed_since_us;   /* when that beat was sent */
+    uint64_t said, answered;  /* commands sent on pub, and replies to them, since it was opened */
+    uint64_t info_at;         /* the number of the reply to INFO; 0: none is expected */
+    int64_t info_due_us;      /* when INFO is sent next */
+    bool info_refused;        /* our Redis user must not send INFO */
 } tc_redis_link_t;
 
 /*
- * Fills in a link, which is down; `prefix` is one that the channels may have, `child` who speaks. What is
- * passed must outlive it. tc_redis_link_start() begins to connect.
+ * tc_redis_link_init() fills in a link that is down. `prefix` is that of one of its doors, `child` is copied, what the
+ * other pointers lead to must outlive the link. tc_redis_link_start() begins to connect. tc_redis_link_stop() sends
+ * what is queued as far as the socket takes it, closes the link and frees what it owns; it may be called again.
  */
 void tc_redis_link_init(tc_redis_link_t *link, const tc_redis_address_t *address,
                         const char *prefix, const tc_uuid_t *child,
@@ -62,11 +63,11 @@ void tc_redis_link_init(tc_redis_link_t *link, const tc_redis_address_t *address
 void tc_redis_link_start(tc_redis_link_t *link);
 void tc_redis_link_stop(tc_redis_link_t *link);
 
-/* Subscriptions outlive the connection. */
+/* Subscribes to a channel, whose name is copied, or unsubscribes. A link that reconnects subscribes again. */
 void tc_redis_link_subscribe(tc_redis_link_t *link, const char *channel);
 void tc_redis_link_unsubscribe(tc_redis_link_t *link, const char *channel);
 
-/* Publishes if there is a connection. */
+/* Publishes `len` bytes, which are copied. Without a connection they are lost. */
 void tc_redis_link_publish(tc_redis_link_t *link, const char *channel, const void *data, size_t len);
 
 #endif

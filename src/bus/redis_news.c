@@ -16,8 +16,8 @@ typedef struct {
     tc_redis_door_t *door;
     tc_uuid_t room_id;
     int64_t seq;            /* HEAD */
-    tc_event_t *event;      /* EVENT: a reference, the news' */
-    tc_blob_t *frame;       /* TYPING: a reference, the news' */
+    tc_event_t *event;      /* EVENT: the news' own reference */
+    tc_blob_t *frame;       /* TYPING: the news' own reference */
     tc_bus_state_e state;   /* STATE */
     char user_id[];         /* TYPING */
 } news_t;
@@ -116,7 +116,7 @@ static bool read_event(news_t *news, const tc_envelope_t *envelope)
     return good;
 }
 
-/* The news of an envelope; NULL when it is none. */
+/* Makes news of an envelope; NULL when the envelope is not valid for a room. */
 static news_t *read_news(const tc_envelope_t *envelope, tc_redis_door_t *door,
                          const tc_uuid_t *room_id)
 {

@@ -45,7 +45,7 @@ static void post_order(tc_redis_order_t *order)
     }
 }
 
-/* A bus thread that does not keep up gets no more of what can be left out. */
+/* If the bus thread does not keep up, it gets no more orders that can be left out. */
 static bool keeps_up(const tc_bus_t *bus)
 {
     bool keeps = atomic_load(&((const tc_redis_door_t *)bus)->exchange->outgoing) < TC_BUS_QUEUE_MAILS;
@@ -62,7 +62,7 @@ static void post_of_room(tc_bus_t *bus, const tc_room_t *room, tc_redis_order_e 
     post_order(order);
 }
 
-/* Others ask the database every few seconds. */
+/* An envelope can be left out: other children ask the database every few seconds. */
 static void post_envelope(tc_bus_t *bus, const tc_room_t *room, tc_buf_t *envelope)
 {
     if (keeps_up(bus)) {
@@ -91,7 +91,7 @@ static void publish(tc_bus_t *bus, const tc_room_t *room, const tc_event_t *even
     bool is_message = event->kind == TC_EVENT_MESSAGE;
     tc_buf_t envelope = TC_BUF_INIT;
 
-    if (event->object_len > TC_BUS_ENVELOPE_BYTES / 2) { /* too long for the bus: the others read it */
+    if (event->object_len > TC_BUS_ENVELOPE_BYTES / 2) { /* too long for the bus: the others read the database */
         tc_envelope_encode(&envelope, TC_ENVELOPE_HEAD, child_of(bus), event->seq);
     }
     else {
@@ -119,7 +119,7 @@ static void publish_typing(tc_bus_t *bus, const tc_room_t *room, const tc_user_t
     post_envelope(bus, room, &envelope);
 }
 
-/* Others count a little less then. */
+/* If it is left out, other httpds count a little less. */
 static void spend(tc_bus_t *bus, tc_action_e action, const tc_user_t *user)
 {
     if (keeps_up(bus)) {

@@ -1,6 +1,6 @@
 /*
- * What the loop has the bus thread do: subscribe to rooms, publish, tell what users spend. An order is mail; orders that
- * can be left out are dropped while the bus thread does not keep up.
+ * Orders: what the loop wants the bus thread to do: subscribe to rooms, publish, tell what users spend. An order is
+ * mail. Orders that can be left out are dropped while the bus thread does not keep up.
  */
 #ifndef TC_BUS_REDIS_ORDER_H
 #define TC_BUS_REDIS_ORDER_H
@@ -9,7 +9,7 @@
 
 typedef enum { TC_REDIS_SUBSCRIBE, TC_REDIS_UNSUBSCRIBE, TC_REDIS_PUBLISH, TC_REDIS_SPEND } tc_redis_order_e;
 
-/* The bus thread's as soon as it has been posted; the thread frees it with free(). */
+/* As soon as an order has been posted, the bus thread owns it, and frees it with free(). */
 typedef struct {
     tc_mail_t mail; /* stands first */
     tc_redis_order_e what;
@@ -20,10 +20,10 @@ typedef struct {
     unsigned char data[]; /* PUBLISH: the envelope; SPEND: the user's id with its NUL */
 } tc_redis_order_t;
 
-/* Fills in what the hub sees of a door; the other fields are the caller's. At start-up. */
+/* Fills in door->bus, which the hub uses; the caller fills in the other fields. At start-up. */
 void tc_redis_order_init(tc_redis_door_t *door);
 
-/* One more mail waits, or one less, on a way (TC_L_WAY_…). Either thread. */
+/* Counts one mail more, or one less, that waits on a way (TC_L_WAY_…). Either thread. */
 void tc_redis_note_mail(atomic_uint *waiting, unsigned way, bool more);
 
 #endif

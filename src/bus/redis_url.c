@@ -12,7 +12,7 @@
 
 static const char how[] = "write local, redis://host:port/database or unix:/path/to/socket?db=database";
 
-/* A whole number in 0..greatest and nothing else. */
+/* Reads a whole number in 0..greatest. False when the text is anything else. */
 static bool read_number(const char *text, int greatest, int *out)
 {
     apr_int64_t number;
@@ -27,8 +27,8 @@ static bool read_number(const char *text, int greatest, int *out)
 }
 
 /*
- * Ends the host at *text and returns its port's text, or NULL when it has none. [An IPv6 address] loses its
- * brackets; what is no host becomes an empty one.
+ * Cuts *text off after the host and returns the text of the port, or NULL when there is none. [An IPv6 address] loses
+ * its brackets. A host that is not valid becomes an empty text.
  */
 static char *split_host(char **text)
 {
@@ -62,12 +62,12 @@ static const char *parse_host(const char *rest, tc_redis_address_t *out, apr_poo
     if (slash != NULL) {
         *slash++ = '\0';
         if (*slash != '\0' && !read_number(slash, DATABASE_MAX, &out->database)) {
-            return apr_pstrcat(pool, "the database is no number; ", how, NULL);
+            return apr_pstrcat(pool, "the database is not a number; ", how, NULL);
         }
     }
     port = split_host(&text);
     if (port != NULL && (!read_number(port, PORT_MAX, &out->port) || out->port == 0)) {
-        return apr_pstrcat(pool, "the port is none; ", how, NULL);
+        return apr_pstrcat(pool, "the port is not a number from 1 to 65535; ", how, NULL);
     }
     if (*text == '\0') {
         return apr_pstrcat(pool, "there is no host; ", how, NULL);
@@ -87,14 +87,14 @@ static const char *parse_socket(const char *rest, tc_redis_address_t *out, apr_p
     if (query != NULL) {
         *query++ = '\0';
         if (strncmp(query, "db=", 3) != 0 || !read_number(query + 3, DATABASE_MAX, &out->database)) {
-            return apr_pstrcat(pool, "what stands behind ? is not db= and a number; ", how, NULL);
+            return apr_pstrcat(pool, "the text after ? is not db= and a number; ", how, NULL);
         }
     }
     if (*path != '/') {
         return apr_pstrcat(pool, "the socket's path does not begin with /; ", how, NULL);
     }
     if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
-        return apr_psprintf(pool, "the socket's path is longer than the %d bytes that a socket's may have",
+        return apr_psprintf(pool, "the socket's path is longer than %d bytes, the most that the system allows",
                             (int)sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
     }
     out->socket = path;
@@ -114,7 +114,7 @@ const char *tc_redis_url_parse(const char *url, tc_redis_address_t *out, apr_poo
         return parse_socket(strncmp(url, "unix:///", 8) == 0 ? url + 7 : url + 5, out, pool);
     }
     if (strncmp(url, "rediss://", 9) == 0) {
-        return apr_pstrcat(pool, "TLS to Redis is not there yet; ", how, NULL);
+        return apr_pstrcat(pool, "TLS to Redis is not supported; ", how, NULL);
     }
     return how;
 }

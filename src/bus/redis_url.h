@@ -1,5 +1,6 @@
 /*
- * Where a Redis is and how to get in: TripChatBus and its companions. Const after start-up. Any thread.
+ * Where a Redis is and how to log in there: TripChatBus and the TripChatRedis… directives. Const after start-up. Any
+ * thread.
  */
 #ifndef TC_BUS_REDIS_URL_H
 #define TC_BUS_REDIS_URL_H
@@ -16,16 +17,16 @@ typedef struct {
     int database;
     const char *user;     /* NULL: the default user */
     const char *password; /* NULL: no AUTH. Never logged */
-    int64_t timeout_us;   /* for connecting, and for an answer */
+    int64_t timeout_us;   /* how long Redis may be silent */
 } tc_redis_address_t;
 
 /*
- * Reads redis://host[:port][/database] or unix:/path[?db=database] into name, host, port, socket and
- * database. NULL, or what is wrong and what to write instead. Strings are made on `pool`.
+ * Reads redis://host[:port][/database] or unix:/path[?db=database] into name, host, port, socket and database. The
+ * strings are on `pool`. Returns NULL, or what is wrong and what to write instead.
  */
 const char *tc_redis_url_parse(const char *url, tc_redis_address_t *out, apr_pool_t *pool);
 
-/* True when both lead to the same Redis, as the same user, with the same patience. */
+/* True when both lead to the same Redis, with the same user, password and timeout. */
 bool tc_redis_address_equal(const tc_redis_address_t *a, const tc_redis_address_t *b);
 
 #endif

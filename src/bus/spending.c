@@ -1,4 +1,4 @@
-/* The cluster's tier of users' rates. See spending.h. */
+/* Users' rates over several httpds. See spending.h. */
 #include "bus/spending.h"
 
 #include "base/alloc.h"
@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 #define TELL_US (200 * TC_US_PER_MS)
-#define ENVELOPE_BYTES (TC_BUS_ENVELOPE_BYTES / 2) /* then another begins */
+#define ENVELOPE_BYTES (TC_BUS_ENVELOPE_BYTES / 2) /* after that many bytes another envelope begins */
 
-/* What a user has spent since the others were told last. */
+/* What a user has spent since the others were last told. */
 typedef struct spent_t {
     struct spent_t *next; /* in a list that is being told */
     tc_redis_door_t *door;
@@ -26,8 +26,8 @@ typedef struct spent_t {
 struct tc_spending_t {
     tc_shared_meter_t *meter;
     tc_uuid_t child;
-    uint64_t server;   /* this httpd: its children have seen in their shared memory what it says */
-    int64_t envelopes; /* told so far */
+    uint64_t server;   /* stands for this httpd, whose children ignore its envelopes: they share the meter */
+    int64_t envelopes; /* sent so far */
     tc_loop_t *loop;
     tc_spending_publish_fn *publish;
     apr_hash_t *spent; /* by key */
@@ -36,7 +36,7 @@ struct tc_spending_t {
 
 /* ---- telling ---- */
 
-/* All of it as a list, the caller's. */
+/* Takes all that is to be told, as a list, which the caller owns. */
 static spent_t *take_all(tc_spending_t *spending)
 {
     apr_hash_index_t *at;
@@ -61,7 +61,7 @@ static void publish(tc_spending_t *spending, tc_redis_door_t *door, tc_buf_t *en
     }
 }
 
-/* Tells what of a list belongs to a door, and takes it out. */
+/* Tells the entries of a list that belong to a door, and takes them out of the list. */
 static void tell_of_door(tc_spending_t *spending, tc_redis_door_t *door, spent_t **list)
 {
     tc_buf_t envelope = TC_BUF_INIT;
@@ -124,7 +124,7 @@ void tc_spending_add(tc_spending_t *spending, tc_redis_door_t *door, tc_action_e
 
 /* ---- hearing ---- */
 
-/* All children of this httpd hear the same: the first of them takes it in for all, once for each site. */
+/* All children of this httpd hear each envelope. The first one takes it in for all of them, once for each site. */
 static bool is_first(tc_spending_t *spending, const tc_site_t *site, const tc_envelope_t *envelope)
 {
     static const tc_rate_t once = {1, 60 * TC_US_PER_S};

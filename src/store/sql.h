@@ -37,8 +37,8 @@ typedef struct {
 
 /*
  * Runs a statement with `count` text arguments (NULL is SQL's NULL) bound to its %s. tc_sql_select() and tc_sql_ask()
- * fill *rows, whose texts live on `pool`. Any status but APR_SUCCESS has been logged; only tc_sql_ask() logs nothing and
- * puts the reason into *why, on the pool, for tc_sql_log_failure().
+ * fill *rows, whose texts live on `pool`. Any status but APR_SUCCESS has been logged; only tc_sql_ask() logs nothing
+ * and puts the reason into *why, on the pool, for tc_sql_log_failure().
  */
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
                         tc_sql_rows_t *rows, const char **why, apr_pool_t *pool);

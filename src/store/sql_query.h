@@ -24,7 +24,7 @@ typedef struct {
 const char *tc_sql_query_parse(const char *text, unsigned allowed, tc_sql_query_t *out,
                                apr_pool_t *pool);
 
-/* Fills `args`, which has room for query->count pointers, with `trip` and `user` themselves, for one run of the query. */
+/* Fills `args`, which has room for query->count pointers, with `trip` and `user` themselves, for one run. */
 void tc_sql_query_bind(const tc_sql_query_t *query, const char *trip, const char *user,
                        const char **args);
 

@@ -149,7 +149,7 @@ START_TEST(a_port_is_a_number_from_1_to_65535)
         "redis://h:18446744073709557995",
     };
 
-    expect_all_wrong(urls, UNIT_COUNT(urls), "the port is none; " HOW);
+    expect_all_wrong(urls, UNIT_COUNT(urls), "the port is not a number from 1 to 65535; " HOW);
 }
 END_TEST
 
@@ -162,7 +162,7 @@ START_TEST(a_database_is_a_number_of_a_sensible_size)
         "redis://[::1]/one", "redis://h/0x1",        "redis://h/18446744073709551617",
     };
 
-    expect_all_wrong(urls, UNIT_COUNT(urls), "the database is no number; " HOW);
+    expect_all_wrong(urls, UNIT_COUNT(urls), "the database is not a number; " HOW);
 }
 END_TEST
 
@@ -214,7 +214,7 @@ START_TEST(behind_a_socket_stands_a_database_and_nothing_else)
     };
 
     expect_all_wrong(urls, UNIT_COUNT(urls),
-                     "what stands behind ? is not db= and a number; " HOW);
+                     "the text after ? is not db= and a number; " HOW);
 }
 END_TEST
 
@@ -241,7 +241,7 @@ START_TEST(a_path_that_no_socket_can_have_is_refused)
     wrong = parse(url, &address);
     ck_assert_ptr_nonnull(wrong);
     ck_assert_str_eq(wrong,
-                     "the socket's path is longer than the 107 bytes that a socket's may have");
+                     "the socket's path is longer than 107 bytes, the most that the system allows");
     apr_pool_destroy(pool);
 }
 END_TEST
@@ -275,7 +275,7 @@ START_TEST(tls_is_refused_by_name)
 {
     static const char *const urls[] = {"rediss://h", "rediss://", "rediss://user:secret@h:6379/0"};
 
-    expect_all_wrong(urls, UNIT_COUNT(urls), "TLS to Redis is not there yet; " HOW);
+    expect_all_wrong(urls, UNIT_COUNT(urls), "TLS to Redis is not supported; " HOW);
 }
 END_TEST
 
