@@ -1,4 +1,4 @@
--- The crowd of `make run STACK=full WORLD=bench`: u0 … u999, each on a hundred trips. May be run twice.
+-- The users of `make run STACK=full WORLD=bench`: u0 … u999, all members of the same hundred trips. May be run twice.
 \set ON_ERROR_STOP on
 
 BEGIN;

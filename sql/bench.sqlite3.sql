@@ -1,4 +1,4 @@
--- The crowd of `make run WORLD=bench`: u0 … u999, each on a hundred trips. May be run twice.
+-- The users of `make run WORLD=bench`: u0 … u999, all members of the same hundred trips. May be run twice.
 BEGIN;
 
 WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)

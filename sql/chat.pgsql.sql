@@ -1,11 +1,11 @@
 -- The chat's tables for PostgreSQL, for psql. May be run twice.
 --
--- Needs the site's own tables of users and trips: site.pgsql.sql has plain ones. Where yours have other
--- names or keys, say so; a Django site with whole numbers for users may run
+-- The site's own tables of users and trips must exist; site.pgsql.sql makes plain ones. If yours have other
+-- names or other types of keys, set the variables. A Django site whose users have integer keys runs
 --
 --   psql -v users=auth_user -v user_key=integer -v trips=trips_trip -f chat.pgsql.sql
 --
--- Deleting a user or a trip takes its messages along.
+-- When a user or a trip is deleted, their messages are deleted, too.
 \set ON_ERROR_STOP on
 \if :{?users} \else \set users users \endif
 \if :{?user_key} \else \set user_key uuid \endif
@@ -18,7 +18,7 @@ SET LOCAL client_min_messages = warning;
 CREATE TABLE IF NOT EXISTS chat_rooms (
     id         uuid NOT NULL PRIMARY KEY,
     trip_id    :trip_key NOT NULL UNIQUE REFERENCES :trips (id) ON DELETE CASCADE,
-    last_seq   bigint NOT NULL DEFAULT 0, -- of the newest event of the room
+    last_seq   bigint NOT NULL DEFAULT 0, -- the seq of the room's newest event
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS chat_messages (
 );
 
 CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_seq ON chat_messages (room_id, seq);
--- What was sent once is not stored twice; also finds what goes with a deleted user.
+-- Idempotency key: the same client_id is not stored twice. Also finds the messages of a user who is deleted.
 CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_client_id
     ON chat_messages (sender_id, room_id, client_id);
 CREATE INDEX IF NOT EXISTS chat_messages_by_reply
@@ -54,8 +54,8 @@ CREATE TABLE IF NOT EXISTS chat_edits (
 
 CREATE INDEX IF NOT EXISTS chat_edits_by_message ON chat_edits (message_id);
 
--- A room's row is written with every batch of messages: leave it space on its page, for updates that
--- touch no index.
+-- Every batch of messages updates the row of its room. Free space on the page allows updates that touch no
+-- index (HOT updates).
 ALTER TABLE chat_rooms SET (fillfactor = 50);
 
 COMMIT;

@@ -1,13 +1,13 @@
 -- The chat's tables for SQLite. May be run twice. Times are RFC 3339 in UTC, ids are UUIDs in lower case.
 --
--- users(id) and trips(id) are the site's own tables (site.sqlite3.sql has plain ones). Where yours have
--- other names, change the two REFERENCES: deleting a user or a trip then takes its messages along.
+-- users(id) and trips(id) are the site's own tables; site.sqlite3.sql makes plain ones. If yours have other
+-- names, change the REFERENCES to them. When a user or a trip is deleted, their messages are deleted, too.
 PRAGMA journal_mode = WAL;
 
 CREATE TABLE IF NOT EXISTS chat_rooms (
     id         TEXT NOT NULL PRIMARY KEY,
     trip_id    TEXT NOT NULL UNIQUE REFERENCES trips (id) ON DELETE CASCADE,
-    last_seq   INTEGER NOT NULL DEFAULT 0, -- of the newest event of the room
+    last_seq   INTEGER NOT NULL DEFAULT 0, -- the seq of the room's newest event
     created_at TEXT NOT NULL
 ) WITHOUT ROWID;
 
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS chat_messages (
 );
 
 CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_seq ON chat_messages (room_id, seq);
--- What was sent once is not stored twice; also finds what goes with a deleted user.
+-- Idempotency key: the same client_id is not stored twice. Also finds the messages of a user who is deleted.
 CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_client_id
     ON chat_messages (sender_id, room_id, client_id);
 CREATE INDEX IF NOT EXISTS chat_messages_by_reply

@@ -1,4 +1,4 @@
--- The people and trips of the demo. May be run twice; leaves memberships alone once a trip exists.
+-- The users and trips of the demo. May be run twice: a trip that exists keeps its members.
 \set ON_ERROR_STOP on
 
 BEGIN;

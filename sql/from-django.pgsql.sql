@@ -1,12 +1,13 @@
--- Copies rooms and messages of a Django Channels chat into the chat's own tables, for psql; docs/migrating.md
--- says when. May be run again and again, also while both chats live: what is there is left alone, what is
--- new or was edited since comes in as the newest events of its room. Nothing is taken from the old tables.
+-- Copies rooms and messages of a Django Channels chat into the chat's own tables, for psql. docs/migrating.md
+-- says when to run it. It may be run again and again, also while both chats are in use. A message that was
+-- copied before is left alone. New messages, and messages edited since the last copy, become the newest events
+-- of their room. The old tables are not changed.
 --
--- Run it with a search_path in which chat.pgsql.sql made its tables. The old ones are found as
+-- The search_path must lead to the tables that chat.pgsql.sql made. The old tables are found as
 --
 --   psql -v old_rooms=public.chat_rooms -v old_messages=public.chat_messages -v old_room_id=chat_room_id …
 --
--- unless said otherwise. Messages and rooms have UUIDs there, senders the keys that the site's users have.
+-- unless other values are given. Their messages and rooms have UUIDs, their senders the keys of the site's users.
 \set ON_ERROR_STOP on
 \if :{?old_rooms} \else \set old_rooms public.chat_rooms \endif
 \if :{?old_messages} \else \set old_messages public.chat_messages \endif
@@ -15,12 +16,12 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 
--- A trip that was chatted about here already has a room: its old messages go in there.
+-- If a trip already has a room here, its old messages go into this room.
 INSERT INTO chat_rooms (id, trip_id, created_at)
 SELECT id, trip_id, created_at FROM :old_rooms
 ON CONFLICT (trip_id) DO NOTHING;
 
--- What is new is an event, and so is what was edited since it was copied. Messages begin with the oldest.
+-- A new message is an event, and so is an edit since the last copy. The events of a room begin with the oldest.
 CREATE TEMPORARY TABLE coming ON COMMIT DROP AS
 SELECT m.id, r.id AS room_id, c.id IS NOT NULL AS is_edit,
        row_number() OVER (PARTITION BY r.id
@@ -31,7 +32,7 @@ JOIN chat_rooms r ON r.trip_id = o.trip_id
 LEFT JOIN chat_messages c ON c.id = m.id
 WHERE c.id IS NULL OR (m.updated_at > c.updated_at AND m.content <> c.content);
 
--- As httpd locks rooms before it gives numbers: in the order of their ids.
+-- Rooms are locked in the order of their ids before a seq is taken, as httpd does it.
 DO $$ BEGIN
     PERFORM 1 FROM chat_rooms WHERE id IN (SELECT room_id FROM coming) ORDER BY id FOR NO KEY UPDATE;
 END $$;

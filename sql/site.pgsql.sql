@@ -1,5 +1,5 @@
--- A plain site schema for PostgreSQL, for psql and for sites that have none of their own: what
--- TripChatAccessQuery and TripChatUserQuery ask by default. May be run twice. chat.pgsql.sql comes after it.
+-- A plain site schema for PostgreSQL, for psql and for sites without tables of their own. TripChatAccessQuery and
+-- TripChatUserQuery ask these tables by default. May be run twice. Run chat.pgsql.sql afterwards.
 \set ON_ERROR_STOP on
 
 BEGIN;

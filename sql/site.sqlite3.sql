@@ -1,5 +1,5 @@
--- A plain site schema for SQLite, for sites that have none of their own: what TripChatAccessQuery and
--- TripChatUserQuery ask by default. May be run twice.
+-- A plain site schema for SQLite, for sites without tables of their own. TripChatAccessQuery and
+-- TripChatUserQuery ask these tables by default. May be run twice.
 CREATE TABLE IF NOT EXISTS users (
     id        TEXT NOT NULL PRIMARY KEY,
     email     TEXT NOT NULL UNIQUE,

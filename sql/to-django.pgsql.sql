@@ -1,5 +1,5 @@
--- The way back from from-django.pgsql.sql, with the same variables: what was written and edited here since
--- goes into the old tables. May be run again and again. Nothing is taken from the tables here.
+-- The way back from from-django.pgsql.sql, with the same variables. Copies messages that were written or edited
+-- here since into the old tables. May be run again and again. The chat's own tables are not changed.
 \set ON_ERROR_STOP on
 \if :{?old_rooms} \else \set old_rooms public.chat_rooms \endif
 \if :{?old_messages} \else \set old_messages public.chat_messages \endif
