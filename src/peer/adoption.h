@@ -1,5 +1,5 @@
 /*
- * A connection that httpd, or another child, has let go of, on its way to the loop that will hold it.
+ * A connection on its way to the loop that will hold it. httpd, or another child, has let go of the connection.
  */
 #ifndef TC_PEER_ADOPTION_H
 #define TC_PEER_ADOPTION_H
@@ -17,18 +17,19 @@
 
 struct tc_application_t;
 
-/* What a client without WebSocket wants of its connection. */
+/* What a client without WebSocket asks for: a long poll, or a stream of server-sent events. */
 typedef struct {
     bool is_poll;         /* one answer when there is news; else server-sent events without an end */
-    unsigned limit;       /* poll: events in the answer */
-    int64_t wait_us;      /* poll: until it is given anyway */
-    const char *headers;  /* poll: lines with CRLF that the answer shall have; in text[] */
-    const char *url;      /* poll: of the list, ready for the next parameter; in text[] */
+    unsigned limit;       /* poll: greatest number of events in the answer */
+    int64_t wait_us;      /* poll: after this time the answer is given without news */
+    const char *headers;  /* poll: more header lines of the answer, with CRLF; in text[] */
+    const char *url;      /* poll: URL of the list, to which a parameter can be appended; in text[] */
     char text[];
 } tc_stream_request_t;
 
 /*
- * Owns everything in it. `reject_code` not 0: the client is told so and closed; then there is no user and no store.
+ * The adoption owns its descriptor, SSL, user, lease, claim and all malloc'ed fields; the other pointers are borrowed.
+ * If `reject_code` is not 0, the client gets that close code; then there is no user, no store and no bus.
  */
 typedef struct tc_adoption_t {
     tc_mail_t mail;
@@ -42,7 +43,7 @@ typedef struct tc_adoption_t {
     tc_lease_t lease;
     tc_uuid_t trip_id;
     tc_uuid_t room_id;
-    int64_t after;           /* -1: a newcomer */
+    int64_t after;           /* seq to resume after; -1: a newcomer */
     char address[TC_USAGE_ADDRESS_CHARS]; /* the client's; "": not known */
     unsigned reject_code;
     const char *reject_reason; /* a literal */
@@ -50,15 +51,15 @@ typedef struct tc_adoption_t {
     tc_claim_t claim;
     tc_deflate_terms_t deflate; /* of a WebSocket */
     const struct tc_application_t *application; /* of a WebSocket (session.h); NULL: the chat */
-    tc_parcel_t *parcel;     /* malloc'ed; of one that comes from another child; NULL: a new one */
-    size_t input_len;        /* what the client sent behind its handshake */
-    unsigned char *input;    /* malloc'ed, NULL when there is none */
+    tc_parcel_t *parcel;     /* malloc'ed; of a connection that comes from another child; NULL: a new connection */
+    size_t input_len;        /* what the client sent after its handshake */
+    unsigned char *input;    /* malloc'ed; NULL: nothing */
 } tc_adoption_t;
 
-/* Frees what an adoption still has when a peer has taken its contents over. Loop. */
+/* Frees an adoption after a peer has taken its contents over, with its parcel. Loop. */
 void tc_adoption_free(tc_adoption_t *adoption);
 
-/* Frees an adoption that no loop takes: closes its descriptor, counts it out. Any thread. */
+/* Frees an adoption that no loop takes: closes its descriptor, gives its claim back to `peers`. Any thread. */
 void tc_adoption_drop(tc_adoption_t *adoption, tc_peers_t *peers);
 
 #endif

@@ -1,7 +1,7 @@
 /* A connection's state as bytes. See parcel.h. */
 #include "peer/parcel.h"
 
-static const char magic[] = "tcparcel"; /* eight bytes, and a NUL that does not travel */
+static const char magic[] = "tcparcel"; /* eight bytes; the NUL is not written */
 
 void tc_parcel_begin(tc_parcel_t *parcel)
 {
@@ -26,7 +26,7 @@ void tc_parcel_end(tc_parcel_t *parcel)
     memcpy(parcel->bytes.data, head, sizeof(*head));
 }
 
-/* Finds the parts; false when they are not what the bytes have room for. */
+/* Finds the parts. False: their lengths do not fit the bytes. */
 static bool find_parts(tc_parcel_t *parcel)
 {
     size_t at = sizeof(parcel->head);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define READS_A_TURN 4 /* of TC_READ_BUFFER_BYTES, then others have theirs */
+#define READS_A_TURN 4 /* of TC_READ_BUFFER_BYTES; then other peers have their turn */
 
 static const char *const state_names[] = {"open", "closing", "draining", "ending", "dead"};
 
@@ -40,12 +40,12 @@ bool tc_peer_is_leaving(const tc_peer_t *peer)
 
 /* ---- counting ---- */
 
-/* Counts the peer among those of its state, or takes it out. */
+/* Adds the peer to the count of its state, or takes it out. */
 static void count_in_state(const tc_peer_t *peer, bool is_in)
 {
     unsigned slot = peer->site->metrics_slot;
     unsigned state = peer->state == TC_PEER_OPEN ? TC_L_STATE_OPEN : TC_L_STATE_CLOSING;
-    uint64_t by = is_in ? 1 : UINT64_MAX; /* that is one less */
+    uint64_t by = is_in ? 1 : UINT64_MAX; /* which adds -1 */
 
     if (peer->state != TC_PEER_DEAD) {
         tc_metrics_add(slot, TC_CELL(CONNECTIONS, peer->counted_as, state), by);
@@ -74,7 +74,7 @@ void tc_peer_note_close(const tc_peer_t *peer, unsigned code, unsigned side)
     }
 }
 
-/* What the connection log has of it, once. */
+/* Writes the peer's line into the connection log, once. */
 static void tell_of_end(tc_peer_t *peer)
 {
     static const char *const kinds[] = {"websocket", "events", "poll"}; /* TC_L_TRANSPORT_… */
@@ -108,8 +108,7 @@ static unsigned transport_of(const tc_adoption_t *adoption)
 
 /* ---- time ---- */
 
-/* The timer runs late rather than often: it is set anew when it fires, and here only for what comes
- * sooner than it would. */
+/* The timer fires late rather than often: when it fires, it is set anew; here it is only set to an earlier time. */
 void tc_peer_arm(tc_peer_t *peer)
 {
     int64_t due_us = peer->closing_us + peer->site->close_timeout_us;
@@ -163,7 +162,7 @@ void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
 
 /* ---- sending ---- */
 
-/* Writes until the queue is empty or the socket full. */
+/* Writes until the queue is empty or the socket is full. */
 static apr_status_t write_queue(tc_peer_t *peer)
 {
     unsigned char *scratch = tc_loop_write_buffer(peer->peers->loop);
@@ -201,7 +200,7 @@ static apr_status_t push(tc_peer_t *peer, tc_blob_t *blob)
                         peer->site->send_queue_bytes);
 }
 
-/* One iteration may bring more than a queue holds: the socket is tried before it is too much. */
+/* One iteration may bring more frames than a queue holds, so a full queue is written before a frame is refused. */
 apr_status_t tc_peer_push(tc_peer_t *peer, tc_blob_t *blob, bool urgent)
 {
     apr_status_t rv = push(peer, blob);
@@ -227,8 +226,8 @@ void tc_peer_push_always(tc_peer_t *peer, tc_blob_t *blob)
 }
 
 /*
- * A connection that was written to a moment ago waits for the loop's beat, unless its client waits for
- * something: a busy room's events leave several to a system call, a quiet one's at once.
+ * If a connection was written to a moment ago, its queue waits for the loop's beat, unless the client waits for
+ * something. So a busy room's events leave several in one system call, and a quiet room's events leave at once.
  */
 static apr_status_t write_or_wait(tc_peer_t *peer)
 {
@@ -254,7 +253,7 @@ static void on_paced(tc_task_t *task)
 
 /* ---- receiving ---- */
 
-/* Hands bytes to the kind and keeps what it has not looked at. */
+/* Hands bytes to the kind and keeps those that the kind did not take. */
 static void give_input(tc_peer_t *peer, unsigned char *data, size_t len)
 {
     size_t taken = peer->kind->take_input(peer, data, len);
@@ -265,7 +264,7 @@ static void give_input(tc_peer_t *peer, unsigned char *data, size_t len)
     }
 }
 
-/* What came behind the request, or before a pause. */
+/* Hands over the bytes that came right after the request, or before a pause. */
 static void give_early_input(tc_peer_t *peer)
 {
     unsigned char *input = peer->input;
@@ -279,7 +278,7 @@ static void give_early_input(tc_peer_t *peer)
 
 static void on_end(tc_peer_t *peer, apr_status_t rv)
 {
-    tc_log(TC_LOG_DEBUG, rv == APR_EOF ? 0 : rv, "TC0024: connection %llu: the peer is gone",
+    tc_log(TC_LOG_DEBUG, rv == APR_EOF ? 0 : rv, "TC0024: connection %llu: the client is gone",
            (unsigned long long)peer->member.id);
     if (peer->state == TC_PEER_OPEN && peer->counted_as == TC_L_TRANSPORT_WEBSOCKET) {
         tc_peer_count_close(peer, TC_CLOSE_ABNORMAL, TC_L_SIDE_CLIENT);
@@ -315,7 +314,7 @@ static void read_socket(tc_peer_t *peer)
         }
         give_input(peer, buffer, len);
         if (len < TC_READ_BUFFER_BYTES && !tc_transport_has_pending(&peer->transport)) {
-            return; /* most likely all there was; poll tells of more */
+            return; /* most likely nothing is left; if there is more, poll tells */
         }
     }
     if (rv == APR_SUCCESS) {
@@ -331,7 +330,7 @@ static void on_ready(tc_io_t *io, unsigned events)
     tc_peer_t *peer = (tc_peer_t *)((char *)io - offsetof(tc_peer_t, io));
 
     if ((events & TC_POLL_HANGUP) && peer->kind->is_paused(peer)) {
-        on_end(peer, APR_EOF); /* nothing else would take the event away */
+        on_end(peer, APR_EOF); /* a paused peer is not read, so poll would tell of the end again and again */
         return;
     }
     if ((events & TC_POLL_OUT) || peer->transport.write_wants_read) {
@@ -359,7 +358,7 @@ static unsigned wanted_events(const tc_peer_t *peer)
     const tc_transport_t *transport = &peer->transport;
     unsigned events = 0;
 
-    /* What waits to be written while reading is not helped by what is there to read. */
+    /* A TLS read that waits until the socket can be written is not helped by input. */
     if ((!peer->kind->is_paused(peer) && !transport->read_wants_write) || transport->write_wants_read) {
         events |= TC_POLL_IN;
     }
@@ -378,7 +377,8 @@ static void watch(tc_peer_t *peer)
         char more[TC_LOG_MORE_CHARS];
 
         if (tc_log_may(&limit, more)) {
-            tc_log(TC_LOG_ERR, rv, "TC0025: connection %llu: cannot be watched%s",
+            tc_log(TC_LOG_ERR, rv, "TC0025: connection %llu: closed, because its socket cannot be watched; check the "
+                   "limits on memory and on epoll watches (fs.epoll.max_user_watches)%s",
                    (unsigned long long)peer->member.id, more);
         }
         tc_peer_enter(peer, TC_PEER_DEAD);
@@ -414,12 +414,12 @@ static void free_peer(tc_peer_t *peer)
     free(peer);
 }
 
-/* The socket goes at once; the memory when no job points at it and no task is queued. */
+/* Closes the socket at once, and frees the memory when no job points to it and no task is queued. */
 static void settle_dead(tc_peer_t *peer)
 {
     hang_up(peer);
     if (peer->settle.queued) {
-        return; /* it died of this very run and comes by once more */
+        return; /* it died in this run of settle(), which is queued once more */
     }
     if (peer->read_more.queued || peer->paced.queued) {
         tc_loop_pace(peer->peers->loop, &peer->settle);
@@ -466,7 +466,7 @@ static void on_settle(tc_task_t *task)
 
 /* ---- life ---- */
 
-/* Where its end is to be told of: what it did, from now on or, in another child, before. */
+/* Where the site has a connection log: counts what the peer does, from now on or on from another child's counts. */
 static void begin_usage(tc_peer_t *peer, const tc_adoption_t *adoption)
 {
     const tc_parcel_head_t *head = adoption->parcel ? &adoption->parcel->head : NULL;
@@ -487,7 +487,7 @@ static void begin_usage(tc_peer_t *peer, const tc_adoption_t *adoption)
     memcpy(usage->address, adoption->address, sizeof(usage->address));
 }
 
-/* What it had in the child it comes from; bytes that did not leave go first. */
+/* Restores what the peer had in the child that it comes from. Bytes that did not leave there go first. */
 static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
 {
     const tc_parcel_head_t *head = &parcel->head;
@@ -577,7 +577,7 @@ void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
     }
 }
 
-/* Bytes may lie with us or in the SSL already. */
+/* Bytes may already lie in `input` or in the SSL, where poll does not see them. */
 void tc_peer_start(tc_peer_t *peer)
 {
     tc_peer_arm(peer);

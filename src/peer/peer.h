@@ -1,7 +1,7 @@
 /*
- * A socket that the loop holds, with what every kind of client needs: when it is read and written, what
- * waits for it, its timer, its end. What is said over it is the kind's: session.h (WebSocket), stream.h
- * (server-sent events and long poll). Everything in it is the loop's.
+ * A socket that the loop holds, with what every kind of client needs: when the socket is read and written, its send
+ * queue, its timer and its end. The kind decides what is said over the socket: session.h (WebSocket) or stream.h
+ * (server-sent events and long poll). Every field is the loop's, and every function runs on the loop.
  *
  *   OPEN ──> CLOSING ──> DRAINING ──all sent──> ENDING ──client's end──> DEAD
  *     └────────────────────┘
@@ -17,34 +17,37 @@
 
 typedef enum {
     TC_PEER_OPEN,
-    TC_PEER_CLOSING,  /* WebSocket: our Close went out, the client's is to come */
-    TC_PEER_DRAINING, /* nothing more is read or queued */
-    TC_PEER_ENDING,   /* all is sent, and our end; the client's is to come */
+    TC_PEER_CLOSING,  /* WebSocket: our Close is queued, the client's Close is awaited */
+    TC_PEER_DRAINING, /* input is dropped, nothing more is queued; what is queued still leaves */
+    TC_PEER_ENDING,   /* everything is sent, with our FIN; the client's FIN is awaited */
     TC_PEER_DEAD
 } tc_peer_state_e;
 
 struct tc_peer_t;
 
-/* What makes one kind of client differ from another. */
+/* What makes one kind of client differ from another. Each function is called on the loop. */
 typedef struct {
-    /* Bytes have come. Says how many it took; the others are kept until it is not paused. */
+    /* Takes received bytes and returns how many it took. The peer keeps the others until the kind is not paused. */
     size_t (*take_input)(struct tc_peer_t *peer, unsigned char *data, size_t len);
-    /* True while it must not be read. */
+    /* True while the socket must not be read (backpressure). */
     bool (*is_paused)(const struct tc_peer_t *peer);
-    /* While it is OPEN: the next moment at which on_timer() may have something to do. */
+    /* While the peer is OPEN: the next time (monotonic) at which on_timer() may have something to do. */
     int64_t (*next_deadline)(const struct tc_peer_t *peer);
     void (*on_timer)(struct tc_peer_t *peer, int64_t now_us);
-    /* Queues what is to be said last of all in this iteration; NULL: nothing is. */
+    /* Queues the last bytes of an iteration, just before the queue is written. NULL: the kind has none. */
     void (*before_write)(struct tc_peer_t *peer);
-    /* Says goodbye, for a reason that is a WebSocket close code and a literal; again is nothing. */
+    /*
+     * Ends the connection with a WebSocket close code and a reason, which is the caller's and needs no escapes in JSON.
+     * A second call does nothing.
+     */
     void (*close)(struct tc_peer_t *peer, unsigned code, const char *reason);
     /*
-     * What of it is another child's to go on with (departure.h): whether it can be, and the kind's own fields and the
-     * parts from TC_PARCEL_MESSAGE on. NULL: it cannot.
+     * For a move to another child (child/departure.h). is_portable() says whether the connection can move now, NULL:
+     * never. pack() fills in the kind's own fields of the parcel's head and adds the parts from TC_PARCEL_MESSAGE on.
      */
     bool (*is_portable)(const struct tc_peer_t *peer);
     void (*pack)(const struct tc_peer_t *peer, struct tc_parcel_t *parcel);
-    /* Gives back what the kind has of its own, before the peer itself is freed. */
+    /* Frees the kind's own memory, just before the peer itself is freed. */
     void (*release)(struct tc_peer_t *peer);
 } tc_peer_kind_t;
 
@@ -55,74 +58,76 @@ typedef struct tc_peer_t {
     const tc_site_t *site;
     tc_lease_t lease;
     struct tc_peer_t *next;
-    struct tc_peer_t **link; /* what points here */
+    struct tc_peer_t **link; /* the pointer that points to this peer */
     tc_transport_t transport;
     tc_io_t io;
-    unsigned char *input; /* come, but not looked at; NULL: none */
+    unsigned char *input; /* received, but not looked at; malloc'ed; NULL: none */
     size_t input_len;
     tc_outq_t queue;
     tc_timer_t timer;
     tc_task_t settle;    /* end of the iteration: write, leave, free */
-    tc_task_t read_more; /* next iteration: input that no poll tells of */
-    tc_task_t paced;     /* the loop's beat: write what was in no hurry */
+    tc_task_t read_more; /* next iteration: read input of which poll tells nothing */
+    tc_task_t paced;     /* the loop's beat: write what is not urgent */
     tc_peer_state_e state;
     uint8_t counted_as;  /* TC_L_TRANSPORT_…, base/metrics.h */
     tc_claim_t claim;
-    tc_usage_t *usage;   /* NULL: nobody will be told of it */
-    bool bridged;        /* a worker relays it, and goes with this child */
+    tc_usage_t *usage;   /* for the connection log; malloc'ed; NULL: nothing will be logged */
+    bool bridged;        /* a worker relays it, and ends with this child */
     bool stays;          /* it could not be moved to another child */
-    bool cut_short;      /* reading ended at a pause: bytes may be left that no poll tells of */
+    bool cut_short;      /* reading stopped at a pause: bytes may be left of which poll tells nothing */
     bool write_blocked;  /* the socket takes nothing now */
-    bool urgent;         /* something in the queue is waited for */
+    bool urgent;         /* the client waits for something in the queue */
     int64_t wrote_us;    /* when the queue was written last */
     int64_t heard_us;    /* when bytes came last */
-    int64_t closing_us;  /* when it ceased to be OPEN */
+    int64_t closing_us;  /* when it entered CLOSING or DRAINING last */
 } tc_peer_t;
 
 /*
- * Fills in a zeroed peer with an adoption's socket, input, user and place in the count, which the
- * adoption has no more then, and adds it to the child's.
+ * Fills in a zeroed peer and adds it to the list of `peers`. The peer takes over the adoption's descriptor, SSL, input,
+ * user, lease and claim; `kind`, `sink` and `peers` are borrowed.
  */
 void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *sink,
                   tc_peers_t *peers, tc_adoption_t *adoption);
 
-/* Puts it into its room: a newcomer, or one that comes from another child. */
+/* Puts the peer into its room: a newcomer, a client that resumes, or one that comes from another child. */
 void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption);
 
-/* The last step of making one: reads what has come already, and settles. */
+/* The last step of making a peer: has the input that came already read, and the peer settled. */
 void tc_peer_start(tc_peer_t *peer);
 
-/* Frees it whatever it waits for: the loop has ended. */
+/* Closes and frees a peer after the loop has ended, whatever the peer still waits for. */
 void tc_peer_destroy(tc_peer_t *peer);
 
+/* The time of this iteration, monotonic. */
 int64_t tc_peer_now_us(const tc_peer_t *peer);
 
-/* True when another child can go on with it; and when it is about to move there, and must not be read. */
+/* True if another child can go on with the peer; and if the peer is about to move there, and must not be read. */
 bool tc_peer_can_move(const tc_peer_t *peer);
 bool tc_peer_is_leaving(const tc_peer_t *peer);
 
-/* Sets the timer anew where something is due sooner than it would fire. */
+/* Sets the timer to an earlier time if something is due before the timer would fire. */
 void tc_peer_arm(tc_peer_t *peer);
 
-/* Has it looked after at the end of this iteration. */
+/* Has the peer written, watched or freed at the end of this iteration. */
 void tc_peer_ask_to_settle(tc_peer_t *peer);
 
-/* It ends with a close code, from this side (TC_L_SIDE_…). */
+/* Counts in the metrics that the peer ends with a close code from a side (TC_L_SIDE_…), and notes that as below. */
 void tc_peer_count_close(const tc_peer_t *peer, unsigned code, unsigned side);
 
-/* Notes for the connection log alone how it ends; the first word counts. */
+/* Notes for the connection log alone how the peer ends. Only the first note counts. */
 void tc_peer_note_close(const tc_peer_t *peer, unsigned code, unsigned side);
 
-/* Leaves OPEN for a later state, or any for DEAD. */
+/* Enters a later state of the picture above. */
 void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state);
 
 /*
- * Queues a blob within the site's bounds; APR_ENOSPC when it does not fit even after the socket was tried.
- * `urgent`: the client waits for it.
+ * Queues a blob, with a reference of the queue's own, within the site's bounds. APR_ENOSPC: the blob does not fit, even
+ * after the socket was tried. A droppable blob that does not fit is left out: APR_SUCCESS. `urgent`: the client waits
+ * for the blob, so the queue is written in this iteration.
  */
 apr_status_t tc_peer_push(tc_peer_t *peer, tc_blob_t *blob, bool urgent);
 
-/* Queues one whatever the bounds, urgently: a Close, an answer. */
+/* Queues a blob whatever the bounds, as urgent: a Close, an answer. The queue takes a reference of its own. */
 void tc_peer_push_always(tc_peer_t *peer, tc_blob_t *blob);
 
 #endif

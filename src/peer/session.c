@@ -1,4 +1,4 @@
-/* WebSocket clients. RFC 6455, 5 to 7. See session.h. */
+/* WebSocket clients. RFC 6455, sections 5 to 7. See session.h. */
 #include "peer/session.h"
 
 #include "base/alloc.h"
@@ -16,10 +16,10 @@ typedef struct {
     tc_peer_t peer; /* stands first */
     const tc_application_t *application;
     tc_reader_t reader;
-    int64_t pinged_us; /* when a ping went out for want of bytes; 0: none is open */
+    int64_t pinged_us; /* when a ping went out because nothing came; 0: no ping is unanswered */
     int64_t begun_us;  /* when the message in the reader began; 0: none has */
     tc_deflate_terms_t deflate;
-    tc_inflater_t *inflater; /* where the client's messages refer to earlier ones; NULL: the child's serves */
+    tc_inflater_t *inflater; /* own, if the client's messages refer to earlier ones; NULL: the child's is used */
 } session_t;
 
 /* ---- sending ---- */
@@ -51,7 +51,7 @@ static void close_session(tc_peer_t *peer, unsigned code, const char *reason)
     tc_peer_enter(peer, TC_PEER_CLOSING);
 }
 
-/* The client broke a rule: say which, read nothing more (RFC 6455, 7.1.7). */
+/* Fails the connection (RFC 6455, 7.1.7): tells the client why, and takes no more input. */
 static void fail(tc_peer_t *peer, unsigned code, const char *why)
 {
     tc_log(TC_LOG_INFO, 0, "TC0022: connection %llu: failed with %u (%s)",
@@ -73,7 +73,7 @@ tc_blob_t *tc_session_form(tc_peer_t *peer, tc_blob_t *frame)
     return tc_wire_deflated(frame, &session->deflate, tc_peers_deflater(peer->peers));
 }
 
-/* A reader that does not read costs what its queue holds, then its connection. */
+/* A client that does not read may fill its send queue. If the queue overflows, the connection is closed with 1013. */
 static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
 {
     tc_peer_t *peer = (tc_peer_t *)member;
@@ -130,7 +130,7 @@ static void on_peer_close(tc_peer_t *peer, const tc_read_item_t *item)
     if (peer->state == TC_PEER_OPEN) {
         tc_peer_count_close(peer, code, TC_L_SIDE_CLIENT);
         send_close(peer, code, NULL);
-        tc_log(TC_LOG_DEBUG, 0, "TC0023: connection %llu: the peer closes with %u",
+        tc_log(TC_LOG_DEBUG, 0, "TC0023: connection %llu: the client closes with %u",
                (unsigned long long)peer->member.id, code);
     }
     tc_peer_enter(peer, TC_PEER_DRAINING);
@@ -149,7 +149,7 @@ static void on_control(tc_peer_t *peer, const tc_read_item_t *item)
     }
 }
 
-/* An inflater of its own for a client that refers to what it has sent before, else the child's. */
+/* A client that refers to its earlier messages has an inflater of its own; all others share the child's. */
 static tc_inflater_t *inflater_of(session_t *session)
 {
     if (!session->deflate.client_keeps) {
@@ -161,7 +161,7 @@ static tc_inflater_t *inflater_of(session_t *session)
     return session->inflater;
 }
 
-/* False, with the connection failed, when the message cannot be had (RFC 7692, 6.2). */
+/* Inflates a message (RFC 7692, 6.2). False: the message cannot be inflated, and the connection was failed. */
 static bool inflate_message(session_t *session, const tc_read_item_t *item, tc_buf_t *message)
 {
     tc_peer_t *peer = &session->peer;
@@ -311,7 +311,7 @@ static void check_silence(session_t *session, int64_t now_us)
     }
 }
 
-/* A client that we don't read cannot be heard. */
+/* A paused client is not read, so its silence does not count. */
 static void forgive_silence(session_t *session, int64_t now_us)
 {
     session->peer.heard_us = now_us;
@@ -351,8 +351,8 @@ static void take_chat_message(tc_peer_t *peer, const tc_read_item_t *message)
 }
 
 /*
- * What a client says stays in its socket while it has as many jobs in flight as are allowed, and until
- * it has its history: its own message must not be in that and come again.
+ * Backpressure: a client with TripChatMaxPending jobs in flight is not read. Neither is a client that has no history
+ * yet: otherwise the client's own message could be in its history and come a second time.
  */
 static bool is_chat_paused(const tc_peer_t *peer)
 {
@@ -363,7 +363,7 @@ static const tc_application_t chat = {tc_peer_join, take_chat_message, is_chat_p
 
 /* ---- from child to child ---- */
 
-/* An inflater that remembers cannot be taken along. */
+/* An inflater that remembers earlier messages cannot move to another child. */
 static bool is_portable(const tc_peer_t *peer)
 {
     const session_t *session = (const session_t *)peer;

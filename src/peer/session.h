@@ -1,8 +1,8 @@
 /*
- * A WebSocket client (RFC 6455): frames on one side, an application on the other. That is the chat, where the
- * client is a member of a room, unless its adoption says otherwise. Plain data besides its socket, so that it
- * can be handed on. Its states are peer.h's: our Close leads to CLOSING, the client's and a broken rule to
- * DRAINING.
+ * A WebSocket client (RFC 6455): frames on one side, an application on the other. The application is the chat, where
+ * the client is a member of a room, unless the adoption names another. Besides its socket a session is plain data, so
+ * that another child can go on with it. Its states are those of peer.h: our Close leads to CLOSING, the client's Close
+ * or a broken rule leads to DRAINING.
  */
 #ifndef TC_PEER_SESSION_H
 #define TC_PEER_SESSION_H
@@ -10,20 +10,23 @@
 #include "codec/reader.h"
 #include "peer/peer.h"
 
-/* What the messages of a WebSocket client go to. Called while the peer is OPEN. Loop. */
+/* Where the messages of a WebSocket client go. Each function is called on the loop, while the peer is OPEN. */
 typedef struct tc_application_t {
-    /* A new client, before anything is read. The adoption stays the caller's. NULL: nothing is to be done. */
+    /* Takes a new client, before anything is read. The adoption stays the caller's. NULL: nothing is to be done. */
     void (*open)(tc_peer_t *peer, const tc_adoption_t *adoption);
-    /* A whole message, text (valid UTF-8) or binary; its bytes are good until this returns. */
+    /* Takes a whole message, text (valid UTF-8) or binary. Its bytes are valid until the function returns. */
     void (*take_message)(tc_peer_t *peer, const tc_read_item_t *message);
-    /* True while the client must not be read. Asked again whenever the peer settles. */
+    /* True while the client must not be read (backpressure). Asked again whenever the peer settles. */
     bool (*is_paused)(const tc_peer_t *peer);
 } tc_application_t;
 
-/* Takes an adoption's contents over and frees it. Loop. */
+/* Makes a WebSocket client from an adoption: takes the contents over and frees the adoption. Loop. */
 void tc_session_create(tc_peers_t *peers, tc_adoption_t *adoption);
 
-/* The form in which a data frame goes to this client: itself, or compressed where both sides agreed to; not a reference. */
+/*
+ * The form in which a data frame goes to this client: the frame itself, or its compressed form if both sides agreed to
+ * that (RFC 7692). The form is the frame's: no reference is given. Loop.
+ */
 tc_blob_t *tc_session_form(tc_peer_t *peer, tc_blob_t *frame);
 
 #endif

@@ -18,7 +18,7 @@
 typedef struct {
     tc_peer_t peer; /* stands first */
     tc_stream_request_t *request;
-    int64_t since_us; /* when it was taken over */
+    int64_t since_us; /* when the connection was taken over */
     bool ready;       /* poll: there is something to answer */
 } stream_t;
 
@@ -46,8 +46,8 @@ static void finish(tc_peer_t *peer, tc_blob_t *last)
 /* ---- server-sent events ---- */
 
 /*
- * A frame as an event, made once for all who get it. Its id is the seq that it brings a reader to; what is
- * ephemeral has none.
+ * A frame as a server-sent event, encoded once for all streams and owned by the frame. The event's id is the seq that
+ * the client has reached with it. An ephemeral frame has no id.
  */
 static tc_blob_t *as_event(tc_blob_t *frame, int64_t seq)
 {
@@ -63,7 +63,7 @@ static tc_blob_t *as_event(tc_blob_t *frame, int64_t seq)
         TC_BUF_LIT(&buf, "\n");
     }
     TC_BUF_LIT(&buf, "data: ");
-    tc_buf_append(&buf, frame->data + header, frame->len - header); /* JSON: it has no line ends */
+    tc_buf_append(&buf, frame->data + header, frame->len - header); /* JSON without line ends */
     TC_BUF_LIT(&buf, "\n\n");
     frame->other = to_blob(&buf);
     frame->other->droppable = frame->droppable;
@@ -119,7 +119,10 @@ static void answer(stream_t *stream, const char *status, tc_buf_t *body)
     finish(&stream->peer, to_blob(&buf));
 }
 
-/* What has come since, or an empty list: the database, which is asked next, has what the room has not. */
+/*
+ * Answers with the events that came since, or with an empty list if the room no longer has them. Then the client's next
+ * request gets them from the database.
+ */
 static void answer_page(stream_t *stream)
 {
     tc_member_t *member = &stream->peer.member;
@@ -170,7 +173,7 @@ static void close_poll(stream_t *stream, unsigned code)
         answer_error(stream, "503 Service Unavailable", TC_CHAT_UNAVAILABLE);
     }
     else {
-        answer_page(stream); /* the child stops: the client asks another */
+        answer_page(stream); /* the child stops; the client's next poll goes to another child */
     }
 }
 
@@ -201,7 +204,7 @@ static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
         return;
     }
     if (is_poll(peer)) {
-        /* Its first frame is a history, which may say that nothing has happened. */
+        /* A poll's first frame is the history, which may hold nothing new. */
         stream->ready = stream->ready || (!frame->droppable && member->cursor != member->after);
         tc_peer_ask_to_settle(peer);
     }
@@ -220,7 +223,7 @@ static void on_member_close(tc_member_t *member, unsigned code, const char *reas
 static void on_member_wake(tc_member_t *member, int64_t due_us)
 {
     (void)member;
-    (void)due_us; /* it does not type */
+    (void)due_us; /* such a client does not type */
 }
 
 static void on_member_settled(tc_member_t *member)
@@ -234,7 +237,7 @@ static const tc_sink_t sink = {
 
 /* ---- as a peer ---- */
 
-/* It has nothing more to say; only its end is of interest. */
+/* The client has nothing more to say, so its input is dropped. Only its end matters. */
 static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
 {
     (void)peer;
@@ -277,7 +280,7 @@ static void before_write(tc_peer_t *peer)
     }
 }
 
-/* A poll is answered at once instead. */
+/* Only a stream can move. A poll is answered at once instead. */
 static bool is_portable(const tc_peer_t *peer)
 {
     return !is_poll(peer);
@@ -301,7 +304,7 @@ static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_tim
 
 /* ---- life ---- */
 
-/* There is no pong here: the kernel finds out whether what was sent has arrived. */
+/* A stream has no pongs, so the kernel watches whether sent bytes are acknowledged (tcp(7), TCP_USER_TIMEOUT). */
 static void watch_for_loss(const tc_peer_t *peer)
 {
     unsigned timeout_ms =
@@ -322,7 +325,7 @@ void tc_stream_create(tc_peers_t *peers, tc_adoption_t *adoption)
     if (adoption->parcel != NULL) {
         stream->since_us = peer->wrote_us;
     }
-    peer->member.after = adoption->after; /* a poll is answered by it even if it gets into no room */
+    peer->member.after = adoption->after; /* a poll's answer begins here, even if the poll gets into no room */
     if (peers->farewell_code != 0) {
         close_stream(peer, peers->farewell_code, TC_FAREWELL_REASON);
     }
