@@ -20,9 +20,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TURN 32                      /* connections taken before others have theirs */
-#define LEAD 64                      /* more than another holds */
-#define AGAIN_US (20 * TC_US_PER_MS) /* after which a child takes one though another has fewer */
+#define TURN 32                      /* connections taken before other events have their turn */
+#define LEAD 64                      /* connections that a child may hold more than another, besides a quarter */
+#define AGAIN_US (20 * TC_US_PER_MS) /* after this a child takes a connection even if another has fewer */
 
 static const tc_passage_t *passage_of(const tc_child_t *child)
 {
@@ -50,13 +50,14 @@ static void complain(tc_child_t *child, apr_status_t rv, const char *what)
 {
     if (!child->arrival.complained) {
         child->arrival.complained = true;
-        tc_log(TC_LOG_WARNING, rv, "TC0033: a connection from another child is lost: %s", what);
+        tc_log(TC_LOG_WARNING, rv, "TC0033: a connection from another child is closed: %s (logged once per child); "
+               "its client reconnects", what);
     }
 }
 
 /* ---- taking ---- */
 
-/* A stream without what only a poll needs. */
+/* A stream's request; the fields that only a poll needs are empty. */
 static tc_stream_request_t *make_stream_request(void)
 {
     tc_stream_request_t *request = tc_alloc_zero(sizeof(*request) + 1);
@@ -65,7 +66,7 @@ static tc_stream_request_t *make_stream_request(void)
     return request;
 }
 
-/* All that the connection's owner will find in its adoption; the parcel becomes its own. */
+/* Makes an adoption from a parcel, and moves the parcel's contents into it. */
 static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim_t *claim)
 {
     const tc_parcel_head_t *head = &parcel->head;
@@ -117,7 +118,7 @@ static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim
     }
 }
 
-/* Takes the next; APR_EAGAIN: there is none, or no room for it here while there is in another child. */
+/* Takes the next connection. APR_EAGAIN: none waits, or this child is full and another one has room. */
 static apr_status_t take_one(tc_child_t *child)
 {
     tc_claim_t claim = {false, 0, 0};
@@ -134,13 +135,13 @@ static apr_status_t take_one(tc_child_t *child)
     if (rv != APR_SUCCESS) {
         tc_child_release(child, &claim);
         if (rv != APR_EAGAIN) {
-            complain(child, rv, "it did not come through");
+            complain(child, rv, "it could not be received");
             rv = APR_SUCCESS;
         }
         return rv;
     }
     if (!tc_parcel_read(&parcel, &bytes)) {
-        complain(child, 0, "another version of the module sent it");
+        complain(child, 0, "a child with another version of mod_tripchat sent it");
         refuse(fd, &parcel.head.prefix, TC_CLOSE_RESTART, "server reloads, reconnect");
     }
     else if (!claim.by_child) {
@@ -170,7 +171,8 @@ static void watch(tc_child_t *child)
     apr_status_t rv = tc_loop_watch(child->peers.loop, &child->arrival.io, TC_POLL_IN);
 
     if (rv != APR_SUCCESS) {
-        tc_log(TC_LOG_ERR, rv, "TC0034: connections of other children cannot be taken");
+        tc_log(TC_LOG_ERR, rv, "TC0034: this child cannot take connections from children that end; check the limits on "
+               "memory and on epoll watches (fs.epoll.max_user_watches)");
         tc_arrival_end(child);
     }
 }

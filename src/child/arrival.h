@@ -1,6 +1,6 @@
 /*
- * How connections come from a child that ends to one that goes on. Children that take them share them out: who has
- * more than another lets that one go first. The loop's.
+ * How connections come from a child that ends to one that goes on. The children that receive share the connections: a
+ * child that holds more than another lets the other go first. Every function runs on the loop.
  */
 #ifndef TC_CHILD_ARRIVAL_H
 #define TC_CHILD_ARRIVAL_H
@@ -12,15 +12,18 @@ struct tc_child_t;
 
 typedef struct {
     tc_io_t io;
-    tc_timer_t again; /* set while others go first */
-    bool complained;  /* parcels that cannot be read, or were lost */
+    tc_timer_t again; /* set while other children go first */
+    bool complained;  /* TC0033 was logged */
 } tc_arrival_t;
 
-/* Begins to take connections, and ends it. */
+/* Begins to receive connections, and stops. tc_arrival_end() may be called without tc_arrival_begin(). */
 void tc_arrival_begin(struct tc_child_t *child);
 void tc_arrival_end(struct tc_child_t *child);
 
-/* Nobody will come for what waits in the passage: closes all of it with `code`. */
+/*
+ * Closes all connections that wait in the passage, because no child will receive them. A WebSocket between two frames
+ * gets a Close with `code` and `reason`.
+ */
 void tc_arrival_turn_away(struct tc_child_t *child, unsigned code, const char *reason);
 
 #endif

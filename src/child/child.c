@@ -19,9 +19,9 @@
 #define TICK_US TC_US_PER_S
 #define WATCH_US (2 * TICK_US)
 #define GAP_US (50 * TC_US_PER_MS)
-#define GRACE_US (TC_STOP_GRACE_MS * TC_US_PER_MS) /* for the farewells */
+#define GRACE_US (TC_STOP_GRACE_MS * TC_US_PER_MS) /* for clients to answer the Close */
 #define LEAVING_US (20 * TC_US_PER_MS)
-#define JOIN_LOOP_US (2 * TC_US_PER_S) /* longer than the farewells may take */
+#define JOIN_LOOP_US (2 * TC_US_PER_S) /* in addition to the time for the farewells */
 #define JOIN_DB_US (3 * TC_US_PER_S)
 #define JOIN_JOURNAL_US TC_US_PER_S
 #define JOIN_BUS_US (2 * TC_US_PER_S)
@@ -96,7 +96,8 @@ static void tell(tc_peers_t *peers, const tc_site_t *site, const tc_buf_t *line)
         tc_journal_write(child->journal, site->connection_log, line);
     }
     else if (tc_log_may(&limit, more)) {
-        tc_log(TC_LOG_ERR, rv, "TC0006: cannot start the thread of the connection log%s", more);
+        tc_log(TC_LOG_ERR, rv, "TC0006: cannot start the thread of the connection log, so a line is lost; check the "
+               "limits on threads and memory%s", more);
     }
 }
 
@@ -132,7 +133,7 @@ void tc_child_close_all(tc_child_t *child, unsigned code)
     if (child->leave_by_us > by_us) {
         child->leave_by_us = by_us;
     }
-    for (peer = child->peers.first; peer != NULL; peer = peer->next) { /* none of them is freed at once */
+    for (peer = child->peers.first; peer != NULL; peer = peer->next) { /* close() frees no peer at once */
         peer->kind->close(peer, code, TC_FAREWELL_REASON);
     }
 }
@@ -169,13 +170,13 @@ static void deliver_farewell(tc_mail_t *mail, void *context)
     say_farewell(context);
 }
 
-/* How long everybody may take to go, at most. */
+/* How long all connections may take to leave, at most. */
 static int64_t parting_us(const tc_child_t *child)
 {
     return atomic_load(&child->farewell) == TC_FAREWELL_MOVE ? child->succession.drain_us + GRACE_US : GRACE_US;
 }
 
-/* Ends the loop when everybody has gone, or had the time to. */
+/* Ends the loop when all connections have left, or their time is over. */
 static void on_leaving(tc_timer_t *timer, int64_t now_us)
 {
     tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, leaving));
@@ -199,7 +200,7 @@ static void deliver_quit(tc_mail_t *mail, void *context)
     on_leaving(&child->leaving, tc_loop_now_us(child->peers.loop));
 }
 
-/* A child that ends, or has begun while others do, shares its rooms with some that its bus may not reach. */
+/* True while this child or another one ends. Then children share rooms, and a local bus does not connect them. */
 static bool has_company(const tc_child_t *child)
 {
     return child->place != NULL
@@ -211,7 +212,7 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
 {
     tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, tick));
 
-    int64_t next_us = timer->due_us + TICK_US; /* it fires a little late each time, and that must not add up */
+    int64_t next_us = timer->due_us + TICK_US; /* it fires a little late each time; the delays must not add up */
 
     if (has_company(child)) {
         tc_hub_watch_until(child->peers.hub, now_us + WATCH_US);
@@ -220,7 +221,7 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
     tc_timer_set(tc_loop_timers(child->peers.loop), timer, next_us > now_us ? next_us : now_us + TICK_US);
 }
 
-/* What one child stores and another announces crosses on the way: most gaps close by themselves. */
+/* Events that two children store at once may arrive in another order. Most of these gaps close in a moment. */
 static void on_gap(void *context)
 {
     tc_child_t *child = context;
@@ -255,7 +256,7 @@ static void loop_main(void *context)
 
 /* ---- starting and stopping ---- */
 
-/* Finished jobs on their way home. Db. */
+/* Sends finished jobs back to the loop. Db. */
 static bool take_jobs(void *context, tc_mail_t *jobs)
 {
     tc_child_t *child = context;
@@ -275,7 +276,8 @@ static apr_status_t start_db_threads(tc_child_t *child, tc_dbd_t *store)
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     if (rv != APR_SUCCESS) {
         if (!store->complained) {
-            tc_log(TC_LOG_ERR, rv, "TC0005: cannot start the database threads of %s",
+            tc_log(TC_LOG_ERR, rv, "TC0005: cannot start the database threads of site %s, which can store nothing "
+                   "until a later try succeeds; check the limits on threads and memory",
                    store->store.site->name);
         }
         store->complained = true;
@@ -304,7 +306,7 @@ void tc_child_serve_store(tc_child_t *child, tc_dbd_t *store)
     store->child = child;
 }
 
-/* The loop comes last: it speaks to the others. */
+/* The loop starts last, because it talks to the others. */
 static apr_status_t start_threads(tc_child_t *child, const tc_child_config_t *config,
                                   apr_pool_t *pool)
 {
@@ -323,7 +325,7 @@ static apr_status_t start_threads(tc_child_t *child, const tc_child_config_t *co
     return rv;
 }
 
-/* Its places in the memory that children share. */
+/* Takes the child's seats in the memory that all children share. */
 static void sit_down(tc_child_t *child, const tc_child_config_t *config)
 {
     child->has_seat = config->tally != NULL && tc_tally_sit(config->tally, getpid(), &child->seat);
@@ -411,7 +413,7 @@ void tc_child_farewell(tc_child_t *child, tc_farewell_e farewell)
     }
 }
 
-/* All of them at once: each may have to be waited for. */
+/* Asks all stores to stop before it waits for the first, so that they stop at the same time. */
 static bool stop_stores(tc_child_t *child)
 {
     int64_t until_us = tc_clock_monotonic_us() + JOIN_DB_US;
@@ -425,7 +427,8 @@ static bool stop_stores(tc_child_t *child)
         int64_t left_us = until_us - tc_clock_monotonic_us();
 
         if (!tc_db_threads_stop(store->threads, left_us > 0 ? left_us : 0)) {
-            tc_log(TC_LOG_ERR, 0, "TC0003: a db thread of %s did not end in time",
+            tc_log(TC_LOG_ERR, 0, "TC0003: a database thread of site %s did not end in time, so messages without an "
+                   "answer may not be stored; check that the database answers",
                    store->store.site->name);
             ended = false;
         }
@@ -440,21 +443,24 @@ bool tc_child_stop(tc_child_t *child)
     (void)atomic_compare_exchange_strong(&child->farewell, &none, TC_FAREWELL_STOP);
     (void)tc_loop_post(child->peers.loop, &child->quit_mail);
     if (!tc_worker_thread_await(&child->thread, parting_us(child) + JOIN_LOOP_US)) {
-        tc_log(TC_LOG_ERR, 0, "TC0002: the loop did not end in time");
+        tc_log(TC_LOG_ERR, 0, "TC0002: the loop did not end in time, so the child exits and its remaining connections "
+               "break; check whether the machine is overloaded");
         return false;
     }
     if (!stop_stores(child)) {
         return false;
     }
     if (child->redis != NULL && !tc_bus_redis_stop(child->redis, JOIN_BUS_US)) {
-        tc_log(TC_LOG_ERR, 0, "TC0004: the bus did not end in time");
+        tc_log(TC_LOG_ERR, 0, "TC0004: the thread of the Redis bus did not end in time; check that the name server "
+               "answers for the host of TripChatBus");
         return false;
     }
     if (child->journal != NULL && !tc_journal_stop(child->journal, JOIN_JOURNAL_US)) {
-        tc_log(TC_LOG_ERR, 0, "TC0007: the connection log did not end in time");
+        tc_log(TC_LOG_ERR, 0, "TC0007: the thread of the connection log did not end in time, so its last lines may be "
+               "missing; check the disk or the program that takes the log");
         return false;
     }
     stand_up(child);
-    tc_worker_thread_free(&child->thread); /* the others had mail for the loop up to now */
+    tc_worker_thread_free(&child->thread); /* until now the other threads could post mail to the loop */
     return true;
 }

@@ -16,21 +16,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PASS 64                          /* connections that move before others have their turn */
+#define PASS 64                          /* connections that move before other events have their turn */
 #define LOOK_US (20 * TC_US_PER_MS)
-#define OTHERS_US TC_US_PER_S            /* the first to receive waits so long for the others, or a quarter of the drain time */
-#define RECYCLED_US (500 * TC_US_PER_MS) /* after which a server that has not ended goes on */
-#define CROWDED_US TC_US_PER_S           /* for what cannot move, where HTTP waits for this child to go */
-#define STEADY_US (150 * TC_US_PER_MS)   /* after which there being no slot is no moment's matter */
-#define STRAGGLERS_US (2 * TC_US_PER_S)  /* for their answers to the close, after that; or half the drain time */
-#define RETRY_MS 2000                    /* a client that was closed waits a part of it */
+#define OTHERS_US TC_US_PER_S            /* wait for more children after the first one receives */
+#define RECYCLED_US (500 * TC_US_PER_MS) /* a server that has not ended by then goes on */
+#define CROWDED_US TC_US_PER_S           /* to close what cannot move, if new children wait for this one */
+#define STEADY_US (150 * TC_US_PER_MS)   /* if no slot is free for so long, that is no passing state */
+#define STRAGGLERS_US (2 * TC_US_PER_S)  /* after CROWDED_US, for clients to answer the Close */
+#define RETRY_MS 2000                    /* a client that was closed is told to wait a part of this */
 
 static int64_t now_us_of(const tc_child_t *child)
 {
     return tc_loop_now_us(child->peers.loop);
 }
 
-/* A part of `whole` that is another for each connection, and the same each time. */
+/* A part of `whole` that differs from connection to connection, but is always the same for one connection. */
 static int64_t share_of(const tc_peer_t *peer, int64_t whole)
 {
     uint64_t mixed = peer->member.id * UINT64_C(0x9e3779b97f4a7c15);
@@ -86,13 +86,13 @@ static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
     tc_parcel_end(parcel);
 }
 
-/* What this child alone knows must have reached the client first. */
+/* True when the client has received every answer that only this child knows of. */
 static bool is_ready(const tc_peer_t *peer)
 {
     return !tc_room_owes(peer->member.room, &peer->member);
 }
 
-/* Once it is sent it is another child's, and ends here without a word. What cannot be sent stays. */
+/* Once the parcel is sent, the connection is another child's and ends here without a Close. Else it stays. */
 static apr_status_t move(const tc_child_t *child, tc_peer_t *peer)
 {
     tc_parcel_t parcel;
@@ -107,13 +107,14 @@ static apr_status_t move(const tc_child_t *child, tc_peer_t *peer)
         tc_log(TC_LOG_INFO, 0, "TC0028: connection %llu: moves to another child",
                (unsigned long long)peer->member.id);
         tc_metrics_add(peer->site->metrics_slot, TC_M_HANDOVERS + TC_L_HANDOVER_OUT, 1);
-        free(peer->usage); /* it goes on */
+        free(peer->usage); /* the parcel has the counts */
         peer->usage = NULL;
         tc_peer_enter(peer, TC_PEER_DEAD);
     }
     else if (rv != APR_EAGAIN) {
         peer->stays = true;
-        tc_log(TC_LOG_INFO, rv, "TC0029: connection %llu: cannot be moved",
+        tc_log(TC_LOG_INFO, rv, "TC0029: connection %llu: cannot be moved to another child, so it will be "
+               "closed with 1012",
                (unsigned long long)peer->member.id);
         tc_peer_ask_to_settle(peer);
     }
@@ -131,7 +132,7 @@ static void close_for_reload(tc_peer_t *peer)
 
 /* ---- when ---- */
 
-/* Some are there yet that cannot move: as long as this child has to stay, the others are served better here. */
+/* True if connections are left that cannot move. While they keep this child, the others are served better here. */
 static bool others_remain(const tc_child_t *child)
 {
     const tc_peer_t *peer;
@@ -144,7 +145,7 @@ static bool others_remain(const tc_child_t *child)
     return false;
 }
 
-/* So long those that cannot move may keep the others, where no child can follow before this one has gone. */
+/* If no new child can start before this one exits: how long unmovable connections may keep the others here. */
 static int64_t patience_us(const tc_child_t *child)
 {
     int64_t half_us = child->succession.drain_us / 2;
@@ -152,6 +153,7 @@ static int64_t patience_us(const tc_child_t *child)
     return half_us < CROWDED_US + STRAGGLERS_US ? half_us : CROWDED_US + STRAGGLERS_US;
 }
 
+/* How long to wait for more children after the first one receives: OTHERS_US, or a quarter of a short drain time. */
 static int64_t others_us(const tc_child_t *child)
 {
     int64_t quarter_us = child->succession.drain_us / 4;
@@ -159,16 +161,16 @@ static int64_t others_us(const tc_child_t *child)
     return quarter_us < OTHERS_US ? quarter_us : OTHERS_US;
 }
 
-/* httpd's workers have ended: nothing else keeps this child. */
+/* True when httpd's workers have ended: nothing but the chat keeps this child. */
 static bool is_last(const tc_child_t *child)
 {
     return child->quit_us != 0;
 }
 
 /*
- * Somebody is there to take them: of a reload's children as many as there were, or those that came within a
- * second, so that they share. Where nobody can come before this child has gone, they wait in the passage, from when
- * nothing else keeps it.
+ * True if connections may move now, because other children receive. In a reload, wait for as many new children as there
+ * were old ones, but only for others_us(), so that the new ones share the connections. If no new child can start before
+ * this one exits, connections wait in the passage. They go there only when nothing else keeps this child.
  */
 static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now_us)
 {
@@ -192,7 +194,10 @@ static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now
                               : now_us - departure->began_us >= RECYCLED_US;
 }
 
-/* What cannot move has to hurry where others wait for this child to go, and nothing else keeps it, or this does. */
+/*
+ * When a connection that cannot move is closed. It has less time if new children wait for this one to exit, and nothing
+ * but connections keeps this child, or this connection's own worker does.
+ */
 static int64_t close_due_us(const tc_child_t *child, const tc_peer_t *peer, bool is_crowded)
 {
     int64_t drain_us = child->succession.drain_us;
@@ -203,7 +208,7 @@ static int64_t close_due_us(const tc_child_t *child, const tc_peer_t *peer, bool
     return child->departure.began_us + share_of(peer, drain_us);
 }
 
-/* What can move has all the time that this child has: it is served as long as others keep it. */
+/* A connection that can move is served until the child's time is over. Any other is closed in its turn. */
 static bool is_close_due(const tc_child_t *child, const tc_peer_t *peer, bool is_crowded,
                          int64_t now_us)
 {
@@ -211,14 +216,17 @@ static bool is_close_due(const tc_child_t *child, const tc_peer_t *peer, bool is
                           : now_us >= close_due_us(child, peer, is_crowded);
 }
 
-/* Moves and closes what is due; how many were moved. What can be moved in the next turn is not closed for want of time. */
+/*
+ * Moves and closes what is due. Returns how many connections moved. After PASS moves nothing is closed, because what is
+ * left may move in the next turn.
+ */
 static int part(tc_child_t *child, bool is_crowded, int64_t now_us)
 {
     bool blocked = !child->peers.moving;
     tc_peer_t *peer;
     int moved = 0;
 
-    for (peer = child->peers.first; peer != NULL; peer = peer->next) { /* none of them is freed at once */
+    for (peer = child->peers.first; peer != NULL; peer = peer->next) { /* no peer is freed at once */
         bool stays = peer->state == TC_PEER_OPEN;
 
         if (stays && tc_peer_can_move(peer) && !blocked && moved < PASS && is_ready(peer)) {
@@ -235,7 +243,10 @@ static int part(tc_child_t *child, bool is_crowded, int64_t now_us)
     return moved;
 }
 
-/* A child that is being started stands in its slot before it says of which generation it is: that passes. */
+/*
+ * True if no slot has been free for STEADY_US. A child that is being started occupies its slot before its generation is
+ * known, which looks crowded for a moment.
+ */
 static bool stays_crowded(tc_departure_t *departure, bool is_crowded, int64_t now_us)
 {
     if (!is_crowded) {
@@ -247,7 +258,7 @@ static bool stays_crowded(tc_departure_t *departure, bool is_crowded, int64_t no
     return is_crowded && now_us - departure->crowded_us >= STEADY_US;
 }
 
-/* Who was not read for the sake of the move is, when nobody is there any more to move to. */
+/* Peers that are about to move are not read. If no child receives any more, they settle and are read again. */
 static void set_moving(tc_child_t *child, bool moving)
 {
     bool was_moving = child->peers.moving;
@@ -303,7 +314,7 @@ void tc_departure_begin(tc_child_t *child)
     }
 }
 
-/* Children that ended with the server may have sent what nobody will take: the last of them sees to that. */
+/* Children that end with the server may have sent connections that no child will take. The last child closes them. */
 void tc_departure_end(tc_child_t *child)
 {
     bool server_ends = atomic_load(&child->farewell) == TC_FAREWELL_STOP;

@@ -25,7 +25,7 @@ typedef struct {
     char text[];
 } line_t;
 
-/* One call a line, so that lines of several children do not mix; what a full pipe cuts goes on behind it. */
+/* One write() a line, so that lines of several children do not mix. What a full pipe does not take follows later. */
 static apr_status_t write_line(const line_t *line)
 {
     size_t done = 0;
@@ -53,7 +53,8 @@ static void write_all(tc_journal_t *journal, tc_mail_t *lines)
         apr_status_t rv = write_line((line_t *)lines);
 
         if (rv != APR_SUCCESS && tc_log_may(&limit, more)) {
-            tc_log(TC_LOG_ERR, rv, "TC0038: cannot write to a connection log%s", more);
+            tc_log(TC_LOG_ERR, rv, "TC0038: cannot write to a connection log, so a line is lost; check the disk or the "
+                   "program that takes the log%s", more);
         }
         atomic_fetch_sub(&journal->queued, 1);
         free(lines);
@@ -102,7 +103,8 @@ void tc_journal_write(tc_journal_t *journal, int fd, const tc_buf_t *text)
 
     if (atomic_load(&journal->queued) >= TC_JOURNAL_LINES) {
         if (tc_log_may(&limit, more)) {
-            tc_log(TC_LOG_WARNING, 0, "TC0039: the connection log is slow: a line is dropped%s", more);
+            tc_log(TC_LOG_WARNING, 0, "TC0039: a line of the connection log is dropped: the disk or the program that "
+                   "takes the log is too slow%s", more);
         }
         return;
     }

@@ -1,7 +1,7 @@
 /*
- * The log of connections that have ended (TripChatConnectionLog), written by a thread of a child's own: a disk, or the
- * program behind a pipe, may be slow, and the loop may not wait. What does not fit into its queue is dropped and
- * counted.
+ * The log of connections that have ended (TripChatConnectionLog). A thread of the child writes it, because a disk or
+ * the program behind a pipe may be slow, and the loop must not wait. A line that does not fit into the queue is
+ * dropped, and the error log says so.
  */
 #ifndef TC_CHILD_JOURNAL_H
 #define TC_CHILD_JOURNAL_H
@@ -13,13 +13,16 @@
 
 typedef struct tc_journal_t tc_journal_t;
 
-/* Starts the thread. `pool` is for bookkeeping. Loop. */
+/*
+ * Starts the thread. `pool` is for bookkeeping and outlives the thread. A status that is not success: there is no
+ * thread, and *journal is not set. Loop.
+ */
 apr_status_t tc_journal_start(tc_journal_t **journal, apr_pool_t *pool);
 
-/* Queues a line, which ends with its line end and stays the caller's, for an open file. Loop. */
+/* Queues a copy of a line, which has its line end, for the open file `fd`. Loop. */
 void tc_journal_write(tc_journal_t *journal, int fd, const tc_buf_t *line);
 
-/* Has everything written that is queued, and ends the thread; false when that took longer. Worker. */
+/* Has all queued lines written and ends the thread. False: that takes longer than `timeout_us`. Worker. */
 bool tc_journal_stop(tc_journal_t *journal, int64_t timeout_us);
 
 #endif
