@@ -13,7 +13,8 @@ typedef struct tc_bus_redis_t tc_bus_redis_t; /* a child's bus thread */
 
 /*
  * Starts the thread for a list of doors. The doors, `loop`, `hub` and `meter` must outlive it. What users spend on
- * other httpds is taken out of the buckets of `meter`; NULL: it is not counted. Worker.
+ * other httpds is taken out of the buckets of `meter`; NULL: it is not counted. With any status but APR_SUCCESS there
+ * is no thread. Worker.
  */
 apr_status_t tc_bus_redis_start(tc_bus_redis_t **redis, tc_redis_door_t *doors, tc_loop_t *loop,
                                 tc_hub_t *hub, tc_shared_meter_t *meter, apr_pool_t *pool);

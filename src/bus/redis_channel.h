@@ -1,6 +1,6 @@
 /*
- * The Redis channels that this child listens to, and for which doors. A channel is a room's, or tells what users of a
- * site spend. The table `channels` maps keys to tc_channel_t and starts empty. Bus.
+ * The Redis channels that this child listens to, and for which doors. A channel belongs to a room, or tells what users
+ * of a site spend. The table `channels` maps keys to tc_channel_t and starts empty. Bus.
  */
 #ifndef TC_BUS_REDIS_CHANNEL_H
 #define TC_BUS_REDIS_CHANNEL_H

@@ -38,8 +38,8 @@ typedef struct {
 } tc_handover_t;
 
 /*
- * Sets the number of seats, for `children` at a time and for those that a reload leaves behind, and the version of the
- * parcels that children of this build read and write. Before the first fork.
+ * Sets `count`, the seats for `children` at a time and for those that a reload leaves behind, and `version`. Before the
+ * first fork.
  */
 void tc_handover_plan(tc_handover_t *handover, unsigned children, unsigned version);
 

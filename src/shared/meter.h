@@ -27,7 +27,7 @@ enum { TC_KEY_HANDSHAKE = TC_ACTIONS, TC_KEY_USER, TC_KEY_ADDRESS, TC_KEY_SPENT 
 size_t tc_meter_size(void);
 void tc_meter_init(tc_shared_meter_t *meter, void *memory, const unsigned char *secret);
 
-/* The key of a user, an address or the like in a site; never 0. */
+/* The key of a name in a site: a user's id, an address or another text. Never 0. */
 uint64_t tc_meter_key(const tc_shared_meter_t *meter, const tc_site_t *site, int kind, const char *name);
 
 /*

@@ -1,5 +1,5 @@
 /*
- * Group commit: one try to store a batch. Rooms are locked in the order of their ids, so that two writers never
+ * Group commit: one try to store a batch. Rooms are locked in the order of their ids, so that two batches never
  * deadlock. Only what is stored takes a seq, so the seqs of a room have no gaps. See batch.h.
  */
 #include "store/batch.h"

@@ -85,7 +85,10 @@ static void work_on(tc_work_t *work, batch_t *writes, tc_job_t *const *reads, in
     }
 }
 
-/* Runs jobs, first the writes, then the reads, which so see them. Without a connection all jobs become UNAVAILABLE. */
+/*
+ * Runs jobs: first the writes, then the reads, so that the reads see what was written. Without a connection all jobs
+ * become UNAVAILABLE.
+ */
 static void run_batch(db_thread_t *self, tc_dbd_t *store, batch_t *batch)
 {
     tc_work_t work;

@@ -51,8 +51,8 @@ bool tc_dbd_answers(tc_dbd_t *store, unsigned many);
 void tc_dbd_note_answer(tc_dbd_t *store);
 
 /*
- * Opens a connection and makes it ready for the chat. False when that fails, which has been logged, or when a try has
- * failed half a second ago. tc_dbd_close() may be called on a closed connection. Worker or db thread, as all below.
+ * Opens a connection and makes it ready for the chat. False when that fails, which has been logged, or when another try
+ * failed less than half a second ago. tc_dbd_close() may be called twice. Worker or db thread, as all below.
  */
 bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql);

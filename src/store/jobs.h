@@ -7,7 +7,7 @@
 
 #include "store/stored.h"
 
-/* Stores POST and EDIT jobs of one site in one transaction, in their order (write.c). */
+/* Stores POST and EDIT jobs of one site in their order, in one transaction if that succeeds (write.c). */
 void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count);
 
 /*

@@ -79,7 +79,7 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
 apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **args, int count,
                            tc_sql_rows_t *rows, apr_pool_t *pool)
 {
-    const char *why = "nothing says why";
+    const char *why = "the driver gives no reason";
     apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, &why, pool);
 
     if (rv != APR_SUCCESS) {
@@ -91,7 +91,7 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool)
 {
-    const char *why = "nothing says why";
+    const char *why = "the driver gives no reason";
     apr_dbd_prepared_t *prepared = prepare(sql, statement, &why, pool);
     int error, changed = 0;
 

@@ -1,6 +1,6 @@
-# Who gets in: the token, the trip, and what others are told. A connection that
-# is turned away is upgraded first and then closed, because a browser sees
-# nothing of a refused handshake; TripChatReject http changes that.
+# Authentication and access: which tokens get in, which users may enter a trip, and what the others are told. By
+# default a connection that is turned away is upgraded first and then closed, because a browser cannot see why a
+# handshake was refused. TripChatReject http changes that.
 use strict;
 use warnings;
 
@@ -31,7 +31,7 @@ sub is_unauthorized {
     return turned_away_with($site, $site->path($trip, token => $bad_token), undef, 4001, $name);
 }
 
-# A token for ann, right but for what is said here: see make_token.
+# A token for ann, valid except for what the arguments change: see make_token.
 sub token_with {
     return make_token(secret => $site->{secret}, claims => access_claims(user('ann')->{id}), @_);
 }

@@ -1,5 +1,5 @@
-# Keys of tokens as an administrator has them: public keys, sets of keys that change, several at once, and
-# whose they are. What makes a token good or bad in detail is in t/00-unit/test_jwt.c and test_jwt_key.c.
+# The keys of tokens that an administrator configures: public keys, key sets that change, several keys at once, and
+# the sites that they belong to. t/00-unit/test_jwt.c and test_jwt_key.c test in detail which tokens are valid.
 use strict;
 use warnings;
 
@@ -18,7 +18,7 @@ use TripChat::Token qw(make_token access_claims);
 my $dir = top_dir() . '/t/var/keys';
 mkdir $dir;
 
-# The private key of that name, made when it is asked for first; its public one is beside it.
+# The file of the private key with this name, made at the first call. The public key is stored beside it.
 sub key_file {
     my ($name) = @_;
     my $file = "$dir/$name.pem";
@@ -41,14 +41,14 @@ sub signature_of {
     return $name =~ /^ec/ ? _raw($signature) : $signature;
 }
 
-# RFC 7518, 3.4: two numbers of 32 bytes, where OpenSSL writes them as DER.
+# RFC 7518, 3.4: a signature is two numbers of 32 bytes; OpenSSL writes them as DER.
 sub _raw {
     my ($der) = @_;
     my ($r, $s) = unpack 'x2 x C/a x C/a', $der;
     return join '', map { substr "\0" x 32 . $_, -32 } $r, $s;
 }
 
-# A token of ann's, signed with the key of that name.
+# A token for ann, signed with the key with this name.
 sub token_of {
     my ($key, %opt) = @_;
     return make_token(

@@ -1,5 +1,5 @@
-# Continuous authorization: a connection ends when its token expires, unless it shows a newer one, and when
-# its user is taken off the trip, over every way in.
+# Continuous authorization: a connection ends when its token expires, unless the client sends a newer token. It also
+# ends when its user is removed from the trip. Both are tested for every transport.
 use strict;
 use warnings;
 
@@ -12,7 +12,7 @@ use TripChat::Shared qw(is_full);
 use TripChat::Test;
 use TripChat::Token qw(make_token access_claims);
 
-use constant LIFE_S => 4;    # of a token that shall expire: joining takes its time on a slow machine
+use constant LIFE_S => 4;    # of a token that has to expire: joining takes some time on a slow machine
 
 my $server = TripChat::Server->start(site_config => "TripChatRecheck 1s\nTripChatTokenWarning 1h\n");
 my $site   = $server->site;

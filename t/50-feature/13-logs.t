@@ -1,5 +1,5 @@
-# No token in any log: whichever way one comes in, good or not, and whatever becomes of the request, neither the
-# access, error and forensic logs at their most talkative nor server-status hold it.
+# No token in any log. Tokens come in every possible way, valid or not, and the requests end in every way. Neither the
+# access, error and forensic logs at their most verbose level nor server-status may contain a token.
 use strict;
 use warnings;
 
@@ -13,14 +13,14 @@ use TripChat::Rest;
 use TripChat::Test;
 use TripChat::Token qw(make_token access_claims issued_secrets);
 
-# What an administrator may have written who wants to see everything.
+# The configuration of an administrator who wants to log everything.
 use constant CONFIG => <<'CONF';
 ForensicLog "forensic_log"
 LogFormat "%h %t \"%r\" %>s %q %U \"%{Authorization}i\" \"%{Sec-WebSocket-Protocol}i\" \"%{Referer}i\" %b" everything
 CustomLog "everything_log" everything
 CONF
 
-# For each site, since mod_rewrite is each server's own.
+# For each site, because a virtual host does not inherit the rules of mod_rewrite.
 use constant SITE => <<'CONF';
 RewriteEngine On
 RewriteRule "^/old/(.*)$" "/ws/chat/$1" [PT]
@@ -29,7 +29,7 @@ CONF
 
 my @levels = qw(trace8 trace5 trace4 debug info warn);
 
-# Every way that a token may come in, for a path: (path with query, fields)
+# Every way in which a token may come, for a path: (path with query, header fields)
 sub ways {
     my ($path, $token) = @_;
     my $mark = $path =~ /\?/ ? '&' : '?';

@@ -1,5 +1,5 @@
-# The chat as its clients know it: each sentence of the specification's
-# WebSocket side, and each error with its code. What is valid: 21-contract.t.
+# The chat over WebSocket: each sentence of the specification, and each error with its code. Which messages are valid
+# is in 21-contract.t.
 use strict;
 use warnings;
 use utf8;
@@ -21,7 +21,7 @@ use constant HISTORY => 50;
 
 my $site = site('plain');
 
-# ann and bob in a new room, of the trip $trip.
+# ann and bob in the room of a new trip, $trip.
 my $trip;
 
 sub two_members {
@@ -29,7 +29,7 @@ sub two_members {
     return map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
 }
 
-# Both must get the event; returns it as each of them got it.
+# Both must get the event. Returns the event as each of them got it.
 sub both_get {
     my ($type, @members) = @_;
     return map { $_->next_json($type) } @members;
@@ -191,8 +191,8 @@ subtest 'TripChatHistory and TripChatMessageTypes change that' => sub {
     error_is($ann, { code => 'invalid_message_type' }, 'a location is not');
 };
 
-# What has a meaning on a socket alone: name => [what is sent (JSON text, or a message), the error's fields].
-# The rest is the contract's.
+# Messages that only exist on a socket: name => [what is sent (JSON text, or a message), the fields of the error].
+# The others are in TripChat::Contract.
 my %ERRORS = (
     'no JSON, or nothing that can be a message' => { bad_texts() },
     'no message' => {
@@ -221,7 +221,8 @@ my %ERRORS = (
     },
 );
 
-# A table of the contract's as messages of this type; on a socket the code alone says which field is bad, unless it is the form.
+# A table of TripChat::Contract as messages of this type. On a socket only the code says which field is bad, unless the
+# form of the message is bad.
 sub _socket_errors {
     my ($type, $more, %table) = @_;
     return {

@@ -1,5 +1,5 @@
-# What makes a message valid is the same over a socket and over HTTP: the tables of TripChat::Contract, both
-# ways, each telling the room the same.
+# The same messages are valid over WebSocket and over HTTP. The tables of TripChat::Contract run both ways, and the
+# room gets the same events.
 use strict;
 use warnings;
 use utf8;
@@ -14,7 +14,7 @@ use TripChat::Test;
 
 my $site = site('plain');
 
-# Runs $code with each way in a room of its own: the name, ann who speaks, bob who hears.
+# Runs $code for each way, in a room of its own, with the way's name, ann who sends and bob who receives.
 sub each_way {
     my ($code) = @_;
     for my $name ('a socket', 'HTTP') {
@@ -25,7 +25,7 @@ sub each_way {
     return;
 }
 
-# Each row of a table is refused, the speaker may go on, and the others have noticed nothing.
+# Each row of a table is refused. The sender may go on, and the others get nothing.
 sub all_are_refused {
     my ($speaker, $bob, $do, %table) = @_;
     for my $what (sort keys %table) {
@@ -183,7 +183,7 @@ subtest 'an edit with a bad field is refused' => sub {
     });
 };
 
-# A socket that ran into them would be closed with 1007.
+# A socket that sent these would be closed with 1007.
 subtest 'a body that is no UTF-8 is no JSON' => sub {
     my $trip = $site->new_trip;
     my $ann  = { ways($site, $trip, 'ann') }->{HTTP};

@@ -1,5 +1,5 @@
-# The chat over HTTP: who gets in, by which path and method, and what is said to
-# those who don't. Reading is 23-rest-read.t, writing 24-rest-write.t.
+# The chat over HTTP: who gets in, with which path and method, and how other requests are refused. Reading is in
+# 23-rest-read.t, writing in 24-rest-write.t.
 use strict;
 use warnings;
 
@@ -19,10 +19,10 @@ my $site = site('plain');
 my $trip = $site->new_trip;
 my $ann  = $site->rest;
 
-# A message of ann's on the trip.
+# A message from ann on the trip.
 my $message = $ann->posted($trip, 'first');
 
-# name => [method, path, options]: a request of each kind, all of them good ones.
+# name => [method, path, options]: a valid request of each kind.
 sub good_requests {
     return (
         'a room'         => ['GET',   TripChat::Rest::room_path($trip)],
@@ -34,7 +34,7 @@ sub good_requests {
     );
 }
 
-# Each kind of request is refused in the same way.
+# Every kind of request is refused in the same way.
 sub all_are_refused {
     my ($client, $opt, $status, $error, $fields, $name) = @_;
     my %request = good_requests();
@@ -135,7 +135,7 @@ subtest 'the last slash of a path may be missing' => sub {
     is($ann->call('PATCH', ROOT . "/messages/$message->{id}", json => { content => 'y' })->{status}, 200, 'of a message');
 };
 
-# After a 400, 413 and some others httpd ends every connection.
+# After a 400, a 413 and some other statuses, httpd closes the connection.
 subtest 'a connection serves many requests, the refused ones among them' => sub {
     my $once = $site->rest;
     $once->room($trip);

@@ -1,5 +1,4 @@
-# Reading over HTTP: a room, its list in pages both ways, and what needs not be
-# sent again.
+# Reading over HTTP: a room, its messages in pages in both directions, and answers that need not be sent again (304).
 use strict;
 use warnings;
 
@@ -12,21 +11,21 @@ use TripChat::Rest;
 use TripChat::Test;
 
 use constant {
-    PAGE     => 50,      # messages of a page, unless the client says otherwise
+    PAGE     => 50,      # messages of a page, unless the client asks for another number
     LARGEST  => 100,
 };
 
 my $site = site('plain');
 my $ann  = $site->rest;
 
-# A new trip where ann has said this.
+# A new trip with these messages from ann.
 sub trip_with {
     my (@contents) = @_;
     my $trip = $site->new_trip;
     return ($trip, map { $ann->posted($trip, $_) } @contents);
 }
 
-# A trip of seven events, of which two are edits: 1 2 3 edit-of-1 5 edit-of-2 7
+# A trip with seven events, two of them edits: 1 2 3 edit-of-1 5 edit-of-2 7
 sub trip_with_edits {
     my ($trip, @messages) = trip_with(qw(one two three));
     $ann->edit($messages[0]{id}, 'one, mended');
@@ -38,7 +37,7 @@ sub trip_with_edits {
 
 sub page { my ($trip, %query) = @_; return $ann->list($trip, \%query)->{json} }
 
-# A page as "seq:content", and where its links lead: "next before=3", "previous after=7".
+# A page as "seq:content", and the targets of its links: "next before=3", "previous after=7".
 sub page_is {
     my ($page, $results, $links, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -49,7 +48,7 @@ sub page_is {
     );
 }
 
-# Everything that lies behind a link, page by page.
+# Everything that a link leads to, page by page.
 sub all_pages {
     my ($path, $link) = @_;
     my @pages;
@@ -143,7 +142,7 @@ subtest 'links lead to both ends, through everything once' => sub {
     }
 };
 
-# What comes in the other direction from a page of older messages: previous once, then on.
+# Goes from a page of older messages in the other direction: "previous" once, then on.
 sub _behind {
     my ($path) = @_;
     return all_pages($ann->get($path)->{json}{previous}, 'next');

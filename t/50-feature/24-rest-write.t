@@ -1,5 +1,5 @@
-# Writing over HTTP: what is stored, who is told, and how a body may come. Which
-# messages are valid is 21-contract.t.
+# Writing over HTTP: what is stored, who gets the event, and which bodies are accepted. Which messages are valid is in
+# 21-contract.t.
 use strict;
 use warnings;
 
@@ -16,13 +16,13 @@ use constant {
     MESSAGES   => TripChat::Rest::messages_path(),
     LARGEST    => 131_072,     # bytes of a body
     MANY       => 40,
-    AT_ONCE    => 8,           # that many post at the same time
+    AT_ONCE    => 8,           # clients that post at the same time
 };
 
 my $site = site('plain');
 my $ann  = $site->rest;
 
-# Everybody who may hear of a room: a socket, a stream of events, and who asks for it.
+# All ways to receive a room's events: a socket, a stream of events, and a poll.
 sub listeners {
     my ($trip, $last_seq) = @_;
     my $events = $site->rest(as => 'bob')->follow($trip);
@@ -33,7 +33,7 @@ sub listeners {
     );
 }
 
-# The next event as each of them gets it.
+# The next event as each way delivers it.
 sub heard {
     my ($bob, $own, $events, $poller) = @_;
     return ((map { $_->next_json } $bob, $own, $events), $poller->news->{results});
@@ -194,7 +194,7 @@ subtest 'a body that is said to be too large is not waited for' => sub {
     my $request = TripChat::Http::request_text(method => 'POST', path => MESSAGES, fields => {
         Authorization => "Bearer $client->{token}", 'Content-Type' => 'application/json', 'Content-Length' => LARGEST + 1 });
     is($client->stream->request($request)->{status}, 413, 'by its length alone');
-    # Nor is the end of one that is too large by now.
+    # When a chunked body is already too large, the answer does not wait for its end either.
     my $endless = $site->rest;
     $request = TripChat::Http::request_text(method => 'POST', path => MESSAGES, fields => {
         Authorization => "Bearer $endless->{token}", 'Content-Type' => 'application/json', 'Transfer-Encoding' => 'chunked' });

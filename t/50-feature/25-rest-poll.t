@@ -1,6 +1,5 @@
-# The long poll: who asks for what comes after a seq is answered when there is
-# something, or when it has waited long enough. That no worker is held, and what
-# becomes of it when the server stops: 65-rest-takeover.t.
+# The long poll: a client asks for events after a seq. It is answered as soon as there is an event, or when it has
+# waited long enough. 65-rest-takeover.t tests that a poll holds no worker, and how it ends when the server stops.
 use strict;
 use warnings;
 
@@ -14,13 +13,13 @@ use TripChat::Sockets qw(tcp_peers);
 use TripChat::Test;
 
 use constant {
-    MANY => 50,      # pollers of one room
-    SAID => 60,      # messages that somebody polls for
+    MANY => 50,      # clients that poll one room
+    SAID => 60,      # messages that a client polls for
 };
 
 my $site = site('plain');
 
-# Several who wait for what comes after $after, each on a connection of its own.
+# Several clients that wait for events after $after, each on a connection of its own.
 sub pollers {
     my ($where, $trip, $after, $count) = @_;
     return map { $where->rest(as => $_ % 2 ? 'ann' : 'bob')->ask_for_news($trip, $after) } 1 .. $count;
@@ -33,13 +32,13 @@ sub are_held {
     return until_true("$count polls to be held", sub { $count == (() = read_file($where->access_log) =~ /$line/g) });
 }
 
-# An answer has been given before its connection has gone, and with it its place.
+# Waits until the connections have ended. The answers come before that, but the places are free only then.
 sub has_let_go {
     my ($server, $where) = @_;
     return until_true('the connections to be gone', sub { !grep { $_ } map { tcp_peers($_, $where->port) } $server->child_pids });
 }
 
-# What a read without wait= says.
+# The answer to a request without wait=.
 sub read_now { my ($where, $trip, $after) = @_; return $where->rest->list($trip, { after => $after })->{json} }
 
 subtest 'news is answered at once' => sub {
@@ -99,7 +98,7 @@ subtest 'wait= longer than TripChatMaxWait is cut' => sub {
     stops_clean($server, 'and the log has nothing to say');
 };
 
-# What wakes them, and what they get: a page like any other.
+# What wakes waiting clients, and what they get: a page like any other.
 my %NEWS = (
     'a message from a socket' => sub { my ($socket) = @_; $socket->say('news') },
     'a message over HTTP'     => sub { my (undef, $rest, $message) = @_; $rest->post($message->{chat_room_id}, 'news') },
@@ -159,7 +158,8 @@ subtest 'typing wakes nobody' => sub {
     is_deeply(contents_of(@{ $poller->news->{results} }), ['typed'], 'the answer is the message');
 };
 
-# On forgetful a room keeps nothing in memory: an answer may say that there is something, and the next what.
+# On the site "forgetful" a room keeps nothing in memory. The first answer may only say that there is an event; then
+# the next one has it.
 for my $name (qw(plain forgetful)) {
     my $where = site($name);
 

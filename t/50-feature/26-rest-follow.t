@@ -1,5 +1,5 @@
-# A room as a stream of server-sent events: what a socket would get, for those
-# who only listen, and how they come back.
+# A room as a stream of server-sent events: the same events as on a socket, for clients that only listen, and how such
+# a client resumes.
 use strict;
 use warnings;
 
@@ -17,13 +17,13 @@ use TripChat::Test;
 use constant {
     HISTORY   => 50,
     LARGE     => 8000,         # characters of a large message
-    AT_A_TIME => 20,           # of them: less than the small site's queue of 50
-    QUEUE     => 2_000_000,    # more bytes than the small site's queue and a small receive buffer
+    AT_A_TIME => 20,           # large messages: fewer than the small site's queue of 50
+    QUEUE     => 2_000_000,    # more bytes than the small site's queue and a small receive buffer hold
 };
 
 my $site = site('plain');
 
-# bob's stream, whose history has been read; %opt: query => {}, last => Last-Event-ID, site
+# bob's stream, after its history was read; %opt: query => {}, last => Last-Event-ID, site
 sub follow {
     my ($trip, %opt) = @_;
     my $events = begin($trip, %opt);

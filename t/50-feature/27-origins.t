@@ -1,5 +1,5 @@
-# Pages of which origins may use the chat, over HTTP and over a socket, and the
-# fields that a browser wants to see before it shows them an answer.
+# Which origins a page may have to use the chat, over HTTP and over a socket, and the CORS fields without which a
+# browser does not show an answer to the page.
 use strict;
 use warnings;
 
@@ -17,7 +17,7 @@ use constant {
     ALLOW  => 'TripChatAllowedOrigins https://app.example.org app.example.com:8443 *.example.net https://*.example.edu',
 };
 
-# Every field of CORS, as far as it is not asked for.
+# All CORS fields, absent unless a test adds them.
 my @NONE = map { ("Access-Control-$_" => undef) } qw(Allow-Origin Allow-Credentials Allow-Methods Allow-Headers Expose-Headers);
 
 # The fields of an answer that a page of this origin may read.
@@ -32,7 +32,7 @@ sub readable_by {
     };
 }
 
-# What a page of this origin is told, over HTTP and over a socket, by the site that is asked as $host.
+# How the site $host answers a page of this origin, over HTTP and over a socket.
 sub may_use {
     my ($site, $trip, $origin, $host, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -126,7 +126,7 @@ subtest 'who says no origin is let in, unless TripChatMissingOrigin says otherwi
     my $trip = $strict->new_trip;
     refusal_is($strict->rest->room($trip), 403, { code => 'origin_not_allowed' }, 'over HTTP');
     turned_away_with($strict, $strict->path($trip, token => $strict->token('ann')), undef, 4003, 'over a socket');
-    # What browsers say instead when a page reads.
+    # What browsers send instead when a page reads.
     my $reads = sub { $strict->rest->call('GET', TripChat::Rest::room_path($trip), fields => {@_}) };
     is($reads->(@$_)->{status}, 200, "a page of the same host that reads: @$_")
         for ['Sec-Fetch-Site', 'same-origin'], ['Referer', 'http://localhost/page?a=http://x/'], ['Referer', 'http://localhost'];

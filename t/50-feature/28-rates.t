@@ -1,5 +1,5 @@
-# How often somebody may do what, and with how many connections: over sockets and HTTP from the same buckets,
-# in whichever child.
+# Rate limits and the number of connections of a user or an address. Sockets and HTTP use the same buckets, in all
+# children.
 use strict;
 use warnings;
 
@@ -11,7 +11,7 @@ use Test::More;
 use TripChat::Shared qw(is_full);
 use TripChat::Test;
 
-# Long periods: no token comes back within a test, however slow the machine is.
+# The periods are so long that no token comes back within a test, however slow the machine is.
 use constant PERIOD => '10h';
 
 sub server_with {
@@ -19,7 +19,7 @@ sub server_with {
     return TripChat::Server->start(site_config => join("\n", @lines));
 }
 
-# How many of the answers are errors, after so many that are not: (accepted, errors).
+# How many answers are no errors, and how many are errors after them: (accepted, errors).
 sub answers {
     my ($client, $count) = @_;
     my ($accepted, @errors) = (0);

@@ -1,5 +1,5 @@
-# The sequence of a room: every event has the next number, every member sees each
-# once and in order, and a client that comes back gets exactly what it missed.
+# The sequence of a room: every event has the next number, and every member gets each event once and in order. A client
+# that resumes gets exactly the events that it missed.
 use strict;
 use warnings;
 
@@ -11,7 +11,7 @@ use Test::More;
 use TripChat::Test;
 use TripChat::WebSocket;
 
-# TripChatHistory by default and, on the small site, TripChatResumeLimit.
+# The default of TripChatHistory, and TripChatResumeLimit of the small site.
 use constant {
     HISTORY      => 50,
     RESUME_LIMIT => 10,
@@ -19,7 +19,7 @@ use constant {
 
 my $site;
 
-# ann says these on a trip and leaves.
+# ann sends these messages on a trip and leaves.
 sub trip_with {
     my ($where, @contents) = @_;
     my $trip = $where->new_trip;
@@ -29,7 +29,7 @@ sub trip_with {
     return ($trip, @messages);
 }
 
-# What a client gets that has seen everything up to $after.
+# What a client gets that resumes after $after.
 sub resumed {
     my ($where, $trip, $after) = @_;
     return $where->chat(trip => $trip, as => 'bob', after => $after)->history;
@@ -49,7 +49,7 @@ sub history_is {
     );
 }
 
-# All of it where a room keeps its events in memory, and where it has nothing but the database.
+# All tests run on a site whose rooms keep events in memory, and on one whose rooms have only the database.
 for my $name (qw(plain forgetful)) {
     $site = site($name);
 
@@ -213,7 +213,7 @@ for my $name (qw(plain forgetful)) {
         for my $number (1 .. $total) {
             $ann->say("message $number");
             next if $number % 10;
-            # bob comes while ann's messages are on their way, and takes some of them live.
+            # bob joins while ann's messages are on their way, and gets some of them live.
             my $bob = $site->chat(trip => $trip, as => 'bob', after => $seen);
             push @all, @{ seqs_of(@{ $bob->history->{messages} }) };
             push @all, $bob->next_json('chat_message')->{message}{seq} while ($all[-1] // 0) < $number;

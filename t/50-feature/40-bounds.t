@@ -1,4 +1,4 @@
-# What is bounded, and what a member notices when somebody else reaches a bound.
+# Bounds: what happens at each of them, and what the other members notice.
 use strict;
 use warnings;
 
@@ -14,8 +14,8 @@ use TripChat::WebSocket;
 use constant {
     BURST           => 500,
     LARGE           => 8000,         # characters of a large message; the small site allows 9000
-    AT_A_TIME       => 20,           # unread ones: less than the small site's queue of 50
-    QUEUES_BYTES    => 2_000_000,    # more than the small site's queue and a small receive buffer
+    AT_A_TIME       => 20,           # unread messages: fewer than the small site's queue of 50
+    QUEUES_BYTES    => 2_000_000,    # more than the small site's queue and a small receive buffer hold
     MAX_CONNECTIONS => 5,
     DESCRIPTORS     => 150,
     LARGEST_TEXT    => "\xf0\x9f\x98\x80" x 10_000,
@@ -23,19 +23,19 @@ use constant {
 use constant LARGEST_FRAME =>
     encode_frame(opcode => OP_TEXT, payload => sprintf '{"type":"chat_message","content":"%s"}', LARGEST_TEXT);
 
-# How many large messages are more than the server can get rid of to a client
-# that does not read: the kernel alone takes as much as tcp_wmem says.
+# How many large messages are more than the server can write to a client that does not read. The kernel alone takes as
+# many bytes as tcp_wmem says.
 sub more_than_fits {
     my (undef, undef, $kernel_bytes) = split ' ', read_file('/proc/sys/net/ipv4/tcp_wmem');
     return AT_A_TIME * int(($kernel_bytes + QUEUES_BYTES) / LARGE / AT_A_TIME + 1);
 }
 
-# The number in a message, without reading all of its large text as JSON.
+# The number in a message, found without parsing its large text as JSON.
 sub seq_in { my ($frame) = @_; return $frame->{payload} =~ /"seq":\s*(\d+)/ ? $1 : 'no number' }
 
 sub next_seqs { my ($client, $n) = @_; return map { seq_in($client->next_frame) } 1 .. $n }
 
-# Reads up to the end of the connection: (the numbers of the messages, the close code if any).
+# Reads to the end of the connection and returns (the numbers of the messages, the close code if any).
 sub read_all {
     my ($client) = @_;
     my @seqs;
@@ -59,8 +59,8 @@ for my $name (qw(plain small)) {
     };
 }
 
-# Of many that wait for the database some get their turn in the very moment in which they would have begun to
-# wait. No ping comes to their help.
+# Of many members that wait for the database, some are served in the very moment in which they would begin to wait.
+# The ping interval is so long that no ping wakes them.
 subtest 'who has as many messages on their way as may be is read on when some are stored' => sub {
     my $server  = TripChat::Server->start(site_config => "TripChatMaxPending 2\nTripChatPingInterval 1h");
     my @members = map { $server->site->chat(trip => $server->site->new_trip) } 1 .. 8;
@@ -78,7 +78,7 @@ subtest 'members who read are not too slow, however much comes at once' => sub {
     my $site = site('plain');
     my $trip = $site->new_trip;
     my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
-    # More bytes than a queue may hold, in as many messages as one client may have on their way.
+    # More bytes than a queue may hold, in as many messages as one client may have in flight.
     $ann->write(LARGEST_FRAME x 60);
     is_consecutive([next_seqs($_, 60)], 1, 60, 'all of them come') for $ann, $bob;
 };

@@ -1,4 +1,5 @@
-# TripChatDeflate: off unless it is asked for, the same chat for those who have it and those who have not, bounded.
+# TripChatDeflate: it is off by default. Clients with and without compression get the same chat, and the memory and the
+# size of a message stay bounded.
 use strict;
 use warnings;
 

@@ -1,5 +1,5 @@
-# Two sites in one httpd, each with its own database and secret: they share a
-# process and nothing else, even where they have the same trip.
+# Two sites in one httpd, each with its own database and secret. They share a process and nothing else, even if both
+# have the same trip.
 use strict;
 use warnings;
 
@@ -14,7 +14,7 @@ my %site = map { $_ => site($_) } qw(plain second);
 my $trip = new_uuid();
 $_->new_trip(id => $trip) for values %site;
 
-# ann and bob in the room of the trip, on each site.
+# ann and bob in the room of the trip, on both sites.
 sub members {
     return map { my $site = $_; map { $site->chat(trip => $trip, as => $_) } qw(ann bob) } @site{qw(plain second)};
 }

@@ -1,5 +1,5 @@
-# Taking a connection out of httpd: no worker is held, under any MPM, plain or
-# TLS, and httpd goes on as if nothing had been there. Servers of its own.
+# Taking a connection over from httpd: it holds no worker, under any MPM, plain or over TLS, and httpd is not
+# disturbed. Uses its own servers.
 use strict;
 use warnings;
 
@@ -15,9 +15,9 @@ use TripChat::WebSocket;
 use constant {
     WORKERS => 4,
     NO_SLOT => qr/\bAH00288:/,    # worker, while the old child has the only one
-    HELD    => 20,       # of each kind: many times the workers
-    MANY    => 1000,     # on the one worker of a prefork child
-    PARTS   => 24,       # how many cuts of a run of TLS records are tried
+    HELD    => 20,       # connections of each kind: many times the number of workers
+    MANY    => 1000,     # connections on the only worker of a prefork child
+    PARTS   => 24,       # how many places are tried to cut a run of TLS records
     PAGE    => TripChat::Server::PAGE(),
 };
 
@@ -34,8 +34,8 @@ sub members {
     return $site->chats(map { { trip => $trip, as => $_ % 2 ? 'ann' : 'bob', %opt } } 1 .. $count);
 }
 
-# No worker is busy but the one that says so. The last handshake's worker may
-# still be writing its line of the log.
+# No worker is busy except the one that answers this. The worker of the last handshake may still be writing its line of
+# the log.
 sub workers_are_idle {
     my ($server, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -52,7 +52,7 @@ sub all_hear {
     return is(scalar @deaf, 0, $name);
 }
 
-# All of them get this close code before their stream ends.
+# All of these connections get this close code before the stream ends.
 sub all_are_closed_with {
     my ($code, $name, @clients) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -67,8 +67,8 @@ sub all_are_closed_with {
     return is_deeply(\%codes, { $code => scalar @clients }, $name);
 }
 
-# A server with the modules that have a hand in connections, each at work: mod_http2 offers h2,
-# mod_reqtimeout has its deadlines, mod_logio counts and mod_remoteip believes a field.
+# A server with the modules that work on connections, each of them active: mod_http2 offers h2, mod_reqtimeout has its
+# deadlines, mod_logio counts and mod_remoteip trusts a field.
 sub crowded_server {
     my (%opt) = @_;
     return TripChat::Server->start(
@@ -139,7 +139,7 @@ for my $mpm (qw(event worker prefork)) {
 }
 
 subtest 'a prefork child with one worker holds a thousand sockets' => sub {
-    # Nobody answers pings while the others are still being opened.
+    # No client answers pings while the other connections are still being opened.
     my $server = TripChat::Server->start(mpm => 'prefork', tls => 1, site_config => 'TripChatPingInterval 1h');
     is(scalar $server->child_pids, 1, 'there is one child');
     my @plain = members($server->site('plain'), MANY / 2);
@@ -166,7 +166,7 @@ for my $version (qw(TLSv1_2 TLSv1_3)) {
             my $path    = $site->path($trip, token => $site->token('ann'), after => 0);
             my $request = $ann->sealed(TripChat::WebSocket::upgrade_request(path => $path));
             my $records = join '', map { $ann->sealed($_) } @frames;
-            # Most cuts in the first and the last kilobyte, where the small records are.
+            # Most cuts are in the first and the last kilobyte, where the small records are.
             my $at = int($part < 0.5 ? $part * 800 : length($records) - (1 - $part) * 800);
             $ann->write_sealed($request . substr $records, 0, $at);
             my $cut = "cut after byte $at";
@@ -204,7 +204,7 @@ subtest 'the deadlines of mod_reqtimeout and Timeout are those of requests' => s
         config      => "Timeout 1\nKeepAliveTimeout 1\nRequestReadTimeout handshake=1 header=1 body=1",
         site_config => 'TripChatPingInterval 1500ms',
     );
-    # The ping comes when the longest of them has passed.
+    # The ping comes when the longest of the deadlines has passed.
     my @clients = map { members($server->site($_), 1) } qw(plain tls);
     for my $client (@clients) {
         is($client->read_frame->{opcode}, OP_PING, 'a ping comes after they have passed');

@@ -1,6 +1,6 @@
-# A reload of httpd as its clients see it: plain sockets and streams go on in another child as if nothing had been,
-# wherever in a message they were. Where no second child has room beside the first, what moves waits until the next is
-# there. Servers of its own.
+# A graceful reload as clients see it. Plain sockets and streams go on in another child without notice, at whatever
+# point of a message they were. If there is no room for a second child beside the first one, connections that move wait
+# for the next child. Uses its own servers.
 use strict;
 use warnings;
 
@@ -16,14 +16,14 @@ use TripChat::Succession;
 use TripChat::Test;
 
 use constant {
-    MANY   => 300,       # messages said while the server reloads
-    LARGE  => 10_000,    # characters of a large one: the longest
-    LARGES => 400,       # more bytes than a socket holds, fewer than a queue
-    LIFE_S => 8,         # of a token: a reload takes its time
+    MANY   => 300,       # messages sent while the server reloads
+    LARGE  => 10_000,    # characters of a large message: the longest allowed
+    LARGES => 400,       # large messages: more bytes than a socket holds, fewer than a queue
+    LIFE_S => 8,         # of a token: a reload takes some time
     IDLE_S => 4,         # of a client that does not answer pings
 };
 
-# What a client may have sent in part when the server reloads, and what it hears when the rest has come.
+# What a client may have sent in part when the server reloads, and what it receives after it has sent the rest.
 my $fragments = join '', encode_frame(opcode => OP_TEXT, fin => 0, payload => '{"type":"chat_message",'),
     encode_frame(opcode => OP_CONTINUATION, payload => '"content":"in two"}');
 my $first     = length encode_frame(opcode => OP_TEXT, fin => 0, payload => '{"type":"chat_message",');

@@ -1,5 +1,5 @@
-# Whatever ends a child, and what its clients see of it: what cannot move is told to come back, and nobody is left
-# hanging. Servers of its own.
+# All ways in which a child ends, and what its clients see of it. Connections that cannot move are told to come back,
+# and no client is left waiting. Uses its own servers.
 use strict;
 use warnings;
 
@@ -19,13 +19,13 @@ use constant {
     DRAIN_S  => 2,     # where something has to be closed
     RECYCLED => 10,    # connections after which a child ends
     WORKERS  => 8,     # of a child
-    ROOM     => 10,    # of a child that is soon full
-    WHILE_S  => 2,     # longer than a child takes to see that no other can come
+    ROOM     => 10,    # connections that a child may have which is soon full
+    WHILE_S  => 2,     # longer than a child needs to see that no other child can come
 };
 
 my $drain = "TripChatDrainTime @{[DRAIN_S]}s\n";
 
-# What is said goes on from child to child, each of which ends after some connections.
+# A conversation goes on from child to child, each of which ends after some connections.
 sub outlives_its_children {
     my ($server) = @_;
     my $site = $server->site;
@@ -133,7 +133,7 @@ for my $mpm (qw(event prefork)) {
 
 sub threads_of { my ($pid) = @_; return scalar(() = glob "/proc/$pid/task/*") }
 
-# A request that has come in part keeps a worker, and that one the child.
+# An incomplete request holds a worker, and the worker holds the child.
 sub keep_child {
     my ($site) = @_;
     my $request = $site->connect;
@@ -238,7 +238,7 @@ if (is_full()) {
     };
 }
 
-# ---- reloads after which nobody can take them ----
+# ---- reloads after which no child can take the connections ----
 
 my @STRANGE = (
     ['a configuration without the module', { no_chat => 1, no_module => 1, config => '', log_level => 'info' }],
@@ -273,7 +273,7 @@ for my $strange (@STRANGE) {
     }
 }
 
-# Children that are told to go one after the other still see each other for a moment.
+# Children that are told to end one after the other still see each other for a moment.
 if (is_full()) {
     subtest 'several children, and nobody follows' => sub {
         my $server  = start_server(children => 3, generations => 2, drain => $drain);

@@ -1,5 +1,5 @@
-# Long polls and streams of events hold no worker, under any MPM, plain or TLS,
-# and are told when the server goes. Servers of their own.
+# Long polls and streams of events hold no worker, under any MPM, plain or over TLS, and are told when the server
+# stops. Uses its own servers.
 use strict;
 use warnings;
 
@@ -14,9 +14,9 @@ use TripChat::Rest;
 use TripChat::Test;
 
 use constant {
-    HELD => 200,      # of each kind, on a few workers
+    HELD => 200,      # requests of each kind, on a few workers
     FEW  => 10,
-    MANY => 1000,     # on the one worker of a prefork child
+    MANY => 1000,     # requests on the only worker of a prefork child
     PAGE => TripChat::Server::PAGE(),
     LONG => 'TripChatPingInterval 1h',
 };
@@ -27,13 +27,13 @@ my @TRANSPORTS = (
     ['TLS 1.3', 'tls',   { version => 'TLSv1_3' }],
 );
 
-# So many who wait for what comes after the first event.
+# So many clients that wait for events after the first one.
 sub pollers {
     my ($site, $trip, $count, %opt) = @_;
     return map { $site->rest(as => $_ % 2 ? 'ann' : 'bob', %opt)->ask_for_news($trip, 1) } 1 .. $count;
 }
 
-# So many who follow the room and have its history.
+# So many clients that follow the room and have its history.
 sub readers {
     my ($site, $trip, $count, %opt) = @_;
     my @asking = map { $site->rest(as => $_ % 2 ? 'ann' : 'bob', %opt)->ask_to_follow($trip) } 1 .. $count;
@@ -45,7 +45,7 @@ sub readers {
 # A trip with one message.
 sub trip_with_one { my ($site) = @_; my $trip = $site->new_trip; $site->rest->posted($trip, 'one'); return $trip }
 
-# The server has let go of so many polls of the trip: it has logged them.
+# The server has taken over so many polls of the trip: they are in the access log.
 sub are_held {
     my ($server, $trip, $count) = @_;
     my $line = qr{"GET /api/v1/chat/rooms/\Q$trip\E/messages/\?after=[^"]*" 200 \d+ \d+$}m;
@@ -60,7 +60,7 @@ sub workers_are_idle {
     return is($busy, 1, $name);
 }
 
-# Everybody has this message, once.
+# All clients have this message, once.
 sub all_have {
     my ($message, $pollers, $readers, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -70,7 +70,7 @@ sub all_have {
     return is(scalar @deaf, 0, $name);
 }
 
-# Streams say goodbye with this code, polls are answered with an empty page.
+# Streams end with an event that has this code, polls are answered with an empty page.
 sub all_are_told {
     my ($code, $pollers, $readers, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -184,7 +184,7 @@ subtest 'the deadlines of mod_reqtimeout and Timeout are those of requests' => s
     my $trip    = trip_with_one($server->site);
     my @pollers = map { pollers($server->site($_), $trip, 1) } qw(plain tls);
     my @readers = map { readers($server->site($_), $trip, 1) } qw(plain tls);
-    # The comment comes when the longest of them has passed.
+    # The comment comes when the longest of the deadlines has passed.
     is_deeply($_->next_event, { comment => '' }, 'a stream lives') for @readers;
     my $message = $server->site->rest->posted($trip, 'later');
     is($_->next_json('chat_message')->{message}{id}, $message->{id}, 'and goes on') for @readers;
@@ -193,7 +193,7 @@ subtest 'the deadlines of mod_reqtimeout and Timeout are those of requests' => s
     stops_clean($server, 'and the log has nothing to say');
 };
 
-# curl's word for an HTTP/2 answer: its status, and its body.
+# An HTTP/2 answer as curl reports it: its status and its body.
 sub over_http2 {
     my ($site, $path, @fields) = @_;
     my $url    = sprintf 'http://127.0.0.1:%d%s', $site->port, $path;
@@ -203,7 +203,7 @@ sub over_http2 {
     return ($status, JSON::PP->new->utf8->decode($body));
 }
 
-# curl that follows a room over HTTP/2, and the next line that begins so.
+# A curl that follows a room over HTTP/2, and the next line of its output that begins so.
 sub follow_over_http2 {
     my ($site, $trip) = @_;
     my $url   = sprintf 'http://127.0.0.1:%d%s', $site->port, TripChat::Rest::list_path($trip);

@@ -1,5 +1,5 @@
-# Configuration: what httpd refuses to start with, and says why; and that the
-# directives' table, the module's binary and the documentation are the same set.
+# Configuration: what httpd refuses to start with, and how it says why. The table of directives, the module's binary and
+# the documentation must have the same directives.
 use strict;
 use warnings;
 
@@ -12,7 +12,7 @@ use TripChat::File qw(read_file);
 use TripChat::Httpd qw(top_dir module_file);
 use TripChat::Test;
 
-# Directive => { kind, default, least, greatest, scope }, from the table the module is built from:
+# Directive => { kind, default, least, greatest, scope }, from the table that the module is built from:
 # TC_DIRECTIVE(ID, "Name", KIND, "default" or NULL, least, greatest, SCOPE, "help")
 sub defined_in_source {
     my $text = qr/"((?:[^"\\]|\\.)*)"/;
@@ -25,7 +25,7 @@ sub defined_in_source {
     return %directive;
 }
 
-# The directives the module registers, read from its binary.
+# The directives that the module registers, read from its binary.
 sub registered {
     my %names = map { $_ => 1 } read_file(module_file()) =~ /\0(TripChat[A-Za-z]+)(?=\0)/g;
     return sort keys %names;
@@ -45,7 +45,7 @@ sub documented {
 
 my %DIRECTIVE = defined_in_source();
 
-# kind => what is no value of it
+# kind => values that are not valid for it
 my %NO_VALUE = (
     COUNT  => ['abc', '-1', '1.5', '12x', '12k', '12 34', '99999999999999999999', '""'],
     SIZE   => ['abc', '-1', '12x', '1.5m', '12 k', '99999999999999999999', '999999999999999g', '17592186044417m', '""'],   # 2 ** 64 + 1m
@@ -64,7 +64,7 @@ my %NO_VALUE = (
     ORIGINS => ['', '""', 'https://', 'https://a.example.org/path', 'a*.example.org', '*.*.org', 'example.org:x', 'example.org:0'],
 );
 
-# Directive => what only the start notices, because it looks at files or at the whole configuration
+# Directive => values that are refused only at the start, when files and the whole configuration are read
 my %REFUSED_AT_START = (
     TripChatJWTSecretFile => ['/nonexistent/secret', '/dev/null', '/'],
     TripChatJWTKey => ['HS256 /nonexistent/secret', 'HS256 /dev/null', 'RS256 /', 'RS256 conf/httpd.conf', 'HS256 "%{public key}"', 'ES256 "%{public key}"'],
@@ -92,7 +92,7 @@ sub rsa_key_file {
     return $file;
 }
 
-# A number as a duration or a size or a count may write it: microseconds are what a duration is inside.
+# A number written as a duration, a size or a count. Inside, a duration is in microseconds.
 sub written {
     my ($kind, $number) = @_;
     return $kind eq 'TIME' ? $number / 1000 . 'ms' : $number;
@@ -168,13 +168,13 @@ subtest 'each form of a value is accepted, and each bound' => sub {
         my ($inside) = around_bounds($DIRECTIVE{$name});
         push @{ $DIRECTIVE{$name}{scope} eq 'GLOBAL' ? \@global : \@site }, map { "$name $_" } @$inside;
     }
-    # One run for all: a line overrides the one before it.
+    # One run for all values: a line overrides the line before it.
     push @site, map { "TripChatMessageRate $_" } qw(0 1/100ms 1000000/24h 5/5 300/1min);
     push @site, map { "TripChatJWTKey $_" } 'HS512 secret', 'RS256 /path first', 'ES384 /path "second key"';
     is_accepted('all of them', site_config => join("\n", @site), config => join "\n", @global);
 };
 
-# What reads a kind of value is the same for all of the kind: one has all of the bad ones, the others one.
+# All directives of a kind are read by the same code: one of them gets all bad values, the others one bad value each.
 my %kind_seen;
 for my $directive (sort keys %DIRECTIVE) {
     my @no_value = @{ $NO_VALUE{ $DIRECTIVE{$directive}{kind} } };

@@ -1,6 +1,5 @@
-# What members notice of a database that is busy, broken or changed under the
-# chat: the sender learns of every failure, nothing is shown that was not
-# stored, and when the database is back the chat goes on. A server of its own.
+# What members notice when the database is busy, broken or changed while the chat runs. The sender learns of every
+# failure, no message is shown that was not stored, and the chat goes on when the database is back. Uses its own server.
 use strict;
 use warnings;
 
@@ -15,10 +14,10 @@ use TripChat::Test;
 my $server = TripChat::Server->start;
 my $site   = $server->site;
 
-# What the log may say of it: that SQL failed.
+# What the log may contain then: failures of SQL.
 use constant OF_THE_DATABASE => qr/\bTC0012:/;
 
-# ann and bob in a new room; returns the trip as well.
+# ann and bob in a new room. Returns the trip, too.
 sub members {
     my $trip = $site->new_trip;
     return ($trip, map { $site->chat(trip => $trip, as => $_) } qw(ann bob));
@@ -178,7 +177,7 @@ subtest 'over HTTP a trip that is deleted is no trip' => sub {
     $_->disconnect for $events, $poller;
 };
 
-# The last: bob is not there any more after it.
+# This test is the last one, because bob does not exist any more after it.
 subtest 'messages of a user who is deleted go, and nobody waits for their numbers' => sub {
     my ($trip, $ann, $bob) = members();
     $bob->said('of bob');

@@ -1,5 +1,5 @@
-# What is counted is what happened: a scripted run, of which the test knows everything, against the page for
-# Prometheus before and after it.
+# The metrics are right: the test knows everything that happens in a scripted run, and compares it with the page for
+# Prometheus before and after the run.
 use strict;
 use warnings;
 
@@ -22,7 +22,7 @@ sub server_with {
     return TripChat::Server->start(%opt, site_config => $config);
 }
 
-# What has grown between two moments, when it has settled: names as of sum_of().
+# The metrics that have grown between two moments, once they do not change any more. The names are those of sum_of().
 sub grows_by {
     my ($site, $before, $expected, $name) = @_;
     my @names = do { my %seen; grep { !$seen{$_}++ } map { s/\{.*//r } keys %$expected };
@@ -58,7 +58,7 @@ subtest 'the page' => sub {
     is_deeply([promtool_says($answer->{body})], [], 'promtool has nothing to say');
 };
 
-# Its complaints, where it is installed.
+# The complaints of promtool, if it is installed.
 sub promtool_says {
     my ($page) = @_;
     return if !grep { -x "$_/promtool" } split /:/, $ENV{PATH};
@@ -138,7 +138,7 @@ subtest 'messages, edits, errors and deliveries' => sub {
         of('events_stored_total', 'kind', 'edit')             => 2,
         tripchat_deliveries_total                             => 14,
         tripchat_delivery_seconds_count                       => 7,
-        tripchat_database_batch_writes_sum                    => 8,    # the edit that was none among them
+        tripchat_database_batch_writes_sum                    => 8,    # with the edit that was refused
         tripchat_frames_received_total                        => 12,
     }, 'each is counted once');
     my $now = metrics_of($site);
@@ -151,7 +151,7 @@ subtest 'messages, edits, errors and deliveries' => sub {
     $_->leave for $ann, $bob;
 };
 
-# What the server's frames have of bytes.
+# How many bytes the server's frames have.
 sub bytes_of { my $sum = 0; $sum += length($_->{payload}) + (length $_->{payload} < 126 ? 2 : 4) for @_; return $sum }
 
 subtest 'frames and bytes' => sub {

@@ -1,4 +1,4 @@
-# A child says whether it can serve the chat, soon and truly, whatever stands still.
+# The health check: a child answers soon and correctly whether it can serve the chat, whatever hangs.
 use strict;
 use warnings;
 
@@ -20,7 +20,7 @@ use constant {
     PATH         => '/tripchat-health',
     OF_DATABASE  => qr/\bTC0012:/,
     OF_REDIS     => qr/\bTC007[01]:/,
-    SOON_S       => 5,    # two for the database, two for Redis, and some for a slow machine
+    SOON_S       => 5,    # two seconds for the database, two for Redis, and one for a slow machine
 };
 
 sub server_with {
@@ -29,7 +29,7 @@ sub server_with {
     return TripChat::Server->start(%opt, site_config => $config);
 }
 
-# (status, what it says), in time
+# Returns (status, answer), which must come in time
 sub health {
     my ($server) = @_;
     my $since  = now();
@@ -92,7 +92,7 @@ subtest 'no connection is left' => sub {
     stops_clean($server, 'the log has nothing to say');
 };
 
-# With as few the database and Redis would have to share.
+# Not in a full run: PostgreSQL and Redis need descriptors, too.
 if (!is_full()) {
     subtest 'descriptors run short' => sub {
         my $server = server_with(descriptors => 64);

@@ -1,4 +1,4 @@
-# The connection log: a line at the end of each connection, with what it did, wherever its site says.
+# The connection log: when a connection ends, a line with what it did is written to the log that its site names.
 use strict;
 use warnings;
 
@@ -25,7 +25,7 @@ sub lines_of {
     return map { my ($time, @fields) = split / /; { time => $time, map { split /=/, $_, 2 } @fields } } @lines;
 }
 
-# So many lines, sooner or later.
+# Waits for so many lines; each must have the right form.
 sub wait_for_lines {
     my ($file, $count) = @_;
     until_true("$count lines", sub { lines_of($file) >= $count });

@@ -1,5 +1,5 @@
-# The checker of the storm test finds what it is to find: fed right records it is silent, and of each
-# kind of wrong one it says what is wrong, and nothing else.
+# The checker of the storm test finds what it has to find. It reports nothing for correct records. For each kind of
+# wrong record it reports what is wrong, and nothing else.
 use strict;
 use warnings;
 
@@ -11,7 +11,7 @@ use Test::More;
 use TripChat::Checker qw(complaints);
 use TripChat::Record;
 
-# A room of six events: four messages, of which the first was edited twice.
+# A room with six events: four messages and two edits of the first one.
 my %CLIENT_ID = (m1 => 'c-1', m2 => 'c-2', m3 => 'c-3', m4 => 'c-4');
 
 sub message { my ($seq, $id, $content) = @_; return { seq => $seq, id => $id, content => $content // "text of $id" } }
@@ -22,7 +22,7 @@ sub table {
     return { last_seq => 6, events => [@messages, map { { kind => 'edit', seq => $_, id => 'm1' } } 3, 5] };
 }
 
-# The events as they come to a client, by seq.
+# The events as a client gets them, by seq.
 sub events {
     return map { $_->{message}{seq} => $_ } (
         { type => 'chat_message',   message => message(1, 'm1', 'first words') },
@@ -34,7 +34,7 @@ sub events {
     );
 }
 
-# ann sent everything, was told so, and has seen these events (all, by default); %change replaces some.
+# The record of ann, who sent all messages, got the confirmations, and saw these events; %change replaces some events.
 sub ann_who_saw {
     my ($seqs, %change) = @_;
     my %events = (events(), %change);
@@ -48,7 +48,7 @@ sub ann_who_saw {
     return $ann;
 }
 
-# bob sent nothing.
+# The record of bob, who sent nothing.
 sub bob_who_saw {
     my ($seqs, %change) = @_;
     my %events = (events(), %change);
@@ -64,7 +64,7 @@ sub complains {
     return is_deeply([complaints($table, $records)], $complaints, $name);
 }
 
-# The same of bob's record beside ann's, which is right.
+# The complaints about bob's record, together with a correct record of ann.
 sub complains_of_bob { my ($bob, @rest) = @_; return complains(table(), [ann_who_saw([1 .. 6]), $bob], @rest) }
 
 subtest 'right records are right' => sub {

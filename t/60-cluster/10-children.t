@@ -1,6 +1,5 @@
-# Several children and several servers are one chat: a room with members on all
-# children of two httpds, with one database and one Redis, works as if it were in
-# one process.
+# Several children and several servers are one chat. A room with members on all children of two httpds, with one
+# database and one Redis, works as if it were in one process.
 use strict;
 use warnings;
 
@@ -16,7 +15,7 @@ use TripChat::Test;
 
 use constant {
     CHILDREN => 4,
-    WINDOW   => 40,    # messages in flight of one member
+    WINDOW   => 40,    # messages that one member has in flight
     ROOMS    => 6,
 };
 
@@ -26,7 +25,7 @@ my @servers  = map {
 } 1 .. 2;
 my $site = $servers[0]->site;
 
-# Members on every child of both servers, ann, bob and carol in turn; ann is on the first and on the last.
+# Members on every child of both servers: ann, bob and carol in turn. ann is on the first child and on the last.
 sub crowd {
     my ($trip) = @_;
     return (one_on_each($servers[0], trip => $trip, as => [qw(ann bob carol bob)]),
@@ -35,8 +34,8 @@ sub crowd {
 
 sub leave { $_->leave for @_; return }
 
-# What each of the members got of these texts, sent by whom and in what order ever: all of them, once,
-# with consecutive numbers from $first on, and alike.
+# Each member got each of these texts once, whoever sent them in whatever order. The numbers are consecutive from $first
+# on, and the same for all members.
 sub got_alike {
     my ($members, $texts, $first, $name) = @_;
     my ($one, @others) = collect($members, scalar @$texts);
@@ -140,7 +139,7 @@ subtest 'a client_id that two children get at the same moment is stored once' =>
     for my $id (@ids) { $_->say("text of $id", client_id => $id) for @anns }
     my @all = map { [sort map { $_->[1] } @$_] } collect([@members[1 .. 6]], WINDOW);
     is_deeply($_, $all[0], 'a bystander sees each once') for @all[1 .. 5];
-    # Each ann gets the others' copy or the stored message, and with her own request's copy hers.
+    # Each ann gets copies of the messages that others sent, and with her client_id the answer to each of her requests.
     for my $ann (@anns) {
         my %answered;
         while (keys %answered < WINDOW) {
@@ -190,7 +189,7 @@ subtest 'children that store into several rooms at once do not get in each other
     }
     for my $n (1 .. WINDOW / 4) {
         for my $i (0 .. 2 * CHILDREN - 1) {
-            # Each child writes to the rooms in an order of its own.
+            # Each child writes to the rooms in its own order.
             for my $room (@rooms[map { ($i * 5 + $_ * ($i % 2 ? 1 : -1)) % ROOMS } 1 .. ROOMS]) {
                 push @{ $room->{texts} }, "member $i, message $n";
                 $room->{members}[$i]->say($room->{texts}[-1]);

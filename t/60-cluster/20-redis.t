@@ -1,5 +1,5 @@
-# Redis is a wake-up, not the record: whatever becomes of it, members keep their
-# connections, talk on, and nothing is missing or doubled.
+# Redis only wakes up the children; the database is the record. Whatever happens to Redis, members keep their
+# connections and go on, and no message is lost or duplicated.
 use strict;
 use warnings;
 
@@ -25,7 +25,7 @@ use constant {
     OTHER_WORD   => 'another password, which Redis does not know',
 };
 
-# The statements stand in its log, to be counted.
+# PostgreSQL logs all statements, so that the tests can count them.
 my $postgres = TripChat::Postgres->start(settings => { log_statement => 'all' });
 my $database = $postgres->new_database;
 my $redis    = TripChat::Redis->start(socket => 1);
@@ -50,7 +50,7 @@ sub members {
     return ($trip, members_of($server, $trip));
 }
 
-# Everybody hears everybody, and typing says that it goes through Redis.
+# All members get each other's messages. Typing indicators come, so Redis is in use.
 sub all_is_well {
     my ($members, $name) = @_;
     my ($ann, undef, @carols) = @$members;
@@ -60,7 +60,8 @@ sub all_is_well {
     return is_consecutive(\@seqs, $seqs[0], scalar @seqs, "$name, in a row");
 }
 
-# All speak before anybody listens; all hear all of it, once and alike. $meanwhile is called in the middle.
+# All members send before any of them reads. All get all messages, once and with the same numbers. $meanwhile is called
+# in the middle.
 sub talk_at_once {
     my ($members, $name, $meanwhile) = @_;
     my @texts;
@@ -80,7 +81,8 @@ sub talk_at_once {
 
 sub lines_of { my ($log, $pattern) = @_; return grep { /$pattern/ } split /\n/, $log }
 
-# A pattern for the channel of a trip's room, and of no other; the channel, when all children listen to it.
+# pattern_of: a pattern that matches the channel of the trip's room alone. channel_of: the channel, once all children
+# listen to it.
 sub pattern_of {
     my ($trip) = @_;
     return '*room:' . ($database->sql("SELECT id FROM chat_rooms WHERE trip_id = '$trip'"))[0];
@@ -101,7 +103,7 @@ my %OUTAGE = (
     'stands still and goes on'              => [sub { $redis->freeze }, sub { $redis->thaw }],
 );
 
-# Each gets a server of its own: a child that has lost Redis again and again takes its time to come back.
+# Each outage gets a server of its own: a child that has lost Redis several times waits longer before it reconnects.
 for my $what (sort keys %OUTAGE) {
     my ($break, $mend) = @{ $OUTAGE{$what} };
     subtest "members talk on when Redis $what" => sub {
@@ -163,7 +165,7 @@ for my $type (qw(pubsub normal)) {
         my @members = members_of($other, $site->new_trip);
         for my $round (1 .. 3) {
             talk_at_once(\@members, "round $round", sub { $redis->command('CLIENT', 'KILL', 'TYPE', $type) });
-            typing_comes($members[0], $members[-1]);    # for the next round it flows again
+            typing_comes($members[0], $members[-1]);    # Redis is in use again before the next round
         }
         all_is_well(\@members, 'afterwards');
         hear_no_other_event($members[0], \@members, 'and nothing comes twice');
@@ -202,7 +204,7 @@ subtest 'httpd that starts without Redis' => sub {
     stops_clean($other, 'and said that it was gone', OF_REDIS);
 };
 
-# How often Redis has answered so.
+# How often Redis has answered with this error.
 sub errors {
     my ($word) = @_;
     return (map { /\Aerrorstat_$word:count=(\d+)/ ? $1 : () } $redis->command('INFO', 'errorstats'))[0] // 0;
@@ -230,7 +232,7 @@ subtest 'a wrong password is said once, and nothing of it but that it is wrong' 
     stops_clean($other, 'and nothing else went wrong', OF_REDIS);
 };
 
-# A user of Redis with the least rights; without some of them, where they are named.
+# A Redis user with the least rights that the chat needs, but without those that are named.
 sub new_user {
     my (%opt) = @_;
     my @rights = ('&tripchat:*', qw(+subscribe +unsubscribe +publish), $opt{select} ? '+select' : ());
@@ -301,8 +303,8 @@ subtest 'two sites with the same rooms on one Redis, with two prefixes' => sub {
     stops_clean($_, 'and nothing went wrong') for $one, $two, $three;
 };
 
-# An envelope as this server makes them, of a message that is said for it, as if from a child of another
-# server: a child does not look at its own.
+# An envelope of this server, made of a message that is sent for it. It is changed to come from a child of another
+# server, because a child ignores its own envelopes.
 sub genuine {
     my ($channel, $speaker) = @_;
     my $ear = $redis->wire;
@@ -315,7 +317,7 @@ sub genuine {
     }
 }
 
-# name => bytes of it, made of a genuine envelope; another room's id is in it instead of this one's.
+# name => bytes of garbage, made of a genuine envelope; another room's id replaces this room's.
 sub garbage {
     my ($genuine, $room, $next) = @_;
     my ($line, $body) = $genuine =~ /\A(.*?\n)(.*)\z/s;
@@ -376,13 +378,13 @@ subtest 'what is no envelope is dropped, counted, and seen by nobody' => sub {
     my %counted = map { /\[pid (\d+).*TC0072:.*\((\d+) so far\)/ ? ($1 => $2) : () } split /\n/, $server->error_log;
     is(scalar keys %counted, CHILDREN, 'each child has counted');
     my ($pieces, $line) = (scalar keys %garbage, 1);
-    $line *= 2 while $line * 2 <= $pieces;     # the log has one at each power of two
+    $line *= 2 while $line * 2 <= $pieces;     # the log has a line at each power of two
     is_deeply([values %counted], [($line) x CHILDREN], "all $pieces pieces");
     is_deeply([children_of($server)], \@pids, 'no child has died');
     leave(@members);
 };
 
-# name => bytes that look right and are not true
+# name => bytes of a valid envelope whose content is not true
 sub lies {
     my ($genuine, $next) = @_;
     my $with = sub { my ($seq, $text) = @_; my $copy = $genuine; $copy =~ s/ \d+\n/ $seq\n/; $copy =~ s/"seq":\d+/"seq":$seq/; $copy =~ s/genuine/$text/; $copy };
@@ -397,7 +399,7 @@ sub lies {
     );
 }
 
-# Statements that PostgreSQL has been told so far to read a room's events.
+# How many statements that read a room's events PostgreSQL has run so far.
 sub event_queries { return scalar(() = read_file("$postgres->{dir}/log") =~ /FROM chat_edits WHERE room_id/g) }
 
 for my $what (sort { $a cmp $b } keys %{ { lies("tc1 message x 1\n", 1) } }) {

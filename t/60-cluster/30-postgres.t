@@ -1,6 +1,5 @@
-# PostgreSQL goes away, comes back, stands still, holds locks: senders learn of
-# every failure, members keep their connections, nothing is shown that was not
-# stored, and the chat goes on without httpd's restart.
+# PostgreSQL stops, starts again, hangs, and holds locks. Senders learn of every failure, members keep their
+# connections, no message is shown that was not stored, and the chat goes on without a restart of httpd.
 use strict;
 use warnings;
 
@@ -37,14 +36,14 @@ sub members {
 
 sub leave { $_->leave for @_; return }
 
-# What the table has of a trip: "seq content" in order.
+# The messages of a trip in the table: "seq content" in order.
 sub stored {
     my ($trip) = @_;
     return [$database->sql("SELECT seq || ' ' || content FROM chat_messages m JOIN chat_rooms r ON r.id = m.room_id"
         . " WHERE r.trip_id = '$trip' ORDER BY seq")];
 }
 
-# Says something and returns what is answered to it: the error, or the event.
+# Sends a message and returns the answer: the error, or the event.
 sub answer_to {
     my ($member, $content, $client_id) = @_;
     $member->say($content, client_id => $client_id);
@@ -55,7 +54,7 @@ sub answer_to {
     return;
 }
 
-# Says it again and again, as retry_after asks for, until it is stored.
+# Sends a message again and again, after retry_after, until it is stored.
 sub say_for_sure {
     my ($member, $content, $client_id) = @_;
     return until_true("$content to be stored", sub {
@@ -108,7 +107,7 @@ subtest 'with TripChatReject http newcomers get 503' => sub {
     stops_clean($other, 'and the log says what was wrong', OF_THE_DATABASE);
 };
 
-# Ends the backends of the chat; returns how many those were.
+# Ends the backends of the chat. Returns how many there were.
 sub terminate_backends {
     my ($count) = $database->sql('SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity'
         . ' WHERE datname = current_database() AND pid <> pg_backend_pid()');
@@ -178,7 +177,7 @@ subtest 'a member sees each of them once and in order, too' => sub {
     leave(@members);
 };
 
-# Commits are made and not confirmed while $code runs: they wait for a copy of the server that does not exist.
+# While $code runs, commits are made but not confirmed: they wait for a replica that does not exist.
 sub with_silent_commits {
     my ($code) = @_;
     $database->sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody';\nSELECT pg_reload_conf();");
@@ -190,8 +189,8 @@ sub with_silent_commits {
     return;
 }
 
-# Ends a backend that has committed and not said so; returns when another is about it again, or with
-# $alone => 1 when it is gone.
+# Ends a backend that has committed but not confirmed the commit. Returns when another backend tries again or, with
+# alone => 1, when this one has ended.
 sub end_in_commit {
     my (%opt) = @_;
     my $waiting = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'";

@@ -1,5 +1,5 @@
-# A child dies, or httpd reloads or stops: members of other children go on and
-# miss nothing, those of the dead one come back and get what they missed.
+# A child dies, or httpd reloads or stops. Members of other children go on and miss nothing. Members of the child that
+# died come back and get what they missed.
 use strict;
 use warnings;
 
@@ -22,14 +22,14 @@ use constant {
 
 my $database = TripChat::Postgres->shared->new_database;
 my $peer     = new_server();
-my $site     = $peer->site;    # for what is the same on all
-my $server;                    # each test kills, reloads or stops one of its own
+my $site     = $peer->site;    # for everything that is the same on all servers
+my $server;                    # each test kills, reloads or stops a server of its own
 
 sub new_server {
     return TripChat::Server->start(children => CHILDREN, database => $database, redis => TripChat::Redis->shared);
 }
 
-# Members on each child of a new server and of the peer, who have greeted each other.
+# Members on each child of a new server and of the peer. They have already got messages from each other.
 sub crowd {
     my $trip = $site->new_trip;
     $server = new_server();
@@ -40,7 +40,7 @@ sub crowd {
 
 sub leave { $_->leave for @_; return }
 
-# Kills the child that has this member; returns its pid when it is gone.
+# Kills the child that has this member. Returns the child's pid when the child is gone.
 sub kill_child_of {
     my ($member) = @_;
     my $pid = child_of($server, $member);
@@ -49,7 +49,7 @@ sub kill_child_of {
     return $pid;
 }
 
-# An event that was committed by a child which died before it told anybody.
+# Stores a message like a child that dies after the commit, before it has told anybody.
 sub commit_in_silence {
     my ($trip, $content) = @_;
     my $id = user('bob')->{id};
@@ -89,8 +89,8 @@ subtest 'what a dead child had committed and told nobody reaches all, without an
     stops_clean($server, 'and nothing went wrong');
 };
 
-# Message ids of the events by the client_id, as their sender gets them: all that are wanted, or, without a
-# number, all that still come until the connection ends.
+# The message ids of a sender's own events, by client_id: as many as are wanted or, without a number, all until the
+# connection ends.
 sub confirmed {
     my ($member, $wanted) = @_;
     my %id;
@@ -101,7 +101,7 @@ sub confirmed {
     return \%id;
 }
 
-# After so many of its sender's messages have come back.
+# The child is killed after so many of the sender's messages have come back.
 for my $seen (0, 1, 30) {
     subtest "a child is killed in the middle of storing, after $seen messages" => sub {
         my ($trip, $lost, @members) = crowd();
@@ -127,7 +127,7 @@ for my $seen (0, 1, 30) {
     };
 }
 
-# What a member of $server gets who was there up to the event $after, and has been closed with $code.
+# Members come back at $where, having seen all events up to $after, and get what they missed: $expected.
 sub comes_back {
     my ($trip, $members, $after, $expected, $where) = @_;
     my @back = map { $where->site->chat(trip => $trip, as => 'carol', after => $after) } @$members;

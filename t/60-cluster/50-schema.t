@@ -1,5 +1,5 @@
-# A site that was there first: its tables, as Django makes them, are used as they
-# are. The chat's tables come beside them, with the keys that they have.
+# A site that existed before the chat. Its tables, as Django makes them, are used unchanged. The chat's tables are added
+# and have the same types of keys.
 use strict;
 use warnings;
 
@@ -16,7 +16,7 @@ use TripChat::Test;
 
 use constant {
     CHILDREN => 2,
-    # "manage.py sqlmigrate" of a model with an owner and a ManyToManyField named collaborators.
+    # The output of "manage.py sqlmigrate" for a model with an owner and a ManyToManyField named collaborators.
     TRIPS    => <<'SQL',
 CREATE TABLE "trips_trip" ("id" uuid NOT NULL PRIMARY KEY, "title" varchar(200) NOT NULL,
     "created_at" timestamp with time zone NOT NULL, "owner_id" KEY NOT NULL);
@@ -34,7 +34,7 @@ ALTER TABLE "trips_trip_collaborators" ADD CONSTRAINT "trips_trip_collaborators_
 CREATE INDEX "trips_trip_collaborators_trip_id" ON "trips_trip_collaborators" ("trip_id");
 CREATE INDEX "trips_trip_collaborators_user_id" ON "trips_trip_collaborators" ("user_id");
 SQL
-    # The columns that Django's own user has, and every AbstractUser.
+    # The columns of Django's own user and of every AbstractUser.
     USERS => <<'SQL',
 CREATE TABLE "USERS" ("id" KEY NOT NULL PRIMARY KEYIDENTITY, "password" varchar(128) NOT NULL,
     "last_login" timestamp with time zone NULL, "is_superuser" boolean NOT NULL, "username" varchar(150) NOT NULL UNIQUE,
@@ -44,7 +44,7 @@ CREATE INDEX "USERS_username_like" ON "USERS" ("username" varchar_pattern_ops);
 SQL
 };
 
-# As an administrator writes them: owner and collaborators may enter, if they are active.
+# The queries of an administrator: the owner and collaborators may enter, if they are active.
 my $ACCESS = 'SELECT 1 FROM trips_trip t WHERE t.id = %{trip} AND (t.owner_id = %{user} OR EXISTS'
     . ' (SELECT 1 FROM trips_trip_collaborators c WHERE c.trip_id = t.id AND c.user_id = %{user}))';
 my $USER = q{SELECT id, email, username, first_name || ' ' || last_name FROM TABLE WHERE id = %{user} AND is_active};
@@ -62,7 +62,7 @@ my %SCHEMA = (
 
 my $postgres = TripChat::Postgres->shared;
 
-# The site's tables, with ann, bob, mallory and carl, who is not active.
+# Makes the site's tables, with ann, bob, mallory and carl; carl is not active.
 sub site_tables {
     my ($schema) = @_;
     my $database = $postgres->new_database(empty => 1);
@@ -86,7 +86,7 @@ sub chat_tables {
     return;
 }
 
-# A trip of ann's, with bob and carl.
+# A trip that ann owns, with bob and carl.
 sub new_trip {
     my ($database, $schema) = @_;
     my ($trip, $ids) = (new_uuid(), $schema->{ids});
@@ -95,7 +95,7 @@ sub new_trip {
     return $trip;
 }
 
-# Everything that is not the chat's: definitions and rows.
+# Everything that belongs to the site, not to the chat: definitions and rows.
 sub site_as_it_is {
     my ($database, $schema) = @_;
     my @tables = ($schema->{users}, qw(trips_trip trips_trip_collaborators));
@@ -117,7 +117,7 @@ for my $name (sort keys %SCHEMA) {
     );
     my $site = $server->site;
 
-    # A number where the key is one, as simplejwt writes it.
+    # If the key is a number, the claim is a number, as simplejwt writes it.
     my $token = sub { my ($id) = @_; return $site->token('ann', user_id => $id =~ /\A\d{1,9}\z/ ? 0 + $id : $id) };
     my $join = sub { my ($who, %opt) = @_; return one_on_each($server, trip => $trip, token => $token->($ids->{$who}), %opt) };
 
@@ -179,7 +179,7 @@ for my $name (sort keys %SCHEMA) {
         all_hear($_, 'hello', [$ann, $bob], 'both talk') for $ann, $bob;
         my $of = sub { my ($id) = @_; ($database->sql("SELECT count(*) FROM chat_messages WHERE sender_id = '$id'"))[0] };
         cmp_ok($of->($ids->{bob}), '>', 0, 'bob has messages');
-        # As Django deletes: what refers to it first.
+        # The order in which Django deletes: first the rows that refer to the user.
         $database->sql("BEGIN; DELETE FROM trips_trip_collaborators WHERE user_id = '$ids->{bob}';"
             . " DELETE FROM $schema->{users} WHERE id = '$ids->{bob}'; COMMIT;");
         is($of->($ids->{bob}), 0, 'with the user go his messages');

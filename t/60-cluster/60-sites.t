@@ -1,7 +1,6 @@
-# Many sites in one httpd of several children, as shared hosting has them: each
-# with its own database, secret, Redis or prefix. There is no way from one to
-# the other, what becomes of one's services is no matter of the others', and a
-# child's threads are those that docs/operations.md counts.
+# Many sites in one httpd with several children, as on shared hosting. Each site has its own database, its own secret,
+# and its own Redis or prefix. Nothing passes from one site to another, an outage of one site's services does not touch
+# the others, and a child has as many threads as docs/operations.md says.
 use strict;
 use warnings;
 
@@ -31,7 +30,7 @@ my $redis          = TripChat::Redis->start;
 my $other_postgres = TripChat::Postgres->start;
 my $other_redis    = TripChat::Redis->start;
 
-# One trip and its room, in a database of which the sites have copies.
+# One trip and its room, which all sites have in their own database.
 my ($trip, $room) = (new_uuid(), new_uuid());
 
 sub copy_in {
@@ -44,7 +43,7 @@ sub copy_in {
 
 sub secret_of { my ($name) = @_; return "the secret of the site $name, for tests only" }
 
-# plain and second share PostgreSQL and Redis, each with a database and a prefix; third has its own of both.
+# plain and second share PostgreSQL and Redis, with different databases and prefixes. third has its own of both.
 my $server = TripChat::Server->start(
     children => CHILDREN, workers => WORKERS, site_config => QUICK,
     database => copy_in($postgres), redis => $redis->with(prefix => 'one:'),
@@ -80,7 +79,7 @@ subtest 'nothing crosses, though the rooms have one id' => sub {
         $_->next_json('message_edited') for @{ $members{$name} };
         for my $stranger (grep { $_ ne $name } @names) {
             my $there = $members{$stranger};
-            # By way of the bus and in its order: what had been on its way would have come before.
+            # This goes over the bus, which keeps the order: an event on its way would have come before.
             hear_no_other_event($there->[0], $there, "and nobody on $stranger");
             $there->[0]->edit($message->{id}, 'from elsewhere');
             is($there->[0]->next_json('error')->{code}, 'message_not_found', 'where the message does not exist');
@@ -130,7 +129,7 @@ subtest 'a site more is two threads more for a child that serves it, and no conn
     leave(map { @$_ } values %members);
 };
 
-# The chat's connections to a Redis: those of redis-cli come and go.
+# The number of the chat's connections to a Redis, without those of redis-cli, which come and go.
 sub clients_of {
     my ($where) = @_;
     return scalar grep { /cmd=(?:subscribe|publish|ping)\b/ } $where->command('CLIENT', 'LIST');
@@ -182,7 +181,7 @@ subtest 'a site whose PostgreSQL stands still does not hold up the others' => su
     my $member = chat_on($server, $child, trip => $trip);
     $other_postgres->freeze;
     $_->say('in vain', client_id => 'c-1') for @third;
-    $_->next_json for @third;    # has been told that it takes too long
+    $_->next_json for @third;    # the error that says that storing takes too long
     $member->say('at once', client_id => 'c-1');
     my $answer = $member->next_json;
     is($answer->{type}, 'chat_message', 'on the same child') or diag explain $answer;

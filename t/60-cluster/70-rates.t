@@ -1,5 +1,5 @@
-# Users' rates over several servers: what is spent on one is taken out of the buckets of all, by way of Redis,
-# once; without Redis each server counts for itself.
+# Users' rates over several servers. Through Redis, what a user spends on one server is taken out of the user's buckets
+# on all others, once. Without Redis each server counts alone.
 use strict;
 use warnings;
 
@@ -15,8 +15,8 @@ use TripChat::Test;
 use constant {
     CHILDREN => 3,
     RATE     => 20,     # tokens that do not come back within a test
-    FIRST    => 12,     # that are spent on the first server
-    SLACK    => 6,      # tokens that may be had of the second before it has heard of the first
+    FIRST    => 12,     # tokens that are spent on the first server
+    SLACK    => 6,      # tokens that the second server may still give before it hears from the first one
     OF_REDIS => qr/\bTC007[01]:/,
 };
 
@@ -28,11 +28,11 @@ my @servers  = map {
 my @sites = map { $_->site } @servers;
 my $trip  = $sites[0]->new_trip;
 
-# What users spend, as children tell each other of it.
+# Hears what children tell each other about the tokens that users spend.
 my $ear = $redis->wire;
 $ear->command('SUBSCRIBE', 'tripchat:0:spent');
 
-# Waits until all have been told that a user has spent so many tokens.
+# Waits until all children have been told that a user has spent so many tokens.
 sub until_told {
     my ($name, $count) = @_;
     my $id   = user($name)->{id};
@@ -44,7 +44,7 @@ sub until_told {
     return is($told, $count, "the others are told of $count");
 }
 
-# Says one thing after the other until that is refused; how often it was not.
+# Sends message after message until one is refused. Returns how many were not.
 sub said_until_refused {
     my ($client, $what) = @_;
     my $said = 0;

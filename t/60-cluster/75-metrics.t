@@ -1,4 +1,4 @@
-# What children count of each other and of Redis: events heard, gaps, links, heartbeats, memory.
+# The metrics about other children and about Redis: events from others, gaps, links, heartbeats, memory.
 use strict;
 use warnings;
 
@@ -89,7 +89,7 @@ subtest 'Redis goes and comes' => sub {
         'what was said meanwhile was found in the database');
 };
 
-# A user of Redis with these rights besides the least.
+# A Redis user with the least rights that the chat needs, and these rights.
 sub door_for {
     my (@rights) = @_;
     $redis->command(qw(ACL DELUSER chat));

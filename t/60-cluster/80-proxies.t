@@ -1,5 +1,5 @@
-# Behind proxies and beside them, with the configurations that docs/deployment.md
-# tells people to write, out of that page.
+# The chat behind proxies and beside other applications, with the configurations of docs/deployment.md. The test reads
+# them from that page.
 use strict;
 use warnings;
 
@@ -20,28 +20,28 @@ use TripChat::Test;
 
 use constant {
     PAPER     => 'deployment.md',
-    ELSEWHERE => '192.0.2.7',      # where a client says to be who has come through a proxy before
+    ELSEWHERE => '192.0.2.7',      # the address in the fields of a client that came through another proxy
     BALANCER  => [qw(proxy proxy_http proxy_wstunnel slotmem_shm proxy_balancer lbmethod_byrequests)],
     SOCKETS   => 3,
-    MPM       => 'event',          # with the others a proxy's idle connections hold workers behind it
+    MPM       => 'event',          # with other MPMs, idle connections of a proxy hold workers of the servers behind
 };
 
 my $database = TripChat::Postgres->shared->new_database;
 
-# Two servers behind, that believe what the paper says of addresses.
+# Two servers behind the proxies, with the configuration of addresses from the page.
 my ($addresses) = blocks_of(PAPER, 'Addresses', 'apache');
 my @behind = map {
     TripChat::Server->start(mpm => MPM, database => $database, redis => TripChat::Redis->shared,
         config => filled_in($addresses, '10.0.0.0/8' => '127.0.0.1'))
 } 1 .. 2;
 
-# The chat as somebody sees it who comes by way of another port.
+# The chat as seen by a client that comes through another port.
 sub way_in {
     my ($port, %opt) = @_;
     return TripChat::Site->new(%{ $behind[0]->site }, port => $port, %opt);
 }
 
-# The paper's two servers are ours.
+# Replaces the two servers of the page by ours.
 sub for_ours {
     my ($block, %more) = @_;
     my @address = map { '127.0.0.1:' . $_->site->port } @behind;
@@ -50,7 +50,7 @@ sub for_ours {
     return filled_in($block, %value);
 }
 
-# All that a client does goes through: what is said by socket and over HTTP is heard by socket, poll and stream.
+# All that a client does works through the proxy: messages sent by socket and over HTTP come by socket, poll and stream.
 sub chats_through {
     my ($site, $name) = @_;
     my $trip    = $behind[0]->site->new_trip;
@@ -58,7 +58,7 @@ sub chats_through {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $message = all_hear($members[0], 'through the proxy', \@members, "$name: who is let in chats");
     is($site->rest->list($trip)->{json}{results}[0]{id}, $message->{id}, 'a page over HTTP');
-    my $events = $site->rest->follow($trip, { after => 1 }, http => '1.0');    # to 1.1 a proxy sends chunks
+    my $events = $site->rest->follow($trip, { after => 1 }, http => '1.0');    # to HTTP/1.1 a proxy sends chunks
     my $poll   = $site->rest(as => 'carol')->ask_for_news($trip, 1);
     is($events->next_event->{id}, 1, 'a stream of events begins at once');
     is($site->rest(as => 'ann')->posted($trip, 'over HTTP')->{seq}, 2, 'a POST');
@@ -70,7 +70,7 @@ sub chats_through {
     return $trip;
 }
 
-# httpd in front learns that the reader of a stream has gone when there is something to send.
+# httpd in front notices that the reader of a stream has gone only when there is something to send.
 sub notices_that_all_are_gone {
     my ($front, @trips) = @_;
     my $rest = $behind[0]->site->rest;
@@ -81,7 +81,7 @@ sub notices_that_all_are_gone {
     return;
 }
 
-# A page of the host that the client asked is let in; one of another is not.
+# A page from the host that the client asked is let in. A page from another host is not.
 sub knows_origins {
     my ($site, $scheme, $name) = @_;
     my $trip = $behind[0]->site->new_trip;
@@ -94,7 +94,7 @@ sub knows_origins {
     return;
 }
 
-# Which address the servers behind say a client has.
+# The client's address as the servers behind the proxy see it.
 sub knows_addresses {
     my ($site, $fields, $address, $name) = @_;
     my $trip = $behind[0]->site->new_trip;
@@ -104,7 +104,7 @@ sub knows_addresses {
     return like($line, qr/\A\Q$address\E .* 101 /, $name);
 }
 
-# An httpd without a chat of its own, with these lines of the paper.
+# An httpd without a chat of its own, with these lines of the page.
 sub front {
     my ($config, %opt) = @_;
     return TripChat::Server->start(mpm => MPM, no_chat => 1, database => $database, modules => BALANCER, config => $config, %opt);
@@ -157,7 +157,7 @@ subtest 'behind another httpd with mod_proxy_wstunnel' => sub {
     }
 };
 
-# The application: a site without a chat, which says its own to every path that the chat does not take.
+# The application: a site without a chat, which gives its own answer for every path that is not the chat's.
 my $app = front("AliasMatch \"^/(?!server-status)\" \"@{[ _application_file() ]}\"\n"
     . "<Directory \"/\">\nRequire all granted\n</Directory>\n");
 my $app_site = $app->site;
@@ -174,7 +174,7 @@ sub is_applications {
     return is($site->http_get($path)->{body}, 'the application', $name);
 }
 
-# A server with a chat whose site says these lines, none of which are the tests' own.
+# A server with a chat, whose site has only these lines and nothing of the tests' usual configuration.
 sub beside {
     my ($lines, %opt) = @_;
     return TripChat::Server->start(mpm => MPM, database => $database, redis => TripChat::Redis->shared, modules => ['proxy', 'proxy_http', 'rewrite'],
@@ -217,7 +217,7 @@ subtest 'a path without a directory behind it is denied, unless the location say
 
 my ($controller, $off, $of_the_host) = blocks_of(PAPER, 'Beside a front controller', 'apache');
 
-# The front controller is a file; the chat's locations are the paper's.
+# The front controller is a file. The chat's locations are those of the page.
 sub beside_controller {
     my ($rules, %opt) = @_;
     my ($locations) = $all_of_it =~ /(<Location.*)/s;

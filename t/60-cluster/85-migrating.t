@@ -1,5 +1,5 @@
-# From a Django Channels chat to this one and back, as docs/migrating.md says, with
-# the statements that stand there.
+# From a Django Channels chat to this chat and back, as docs/migrating.md says. The test runs the statements of that
+# page.
 use strict;
 use warnings;
 
@@ -21,8 +21,8 @@ use constant {
     ROLE     => "httpd_$$",
     TRIP     => '550e8400-e29b-41d4-a716-446655440000',
     MESSAGES => 60,
-    # "manage.py sqlmigrate" of django.contrib.auth and of models of trips, rooms and messages, without the
-    # indexes that Django makes of foreign keys.
+    # The output of "manage.py sqlmigrate" for django.contrib.auth and for models of trips, rooms and messages, without
+    # the indexes that Django makes for foreign keys.
     DJANGO   => <<'SQL',
 CREATE TABLE "auth_user" ("id" serial NOT NULL PRIMARY KEY, "password" varchar(128) NOT NULL,
     "last_login" timestamp with time zone NULL, "is_superuser" boolean NOT NULL, "username" varchar(150) NOT NULL UNIQUE,
@@ -62,12 +62,12 @@ $database->sql(DJANGO . join '', map { sprintf q{INSERT INTO auth_user VALUES (%
     $ID{$_}, $_, ucfirst $_, $_ } sort keys %ID);
 $database->sql("INSERT INTO trips_trip VALUES ('@{[TRIP]}', 'Lisbon', now(), 7); INSERT INTO trips_trip_collaborators (trip_id, user_id) VALUES ('@{[TRIP]}', 8);"
     . "INSERT INTO chat_rooms VALUES ('$room', now(), '@{[TRIP]}');");
-# Not in the order of their time, and nobody knows the order of their ids.
+# The rows are neither in the order of time nor in the order of ids.
 $database->sql("INSERT INTO chat_messages SELECT CASE i WHEN 50 THEN '$replied' WHEN 51 THEN '$edited' ELSE gen_random_uuid() END::uuid, 'old ' || i, 'text',"
     . " i = 51, now() - (100 - i) * interval '1 minute', now() - (100 - i) * interval '1 minute', '$room', CASE i WHEN @{[MESSAGES]} THEN '$replied'::uuid END, 7 + i % 2"
     . " FROM generate_series(1, @{[MESSAGES]}) i ORDER BY i % 7");
 
-# As somebody whose schemas these are.
+# Runs $code with this search_path.
 sub with_path {
     my ($path, $code) = @_;
     local $ENV{PGOPTIONS} = "-c search_path=$path";
@@ -81,7 +81,7 @@ sub run_script {
 
 sub count_of { my ($table) = @_; return ($database->sql("SELECT count(*) FROM $table"))[0] }
 
-# The statement that is indented in the paper's list.
+# The statement that is indented in a list of the page.
 sub by_sql { return (blocks_of(PAPER, 'Django code that reads or writes messages', 'sql'))[0] }
 
 subtest 'the chat\'s tables come beside Django\'s' => sub {

@@ -1,11 +1,11 @@
-# A server that reloads all the time while everybody talks. Nobody on a plain socket notices: no connection ends but
-# by its client's own will, and whatever was said is answered once. Those on TLS are closed with 1012, come back with
-# ?after=, and miss nothing. At the end every client has seen what the table holds, and neither processes nor
-# descriptors are left over.
+# A server that reloads again and again while all clients send. Clients on plain sockets notice nothing: their
+# connections only end when they want it, and each message is answered once. Clients over TLS are closed with 1012, come
+# back with ?after=, and miss nothing. At the end every client has seen what the table holds, and no process and no
+# descriptor is left over.
 #
 #   TC_RELOAD_SCALE   full (by default: 2,000 plain clients, 500 over TLS, 20 reloads) or small: 500 clients, 6 reloads
-#   TC_RELOAD_RATE    what the clients do in a second, all of them
-#   TC_RELOAD_SEED    what they do; printed, so that it can be had again
+#   TC_RELOAD_RATE    how many things all clients together do in a second
+#   TC_RELOAD_SEED    decides what they do; it is printed, so that a run can be repeated
 use strict;
 use warnings;
 
@@ -22,7 +22,7 @@ use constant {
     PLAIN   => 20,    # clients of a room
     TLS     => 5,
     DRAIN_S => 3,
-    GRACE_S => 5,     # that old children may take above that
+    GRACE_S => 5,     # seconds that old children may take longer than that
     SHOWN   => 20,    # complaints
 };
 
@@ -41,7 +41,7 @@ my $storm = TripChat::Reloads->start(
 $storm->all('open');
 tell_now($storm->clients, 'clients are there');
 
-# What is there after a first reload, when everybody has come to rest, is what may be there at the end.
+# After a first reload, when all clients rest, the number of processes and descriptors is what there may be at the end.
 $storm->all('talk');
 my @old_gone_s = $storm->reload;
 $storm->all('rest');
@@ -78,7 +78,7 @@ cmp_ok(max(@old_gone_s), '<=', DRAIN_S + GRACE_S, 'old children go within the dr
 subtest 'it was a storm' => sub {
     is(0 + @old_gone_s, $scale->{reloads}, 'of all reloads');
     cmp_ok($counts{$_} // 0, '>', 0, $_) for qw(stored typings resumes left);
-    # Not everybody is back before the next, on a slow machine.
+    # On a slow machine, not all clients are back before the next reload.
     cmp_ok($counts{'closed with 1012'} // 0, '>=', $scale->{reloads} * $scale->{rooms} * TLS / 2, 'those on TLS were closed each time');
     cmp_ok($children_of_storm, '>', TripChat::Reloads::CHILDREN() * ($scale->{reloads} - 1), 'children ended of MaxConnectionsPerChild, too');
 };

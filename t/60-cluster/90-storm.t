@@ -1,10 +1,10 @@
-# A storm over thirty rooms: 240 clients on two httpds of four children each send and edit at random
-# while Redis and children are killed, PostgreSQL restarts, and connections of every kind are cut. At the
-# end every client has seen what the table holds: each seq once, in order, none missing, none extra; and
-# every message that a sender was told is stored is stored, once.
+# A storm in thirty rooms: 240 clients on two httpds with four children each send and edit at random. Meanwhile Redis
+# and children are killed, PostgreSQL restarts, and connections of every kind are cut. At the end every client has seen
+# what the table holds: each seq once, in order, none missing, none extra. Every message that was confirmed to its
+# sender is stored once.
 #
-#   TC_STORM_SEED   what happens; printed, so that a storm can be had again
-#   TC_STORM_S      for how many seconds things go on breaking, at least; each breaks once in any case
+#   TC_STORM_SEED   decides what happens; it is printed, so that a storm can be repeated
+#   TC_STORM_S      for how many seconds, at least, things are broken; each kind is broken at least once
 use strict;
 use warnings;
 
@@ -36,7 +36,7 @@ subtest 'it was a storm' => sub {
     cmp_ok($counts->{$_} // 0, '>', 0, $_) for qw(stored edits typings deliveries refusals comebacks resumes turned_away kept);
 };
 
-# What the log may say of it: that SQL failed, Redis was away, and children were killed.
+# What the log may contain: failures of SQL, outages of Redis, and children that were killed.
 for my $server ($storm->servers) {
     my @wrong = $server->stop(keep => !!@complaints, allow => [
         qr/\bTC0012:/, qr/\[dbd:(?:error|crit)\]/, qr/\bTC007[01]:/,
