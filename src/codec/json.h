@@ -29,9 +29,9 @@ tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_dept
 void tc_json_free(json_object *value);
 
 /*
- * True if a text holds more names and values than `max`. Texts of clients are checked with this before they are parsed:
- * for an empty list of two bytes, json-c builds an object of hundreds of bytes. If the text is not JSON, the result may
- * be true or false.
+ * True if a text holds more names and values than `max`. Texts of clients are checked with this before they are parsed,
+ * because json-c builds hundreds of bytes for an empty list of two bytes. If the text is not JSON, the result may be
+ * true or false.
  */
 bool tc_json_has_more_values(const char *text, size_t len, size_t max);
 

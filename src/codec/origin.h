@@ -1,6 +1,6 @@
 /*
- * Decides which pages may use the chat: compares the Origin of a request (RFC 6454, 7) with the request's host and with
- * a list of other origins. Pure.
+ * Decides which pages may use the chat. The Origin of a request (RFC 6454, 7) is compared with the request's host and
+ * with a list of other origins. Pure.
  */
 #ifndef TC_CODEC_ORIGIN_H
 #define TC_CODEC_ORIGIN_H
@@ -9,7 +9,8 @@
 
 /*
  * True if the Origin field `origin` names the host of the request, or matches the list `allowed`. `host` is the Host
- * field and may be NULL; a missing port means the scheme's default port. The list ends with NULL, and may be NULL:
+ * field and may be NULL; a missing port means the scheme's default port. The list ends with NULL, and may be NULL.
+ * Its entries:
  *
  *   https://example.org        this scheme, host and port
  *   example.org:8443           this host and port, http or https

@@ -1,6 +1,6 @@
 /*
  * Checks whether the members of a live room may still be there. The store is asked at intervals, for all users of a
- * room at once, and members whom it no longer allows are disconnected. Loop thread only; time is passed in.
+ * room at once. Users that it no longer lets in are disconnected. Loop thread only; time is passed in.
  */
 #ifndef TC_DOMAIN_ACCESS_H
 #define TC_DOMAIN_ACCESS_H
@@ -8,7 +8,7 @@
 #include "domain/room.h"
 
 /*
- * Asks the store if it is time to. A member who was removed is disconnected within the site's recheck_us. `now_us` is
+ * If a check is due, asks the store. A user who is removed is disconnected within the site's recheck_us. `now_us` is
  * monotonic.
  */
 void tc_access_tick(tc_room_t *room, int64_t now_us);

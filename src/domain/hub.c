@@ -17,10 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * While the bus is up, every third tick asks the store for news, in case the bus lost an event. The time is a little
- * less than three seconds, because ticks come a little early or late.
- */
+/* While the bus is up, every third tick asks the store for news, in case the bus lost an event. Ticks may be early. */
 #define CHECK_UP_US (2800 * TC_US_PER_MS)
 
 /* The store and the bus of a site. */
@@ -299,10 +296,7 @@ static void publish(tc_room_t *room, const tc_event_t *event)
     }
 }
 
-/*
- * A repeated POST was stored under its client_id before. Its event was published then, or the commit's outcome was in
- * doubt. So it is published again only if this child has not seen the event.
- */
+/* A repeated POST was stored before. Its event is published again only if this child has not seen the event yet. */
 static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 {
     if (!job->repeated) {
@@ -536,10 +530,7 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     }
 }
 
-/*
- * If the store does not answer (a frozen database), clients must still get an answer: senders get `unavailable`, and
- * clients that wait for their history are closed with 1013.
- */
+/* A store that does not answer: senders get `unavailable`, clients that wait for a history are closed with 1013. */
 static void tell_overdue(tc_room_t *room, int64_t now_us)
 {
     const int64_t patience_us = TC_STORE_OVERDUE_S * TC_US_PER_S;

@@ -27,8 +27,8 @@ bool tc_room_is_behind(const tc_room_t *room);
 void tc_room_fetch_gap(tc_room_t *room);
 
 /*
- * Delivers the events of a finished job that the room does not have. The store's answer is final: an event after
- * job->after that is not in the answer was deleted with its user, and no member waits for it.
+ * Delivers the events of a finished job that the room does not have. The store's answer is final. If an event after
+ * job->after is not in the answer, the event was deleted with its user, and no member waits for it.
  */
 void tc_room_take_fetched(tc_room_t *room, tc_job_t *job);
 

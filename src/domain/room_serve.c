@@ -179,7 +179,7 @@ void tc_room_rejoin(tc_room_t *room, tc_member_t *member)
 }
 
 /*
- * Serving a member may close it or start a fetch, but never removes it from the list: a member leaves the list later,
+ * Serving a member may close it or start a fetch, but never removes it from the list. A member leaves the list later,
  * when its connection is destroyed.
  */
 static void serve_waiting(tc_room_t *room, tc_job_t *load)

@@ -1,11 +1,11 @@
-/* A bus that writes down what it is told. Included by fake_room.c. See fake_bus.h. */
+/* A bus that records what is published. Included by fake_room.c. See fake_bus.h. */
 #include "fake_bus.h"
 
 #include "domain/typing.h"
 
-/* ---- what the hub tells ---- */
+/* ---- what the hub publishes ---- */
 
-/* The place of a room among those that are open; room_count when it is not. */
+/* The place of a room among the open rooms; room_count: the room is not open. */
 static unsigned place_of(const fake_bus_t *bus, const tc_room_t *room)
 {
     unsigned i = 0;
@@ -39,7 +39,7 @@ static void bus_room_closed(tc_bus_t *base, const tc_room_t *room)
     bus->closed++;
 }
 
-/* A new letter's envelope, to be filled in. */
+/* Returns the empty envelope of a new letter. */
 static tc_buf_t *new_letter(fake_bus_t *bus, const tc_room_t *room)
 {
     ck_assert_msg(place_of(bus, room) < bus->room_count, "told of a room that is not open");
@@ -70,7 +70,7 @@ static void bus_publish_head(tc_bus_t *base, const tc_room_t *room)
                        room->timeline.last_seq);
 }
 
-/* What is ephemeral goes to a bus that is up, and to no other. */
+/* Ephemeral messages go only to a bus that is up. */
 static void bus_publish_typing(tc_bus_t *base, const tc_room_t *room, const tc_user_t *user,
                                bool is_typing)
 {
@@ -108,7 +108,7 @@ void fake_bus_close(fake_bus_t *bus)
     free(bus->rooms);
 }
 
-/* ---- what others hear ---- */
+/* ---- what other children receive ---- */
 
 static void open_letter(const fake_letter_t *letter, tc_envelope_t *envelope)
 {

@@ -218,7 +218,7 @@ static void work_on_edit(fake_store_t *store, tc_job_t *job)
     }
 }
 
-/* Rows after `from`, at most `limit`; returns how many. */
+/* Reads the rows after `from`, at most `limit`. Returns their number. */
 static int read_rows(const fake_store_t *store, tc_job_t *job, int64_t from, int limit)
 {
     tc_event_t **end = &job->events;
@@ -239,7 +239,7 @@ static int read_rows(const fake_store_t *store, tc_job_t *job, int64_t from, int
     return count;
 }
 
-/* Messages older than the log's window, as many as the history lacks, before what is there. */
+/* Puts older messages before the job's events: as many as the history lacks. */
 static void read_older(const fake_store_t *store, tc_job_t *job, int64_t before, int missing)
 {
     int64_t seq;
@@ -277,7 +277,7 @@ static void work_on_events(const fake_store_t *store, tc_job_t *job)
     job->status = TC_JOB_DONE;
 }
 
-/* Each room has come as far as the rows go: there is one room's worth of them. */
+/* The rows are those of one room, so every room has the same last seq. */
 static void work_on_heads(const fake_store_t *store, tc_job_t *job)
 {
     int i;
@@ -291,7 +291,7 @@ static void work_on_heads(const fake_store_t *store, tc_job_t *job)
     job->status = TC_JOB_DONE;
 }
 
-/* Whom the store no longer lets in, by id. */
+/* Refuses the one user that the test has named. */
 static void work_on_access(const fake_store_t *store, tc_job_t *job)
 {
     int i;
@@ -463,7 +463,7 @@ void fake_store_close(fake_store_t *store)
     free(store->rows);
 }
 
-/* ---- what a member is sent ---- */
+/* ---- frames that a member gets ---- */
 
 static json_object *member_of(json_object *object, const char *name)
 {
@@ -485,7 +485,7 @@ static int64_t int_of(json_object *object, const char *name)
     return json_object_get_int64(member_of(object, name));
 }
 
-/* Starts a word of the transcript; what follows goes to the buffer it returns. */
+/* Begins a word of the transcript. The caller appends the word to the buffer that is returned. */
 static tc_buf_t *word(fake_member_t *self)
 {
     if (self->quiet) {
@@ -497,7 +497,7 @@ static tc_buf_t *word(fake_member_t *self)
     return &self->transcript;
 }
 
-/* Every event after what it has seen, up to `seq`, must have been deleted. */
+/* Checks that all events between `from` and `to` were deleted. */
 static void check_nothing_between(const fake_member_t *self, int64_t from, int64_t to)
 {
     int64_t seq;
@@ -509,8 +509,10 @@ static void check_nothing_between(const fake_member_t *self, int64_t from, int64
     }
 }
 
-/* Promise 3, seen from a connection. A repeated message comes to its sender out of order, and so does what it said
- * before it had its history. */
+/*
+ * Checks that the member gets each event once and in seq order. Two kinds of own messages may come out of order: a
+ * repeated message, and a message that the member sent before it had its history.
+ */
 static void check_event(fake_member_t *self, int64_t seq, bool own)
 {
     ck_assert_msg(seq >= 1 && seq <= self->store->last_seq, "no such event: %lld", (long long)seq);
@@ -541,7 +543,7 @@ static void on_event(fake_member_t *self, const char *kind, json_object *frame)
     check_event(self, seq, client_id != NULL);
 }
 
-/* Messages ascend; a resume leaves out nothing, a fresh start has no more than the site allows. */
+/* Checks a history: messages ascend, a resume leaves out nothing, a fresh start has no more than the site allows. */
 static void check_history(fake_member_t *self, json_object *list, const char *kind,
                           int64_t last_seq)
 {

@@ -1,16 +1,16 @@
 /*
- * A chat without a network or a database, for the tests of the domain: a store that keeps its rows in
- * memory, records its jobs and works and answers when told; members that write down what they are sent
- * and check promise 3 on the way (each event once, in seq order, none left out); and the hub between.
- * A test includes fake_room.c, which brings this.
+ * A chat without a network or a database, for the tests of the domain. The store keeps its rows in memory, records its
+ * jobs, and works and answers only when the test says so. The members record what they are sent, and check that they
+ * get each event once, in seq order, and that none is left out. The hub is the real one. A test includes fake_room.c,
+ * which includes this file.
  *
- * A member's transcript, words with a space between:
+ * A member's transcript, words with a space between them:
  *   fresh(1:a 2:b last 2)    message_history; lost(…) with recovered false, resumed(…) with true
  *   msg(3:c) edit(4:d)       chat_message and message_edited, "seq:content"
  *   msg(3:c own c1)          the sender's copy, with its client_id
  *   typing(bob on)           typing(bob off)
- *   error(overloaded c1 2s)  code, client_id, field, retry_after, as far as there are any
- *   CLOSE1013                the room ends the connection; what is sent after is not written down
+ *   error(overloaded c1 2s)  code, client_id, field, retry_after, if the error has them
+ *   CLOSE1013                the room closes the connection; frames after that are not recorded
  */
 #ifndef FAKE_ROOM_H
 #define FAKE_ROOM_H
@@ -25,16 +25,16 @@
 #define FAKE_ROOM "018d0000-0000-7000-8000-000000000001"
 #define FAKE_SECOND INT64_C(1000000)
 
-/* A message of the fake store; its events are rows. */
+/* A message of the fake store. Its events are rows. */
 typedef struct {
     tc_uuid_t id;
     int64_t seq;
     tc_user_t *sender;
     char *content;
-    char *client_id; /* NULL when it has none */
+    char *client_id; /* NULL: none */
     bool edited;
     bool deleted;
-    bool repeated;   /* a POST of the same client_id came again */
+    bool repeated;   /* a POST with the same client_id came again */
 } fake_message_t;
 
 /* An event: rows[seq - 1]. */
@@ -50,39 +50,39 @@ typedef struct {
 } fake_list_t;
 
 typedef struct fake_store_t {
-    tc_store_t store; /* stands first */
+    tc_store_t store; /* must be the first member */
     tc_site_t site;
-    struct fake_store_t *rows_of; /* whose rows it reads and writes: its own, or another child's */
-    tc_bus_t *bus;                /* that it comes with */
+    struct fake_store_t *rows_of; /* the store whose rows this one uses: itself, or another child's store */
+    tc_bus_t *bus;                /* the bus of the same site */
     fake_message_t *messages;
     int message_count;
     fake_row_t *rows;
     int64_t last_seq;
-    const char *stranger;         /* id of a user who may no longer enter; NULL: none */
+    const char *stranger;         /* the id of a user who may no longer enter; NULL: none */
     bool room_is_gone;
     fake_list_t queued;        /* jobs as they were submitted */
-    fake_list_t worked;        /* jobs with their result, not answered yet */
-    unsigned max_queued;       /* submit() says APR_EAGAIN beyond */
+    fake_list_t worked;        /* finished jobs that the hub does not have back yet */
+    unsigned max_queued;       /* beyond this number, submit() returns APR_EAGAIN */
     tc_job_status_e fail_with; /* TC_JOB_PENDING: work as usual */
-    bool fail_after_commit;    /* a write that fails has been stored all the same */
+    bool fail_after_commit;    /* a write that fails is stored nevertheless */
 } fake_store_t;
 
 struct fake_world_t;
 
 typedef struct fake_member_t {
-    tc_member_t member; /* stands first */
+    tc_member_t member; /* must be the first member */
     struct fake_member_t *next;
     struct fake_world_t *world;
     fake_store_t *store;
     tc_buf_t transcript;
-    int64_t seen;       /* seq of the newest event it was shown, -1 before its history */
-    int64_t history_seq; /* what its history reached to */
+    int64_t seen;       /* seq of the newest event that was sent to the member; -1: it has no history yet */
+    int64_t history_seq; /* last_seq of the member's history */
     unsigned closed;    /* close code, or 0 */
-    int64_t woken_us;   /* the last wake() asked for */
+    int64_t woken_us;   /* the time that the last wake() asked for */
     unsigned frames;
-    unsigned urgent;    /* frames that it waits for */
+    unsigned urgent;    /* frames that were sent as urgent */
     unsigned settled;
-    bool quiet;         /* keeps no transcript */
+    bool quiet;         /* the member keeps no transcript */
 } fake_member_t;
 
 /* A child. */
@@ -101,7 +101,7 @@ typedef struct fake_world_t {
 void fake_store_open(fake_store_t *store, tc_bus_t *bus);
 void fake_store_close(fake_store_t *store);
 
-/* What another child commits; returns the event's seq. */
+/* Commits a message or an edit as another child does. Returns the event's seq. */
 int64_t fake_write(fake_store_t *store, tc_user_t *sender, const char *content,
                    const char *client_id);
 int64_t fake_edit(fake_store_t *store, int64_t message_seq, const char *content);
@@ -110,87 +110,88 @@ int64_t fake_edit(fake_store_t *store, int64_t message_seq, const char *content)
 void fake_delete(fake_store_t *store, int64_t message_seq);
 bool fake_has(const fake_store_t *store, int64_t seq);
 
-/* The event of a row, as a reader of the database makes it; NULL when it was deleted. */
+/* Makes the event of a row, as a reader of the database does. NULL: the message was deleted. */
 tc_event_t *fake_event(const fake_store_t *store, int64_t seq);
 
-/* Does the work of the oldest queued job; false when there is none. */
+/* Does the work of the oldest queued job. False: there is none. */
 bool fake_work(fake_store_t *store);
 
-/* Another store of the same rows, before anything is done with it. */
+/* Makes a store use the rows of another one. Call this before the store is used. */
 void fake_store_share(fake_store_t *store, fake_store_t *rows_of);
 
-/* Does the work of all queued jobs, the writes before the reads; they are answered in their order. */
+/* Does the work of all queued jobs, the writes before the reads. The jobs are answered in their own order. */
 void fake_work_batch(fake_store_t *store);
 
-/* Takes the oldest job that was worked on; NULL when there is none. */
+/* Takes the oldest finished job. NULL: there is none. */
 tc_job_t *fake_take(fake_store_t *store);
 
-/* The kinds of the queued jobs, in order: "LOAD EVENTS>3 POST HEADS:2", the latter with its rooms;
- * ACCESS:2 with its users. */
+/* The queued jobs in order: "LOAD EVENTS>3 POST HEADS:2 ACCESS:2". Numbers: `after`, rooms, users. */
 const char *fake_jobs(const fake_store_t *store);
 
 /* ---- the world ---- */
 
-/* A child that is alone; one whose bus is as it is told; and another child on the rows of that one. */
+/* Makes a child that is alone, a child whose bus has this state, or a second child on the rows of `elder`. */
 fake_world_t *fake_open(void);
 fake_world_t *fake_open_bus(tc_bus_state_e state);
 fake_world_t *fake_open_sibling(fake_world_t *elder);
 
-/* Lets everybody leave, every job come back and every room go; frees all of it. Siblings go first. */
+/* Lets all members leave, all jobs come back and all rooms be forgotten, then frees the child. Close siblings first. */
 void fake_close(fake_world_t *world);
 
 fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after);
 fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const char *user,
                               int64_t after, const char *trip_id, const char *room_id);
-/* One that has seen the events up to `cursor` in another child, and comes from there. */
+
+/* Adds a member that moves here from another child, where it has seen the events up to `cursor`. */
 fake_member_t *fake_rejoin(fake_world_t *world, const char *user, int64_t cursor);
-/* A newcomer in one of 10,000 rooms, each of a trip of its own. */
+
+/* Adds a newcomer to one of 10,000 rooms, each of a trip of its own. */
 fake_member_t *fake_join_number(fake_world_t *world, const char *user, int number);
 void fake_leave(fake_world_t *world, fake_member_t *member);
 
-/* A member sends a chat_message (client_id may be NULL), an edit, a typing, or anything. */
+/* A member sends a chat_message (client_id may be NULL), an edit, a typing message, or any JSON. */
 void fake_say(fake_member_t *member, const char *content, const char *client_id);
 void fake_say_edit(fake_member_t *member, int64_t message_seq, const char *content);
 void fake_type(fake_member_t *member, bool is_typing);
 void fake_send(fake_member_t *member, const char *json);
 
-/* The room that was opened last and is open still. */
+/* The room that was opened last and is still open. */
 tc_room_t *fake_room(const fake_world_t *world);
 
-/* An event that was committed elsewhere comes over the bus. */
+/* The bus brings an event that another child committed. */
 void fake_bring(fake_world_t *world, int64_t seq);
 
-/* The bus says how far a room has come elsewhere. */
+/* The bus brings the last seq of a room, as another child announces it. */
 void fake_hear_head(fake_world_t *world, int64_t seq);
 
-/* The bus comes up, goes down or says its state once more. */
+/* The bus comes up, goes down, or reports the same state again. */
 void fake_bus_becomes(fake_world_t *world, tc_bus_state_e state);
 
-/* The bus has taken up a room: from now on nothing of it passes by. */
+/* The bus has subscribed to a room: no later event of the room is missed. */
 void fake_bus_joins(fake_world_t *world);
 
-/* Another child commits a message of zoe's, and the bus brings it. */
+/* Another child commits a message of the user zoe, and the bus brings it. */
 int64_t fake_elsewhere(fake_world_t *world, const char *content);
 
-/* The same, and the bus does not bring it. */
+/* Another child commits a message of the user zoe, and the bus loses it. */
 int64_t fake_lose(fake_world_t *world, const char *content);
 
-/* A newcomer that has its history, and nothing in its transcript. */
+/* Adds a newcomer, who gets a history. The transcript is empty afterwards. */
 fake_member_t *fake_settle_in(fake_world_t *world, const char *user);
 
-/* A room with ann in it, who has seen messages 1 to `count`: "m1", "m2" … */
+/* Makes a room with ann in it, who has seen messages 1 to `count`: "m1", "m2" … */
 fake_member_t *fake_ann_after(fake_world_t *world, int count);
 
-/* Answers the oldest worked job; false when there is none. */
+/* Gives the oldest finished job back to the hub. False: there is none. */
 bool fake_answer(fake_world_t *world, fake_store_t *store);
 
-/* Works and answers until nothing is left to do. */
+/* Works and answers until no job is left. */
 void fake_settle(fake_world_t *world);
 
-/* A second goes by. */
+/* A second passes, and the hub's tick runs. */
 void fake_tick(fake_world_t *world);
 
-/* Compares a member's transcript since the last time and starts it anew. */
+/* Compares a member's transcript since the last comparison, and empties it. */
 #define fake_expect(who, expected)                                                                 \
     do {                                                                                           \
         fake_member_t *whose = (who);                                                              \
@@ -198,7 +199,7 @@ void fake_tick(fake_world_t *world);
         fake_forget(whose);                                                                        \
     } while (0)
 
-/* Compares the jobs that are queued, and what the bus was told since the last time. */
+/* Compare the queued jobs, and the record of the bus since the last comparison. */
 #define fake_expect_jobs(world, expected)                                                          \
     ck_assert_str_eq(fake_jobs(&(world)->store), (expected))
 #define fake_expect_told(world, expected)                                                          \

@@ -323,7 +323,7 @@ START_TEST(what_comes_often_is_logged_so_many_times_a_second_and_counted)
 
     ck_assert(tc_log_may(&limit, more));
     ck_assert_str_eq(more, "");
-    atomic_store(&limit.second_us, tc_clock_monotonic_us() + 3600 * TC_US_PER_S); /* one that does not end */
+    atomic_store(&limit.second_us, tc_clock_monotonic_us() + 3600 * TC_US_PER_S); /* a second that does not end */
     ck_assert(tc_log_may(&limit, more));
     ck_assert_str_eq(more, "");
     for (i = 0; i < 1000; i++) {

@@ -1,4 +1,4 @@
-/* The chat's JSON: what clients say, validated, and what the server says, to the byte. */
+/* The chat's JSON: the validation of clients' messages, and the bytes of the server's messages. */
 #include "unit.h"
 
 #include "base/limits.h"
@@ -19,7 +19,7 @@ static tc_chat_error_e decode(const char *text, size_t len, tc_chat_in_t *in)
     return error;
 }
 
-/* What a client is told about a text: the code, and the field where there is one. */
+/* Checks the error that a client gets for a text: its code, and the field if the error names one. */
 static void expect_error(const char *text, tc_chat_error_e expected, const char *field)
 {
     tc_chat_in_t in;
@@ -189,7 +189,7 @@ START_TEST(a_site_without_text_refuses_a_message_without_type)
 }
 END_TEST
 
-/* `count` times `character` as the content of a message, or of an edit. */
+/* The error for a content of `count` times `character`, in a message or in an edit. */
 static tc_chat_error_e error_of_content(const char *character, unsigned count, bool edit)
 {
     tc_buf_t text = TC_BUF_INIT;
@@ -240,7 +240,7 @@ START_TEST(content_of_nothing_but_space_is_empty)
         }
     }
     ck_assert_int_eq(error_of_content(" a ", 1, false), TC_CHAT_OK);
-    ck_assert_int_eq(error_of_content("\xe2\x80\x8b", 1, false), TC_CHAT_OK); /* no White_Space */
+    ck_assert_int_eq(error_of_content("\xe2\x80\x8b", 1, false), TC_CHAT_OK); /* U+200B is not White_Space */
 }
 END_TEST
 
@@ -448,7 +448,7 @@ START_TEST(a_body_that_is_no_message_gets_its_code)
 }
 END_TEST
 
-/* {"a":[v,v,…]}: so many names and values, the outer three among them */
+/* Appends {"a":[v,v,…]} with `count` names and values, the object, "a" and the array among them. */
 static void append_values(tc_buf_t *buf, const char *value, int count)
 {
     int i;
@@ -480,7 +480,7 @@ START_TEST(a_message_of_too_many_values_is_not_parsed)
 }
 END_TEST
 
-/* ---- what the server says ---- */
+/* ---- messages of the server ---- */
 
 static const tc_chat_message_t message = {
     .id = "m1",

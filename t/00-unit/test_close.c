@@ -5,7 +5,7 @@
 #include "codec/close.h"
 #include "codec/utf8.h"
 
-/* 7.4.1, 7.4.2 and IANA's registry of 2024: what may stand on the wire. */
+/* The codes that may be sent: RFC 6455, 7.4.1 and 7.4.2, and IANA's registry of 2024. */
 static bool may_be_sent(unsigned code)
 {
     static const unsigned registered[] = {1000, 1001, 1002, 1003, 1007, 1008,
@@ -88,7 +88,7 @@ START_TEST(a_close_is_its_code_and_its_reason)
 }
 END_TEST
 
-/* Characters of every length, at every shift against the limit. */
+/* Tries characters of every length, at every offset from the limit. */
 START_TEST(a_long_reason_is_cut_between_characters)
 {
     static const char *const characters[] = {"x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};

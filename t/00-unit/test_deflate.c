@@ -1,6 +1,6 @@
 /*
- * permessage-deflate (RFC 7692): what is negotiated, the examples of the RFC, that what is compressed comes back, and
- * that nothing that a peer sends costs more than its bounds.
+ * permessage-deflate (RFC 7692): the negotiation, the RFC's examples, compressing and inflating again, and the bounds
+ * on what a client's messages may cost.
  */
 #include "unit.h"
 
@@ -113,7 +113,7 @@ START_TEST(the_examples_of_the_rfc_are_read)
     inflater = tc_inflater_create();
     EXPECT("\xf2\x48\xcd\xc9\xc9\x07\x00", false, "Hello");                         /* 7.2.3.1 */
     EXPECT("\xf2\x48\xcd\xc9\xc9\x07\x00", true, "Hello");                          /* 7.2.3.2 */
-    EXPECT("\xf2\x00\x11\x00\x00", true, "Hello");                                  /* the window is used */
+    EXPECT("\xf2\x00\x11\x00\x00", true, "Hello");                                  /* refers to the window */
     tc_inflater_destroy(inflater);
     inflater = tc_inflater_create();
     EXPECT("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00", false, "Hello");         /* 7.2.3.3 */
@@ -141,13 +141,13 @@ START_TEST(without_takeover_nothing_is_remembered)
     inflater = tc_inflater_create();
     EXPECT("\xf2\x48\xcd\xc9\xc9\x07\x00", false, "Hello");
     ck_assert_int_eq(inflate_bytes("\xf2\x00\x11\x00\x00", 5, false, &out), TC_INFLATE_BROKEN);
-    EXPECT("\xf2\x48\xcd\xc9\xc9\x07\x00", false, "Hello"); /* and it works on */
+    EXPECT("\xf2\x48\xcd\xc9\xc9\x07\x00", false, "Hello"); /* the inflater is still usable */
     tc_inflater_destroy(inflater);
     tc_buf_free(&out);
 }
 END_TEST
 
-/* ---- there and back ---- */
+/* ---- compressed and inflated again ---- */
 
 static void fill(unit_random_t *random, unsigned char *bytes, size_t len, unsigned alphabet)
 {
@@ -209,7 +209,7 @@ END_TEST
 
 /* ---- bounds ---- */
 
-/* What zlib makes of `len` times one byte. */
+/* Compresses `len` times the same byte. */
 static tc_buf_t bomb(size_t len)
 {
     tc_deflater_t *deflater = tc_deflater_create();
@@ -229,7 +229,7 @@ START_TEST(a_bomb_is_found_before_it_costs_more_than_the_bound)
         unsigned ratio;
         tc_inflate_e result;
     } cases[] = {
-        {4096, MAX, 2, TC_INFLATE_OK},          /* too small to have a ratio */
+        {4096, MAX, 2, TC_INFLATE_OK},          /* up to 4 KB the ratio does not count */
         {4097, MAX, 2, TC_INFLATE_TOO_BIG},
         {MAX, MAX, 10000, TC_INFLATE_OK},
         {MAX + 1, MAX, 10000, TC_INFLATE_TOO_BIG},
@@ -254,7 +254,7 @@ START_TEST(a_bomb_is_found_before_it_costs_more_than_the_bound)
 }
 END_TEST
 
-/* With a window kept, a few bytes can refer to 32 KB: each message has its bound all the same. */
+/* If the window is kept, a few bytes can refer to 32 KB of earlier messages. The bound of each message still holds. */
 START_TEST(a_bomb_made_of_the_window_is_found_as_well)
 {
     tc_buf_t packed = bomb(30000), out = TC_BUF_INIT;
@@ -290,7 +290,7 @@ START_TEST(what_is_broken_or_cut_short_is_refused)
 
     inflater = tc_inflater_create();
     ck_assert(tc_deflate(deflater, text, sizeof(text) - 1, &packed));
-    for (cut = 1; cut + 1 < packed.len; cut++) { /* without its last byte alone it may still be whole */
+    for (cut = 1; cut + 1 < packed.len; cut++) { /* without only its last byte, the message may still be complete */
         out.len = 0;
         ck_assert_msg(inflate_bytes(packed.data, cut, false, &out) == TC_INFLATE_BROKEN, "cut at %zu", cut);
     }
@@ -338,7 +338,7 @@ START_TEST(a_frame_is_compressed_once_for_all_whose_window_it_fits)
     frame = tc_wire_frame(TC_OPCODE_TEXT, text, sizeof(text), 0);
     small = tc_wire_frame(TC_OPCODE_TEXT, text, TC_DEFLATE_MIN_BYTES - 1, 0);
     ping = tc_wire_frame(TC_OPCODE_PING, text, 125, 0);
-    ck_assert_ptr_eq(tc_wire_deflated(frame, &narrow, deflater), frame); /* 300 bytes, and it sees back 256 */
+    ck_assert_ptr_eq(tc_wire_deflated(frame, &narrow, deflater), frame); /* 300 bytes, and the window has 256 */
     ck_assert_ptr_ne(tc_wire_deflated(frame, &wide, deflater), frame);
     ck_assert_ptr_eq(tc_wire_deflated(frame, &wide, deflater), frame->deflated);
     ck_assert_uint_eq(frame->deflated->data[0], 0xc1);

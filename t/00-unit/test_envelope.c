@@ -1,6 +1,6 @@
 /*
- * What children tell each other: what is written is read back as it was, and whatever else stands on the
- * bus is refused. Every good envelope is cut at every byte.
+ * Envelopes: a written envelope is read back unchanged, and anything else on the bus is refused. Every good envelope is
+ * cut at every byte.
  */
 #include "unit.h"
 
@@ -13,7 +13,7 @@
 #define MESSAGE "550e8400-e29b-41d4-a716-446655440000"
 #define LARGEST INT64_C(999999999999999999)
 
-/* The fields of a message object, for those who put one together wrongly. */
+/* The fields of a message object, for tests that compose a wrong one. */
 #define F_ID "\"id\":\"" MESSAGE "\""
 #define F_ROOM "\"chat_room_id\":\"" ROOM "\""
 #define F_SENDER "\"sender\":{\"id\":\"u1\",\"email\":null}"
@@ -34,7 +34,7 @@ static tc_uuid_t uuid_of(const char *text)
     return uuid;
 }
 
-/* Reads the line alone, from bytes of just that length. The body is gone with them. */
+/* Reads only the line, from memory of exactly `len` bytes. */
 static bool line_is_good(const void *data, size_t len)
 {
     unsigned char *exact = unit_copy(data, len);
@@ -45,7 +45,7 @@ static bool line_is_good(const void *data, size_t len)
     return good;
 }
 
-/* Reads line and body as a child in `room` does. */
+/* Reads line and body as a child does that has `room`. */
 static bool is_good(const void *data, size_t len, const char *room)
 {
     unsigned char *exact = unit_copy(data, len);
@@ -67,7 +67,7 @@ static bool is_good(const void *data, size_t len, const char *room)
     return good;
 }
 
-/* Is an envelope with this body good? */
+/* True if an envelope with this line and body is accepted. */
 static bool body_is_good(const char *line, const char *body, size_t len)
 {
     tc_buf_t buf = TC_BUF_INIT;
@@ -105,7 +105,7 @@ static void expect_messages(const char *const *bodies, size_t count, bool good)
     }
 }
 
-/* An envelope as its writer makes it, one of each kind. */
+/* Encodes a good envelope of any kind. */
 static void encode(tc_buf_t *buf, tc_envelope_kind_e kind, int64_t seq)
 {
     static const char object[] = "{" FIELDS;
@@ -136,7 +136,7 @@ static void expect_bytes(const tc_buf_t *buf, const char *expected)
     ck_assert_mem_eq(buf->data, expected, buf->len);
 }
 
-/* ---- what is written is read ---- */
+/* ---- written and read back ---- */
 
 START_TEST(each_kind_is_written_as_it_is_described)
 {
@@ -154,7 +154,7 @@ START_TEST(each_kind_is_written_as_it_is_described)
 
         tc_buf_append_str(&buf, "before ");
         encode(&buf, (tc_envelope_kind_e)kind, 7);
-        ck_assert_mem_eq(buf.data, "before ", 7); /* it appends */
+        ck_assert_mem_eq(buf.data, "before ", 7); /* encoding appends */
         buf.len -= 7;
         memmove(buf.data, buf.data + 7, buf.len);
         expect_bytes(&buf, expected[kind]);
@@ -188,7 +188,7 @@ START_TEST(the_line_of_each_kind_is_read_back)
 }
 END_TEST
 
-/* With everything that makes a writer of JSON do something, and bytes that no writer of ours makes. */
+/* Contents with every escape of JSON, and with bytes that this module's writer never makes. */
 static const char *const contents[] = {
     "", "hi", "\\\" \\\\ \\/ \\b\\f\\n\\r\\t \\u0001", "\xc3\xa9 \xf0\x9f\x98\x80 \xe2\x80\xa8",
     "\\u00e9 \\ud83d\\ude00", "\x7f", ",\\\"seq\\\":7}", "}{][,:",
@@ -237,7 +237,7 @@ START_TEST(an_event_says_what_an_edit_needs)
     ck_assert_str_eq(event.message.content, "h\xc3\xa9");
     ck_assert_str_eq(event.message.updated_at, "T2");
     tc_envelope_event_free(&event);
-    tc_envelope_event_free(&event); /* nothing is left to free */
+    tc_envelope_event_free(&event); /* a second call frees nothing */
 }
 END_TEST
 
@@ -382,7 +382,7 @@ START_TEST(a_message_object_with_all_its_fields_is_taken)
 }
 END_TEST
 
-/* What stands in for one field; NULL leaves it out. */
+/* The text that replaces one field; NULL: the field is left out. */
 typedef struct {
     size_t field;
     const char *text;
@@ -413,7 +413,7 @@ START_TEST(a_message_object_lacks_no_field)
 {
     swap_t swap = {9, NULL};
 
-    ck_assert(swapped_is_good(&swap)); /* none is left out */
+    ck_assert(swapped_is_good(&swap)); /* no field is left out */
     for (swap.field = 0; swap.field < 9; swap.field++) {
         ck_assert_msg(!swapped_is_good(&swap), "without field %d", (int)swap.field);
     }
@@ -426,7 +426,7 @@ START_TEST(a_field_of_another_type_is_refused)
                                         "content",  "message_type", "reply_to",
                                         "is_edited", "created_at",  "updated_at"};
     static const char *const values[] = {"null", "7", "1.5", "[]", "{}", "true", "\"x\""};
-    /* By field: which of the values it may have after all. */
+    /* For each field, the values among those below that it may have. */
     static const char *const allowed[] = {"", "", "{}", "\"x\"", "\"x\"", "null {}", "true",
                                           "\"x\"", "\"x\""};
     char text[100];
@@ -564,7 +564,7 @@ START_TEST(bytes_that_are_not_utf_8_are_refused)
 }
 END_TEST
 
-/* An object in objects, `depth` levels with the outer one. */
+/* True if a body with `depth` levels of nested objects is accepted; the outer object counts. */
 static bool deep_is_good(int depth)
 {
     tc_buf_t body = TC_BUF_INIT;
@@ -641,7 +641,7 @@ START_TEST(an_address_that_is_no_text_is_refused)
 }
 END_TEST
 
-/* Good or not: no byte is read that is not there, and nothing is kept. The sanitizers watch. */
+/* No byte beyond the envelope is read and no memory is lost, whatever the bytes are. The sanitizers check that. */
 START_TEST(bytes_changed_at_random_do_no_harm)
 {
     unit_random_t random = unit_random_of(11);
@@ -663,7 +663,7 @@ START_TEST(bytes_changed_at_random_do_no_harm)
 }
 END_TEST
 
-/* What is read of a SPENT as "user:action:count …"; NULL when it is none. */
+/* Reads the body of a SPENT as "user:action:count …". NULL: the body is refused. */
 static const char *read_spent_body(const char *body, char *out)
 {
     tc_buf_t buf = TC_BUF_INIT;

@@ -1,6 +1,6 @@
 /*
- * Events, history frames and the timeline of a live room: bytes encoded once, a log without gaps, the
- * newest messages as they read now, within a number of bytes.
+ * Events, history frames and the timeline of a live room. Bytes are encoded once, the log has no gaps, and the newest
+ * messages are kept as they read now, within a number of bytes.
  */
 #include "unit.h"
 
@@ -11,7 +11,7 @@
 
 #define LARGE (1 << 20)
 
-/* Event `seq` about message number `number`; the content says which of its texts it is. */
+/* Makes event `seq` of message number `number`. Each version of a message has another content. */
 static tc_event_t *event_of(tc_event_kind_e kind, int64_t seq, unsigned char number,
                             const char *content)
 {
@@ -63,7 +63,7 @@ static json_object *get(json_object *object, const char *name)
     return value;
 }
 
-/* "1:a 2:b |2" and what `recovered` says: "" (absent), "+" or "-". */
+/* Reads a history as "1:a 2:b |2", followed by "+" or "-" for `recovered`, or by nothing if that is absent. */
 static const char *read_history(const tc_blob_t *blob)
 {
     static char text[20000];
@@ -164,7 +164,7 @@ START_TEST(a_frame_of_any_length_has_its_object_where_the_event_says)
 }
 END_TEST
 
-/* The event of an object that is encoded already, as it comes over a bus: no more than it needs. */
+/* Wraps an object that is encoded already, as it comes over a bus, with only the fields that are needed. */
 static tc_event_t *wrap(const tc_event_t *event, const char *content)
 {
     unsigned char *object = unit_copy(event->wire->data + event->object_at, event->object_len);
@@ -178,7 +178,7 @@ static tc_event_t *wrap(const tc_event_t *event, const char *content)
     }
     wrapped = tc_event_wrap(event->kind, event->seq, &event->message_id, (char *)object,
                             event->object_len, &message);
-    free(object); /* it keeps a copy */
+    free(object); /* the event has a copy */
     return wrapped;
 }
 
@@ -220,7 +220,7 @@ START_TEST(an_object_that_is_encoded_already_gives_the_same_bytes)
 }
 END_TEST
 
-/* The own copy of an event, byte by byte: the payload for everybody, with the client_id at its end. */
+/* Checks the sender's copy byte by byte: the payload for everybody, with the client_id at its end. */
 static void expect_own(const tc_event_t *event, const char *end)
 {
     size_t wire_head = tc_frame_header_len(event->wire->data);
@@ -363,7 +363,7 @@ START_TEST(frames_are_composed_once_and_anew_after_an_event)
     tc_blob_ref(first);
     append(&timeline, message_of(2, "b"));
     ck_assert_str_eq(fresh(&timeline), "1:a 2:b |2");
-    ck_assert_str_eq(read_history(first), "1:a |1"); /* still in somebody's queue */
+    ck_assert_str_eq(read_history(first), "1:a |1"); /* may still be in a send queue */
     ck_assert_str_eq(read_history(tc_timeline_resume(&timeline, 0)), "1:a 2:b |2+");
     tc_blob_unref(first);
     tc_timeline_free(&timeline);
@@ -528,7 +528,7 @@ END_TEST
 
 /* ---- pages ---- */
 
-/* "1:a 2:b" of an array. */
+/* Reads an array as "1:a 2:b". */
 static const char *read_array(const tc_blob_t *blob)
 {
     static char text[20000];
@@ -613,11 +613,11 @@ START_TEST(a_page_that_the_log_does_not_hold_is_none)
 
     tc_timeline_init(&timeline, 10, LARGE);
     tc_timeline_load(&timeline, NULL, 3);
-    ck_assert_ptr_null(tc_timeline_page(&timeline, 3, 10, &last)); /* nothing is there */
+    ck_assert_ptr_null(tc_timeline_page(&timeline, 3, 10, &last)); /* the log is empty */
     append(&timeline, message_of(4, "d"));
-    ck_assert_ptr_null(tc_timeline_page(&timeline, 2, 10, &last)); /* too far back */
-    ck_assert_ptr_null(tc_timeline_page(&timeline, 4, 10, &last)); /* nothing after it */
-    ck_assert_ptr_null(tc_timeline_page(&timeline, 9, 10, &last)); /* to come */
+    ck_assert_ptr_null(tc_timeline_page(&timeline, 2, 10, &last)); /* before the log begins */
+    ck_assert_ptr_null(tc_timeline_page(&timeline, 4, 10, &last)); /* no event follows */
+    ck_assert_ptr_null(tc_timeline_page(&timeline, 9, 10, &last)); /* in the future */
     ck_assert_int_eq(last, 77);
     ck_assert_str_eq(page_of(&timeline, 3, 10, &last), "4:d");
     tc_timeline_skip(&timeline, 6);
@@ -646,7 +646,7 @@ START_TEST(a_page_is_composed_once_and_anew_after_an_event)
     ck_assert_str_eq(page_of(&timeline, 0, 10, &last), "1:a 2:b");
     append(&timeline, event_of(TC_EVENT_EDIT, 3, 1, "A"));
     ck_assert_str_eq(page_of(&timeline, 0, 10, &last), "1:a 2:b 3:A");
-    ck_assert_str_eq(read_array(first), "1:a 2:b"); /* still in somebody's answer */
+    ck_assert_str_eq(read_array(first), "1:a 2:b"); /* may still be in an answer */
     tc_blob_unref(first);
     tc_timeline_free(&timeline);
 }

@@ -1,4 +1,4 @@
-/* Frame headers both ways, masking, and whole server frames. RFC 6455, 5.2 and 5.3. */
+/* Decoding and encoding frame headers, masking, and whole server frames. RFC 6455, 5.2 and 5.3. */
 #include "unit.h"
 
 #include "codec/frame.h"

@@ -15,7 +15,7 @@ static const tc_handshake_in_t good = {
     .key = KEY,
 };
 
-/* The status for a handshake of which one thing is changed. */
+/* The status for a handshake. Also checks that the other fields of the answer fit the status. */
 static int check(const tc_handshake_in_t *in, tc_handshake_out_t *out)
 {
     tc_handshake_check(in, out);
@@ -42,7 +42,7 @@ typedef struct {
     int status;
 } case_t;
 
-/* Runs a table over one field. */
+/* Checks the status for each value that a table has for one field. */
 #define CHECK_FIELD(field, cases)                                                                  \
     do {                                                                                           \
         size_t each;                                                                               \
@@ -119,7 +119,7 @@ START_TEST(the_key_is_the_base64_of_sixteen_bytes)
         {"", 400},
         {"AAAAAAAAAAAAAAAAAAAAAA==", 101},
         {"/////////////////////w==", 101},
-        {"++++++++++++++++++++++==", 400}, /* the last digit has four bits */
+        {"++++++++++++++++++++++==", 400}, /* unused bits of the last digit are not zero */
         {"AAAAAAAAAAAAAAAAAAAAAB==", 400},
         {"dGhlIHNhbXBsZSBub25jZQ=", 400},
         {"dGhlIHNhbXBsZSBub25jZQ===", 400},

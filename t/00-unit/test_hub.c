@@ -1,4 +1,4 @@
-/* The hub: rooms found by site and trip, kept a while when empty, and what the bus is told. */
+/* The hub: how rooms are found by site and trip, how long an empty room is kept, and what the bus is told. */
 #include "fake_room.c"
 
 #include "base/limits.h"
@@ -64,7 +64,7 @@ START_TEST(an_empty_room_is_kept_for_a_while)
     fake_tick(world);
     fake_tick(world);
     ck_assert_uint_eq(tc_hub_room_count(world->hub), 1);
-    fake_expect(fake_join(world, "bob", -1), "fresh(1:m1 last 1)"); /* nobody was asked */
+    fake_expect(fake_join(world, "bob", -1), "fresh(1:m1 last 1)"); /* without a query */
     for (i = 0; i < 5; i++) {
         fake_tick(world);
     }
@@ -98,7 +98,7 @@ START_TEST(a_room_with_jobs_in_flight_is_not_forgotten)
     ck_assert_uint_eq(tc_hub_room_count(world->hub), 1);
     fake_settle(world);
     fake_tick(world);
-    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1); /* it lingers from the answer on */
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1); /* its time begins with the answer */
     for (i = 0; i < 30; i++) {
         fake_tick(world);
     }
@@ -201,7 +201,7 @@ START_TEST(every_job_that_comes_back_is_settled)
     int i;
 
     fake_settle(world);
-    ck_assert_uint_eq(ann->settled, 0); /* the load was the room's */
+    ck_assert_uint_eq(ann->settled, 0); /* the load was the room's own job */
     for (i = 0; i < 5; i++) {
         fake_say(ann, "hi", NULL);
     }
@@ -216,7 +216,7 @@ START_TEST(every_job_that_comes_back_is_settled)
 }
 END_TEST
 
-/* A child that follows another on a local bus hears nothing of what that one still stores. */
+/* On a local bus, a new child does not hear of events that the ending child still stores. */
 START_TEST(a_hub_that_is_told_to_watch_asks_for_news_with_every_tick)
 {
     fake_world_t *world = fake_open();

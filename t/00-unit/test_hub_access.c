@@ -1,6 +1,6 @@
 /*
- * Continuous authorization in the hub: the store is asked once a room who may still be there, whom it refuses
- * is shown out, and what a room remembers is no older than that for who comes new.
+ * Continuous authorization in the hub. The store is asked for each room which users may still be there. Users whom it
+ * refuses are disconnected. For newcomers, the timeline of a room is no older than that check.
  */
 #include "fake_room.c"
 
@@ -16,7 +16,7 @@ static fake_world_t *open_checked(void)
     return world;
 }
 
-/* Lets seconds go by until the store is asked who may be there; how many they were. */
+/* Lets seconds pass until the store is asked who may be there. Returns their number. */
 static int tick_until_asked(fake_world_t *world)
 {
     int seconds;
@@ -113,7 +113,7 @@ START_TEST(a_room_that_is_gone_holds_nobody)
     tick_until_asked(world);
     fake_settle(world);
     fake_expect(ann, "CLOSE4003");
-    fake_expect(bob, "CLOSE1012"); /* there may be another room for his trip */
+    fake_expect(bob, "CLOSE1012"); /* the trip may have another room */
     fake_close(world);
 }
 END_TEST
@@ -188,7 +188,7 @@ START_TEST(who_comes_after_a_check_does_not_see_what_was_deleted_before)
     fake_world_t *world = open_checked();
     fake_member_t *ann = fake_ann_after(world, 3), *bob;
 
-    fake_settle_in(world, "bob"); /* before any check: from memory, without a query */
+    fake_settle_in(world, "bob"); /* before any check, from the timeline, without a query */
     fake_delete(&world->store, 2);
     tick_until_asked(world);
     fake_settle(world);
@@ -197,18 +197,18 @@ START_TEST(who_comes_after_a_check_does_not_see_what_was_deleted_before)
     fake_settle(world);
     fake_expect(bob, "fresh(1:m1 3:m3 last 3)");
     bob = fake_join(world, "bob", 1);
-    fake_expect_jobs(world, "EVENTS>0"); /* the log has a hole now */
+    fake_expect_jobs(world, "EVENTS>0"); /* the log has a gap now */
     fake_settle(world);
     fake_expect(bob, "resumed(3:m3 last 3)");
     bob = fake_join(world, "bob", -1);
-    fake_expect_jobs(world, ""); /* once is enough until the next check */
+    fake_expect_jobs(world, ""); /* no further query until the next check */
     fake_expect(bob, "fresh(1:m1 3:m3 last 3)");
     fake_expect(ann, "");
     fake_close(world);
 }
 END_TEST
 
-/* The answer of a LOAD may be behind what has come live meanwhile. */
+/* The answer of a LOAD may be older than the events that came live meanwhile. */
 START_TEST(what_comes_while_the_memory_is_renewed_is_neither_lost_nor_doubled)
 {
     fake_world_t *world = open_checked();
@@ -217,7 +217,7 @@ START_TEST(what_comes_while_the_memory_is_renewed_is_neither_lost_nor_doubled)
     tick_until_asked(world);
     fake_settle(world);
     bob = fake_join(world, "bob", -1);
-    ck_assert(fake_work(&world->store)); /* the LOAD has read */
+    ck_assert(fake_work(&world->store)); /* the LOAD reads now */
     fake_say(ann, "m3", NULL);
     ck_assert(fake_work(&world->store));
     carol = fake_join(world, "carol", 1);
@@ -231,7 +231,7 @@ START_TEST(what_comes_while_the_memory_is_renewed_is_neither_lost_nor_doubled)
 }
 END_TEST
 
-/* Or ahead of it, where another child writes. */
+/* The answer of a LOAD may be newer than the room, if another child writes. */
 START_TEST(an_answer_ahead_of_the_room_serves_who_waits_for_it)
 {
     fake_world_t *world = open_checked();

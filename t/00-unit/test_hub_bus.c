@@ -1,10 +1,10 @@
 /*
- * The hub and its bus: what other children are told and when, what they bring, and what becomes of it
- * when the bus loses, doubles, lies, or is gone. Children that share rows are siblings (fake_room.h).
+ * The hub and its bus: what the hub publishes and when, and what it does with the envelopes of other children. The bus
+ * may lose an envelope, bring it twice, lie, or be down. Children that share rows are siblings (fake_room.h).
  */
 #include "fake_room.c"
 
-/* Two children on one store: ann is in one, bob in the other. */
+/* Two children on one store. Ann is in the first child, bob in the second. */
 typedef struct {
     fake_world_t *here, *there;
     fake_member_t *ann, *bob;
@@ -27,14 +27,14 @@ static void close_pair(pair_t *pair)
     fake_close(pair->here);
 }
 
-/* Letter `number` of one child's comes to another. */
+/* Delivers letter `number` of one child to another. */
 static void carry(const fake_world_t *from, int number, fake_world_t *to)
 {
     ck_assert_int_lt(number, from->bus.letter_count);
     fake_carry(&from->bus.letters[number], to->hub, &to->store.site);
 }
 
-/* A member says so many things, each of which is stored, shown and published. */
+/* A member sends `count` messages, and each is stored, delivered and published. */
 static void say_some(fake_world_t *world, fake_member_t *member, int count)
 {
     char content[16];
@@ -47,7 +47,7 @@ static void say_some(fake_world_t *world, fake_member_t *member, int count)
     fake_forget(member);
 }
 
-/* ---- telling ---- */
+/* ---- publishing ---- */
 
 START_TEST(an_event_is_published_after_its_commit_and_not_before)
 {
@@ -56,7 +56,7 @@ START_TEST(an_event_is_published_after_its_commit_and_not_before)
 
     fake_say(ann, "hi", "c1");
     fake_expect_told(world, "");
-    ck_assert(fake_work(&world->store)); /* committed, and the loop does not know yet */
+    ck_assert(fake_work(&world->store)); /* committed, but the loop does not know yet */
     fake_expect_told(world, "");
     ck_assert(fake_answer(world, &world->store));
     fake_expect_told(world, "msg(1)");
@@ -142,7 +142,7 @@ START_TEST(a_room_is_opened_once_and_closed_once)
 
     world->store.site.room_linger_us = 0;
     for (turn = 1; turn <= 2; turn++) {
-        for (i = 0; i < 20; i++) { /* four rooms of five; the fake bus knows which are open */
+        for (i = 0; i < 20; i++) { /* four rooms with five members; the fake bus checks which rooms are open */
             members[i] = fake_join_number(world, "ann", i % 4);
         }
         ck_assert_uint_eq(world->bus.opened, (unsigned)turn * 4);
@@ -162,7 +162,7 @@ START_TEST(a_room_is_opened_once_and_closed_once)
 }
 END_TEST
 
-/* ---- hearing ---- */
+/* ---- receiving ---- */
 
 START_TEST(what_one_child_stores_the_members_of_another_are_shown)
 {
@@ -179,7 +179,7 @@ START_TEST(what_one_child_stores_the_members_of_another_are_shown)
     fake_expect(pair.bob, "edit(2:ho)");
     fake_expect(fake_join(pair.there, "carol", -1), "fresh(1:ho last 2)");
     fake_expect(fake_join(pair.there, "carol", 1), "resumed(2:ho last 2)");
-    fake_expect_jobs(pair.there, ""); /* the store was not asked */
+    fake_expect_jobs(pair.there, ""); /* without a query */
     fake_expect_told(pair.there, "");
     close_pair(&pair);
 }
@@ -239,7 +239,7 @@ START_TEST(an_event_that_comes_from_the_store_and_over_the_bus_is_shown_once)
     fake_settle(pair.here);
     fake_hear_head(pair.there, 2);
     ck_assert(fake_work(&pair.there->store));
-    carry(pair.here, 1, pair.there); /* while the fetch is on its way */
+    carry(pair.here, 1, pair.there); /* while the fetch is under way */
     fake_settle(pair.there);
     fake_expect(pair.bob, "msg(2:m2)");
     close_pair(&pair);
@@ -316,7 +316,7 @@ START_TEST(a_room_that_loads_fetches_only_what_its_history_lacks)
 }
 END_TEST
 
-/* Whoever writes to the bus can write anything, and a site on a copy of the rows may be ahead of them. */
+/* An attacker may write anything to the bus. A site on another copy of the rows may be ahead of this child's rows. */
 START_TEST(a_room_that_is_said_to_have_come_further_than_it_has_is_not_asked_for_without_end)
 {
     fake_world_t *world = fake_open_bus(TC_BUS_UP);
@@ -324,12 +324,12 @@ START_TEST(a_room_that_is_said_to_have_come_further_than_it_has_is_not_asked_for
 
     fake_elsewhere(world, "m1");
     fake_hear_head(world, 1000);
-    fake_settle(world); /* says so when it has no end */
+    fake_settle(world); /* aborts if there is no end */
     fake_elsewhere(world, "m2");
     fake_settle(world);
     fake_expect(ann, "msg(1:m1) msg(2:m2)");
     fake_lose(world, "m3");
-    fake_hear_head(world, 3); /* the lie does not hide the truth */
+    fake_hear_head(world, 3); /* a true seq counts after the false one */
     fake_settle(world);
     fake_expect(ann, "msg(3:m3)");
     fake_close(world);
@@ -347,7 +347,7 @@ START_TEST(a_room_that_the_bus_has_taken_up_is_probed)
     fake_settle(world);
     fake_expect(ann, "msg(1:m1)");
     fake_bus_joins(world);
-    ck_assert(fake_work(&world->store)); /* it has read, and found nothing */
+    ck_assert(fake_work(&world->store)); /* the store has read and found nothing */
     fake_lose(world, "m2");
     fake_bus_joins(world);
     fake_settle(world);
@@ -418,7 +418,7 @@ START_TEST(what_the_bus_brings_for_a_room_that_is_not_there_is_ignored)
 }
 END_TEST
 
-/* A client sends, loses its connection, comes to another child and sends again. */
+/* A client sends a message, loses its connection, connects to another child and sends the message again. */
 START_TEST(a_repeated_message_that_is_held_back_comes_to_its_sender_with_its_client_id)
 {
     pair_t pair = open_pair(TC_BUS_UP);
@@ -444,7 +444,7 @@ START_TEST(a_repeated_message_that_is_held_back_comes_to_its_sender_with_its_cli
 }
 END_TEST
 
-/* Two tabs, two children, one message: the one's edit is no answer to the other's. */
+/* Two children edit the same message. The edit of the second child is no answer to the edit of the first. */
 START_TEST(an_edit_from_elsewhere_does_not_answer_an_edit_that_fails_here)
 {
     fake_world_t *world = fake_open_bus(TC_BUS_UP);
@@ -467,7 +467,7 @@ START_TEST(an_edit_from_elsewhere_does_not_answer_an_edit_that_fails_here)
 }
 END_TEST
 
-/* ---- a bus that is gone ---- */
+/* ---- a bus that is down ---- */
 
 START_TEST(a_bus_that_is_down_is_told_nothing_and_the_members_here_are_shown_all_the_same)
 {
@@ -490,7 +490,7 @@ START_TEST(a_bus_that_comes_up_is_told_how_far_its_untold_rooms_have_come)
     fake_world_t *world = fake_open_bus(TC_BUS_DOWN);
     fake_member_t *ann = fake_settle_in(world, "ann");
 
-    fake_join_number(world, "bob", 1); /* nobody says anything there */
+    fake_join_number(world, "bob", 1); /* nobody writes in this room */
     fake_settle(world);
     fake_say(ann, "m1", NULL);
     fake_say(ann, "m2", NULL);
@@ -523,7 +523,7 @@ START_TEST(a_bus_that_comes_up_is_told_of_rooms_whose_events_it_may_have_lost)
     fake_elsewhere(world, "m2");
     fake_bus_becomes(world, TC_BUS_UP);
     fake_expect_told(world, "head(2)");
-    fake_bus_becomes(world, TC_BUS_DOWN); /* nothing was said since */
+    fake_bus_becomes(world, TC_BUS_DOWN); /* nothing was written since */
     fake_bus_becomes(world, TC_BUS_UP);
     fake_expect_told(world, "");
     fake_close(world);
@@ -534,7 +534,7 @@ START_TEST(what_was_said_while_the_bus_was_down_reaches_the_others_when_it_is_up
 {
     pair_t pair = open_pair(TC_BUS_UP);
 
-    fake_bus_becomes(pair.here, TC_BUS_DOWN); /* there it is up all the time */
+    fake_bus_becomes(pair.here, TC_BUS_DOWN); /* the other child's bus stays up */
     fake_settle(pair.here);
     say_some(pair.here, pair.ann, 3);
     fake_bus_becomes(pair.here, TC_BUS_UP);
@@ -600,7 +600,7 @@ START_TEST(who_types_is_told_to_a_bus_that_is_up_and_to_no_other)
         fake_type(ann, false);
         fake_expect(bob, "typing(ann on) typing(ann off)");
         fake_expect_told(world, states[i] == TC_BUS_UP ? "typing(ann on) typing(ann off)" : "");
-        fake_bus_becomes(world, TC_BUS_UP); /* it is nothing to catch up with */
+        fake_bus_becomes(world, TC_BUS_UP); /* typing is not published later */
         fake_expect_told(world, "");
         fake_close(world);
     }
@@ -616,7 +616,7 @@ START_TEST(who_types_is_shown_to_the_members_of_other_children_but_to_no_tab_of_
     carry(pair.here, 0, pair.there);
     fake_expect(pair.bob, "typing(ann on)");
     fake_expect(tab, "");
-    fake_expect(early, ""); /* it has no history yet */
+    fake_expect(early, ""); /* without a history, no typing */
     fake_expect(pair.ann, "");
     ck_assert_uint_eq(pair.bob->urgent, 1); /* the history */
     fake_expect_told(pair.there, "");
@@ -671,9 +671,9 @@ END_TEST
 
 /* ---- sites ---- */
 
-/* One child with two sites, whose rooms have the same ids; each has a bus of its own. */
+/* One child with two sites. Their rooms have the same ids, and each site has a bus of its own. */
 typedef struct {
-    fake_world_t *world, *other; /* of `other` the store and the bus alone */
+    fake_world_t *world, *other; /* only the store and the bus of `other` are used */
     fake_member_t *ann, *bob;
 } sites_t;
 

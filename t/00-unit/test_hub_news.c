@@ -1,6 +1,6 @@
 /*
- * The hub asks the store for news that the bus may have lost: often while it is down, now and then while
- * it is up, and a moment after a gap that does not close by itself.
+ * The hub asks the store for news that the bus may have lost. It asks with every tick while the bus is down, and less
+ * often while the bus is up. It also asks a moment after a gap that does not close by itself.
  */
 #include "fake_room.c"
 
@@ -57,7 +57,7 @@ START_TEST(one_check_is_in_flight_and_no_more)
         fake_expect_jobs(world, "HEADS:1");
     }
     fake_bus_becomes(world, TC_BUS_DOWN);
-    ck_assert(fake_work(&world->store)); /* done, and not answered yet */
+    ck_assert(fake_work(&world->store)); /* finished, but not answered yet */
     fake_tick(world);
     fake_expect_jobs(world, "");
     ck_assert(fake_answer(world, &world->store));
@@ -115,7 +115,7 @@ START_TEST(a_check_that_fails_while_the_bus_is_up_is_made_again)
 }
 END_TEST
 
-/* What the check finds the fetch may not get: the room remembers that it lacks something. */
+/* The check finds news, but the fetch fails: the room remembers that events are missing. */
 START_TEST(news_that_cannot_be_fetched_now_are_fetched_with_the_next_tick)
 {
     fake_world_t *world = fake_open_bus(TC_BUS_UP);
@@ -173,7 +173,7 @@ START_TEST(a_room_that_is_forgotten_while_it_is_checked_is_not_missed)
 }
 END_TEST
 
-/* Rooms enough for one batch and a little more. */
+/* More rooms than fit into one job. */
 START_TEST(more_rooms_than_one_job_holds_are_checked_in_several)
 {
     enum { ROOMS = TC_STORE_HEADS + 6 };
@@ -194,7 +194,7 @@ START_TEST(more_rooms_than_one_job_holds_are_checked_in_several)
     ck_assert(fake_work(&world->store));
     ck_assert(fake_work(&world->store));
     world->store.max_queued = 10000;
-    ck_assert(fake_answer(world, &world->store)); /* half an answer is none */
+    ck_assert(fake_answer(world, &world->store)); /* one of two answers is not enough */
     fake_settle(world);
     fake_tick(world);
     fake_expect_jobs(world, expected);

@@ -1,7 +1,7 @@
 /*
- * The hub on a loop, with db threads behind it and threads that speak for its members, as in a child:
- * users, jobs and events cross the threads. Every member must see every message of its room once and in
- * order. Meant for the thread sanitizer, and for any other.
+ * The hub on a loop, as in a child, with db threads and with threads that write for its members. Users, jobs and events
+ * cross threads. Every member must get every message of its room, once and in order. The test is for the thread
+ * sanitizer first, but also runs without it.
  */
 #include "fake_room.c"
 
@@ -21,12 +21,12 @@ typedef struct {
 } db_t;
 
 typedef struct {
-    fake_store_t fake; /* its rows: the db thread's */
+    fake_store_t fake; /* its rows belong to the db thread */
     db_t *db;
 } room_store_t;
 
 typedef struct {
-    tc_member_t member; /* stands first */
+    tc_member_t member; /* must be the first member */
     struct child_t *child;
     int64_t seen;
 } listener_t;
@@ -39,8 +39,8 @@ typedef struct child_t {
     db_t dbs[DB_THREADS];
     room_store_t stores[ROOMS];
     listener_t listeners[ROOMS][MEMBERS];
-    int left;   /* loop: events that members have still to see */
-    sem_t done; /* nothing is left */
+    int left;   /* loop: events that members still have to get */
+    sem_t done; /* posted when `left` is 0 */
 } child_t;
 
 /* ---- the db threads ---- */
@@ -53,7 +53,7 @@ static void deliver_job(tc_mail_t *mail, void *context)
 }
 
 typedef struct {
-    tc_mail_t mail; /* stands first */
+    tc_mail_t mail; /* must be the first member */
     tc_store_t *store;
     tc_uuid_t room_id;
     tc_event_t *event;
@@ -68,13 +68,13 @@ static void deliver_news(tc_mail_t *mail, void *context)
     free(news);
 }
 
-/* Is what was just stored followed by an event of another child's? */
+/* True if another child commits an event right after this one. */
 static bool is_followed(int64_t seq)
 {
     return seq % 7 == 0;
 }
 
-/* Now and then another child commits, and the bus is faster than the answer to what came before. */
+/* Sometimes another child commits an event, and the bus brings it before the job with the event before it is back. */
 static void tell_bus(child_t *child, fake_store_t *store, const tc_job_t *job)
 {
     tc_user_t *zoe;
@@ -189,7 +189,7 @@ static void join_all(child_t *child)
     }
 }
 
-/* What is missing is on its way: nobody needs to fetch it. */
+/* Missing events are on their way, so nothing needs to be fetched. */
 static void ignore_gap(void *context)
 {
     (void)context;
@@ -215,7 +215,7 @@ static void run_loop(void *context)
 }
 
 typedef struct {
-    tc_mail_t mail; /* stands first */
+    tc_mail_t mail; /* must be the first member */
     listener_t *speaker;
     char text[100];
 } speech_t;
@@ -275,7 +275,7 @@ static void make_members(child_t *child)
     }
 }
 
-/* Events of a room in which so much is said. */
+/* The number of events in a room with `words` messages of its members. */
 static int count_events(int words)
 {
     int seq = 0;
@@ -320,7 +320,7 @@ static void quit_loop(tc_mail_t *mail, void *context)
     tc_loop_quit(((child_t *)context)->loop);
 }
 
-/* First those who post to the loop, then the loop. */
+/* Stops the threads that post to the loop first, then the loop. */
 static void stop_child(child_t *child)
 {
     tc_mail_t quit = {.deliver = quit_loop};

@@ -1,6 +1,6 @@
 /*
- * Writes of those who are in no room: what comes in a request (tc_hub_write()). One answer each, the room
- * told of it like of any other, whatever the store and the bus do meanwhile.
+ * Writes that come in REST requests (tc_hub_write()), from users who are in no room. Each write gets one answer. The
+ * members of the room get the event as any other, whatever the store and the bus do meanwhile.
  */
 #include "fake_room.c"
 
@@ -8,9 +8,9 @@
 
 #define OTHER_ROOM "018d0000-0000-7000-8000-000000000002"
 
-/* Somebody who writes one thing and is told what became of it, once. */
+/* A user who writes once, and is told the result once. */
 typedef struct {
-    tc_member_t member; /* stands first */
+    tc_member_t member; /* must be the first member */
     tc_buf_t told;      /* "stored(3:hi)", "again(3:hi)", "refused(overloaded)" */
     unsigned answers;
     unsigned settled;
@@ -54,7 +54,7 @@ static poster_t *new_poster(const char *user)
     return self;
 }
 
-/* Every job of its has come back, and it was told once. */
+/* Checks that all jobs of the poster have come back, and that it was told once. */
 static void expect_told(poster_t *self, const char *expected)
 {
     ck_assert_str_eq((char *)self->told.data, expected);
@@ -79,7 +79,7 @@ static void write_in(fake_world_t *world, poster_t *self, const char *room_id,
                  world->now_us);
 }
 
-/* A POST; client_id may be NULL. */
+/* Writes a POST. `client_id` may be NULL. */
 static poster_t *post(fake_world_t *world, const char *user, const char *content,
                       const char *client_id)
 {
@@ -96,7 +96,7 @@ static poster_t *post(fake_world_t *world, const char *user, const char *content
     return self;
 }
 
-/* An EDIT of the message with this seq. */
+/* Writes an EDIT of the message with this seq. */
 static poster_t *patch(fake_world_t *world, const char *user, int64_t seq, const char *content)
 {
     fake_store_t *rows = world->store.rows_of;
@@ -119,7 +119,7 @@ START_TEST(what_is_stored_is_answered_and_shown_to_the_room)
     fake_settle(world);
     ck_assert_uint_eq(poster->settled, 1);
     expect_told(poster, "stored(1:hi)");
-    fake_expect(ann, "msg(1:hi)"); /* the client_id is the request's alone */
+    fake_expect(ann, "msg(1:hi)"); /* only the request gets the client_id */
     fake_expect(bob, "msg(1:hi)");
     poster = patch(world, "ann", 1, "ho");
     fake_settle(world);
@@ -136,7 +136,7 @@ START_TEST(a_poster_is_in_no_room)
     poster_t *poster = post(world, "bob", "hi", NULL);
 
     ck_assert_uint_eq(fake_room(world)->count, 1);
-    fake_type(ann, true); /* there is nobody to tell */
+    fake_type(ann, true); /* nobody else is in the room */
     fake_elsewhere(world, "m1");
     fake_settle(world);
     expect_told(poster, "stored(2:hi)");
@@ -155,7 +155,7 @@ START_TEST(where_nobody_is_it_is_stored_all_the_same)
     for (i = 0; i < 3; i++) {
         posters[i] = post(world, "bob", "hi", NULL);
     }
-    fake_expect_jobs(world, "POST POST POST"); /* the room is not read for it */
+    fake_expect_jobs(world, "POST POST POST"); /* without a LOAD of the room */
     ck_assert_uint_eq(tc_hub_room_count(world->hub), 1);
     fake_settle(world);
     expect_told(posters[0], "stored(1:hi)");
@@ -176,7 +176,7 @@ START_TEST(a_room_that_was_opened_for_a_write_is_forgotten)
 
     world->now_us += 40 * FAKE_SECOND;
     fake_tick(world);
-    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1); /* its job is under way */
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1); /* the room has a job in flight */
     fake_settle(world);
     expect_told(poster, "stored(1:hi)");
     fake_tick(world);
@@ -295,7 +295,7 @@ START_TEST(who_was_told_that_it_takes_too_long_is_told_nothing_more)
 
         wait_out_the_store(world);
         ck_assert_uint_eq(poster->answers, 1);
-        ck_assert_uint_eq(poster->member.jobs, 1); /* it stays until the job is back */
+        ck_assert_uint_eq(poster->member.jobs, 1); /* the member stays until the job is back */
         wait_out_the_store(world);
         world->store.fail_with = ends[i];
         fake_settle(world);
@@ -318,7 +318,7 @@ START_TEST(what_comes_again_is_answered_with_what_is_stored_and_shown_to_nobody)
     poster = post(world, "ann", "hi", "c1");
     fake_settle(world);
     expect_told(poster, "again(1:hi)");
-    fake_say(ann, "hi", "c1"); /* the other way in */
+    fake_say(ann, "hi", "c1"); /* now over WebSocket */
     fake_settle(world);
     fake_expect(ann, "msg(1:hi) msg(1:hi own c1)");
     fake_expect_told(world, "msg(1)");
@@ -332,9 +332,9 @@ START_TEST(a_bus_is_told_once_or_when_it_is_up_again)
     fake_member_t *ann = fake_settle_in(world, "ann");
     poster_t *poster = post(world, "bob", "hi", NULL);
 
-    ck_assert(fake_work(&world->store)); /* committed, and the loop does not know yet */
+    ck_assert(fake_work(&world->store)); /* committed, but the loop does not know yet */
     fake_expect_told(world, "");
-    fake_bring(world, 1);                /* an echo, or a rumour */
+    fake_bring(world, 1);                /* the bus is faster than the answer */
     fake_settle(world);
     expect_told(poster, "stored(1:hi)");
     fake_expect_told(world, "msg(1)");
@@ -352,7 +352,7 @@ START_TEST(a_bus_is_told_once_or_when_it_is_up_again)
 }
 END_TEST
 
-/* The store is asked for what is missing and brings the poster's own event before its job is back. */
+/* A fetch brings the poster's own event before the poster's job is back. */
 START_TEST(an_event_that_a_fetch_brings_first_is_answered_and_shown_once)
 {
     fake_world_t *world = fake_open_bus(TC_BUS_UP);
@@ -362,7 +362,7 @@ START_TEST(an_event_that_a_fetch_brings_first_is_answered_and_shown_once)
 
     poster = post(world, "bob", "hi", "c1");
     ck_assert(fake_work(&world->store));
-    job = fake_take(&world->store); /* its answer is on the way */
+    job = fake_take(&world->store); /* the answer is under way */
     fake_hear_head(world, 1);
     fake_settle(world);
     fake_expect(ann, "msg(1:hi)");
@@ -416,7 +416,7 @@ START_TEST(many_that_write_and_come_and_go_see_each_event_once)
             break;
         }
     }
-    fake_settle(world); /* the members check what they are shown */
+    fake_settle(world); /* the members check what they get */
     for (i = 0; i < count; i++) {
         stored += strncmp((char *)posters[i]->told.data, "stored(", 7) == 0;
         expect_told(posters[i], (char *)posters[i]->told.data);

@@ -1,4 +1,4 @@
-/* JSON in and out. RFC 8259: what it calls JSON is taken, nothing else; doubled keys and depth. */
+/* Reading and writing JSON. Texts that RFC 8259 calls JSON are accepted, and no others. Also: equal keys, and depth. */
 #include "unit.h"
 
 #include "codec/json.h"
@@ -67,9 +67,9 @@ START_TEST(what_is_broken_is_refused)
 }
 END_TEST
 
-/* ---- what json-c takes with some release or other, kind by kind ---- */
+/* ---- texts that only some releases of json-c accept, kind by kind ---- */
 
-/* The value alone would do, as a member and in a list. */
+/* Checks a value both as a member of an object and in a list. */
 static void check_value(const char *value, tc_json_status_e expected)
 {
     static const char *const around[][2] = {{"{\"a\":", "}"}, {"{\"a\":[", "]}"}, {"{\"b\":[1,{\"a\" : ", " ,\"c\":2}]}"}};
@@ -196,7 +196,7 @@ START_TEST(a_control_character_stands_in_no_string_and_only_four_of_them_are_spa
         ck_assert_int_eq(status_of(in_key, sizeof(in_key)), TC_JSON_BROKEN);
         ck_assert_int_eq(status_of(between, sizeof(between)), space ? TC_JSON_OK : TC_JSON_BROKEN);
     }
-    /* Spaces of Unicode and the byte order mark are none here. */
+    /* Spaces of Unicode and the byte order mark are not white space in JSON. */
     ck_assert_int_eq(status_of("{\xc2\xa0}", 4), TC_JSON_BROKEN);
     ck_assert_int_eq(status_of("\xef\xbb\xbf{}", 5), TC_JSON_BROKEN);
     ck_assert_int_eq(status_of("{}\xe2\x80\xa8", 5), TC_JSON_BROKEN);
@@ -214,7 +214,7 @@ START_TEST(an_escape_is_one_of_nine)
                                        "\"\\ud83d\"", "\"\\ude00\\ud83d\"", "\"\\u0000\""};
 
     check_values(values, UNIT_COUNT(values), TC_JSON_BROKEN);
-    check_values(fine, UNIT_COUNT(fine), TC_JSON_OK); /* half a pair is JSON, too (RFC 8259, 8.2) */
+    check_values(fine, UNIT_COUNT(fine), TC_JSON_OK); /* half a surrogate pair is JSON, too (RFC 8259, 8.2) */
 }
 END_TEST
 
@@ -311,7 +311,7 @@ START_TEST(a_key_twice_in_the_outer_object_is_refused)
 }
 END_TEST
 
-/* json-c ends a key at its NUL: "type\u0000" would be the field "type". */
+/* json-c cuts a key at U+0000: "type\u0000" would become the field "type". */
 START_TEST(a_nul_in_a_key_is_refused_and_in_a_value_taken)
 {
     static const char *const broken[] = {
@@ -332,7 +332,7 @@ START_TEST(a_nul_in_a_key_is_refused_and_in_a_value_taken)
 }
 END_TEST
 
-/* {"a":[[ … ]]} of so many levels, the object counted. */
+/* Appends {"a":[[ … ]]} with `levels` levels; the object counts. */
 static void nest(tc_buf_t *buf, int levels)
 {
     int i;
@@ -364,7 +364,7 @@ START_TEST(nesting_is_bounded)
 }
 END_TEST
 
-/* Of each level both kinds, closed by the right bracket and by the wrong one. */
+/* Tries objects and arrays at each level, closed by the right bracket and by the wrong one. */
 START_TEST(every_bracket_is_closed_by_its_own)
 {
     unsigned kinds;

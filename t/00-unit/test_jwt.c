@@ -1,6 +1,6 @@
 /*
- * Tokens, made here with OpenSSL's HMAC and base64, so that nothing of what is tested makes them: which
- * are good, and that every other one is refused. RFC 7515, 7518 and 7519.
+ * Tokens: which are accepted, and that every other one is refused. OpenSSL's HMAC and base64 make the tokens, so that
+ * the code under test does not. RFC 7515, 7518 and 7519.
  */
 #include "unit.h"
 
@@ -29,7 +29,7 @@ static void sign(tc_buf_t *token, const EVP_MD *digest, const void *with, size_t
     unit_append_base64url(token, mac, mac_len);
 }
 
-/* header.claims, not signed */
+/* Makes "header.claims" without a signature. */
 static tc_buf_t unsigned_token(const char *header, const void *claims, size_t claims_len)
 {
     tc_buf_t token = TC_BUF_INIT;
@@ -40,7 +40,7 @@ static tc_buf_t unsigned_token(const char *header, const void *claims, size_t cl
     return token;
 }
 
-/* A token of our own secret; `claims` without its braces. */
+/* Makes a token that is signed with the secret. `claims` has no braces. */
 static tc_buf_t make_token(const char *header, const char *claims)
 {
     tc_buf_t object = TC_BUF_INIT, token;
@@ -52,7 +52,7 @@ static tc_buf_t make_token(const char *header, const char *claims)
     return token;
 }
 
-/* Verifies and frees a token. NULL: it was good. */
+/* Verifies and frees a token. Returns NULL if the token was accepted, otherwise the reason. */
 static const char *verify_with(tc_buf_t token, const tc_jwt_rules_t *with, int64_t now_s,
                                tc_jwt_identity_t *out, apr_pool_t *pool)
 {
@@ -189,7 +189,7 @@ START_TEST(a_token_of_another_type_is_refused)
 }
 END_TEST
 
-/* Each signed with the right secret: the header alone is wrong. */
+/* Each token is signed with the right secret. Only its header is wrong. */
 START_TEST(a_header_that_names_another_algorithm_is_refused)
 {
     static const char *const headers[] = {
@@ -361,7 +361,7 @@ START_TEST(claims_that_are_no_json_object_of_single_keys_are_refused)
 }
 END_TEST
 
-/* Signed rightly over parts that are not base64url (RFC 7515, 2). */
+/* The signature is right, but a part of the token is not base64url (RFC 7515, 2). */
 START_TEST(parts_that_are_no_base64url_are_refused)
 {
     static const char *const junk[] = {"=", "!", "=!", "\n", " ", "+", "/", "A"};
@@ -412,7 +412,7 @@ START_TEST(a_token_longer_than_the_limit_is_not_looked_at)
 }
 END_TEST
 
-/* RFC 7519, 4.1.6: the clock of the issuer may be ahead a little. */
+/* The issuer's clock may be a little ahead (RFC 7519, 4.1.6). */
 START_TEST(a_token_issued_in_the_future_is_refused)
 {
     static const struct {

@@ -1,6 +1,6 @@
 /*
- * Keys of tokens: each algorithm's tokens, made here with OpenSSL, are good with its key and with no other;
- * files and sets that hold no such key are refused. RFC 7515, 7517 and 7518.
+ * Keys of tokens. OpenSSL makes tokens of each algorithm; they are accepted with the key of the algorithm and with no
+ * other. Files and key sets without a usable key are refused. RFC 7515, 7517 and 7518.
  */
 #include "unit.h"
 
@@ -21,7 +21,7 @@ static const char *const names[] = {"HS256", "HS384", "HS512", "RS256", "RS384",
                                     "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"};
 static const char secret[] = "a secret of no less than sixty-four bytes, as SHA-512 would have it";
 
-/* Made once a process: keys are expensive. */
+/* Made once in each process, because making keys takes long. */
 static EVP_PKEY *rsa, *other_rsa, *p256, *p384, *p521, *k256;
 
 static void make_pkeys(void)
@@ -52,7 +52,7 @@ static const EVP_MD *hash_of(const char *alg)
 
 /* ---- tokens ---- */
 
-/* RFC 7518, 3.4: R and S, each as long as the field. */
+/* Turns a DER signature into R and S, each as long as the field (RFC 7518, 3.4). */
 static size_t raw_of_der(unsigned char *signature, size_t len, size_t field)
 {
     const unsigned char *at = signature;
@@ -65,7 +65,7 @@ static size_t raw_of_der(unsigned char *signature, size_t len, size_t field)
     return 2 * field;
 }
 
-/* `salt_len` counts for PSS. */
+/* `salt_len` is for PSS only. */
 static size_t sign_with_pkey(const tc_buf_t *text, const char *alg, EVP_PKEY *pkey, int salt_len,
                              unsigned char *signature, size_t size)
 {
@@ -83,7 +83,7 @@ static size_t sign_with_pkey(const tc_buf_t *text, const char *alg, EVP_PKEY *pk
     return alg[0] == 'E' ? raw_of_der(signature, len, ((size_t)EVP_PKEY_get_bits(pkey) + 7) / 8) : len;
 }
 
-/* A token whose header is `header`, signed as `alg` says. `pkey` NULL: with the secret of `key`. */
+/* Makes a token with this header, signed as `alg` says: with `pkey`, or with the secret `key` if `pkey` is NULL. */
 static tc_buf_t token_with_header(const char *header, const char *alg, EVP_PKEY *pkey, const void *key,
                                   size_t key_len, int salt_len)
 {
@@ -167,7 +167,7 @@ static void append_number(tc_buf_t *buf, const char *name, EVP_PKEY *pkey, const
     unit_append_text(buf, "\"");
 }
 
-/* A key of a set; `more` are members behind the others. */
+/* Appends the key of `alg` to a key set. `more` are further members of the key. */
 static void append_jwk(tc_buf_t *set, const char *alg, const char *more)
 {
     EVP_PKEY *pkey = pkey_of(alg);
@@ -192,7 +192,7 @@ static void append_jwk(tc_buf_t *set, const char *alg, const char *more)
     unit_append_text(set, "%s}", more);
 }
 
-/* The keys of {"keys":[…]}; NULL, and why, when it is refused. */
+/* Reads the keys of {"keys":[…]}. Returns NULL if the set is refused; then *why says the reason. */
 static tc_jwt_key_t *read_set(const char *list, const char **why, const char **left_out, apr_pool_t *pool)
 {
     tc_buf_t set = TC_BUF_INIT;
@@ -223,7 +223,7 @@ START_TEST(a_token_is_good_with_the_key_of_its_algorithm_and_no_other)
 }
 END_TEST
 
-/* Signed as one algorithm says, and said to be another. */
+/* The header names another algorithm than the one that signed the token. */
 START_TEST(a_token_that_says_another_algorithm_than_it_was_signed_with_is_refused)
 {
     apr_pool_t *pool = unit_pool();
@@ -245,7 +245,7 @@ START_TEST(a_token_that_says_another_algorithm_than_it_was_signed_with_is_refuse
 }
 END_TEST
 
-/* The classic: whoever knows a public key, and that is everybody, uses its PEM as an HMAC secret. */
+/* A known attack: the attacker signs with HMAC, and the secret is the PEM of the public key, which everybody knows. */
 START_TEST(a_public_key_is_no_secret)
 {
     static const char *const hmacs[] = {"HS256", "HS384", "HS512"};
@@ -327,7 +327,7 @@ START_TEST(kid_chooses_among_keys_and_a_key_without_one_is_for_all)
 }
 END_TEST
 
-/* The right key is found whichever of several it is. */
+/* The right key is found, wherever in the set it stands. */
 START_TEST(all_keys_of_an_algorithm_are_tried)
 {
     apr_pool_t *pool = unit_pool();

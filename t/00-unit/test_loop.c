@@ -1,6 +1,6 @@
 /*
- * The real loop: descriptors, mail, timers, tasks and beats, first on the test's own thread, then on one
- * of its own with socketpairs and threads that post. Runs under the thread sanitizer too.
+ * The real loop: descriptors, mail, timers, tasks and beats. First the loop runs on the test's thread, then on a thread
+ * of its own, with socketpairs and threads that post. The test also runs under the thread sanitizer.
  */
 #include "unit.h"
 
@@ -24,7 +24,7 @@
 
 /* ---- one thread: what runs when ---- */
 
-/* A loop on the test's own thread, and the words that its parts leave behind. */
+/* A loop on the test's thread, and the words that its tasks, mails and timers have written. */
 typedef struct {
     apr_pool_t *pool;
     tc_loop_t *loop;
@@ -55,9 +55,9 @@ static void say(const char *word)
     unit_append_text(&bench.words, bench.words.len ? " %s" : "%s", word);
 }
 
-/* A task, a mail, a timer or a descriptor that says its word and then does one thing. */
+/* A task, a mail, a timer or a descriptor that writes its word and then does one thing. */
 typedef struct thing_t {
-    tc_mail_t mail; /* stands first */
+    tc_mail_t mail; /* must be the first member */
     tc_task_t task;
     tc_timer_t timer;
     tc_io_t io;
@@ -333,8 +333,8 @@ enum { CLIENTS = 4, CLIENT_BYTES = 300000, POSTERS = 4, LETTERS = 20000 };
 typedef struct {
     tc_worker_thread_t thread;
     tc_loop_t *loop;
-    int next_of[POSTERS];      /* loop: the number that each poster's next letter has */
-    int left;                  /* loop: letters and connections still to come to an end */
+    int next_of[POSTERS];      /* loop: the number of each poster's next letter */
+    int left;                  /* loop: letters and connections that have not ended yet */
 } server_t;
 
 typedef struct {
@@ -343,11 +343,11 @@ typedef struct {
     server_t *server;
     tc_transport_t transport;
     tc_outq_t queue;
-    bool ended; /* the peer has said all */
+    bool ended; /* the client has sent everything */
 } connection_t;
 
 typedef struct {
-    tc_mail_t mail; /* stands first */
+    tc_mail_t mail; /* must be the first member */
     connection_t *connection;
     int poster;
     int number;
@@ -418,7 +418,7 @@ static void on_echo_ready(tc_io_t *io, unsigned events)
     tc_loop_defer(self->server->loop, &self->task);
 }
 
-/* A connection comes as mail, as from httpd's worker. */
+/* A connection comes as mail, as it does from httpd's worker. */
 static void adopt(tc_mail_t *mail, void *context)
 {
     connection_t *connection = ((letter_t *)mail)->connection;
@@ -480,7 +480,7 @@ static int hand_over_connection(server_t *server)
     return fds[1];
 }
 
-/* Blocking: writes pieces of any size, reads each back, and ends. */
+/* A blocking client: writes pieces of any size, reads each piece back, and ends. */
 static void *talk(void *data)
 {
     const helper_t *self = data;
@@ -571,7 +571,7 @@ START_TEST(a_worker_thread_sleeps_until_it_is_woken_and_ends_when_it_is_told)
     memset(&sleeper, 0, sizeof(sleeper));
     ck_assert_int_eq(tc_worker_thread_init(&sleeper.thread), APR_SUCCESS);
     for (i = 0; i < 5; i++) {
-        tc_worker_thread_wake(&sleeper.thread); /* before it runs: it is not lost */
+        tc_worker_thread_wake(&sleeper.thread); /* a wake-up before the start is not lost */
     }
     ck_assert_int_eq(tc_worker_thread_start(&sleeper.thread, sleep_until_stopped, &sleeper, pool),
                      APR_SUCCESS);

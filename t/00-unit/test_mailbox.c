@@ -1,4 +1,4 @@
-/* The mailbox: order, lists as a whole, closing, and many threads that push while one takes. */
+/* The mailbox: order, lists pushed in one step, closing, and many threads that push while one takes. */
 #include "unit.h"
 
 #include "engine/mailbox.h"
@@ -7,7 +7,7 @@
 #include <semaphore.h>
 
 typedef struct {
-    tc_mail_t mail; /* stands first */
+    tc_mail_t mail; /* must be the first member */
     int pusher;
     int number;
 } letter_t;
@@ -71,7 +71,7 @@ START_TEST(only_the_push_into_an_empty_box_wakes)
 }
 END_TEST
 
-/* letters from..to-1, linked oldest first */
+/* Makes the letters from..to-1, linked oldest first. */
 static tc_mail_t *write_list(int from, int to)
 {
     tc_mail_t *first = NULL, **end = &first;
@@ -110,7 +110,7 @@ START_TEST(a_closed_box_gives_what_was_left_and_takes_nothing_more)
     ck_assert_int_eq(wakes, 1);
     ck_assert_ptr_null(tc_mailbox_close(&box));
     ck_assert(!tc_mailbox_push(&box, list));
-    expect_numbers(list, 3, 6); /* the caller's, in order as before */
+    expect_numbers(list, 3, 6); /* the list stays the caller's, in its old order */
 }
 END_TEST
 
@@ -128,7 +128,7 @@ START_TEST(a_box_stays_closed_when_somebody_looks_into_it)
 }
 END_TEST
 
-enum { PUSHERS = 6, EACH = 20000 /* a number that 1 + LIST divides */, LIST = 3 };
+enum { PUSHERS = 6, EACH = 20000 /* must be a multiple of 1 + LIST */, LIST = 3 };
 
 typedef struct {
     tc_mailbox_t box;
@@ -139,7 +139,7 @@ typedef struct {
 typedef struct {
     office_t *office;
     int pusher;
-    int refused; /* of a pusher's letters; all of those behind the first too */
+    int refused; /* letters that the box refused: once one is, so are all that follow */
 } pusher_t;
 
 static void wake_taker(void *context)
@@ -147,7 +147,7 @@ static void wake_taker(void *context)
     sem_post(&((office_t *)context)->woken);
 }
 
-/* Single letters and short lists in turn. */
+/* Pushes single letters and short lists in turn. */
 static void *push_many(void *data)
 {
     pusher_t *self = data;
@@ -174,7 +174,7 @@ static void *push_many(void *data)
     return NULL;
 }
 
-/* Each pusher's letters follow each other without a gap. */
+/* Checks that the letters of each pusher come in order and without a gap. Returns their number. */
 static int read_mail(tc_mail_t *mail, int *next_of)
 {
     int count = 0;
@@ -210,7 +210,7 @@ START_TEST(many_pushers_lose_nothing_and_each_keeps_its_order)
 
     start_pushers(&office, pushers);
     while (count < PUSHERS * EACH) {
-        sem_wait(&office.woken); /* a lost wake-up would leave this here for good */
+        sem_wait(&office.woken); /* if a wake-up were lost, this would wait for ever */
         count += read_mail(tc_mailbox_take(&office.box), next_of);
     }
     for (i = 0; i < PUSHERS; i++) {

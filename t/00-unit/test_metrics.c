@@ -1,6 +1,6 @@
 /*
- * Counts of children (base/metrics, shared/board) and the page that is made of them. Children are real processes,
- * some of which are killed.
+ * The counts of children (base/metrics, shared/board), and the page that is made of them. Children are real processes,
+ * and some of them are killed.
  */
 #include "unit.h"
 
@@ -41,7 +41,7 @@ static uint64_t sum_of(const tc_board_t *board, unsigned slot, unsigned cell)
     return sums[cell];
 }
 
-/* A child that takes a seat, has `body` count in it, and waits to be killed. */
+/* Starts a child that takes a seat, runs `body` to count in it, and waits to be killed. */
 static pid_t start_child(tc_board_t *board, void (*body)(unsigned slot), unsigned slot)
 {
     int ready[2];
@@ -131,7 +131,7 @@ START_TEST(of_a_child_that_is_killed_counters_stay_and_gauges_go)
 }
 END_TEST
 
-/* More children than there are seats, one after the other. */
+/* One after the other, more children run than there are seats. */
 START_TEST(whoever_takes_a_seat_adds_to_its_counters_and_finds_its_gauges_zero)
 {
     tc_board_t *board = make_board();
@@ -190,7 +190,7 @@ START_TEST(a_site_keeps_its_slot_and_those_that_are_too_many_share_one)
 }
 END_TEST
 
-/* Pages of the board that there are. */
+/* The number of the board's pages that are in memory. */
 static size_t pages_of(const tc_board_t *board)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), all = (tc_board_size(SEATS) + page - 1) / page, i, count = 0;
@@ -231,7 +231,7 @@ START_TEST(a_board_fits_who_counts_the_same_and_has_as_many_children)
 
     ck_assert(tc_board_fits(board, SEATS));
     ck_assert(!tc_board_fits(board, SEATS + 1));
-    *(uint64_t *)(void *)board += 1; /* another table */
+    *(uint64_t *)(void *)board += 1; /* as if laid out for another table */
     ck_assert(!tc_board_fits(board, SEATS));
     free_board(board);
 }
@@ -361,10 +361,10 @@ START_TEST(a_flight_is_observed_once_when_the_last_has_landed)
     tc_flight_land(flight, 3000);
     tc_flight_land(flight, 5000);
     ck_assert_uint_eq(observed(board), 0);
-    tc_flight_cancel(flight); /* a slow reader: the others have it */
+    tc_flight_cancel(flight); /* a slow client: all others have the event */
     ck_assert_uint_eq(observed(board), 1);
     ck_assert_uint_eq(sum_of(board, 1, TC_M_DELIVERY_TIME + TC_HISTOGRAM_CELLS - 1), 4000);
-    tc_flight_board(flight); /* somebody who comes later */
+    tc_flight_board(flight); /* a client that comes later */
     tc_flight_land(flight, 9000);
     ck_assert_uint_eq(observed(board), 1);
     tc_flight_unref(flight);

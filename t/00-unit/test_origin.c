@@ -1,11 +1,11 @@
-/* Which pages may use the chat: origins against the host that is asked and a list. RFC 6454. */
+/* Which pages may use the chat: origins are compared with the requested host and with a list. RFC 6454. */
 #include "unit.h"
 
 #include "codec/origin.h"
 
 #define MAX_LISTED 4
 
-/* A list in one text, blanks between; NULL: none is configured. */
+/* `list` is a text with blanks between its entries; NULL: no list is configured. */
 static bool is_allowed(const char *origin, const char *host, const char *list)
 {
     const char *allowed[MAX_LISTED + 1] = {NULL};
@@ -66,7 +66,7 @@ START_TEST(pages_of_the_same_host_and_port_are_allowed)
 }
 END_TEST
 
-/* RFC 6454, 7: scheme, host, port, or null; a browser sends nothing else. */
+/* A browser sends only a scheme with a host and a port, or "null" (RFC 6454, 7). */
 START_TEST(what_is_no_origin_is_not_allowed)
 {
     static const char *const wrong[] = {

@@ -1,4 +1,4 @@
-/* The outgoing queue: order, bounds, droppable frames, what has begun to leave, and its memory. */
+/* The send queue: order, bounds, droppable frames, frames that have begun to leave, and memory. */
 #include "unit.h"
 
 #include "engine/outq.h"
@@ -6,7 +6,7 @@
 #define ANY_MSGS 1000
 #define ANY_BYTES 100000
 
-/* A frame of `len` bytes, each of them `byte`. One reference, the caller's. */
+/* Makes a frame of `len` bytes, all of them `byte`. The caller owns the one reference. */
 static tc_blob_t *frame_of(char byte, size_t len, bool droppable)
 {
     tc_blob_t *frame = tc_blob_create(len);
@@ -27,7 +27,7 @@ static apr_status_t push(tc_outq_t *queue, char byte, size_t len, bool droppable
     return rv;
 }
 
-/* What the queue would write, as a string; it must be as many bytes as are left. */
+/* The bytes that the queue would write, as a string. Checks that their number is right. */
 static const char *content(const tc_outq_t *queue)
 {
     static char text[2048];
@@ -111,7 +111,7 @@ START_TEST(a_frame_in_many_queues_is_one)
 }
 END_TEST
 
-/* The bytes of the first do not count: it is leaving. */
+/* The bytes of the first frame do not count, because that frame is already leaving. */
 START_TEST(a_queue_takes_so_many_frames_and_so_many_bytes)
 {
     tc_outq_t queue;
@@ -156,7 +156,7 @@ START_TEST(under_pressure_droppable_frames_go_first)
     push(&queue, 'b', 1, false, 4, ANY_BYTES);
     push(&queue, 'u', 1, true, 4, ANY_BYTES);
     ck_assert_int_eq(push(&queue, 'v', 1, true, 4, ANY_BYTES), APR_SUCCESS);
-    ck_assert_str_eq(content(&queue), "atbu"); /* left out without a word */
+    ck_assert_str_eq(content(&queue), "atbu"); /* the frame was dropped, without an error */
     ck_assert_int_eq(push(&queue, 'c', 1, false, 4, ANY_BYTES), APR_SUCCESS);
     ck_assert_str_eq(content(&queue), "abc");
     ck_assert_int_eq(push(&queue, 'd', 1, false, 4, ANY_BYTES), APR_SUCCESS);
@@ -261,7 +261,7 @@ START_TEST(an_empty_queue_owns_no_memory)
 }
 END_TEST
 
-/* Pushes, partial writes and drops at random, against a string. */
+/* Compares random pushes, partial writes and drops with a plain string. */
 START_TEST(random_traffic_leaves_as_a_plain_string_says)
 {
     unit_random_t random = unit_random_of(3);

@@ -1,4 +1,4 @@
-/* The answer to a read of a list: links and results, to the byte. */
+/* The answer to a REST request for a room's messages: the bytes of links and results. */
 #include "unit.h"
 
 #include "codec/page.h"
@@ -64,7 +64,7 @@ START_TEST(zero_and_the_greatest_number_are_numbers)
 }
 END_TEST
 
-/* A path may hold what JSON must escape. */
+/* A path may contain characters that JSON must escape. */
 START_TEST(a_link_is_a_json_string)
 {
     tc_page_t page = page_of(2);

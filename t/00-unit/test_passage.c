@@ -1,6 +1,6 @@
 /*
- * How sockets and what belongs to them go from process to process: the passage, over a real fork; parcels, cut and
- * bent; and who the children know of each other (handover).
+ * How connections move from process to process. The tests cover the passage, over a real fork, and parcels, also cut or
+ * damaged. They also cover what children know of each other (handover).
  */
 #include "unit.h"
 
@@ -34,7 +34,7 @@ static tc_passage_t open_passage(void)
     return passage;
 }
 
-/* The lowest free descriptor: what is not closed makes it rise. */
+/* The lowest free descriptor. If a descriptor is not closed, this number rises. */
 static int free_descriptor(void)
 {
     int fd = 0;
@@ -203,7 +203,7 @@ static void make_parcel(tc_parcel_t *parcel)
     tc_parcel_end(parcel);
 }
 
-/* Reads what the first `len` bytes of a parcel say, from memory of just that size. */
+/* Reads the first `len` bytes of a parcel, from memory of exactly that size. */
 static bool reads(const tc_parcel_t *parcel, size_t len, tc_parcel_t *read)
 {
     tc_buf_t bytes = TC_BUF_INIT;
@@ -290,7 +290,7 @@ START_TEST(another_version_is_refused_but_for_its_prefix)
 }
 END_TEST
 
-/* ---- who is there ---- */
+/* ---- handover ---- */
 
 #define ROOM 10
 
@@ -319,7 +319,7 @@ START_TEST(those_who_receive_are_found_and_share)
     ck_assert(!tc_handover_has_leavers(&handover, 1));
     atomic_store(&old->held, 3);
     ck_assert(tc_handover_has_leavers(&handover, 1));
-    ck_assert(tc_handover_has_leavers(&handover, 0)); /* it does not receive */
+    ck_assert(tc_handover_has_leavers(&handover, 0)); /* the other child does not receive */
     atomic_store(&first->receives, true);
     atomic_store(&second->receives, true);
     atomic_store(&first->held, 7);
@@ -329,7 +329,7 @@ START_TEST(those_who_receive_are_found_and_share)
     ck_assert_uint_eq(tc_handover_receivers(&handover, first, 9), 1);
     ck_assert_uint_eq(tc_handover_followers(&handover, old, 9), 2);
     ck_assert_uint_eq(tc_handover_followers(&handover, old, 1), 1);
-    ck_assert_uint_eq(tc_handover_followers(&handover, first, 9), 0); /* the other is of its own generation */
+    ck_assert_uint_eq(tc_handover_followers(&handover, first, 9), 0); /* the other child is of the same generation */
     ck_assert_uint_eq(tc_handover_fewest(&handover, old), 5);
     ck_assert_uint_eq(tc_handover_fewest(&handover, second), 7);
     ck_assert(tc_handover_has_room(&handover, old));

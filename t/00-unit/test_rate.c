@@ -1,4 +1,4 @@
-/* Token buckets: how many tokens there are at any moment, and how long it takes until there is one. */
+/* Token buckets: how many tokens a bucket has at any moment, and how long it takes until it has one. */
 #include "unit.h"
 
 #include "domain/rate.h"
@@ -6,7 +6,7 @@
 #define SECOND INT64_C(1000000)
 #define NOW (1000 * SECOND)
 
-/* Takes as many as there are. */
+/* Takes all tokens of a bucket. Returns their number. */
 static int drain(tc_bucket_t *bucket, const tc_rate_t *rate, int64_t now_us)
 {
     int taken = 0;

@@ -1,8 +1,8 @@
 /*
- * The reader: bytes to messages and control frames. RFC 6455, 5.2 to 5.6 and 8.1. A vector is a stream of
- * client frames and what the reader makes of it, written down as a transcript: "text(hi) ping() FAIL1002".
- * Every vector is fed whole, one byte at a time and at every cut, each piece in memory of its own size,
- * and the transcripts must be the same.
+ * The reader, which makes messages and control frames of bytes. RFC 6455, 5.2 to 5.6 and 8.1. A vector is a stream of
+ * client frames and the transcript of what the reader makes of it: "text(hi) ping() FAIL1002". Every vector is fed
+ * whole, one byte at a time, and cut at every place, with each piece in memory of its own size. The transcripts must
+ * be the same.
  */
 #include "unit.h"
 
@@ -11,7 +11,7 @@
 #define LIMIT 64            /* max_message_bytes of most vectors */
 #define THREE_PIECES_MAX 40 /* longer streams are cut in two, not in three */
 
-/* A frame of a vector: `first` is FIN, RSV and opcode; RAW bytes go as they are. */
+/* A frame of a vector. `first` is FIN, RSV and opcode; RAW: the bytes are sent as they are. */
 typedef struct {
     int first;
     const char *bytes;
@@ -53,7 +53,7 @@ static const char *name_of(unsigned opcode)
     return names[opcode] ? names[opcode] : "?";
 }
 
-/* Printable characters as they are, others in hex. */
+/* Writes printable characters as they are, and others in hexadecimal. */
 static void write_byte(tc_buf_t *transcript, unsigned char byte)
 {
     static const char digits[] = "0123456789abcdef";
@@ -85,7 +85,7 @@ static void write_item(tc_buf_t *transcript, tc_read_e got, const tc_read_item_t
     unit_append_text(transcript, ") ");
 }
 
-/* Feeds one piece; false when the connection has failed. */
+/* Feeds one piece. Returns false if the connection has failed. */
 static bool feed(tc_reader_t *reader, const unsigned char *data, size_t len, tc_buf_t *transcript)
 {
     unsigned char *piece = unit_copy(data, len), *pos = piece;
@@ -104,7 +104,7 @@ static bool feed(tc_reader_t *reader, const unsigned char *data, size_t len, tc_
     return got != TC_READ_FAIL;
 }
 
-/* The transcript of a stream that comes in three pieces, some of them empty perhaps. */
+/* The transcript of a stream that comes in three pieces, which may be empty. */
 static tc_buf_t read_in_pieces(const tc_buf_t *stream, size_t one, size_t two, size_t limit)
 {
     static const unsigned char nothing[1];
@@ -297,7 +297,7 @@ START_TEST(what_breaks_the_header_rules_fails)
 }
 END_TEST
 
-/* What 5.2 and 5.4 say of each first byte, with a message begun or not. */
+/* The result that RFC 6455, 5.2 and 5.4, demands for each first byte. `begun`: a message is in progress. */
 static const char *verdict_on(unsigned first, bool begun)
 {
     static char text[32];
@@ -405,7 +405,7 @@ START_TEST(a_message_may_be_as_long_as_the_limit_and_no_longer)
 }
 END_TEST
 
-/* Greek, then a character of four bytes: pieces may end anywhere inside one. */
+/* Greek text, then a character of four bytes. Pieces may end anywhere inside a character. */
 static const char mixed[] = "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf0\x9f\x98\x80!";
 
 static bool is_boundary(size_t at)
@@ -492,7 +492,7 @@ START_TEST(bytes_that_are_no_utf8_fail_a_text)
 }
 END_TEST
 
-/* The connection fails at the byte that cannot be right, before the frame has come. */
+/* The connection fails at the first byte that cannot be right, before the frame is complete. */
 START_TEST(bad_text_fails_at_its_first_bad_byte)
 {
     static const unsigned char text[] = "ok\xce\xba\xf4\x90 and a tail that never comes";
@@ -517,7 +517,7 @@ START_TEST(bad_text_fails_at_its_first_bad_byte)
 }
 END_TEST
 
-/* Nothing waits for a byte that belongs to the next frame. */
+/* No item waits for a byte of the next frame. */
 START_TEST(each_item_comes_with_the_last_byte_of_its_frame)
 {
     static const vector_t vector = {
@@ -608,7 +608,7 @@ START_TEST(between_messages_a_reader_is_idle_and_holds_nothing)
 }
 END_TEST
 
-/* A stream of frames at random, cut at random, against the same stream in one piece. */
+/* Compares a random stream of frames, cut at random, with the same stream in one piece. */
 START_TEST(random_streams_read_the_same_however_they_are_cut)
 {
     static const unsigned char firsts[] = {0x81, 0x82, 0x01, 0x02, 0x00, 0x80,

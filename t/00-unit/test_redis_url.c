@@ -1,4 +1,4 @@
-/* Where a Redis is, as administrators write it: every form, and what they are told of any other. */
+/* URLs of Redis, as administrators write them: every form that is accepted, and the errors for all others. */
 #include "unit.h"
 
 #include "bus/redis_url.h"
@@ -7,7 +7,7 @@
 
 static apr_pool_t *pool;
 
-/* What is wrong with a URL; NULL when nothing is. */
+/* Returns the error for a URL; NULL: the URL is accepted. */
 static const char *parse(const char *url, tc_redis_address_t *out)
 {
     unsigned char *exact = unit_copy(url, strlen(url) + 1);
@@ -39,7 +39,7 @@ static void expect_all_wrong(const char *const *urls, size_t count, const char *
     apr_pool_destroy(pool);
 }
 
-/* Whatever the words are, they say what to write and keep a password to themselves. */
+/* Checks that each error says what to write, and never repeats a password. */
 static void expect_all_refused(const char *const *urls, size_t count)
 {
     tc_redis_address_t address;
@@ -234,7 +234,7 @@ START_TEST(a_path_that_no_socket_can_have_is_refused)
     const char *wrong;
 
     pool = unit_pool();
-    memset(url + strlen("unix:/"), 'x', 106); /* sun_path has 108 bytes on Linux, one is NUL */
+    memset(url + strlen("unix:/"), 'x', 106); /* sun_path has 108 bytes on Linux, with its NUL */
     ck_assert_ptr_null(parse(url, &address));
     ck_assert_str_eq(address.socket, url + strlen("unix:"));
     strcat(url, "x");
@@ -246,7 +246,7 @@ START_TEST(a_path_that_no_socket_can_have_is_refused)
 }
 END_TEST
 
-/* ---- what is not taken at all ---- */
+/* ---- refused ---- */
 
 START_TEST(credentials_in_a_url_are_refused_and_not_repeated)
 {
@@ -261,7 +261,7 @@ START_TEST(credentials_in_a_url_are_refused_and_not_repeated)
 }
 END_TEST
 
-/* The way that clients in other languages write it; the name goes to the logs. */
+/* Clients in other languages write URLs like these. The name of a socket goes to the logs. */
 START_TEST(credentials_before_a_socket_do_not_become_its_name)
 {
     static const char *const urls[] = {"unix://:secret@/run/s", "unix://user:secret@/run/s?db=1",
@@ -300,7 +300,7 @@ START_TEST(the_rest_of_an_address_is_left_alone)
     ck_assert_str_eq(address.user, "u");
     ck_assert_str_eq(address.password, "p");
     ck_assert_int_eq(address.timeout_us, 7);
-    ck_assert_ptr_null(tc_redis_url_parse("unix:/s", &address, pool)); /* nothing is left of it */
+    ck_assert_ptr_null(tc_redis_url_parse("unix:/s", &address, pool)); /* no part of the old address is left */
     ck_assert_ptr_null(address.host);
     ck_assert_int_eq(address.database, 0);
     ck_assert_ptr_null(tc_redis_url_parse("redis://h", &address, pool));

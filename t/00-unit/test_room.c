@@ -1,6 +1,6 @@
 /*
- * A room's life: history, live events, gaps, deletions, and a store that is slow, full or gone.
- * Promise 3 is checked by the fake members themselves (fake_room.h); here is what they are shown.
+ * A room: histories, live events, gaps, deletions, and a store that is slow, full or down. The fake members check the
+ * order of events themselves (fake_room.h). The tests here check what the members get.
  */
 #include "fake_room.c"
 
@@ -76,7 +76,7 @@ START_TEST(an_early_event_waits_for_the_one_before_it)
     fake_expect(ann, "");
     fake_bring(world, 2);
     fake_expect(ann, "msg(2:m2) msg(3:m3) msg(4:m4)");
-    fake_settle(world); /* what the store brings late changes nothing */
+    fake_settle(world); /* the store's late answer changes nothing */
     fake_expect(ann, "");
     fake_close(world);
 }
@@ -164,7 +164,7 @@ START_TEST(events_that_come_while_the_room_loads_follow_the_history)
     fake_elsewhere(world, "m1");
     ann = fake_join(world, "ann", -1);
     fake_elsewhere(world, "m2");
-    ck_assert(fake_work(&world->store)); /* the store reads 1 and 2 */
+    ck_assert(fake_work(&world->store)); /* the store reads events 1 and 2 */
     fake_elsewhere(world, "m3");
     fake_elsewhere(world, "m4");
     fake_expect(ann, "");
@@ -392,7 +392,7 @@ START_TEST(events_deleted_at_the_end_are_passed_over)
     fake_delete(&world->store, fake_lose(world, "m3"));
     early = fake_lose(world, "m4");
     fake_bring(world, early);
-    fake_delete(&world->store, early); /* held here, gone there */
+    fake_delete(&world->store, early); /* held in this room, deleted in the store */
     fake_delete(&world->store, fake_lose(world, "m5"));
     fake_settle(world);
     fake_elsewhere(world, "m6");
@@ -500,7 +500,7 @@ START_TEST(a_member_ahead_of_its_room_that_stands_in_a_hole_is_brought_over_it)
 }
 END_TEST
 
-/* ---- what members say ---- */
+/* ---- messages of members ---- */
 
 START_TEST(the_sender_gets_its_copy_with_its_client_id_and_others_without)
 {
@@ -511,7 +511,7 @@ START_TEST(the_sender_gets_its_copy_with_its_client_id_and_others_without)
     fake_forget(tab);
     fake_forget(bob);
     fake_say(ann, "hi", "c1");
-    fake_expect(ann, ""); /* stored, then shown */
+    fake_expect(ann, ""); /* not stored yet, so not shown */
     fake_settle(world);
     fake_expect(ann, "msg(2:hi own c1)");
     fake_expect(tab, "msg(2:hi)");
@@ -536,7 +536,7 @@ START_TEST(a_repeated_message_goes_to_its_sender_alone)
     fake_expect(ann, "msg(1:hi own c1)");
     fake_expect(bob, "msg(1:hi)");
     fake_say(ann, "hi", "c1");
-    fake_say(bob, "mine", "c1"); /* another sender's is another message */
+    fake_say(bob, "mine", "c1"); /* the same client_id of another sender is another message */
     fake_settle(world);
     fake_expect(ann, "msg(1:hi own c1) msg(2:mine)");
     fake_expect(bob, "msg(2:mine own c1)");
@@ -596,7 +596,7 @@ START_TEST(an_own_event_that_is_early_waits_like_any_other)
     ck_assert(fake_work(&world->store)); /* stored as 3, not answered yet */
     late = fake_lose(world, "m4");
     fake_bring(world, late);
-    ck_assert(fake_answer(world, &world->store)); /* 3 takes its place before 4 */
+    ck_assert(fake_answer(world, &world->store)); /* event 3 is put before event 4 */
     fake_expect(ann, "");
     fake_settle(world);
     fake_expect(ann, "msg(2:m2) msg(3:hi own c1) msg(4:m4)");
@@ -632,7 +632,7 @@ START_TEST(an_own_event_is_held_even_when_the_room_holds_no_more)
 }
 END_TEST
 
-/* A client sends, loses its connection while a gap holds its message back, comes again and repeats. */
+/* A client sends a message and loses its connection while a gap delays the message. Then it reconnects and repeats. */
 START_TEST(a_repeated_message_that_is_held_back_goes_to_the_connection_that_repeats_it)
 {
     fake_world_t *world = fake_open();
@@ -655,7 +655,7 @@ START_TEST(a_repeated_message_that_is_held_back_goes_to_the_connection_that_repe
 }
 END_TEST
 
-/* The store may read after it has written what was asked later: the fetch then brings it first. */
+/* The store may do a later write before an earlier read. Then the fetch brings the message first. */
 START_TEST(an_own_message_that_a_fetch_brings_first_is_shown_once_and_with_its_client_id)
 {
     fake_world_t *world = fake_open();
@@ -780,7 +780,7 @@ START_TEST(a_full_queue_turns_newcomers_away)
     ann = fake_join(world, "ann", -1);
     fake_expect(ann, "CLOSE1013");
     world->store.max_queued = 10;
-    bob = fake_join(world, "bob", -1); /* the room is not spoilt */
+    bob = fake_join(world, "bob", -1); /* the room still works */
     fake_settle(world);
     fake_expect(bob, "fresh(last 0)");
     fake_close(world);
@@ -885,7 +885,7 @@ START_TEST(answers_for_who_has_left_go_nowhere)
     fake_expect(bob, "");
     fake_expect(carol, "resumed(last 1) msg(2:hi)");
     ck_assert_uint_eq(ann->settled, 1);
-    ck_assert_uint_eq(bob->settled, 0); /* it was the room that asked */
+    ck_assert_uint_eq(bob->settled, 0); /* the job was the room's own */
     fake_close(world);
 }
 END_TEST

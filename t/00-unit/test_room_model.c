@@ -1,19 +1,19 @@
 /*
- * A room under everything at once, in an order that a seed decides: members come, go, speak, repeat and
- * edit, other children commit, events come twice, late, early or never, messages are deleted, the store
- * is slow, full, unavailable, or reads after it has written. Once with a child that is alone, once with
- * several on the same rows, whose bus goes and comes, too. The fake members check each step (promise 3);
- * at the end everybody who is still there has seen everything, and has an answer to all that it said.
- * UNIT_SEED=n runs that one seed, UNIT_SEEDS=n the first n.
+ * A room under everything at once, in an order that a seed decides. Members come, go, write, repeat and edit. Other
+ * children commit. Events come twice, late, early or never, and messages are deleted. The store is slow, full, down, or
+ * reads after it has written. One test has a child that is alone. The other has several children on the same rows, and
+ * their bus goes down and up. The fake members check each step (fake_room.h). At the end, every member that is still
+ * there has seen every event, and has an answer to each of its messages. UNIT_SEED=n runs one seed, UNIT_SEEDS=n the
+ * first n seeds.
  */
 #include "fake_room.c"
 
 enum { SEEDS = 100, STEPS = 400, MEMBERS = 6, WAYS = 64, CHILDREN = 3, CLIENT_IDS = 1000 };
 
-/* What the bus has not brought yet: a child's letter, or an event that none of ours committed. */
+/* An envelope that the bus has not brought yet: a child's letter, or an event of a child outside the model. */
 typedef struct {
     int to;
-    int from; /* -1: nobody */
+    int from; /* -1: a child outside the model */
     int64_t number;
 } way_t;
 
@@ -21,9 +21,9 @@ typedef struct {
     fake_world_t *children[CHILDREN];
     int count;
     unit_random_t random;
-    fake_member_t *members[MEMBERS]; /* NULL: nobody; the child is the place's remainder */
-    int64_t left_at[MEMBERS];        /* seq of the last one that stood here, for its resume */
-    bool said[MEMBERS][CLIENT_IDS];  /* by the one that stands here, and by none of its user's since */
+    fake_member_t *members[MEMBERS]; /* NULL: the place is free; place modulo children is the child */
+    int64_t left_at[MEMBERS];        /* seq at which the last member of this place left, for a resume */
+    bool said[MEMBERS][CLIENT_IDS];  /* this member used the client_id, and no other member of its user did later */
     way_t on_the_way[WAYS];
     int on_the_way_count;
     int sent[CHILDREN]; /* letters of the child that are lost or on their way */
@@ -46,7 +46,7 @@ static fake_world_t *any_child(model_t *model)
     return child_of(model, model->count > 1 ? below(model, CHILDREN) : 0);
 }
 
-/* Its rows are everybody's. */
+/* The store whose rows all children use. */
 static fake_store_t *rows_of(const model_t *model)
 {
     return &model->children[0]->store;
@@ -80,13 +80,13 @@ static void go(model_t *model, unsigned place)
     model->members[place] = NULL;
 }
 
-/* A session reads its client only once it has its history, and no more once it closes. */
+/* A session reads from its client only after the history was sent, and no longer when the session closes. */
 static bool may_speak(const fake_member_t *member)
 {
     return member->member.cursor >= 0 && !member->closed;
 }
 
-/* A client_id is one client's: whoever says it last is the one that waits for the answer. */
+/* The member that used a client_id last is the one that waits for the answer. */
 static void note_said(model_t *model, unsigned place, int number)
 {
     unsigned other;
@@ -104,7 +104,7 @@ static void speak(model_t *model, unsigned place)
     int number = model->client_ids;
 
     if (below(model, 4) == 0 && number > 0) {
-        number = (int)below(model, (unsigned)number); /* again, or another's */
+        number = (int)below(model, (unsigned)number); /* the member's own again, or another member's */
     }
     else {
         model->client_ids++;
@@ -145,7 +145,7 @@ static void commit_elsewhere(model_t *model)
     }
 }
 
-/* What the children have told their bus goes to the others, some of it twice. */
+/* Sends the letters of each child to the other children, some of them twice. */
 static void send_letters(model_t *model)
 {
     int from, to;
@@ -181,7 +181,7 @@ static void deliver_way(model_t *model, const way_t *way)
     }
 }
 
-/* What a child committed itself the bus never brings it before the store's answer does. */
+/* The bus never brings a child its own event before the store's answer does. */
 static void bring_again(model_t *model)
 {
     fake_world_t *child = any_child(model);
@@ -195,7 +195,7 @@ static void bring_again(model_t *model)
     }
 }
 
-/* Mostly in order, sometimes any, sometimes one that came before. */
+/* Brings a letter: mostly the next one, sometimes any, sometimes one that was brought before. */
 static void bring(model_t *model)
 {
     int count = model->on_the_way_count, at = below(model, 3) ? 0 : (int)below(model, WAYS) % (count + 1);
@@ -211,7 +211,7 @@ static void bring(model_t *model)
     }
 }
 
-/* A child loses its bus, or gets it back and then its room taken up; a child alone has none. */
+/* A child loses its bus, or gets it back and then subscribes to its room. A child that is alone has no bus. */
 static void turn_bus(model_t *model)
 {
     fake_world_t *child = any_child(model);
@@ -302,7 +302,7 @@ static void step(model_t *model)
     send_letters(model);
 }
 
-/* What was deleted before it was shown needs no answer. */
+/* A message that was deleted before the sender got it needs no answer. */
 static bool was_deleted(const model_t *model, const fake_member_t *member, const char *client_id)
 {
     const fake_store_t *rows = rows_of(model);
@@ -320,7 +320,7 @@ static bool was_deleted(const model_t *model, const fake_member_t *member, const
     return false;
 }
 
-/* Promise 2: whoever says something gets it back, with its client_id, or is told why not. */
+/* Checks that each message came back to its sender with its client_id, or that the sender got an error. */
 static void check_answers(model_t *model, int place)
 {
     static const char *const answers[][2] = {
@@ -369,8 +369,8 @@ static void check_members(model_t *model)
 }
 
 /*
- * The stores are well again. A child that is alone is brought one more event; with a bus the others are
- * brought nothing more, and three seconds go by. Then nothing may be missing.
+ * The stores work again. A child that is alone gets one more event. With a bus, nothing more is brought, and three
+ * seconds pass. Then no event may be missing.
  */
 static void come_to_rest(model_t *model)
 {
@@ -396,7 +396,7 @@ static void come_to_rest(model_t *model)
     check_members(model);
 }
 
-/* What a room is like: usual, short of memory, forgetful, or with next to no history. */
+/* Chooses the limits of a room: the usual ones, little memory, a short resume, or nearly no history. */
 static void choose_site(model_t *model)
 {
     tc_site_t *site = &model->children[0]->store.site;

@@ -1,6 +1,6 @@
 /*
- * Members that come from another child: they have their history, go on from where they stood, and see each event
- * once, whatever this child knows of the room.
+ * Members that move here from another child. They have their history, go on from their cursor, and get each event once,
+ * whatever this child knows of the room.
  */
 #include "fake_room.c"
 
@@ -107,7 +107,7 @@ START_TEST(who_is_ahead_of_the_room_is_shown_nothing_twice)
     fake_lose(world, "m3");
     fake_lose(world, "m4");
     bob = fake_rejoin(world, "bob", 4);
-    fake_settle(world); /* the room hears from him that it is behind */
+    fake_settle(world); /* bob's cursor tells the room that events are missing */
     fake_expect(ann, "msg(3:m3) msg(4:m4)");
     fake_expect(bob, "");
     fake_elsewhere(world, "m5");
@@ -182,7 +182,7 @@ START_TEST(who_is_heard_by_the_store_before_the_room_is_loaded_gets_his_own_copy
     bob = fake_rejoin(world, "bob", 1);
     fake_say(bob, "mine", "c1");
     fake_expect_jobs(world, "LOAD POST");
-    fake_work_batch(&world->store); /* what is loaded has it */
+    fake_work_batch(&world->store); /* the LOAD contains the message */
     ck_assert(fake_answer(world, &world->store));
     fake_expect(bob, "msg(2:mine own c1)");
     fake_settle(world);

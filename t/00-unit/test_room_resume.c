@@ -1,6 +1,5 @@
 /*
- * Members that come back to a room and say how far they have come: served from what the room remembers,
- * from the store, or anew.
+ * Members that resume from a seq. They are served from the timeline, from the store, or with a fresh history.
  */
 #include "fake_room.c"
 
@@ -58,7 +57,7 @@ START_TEST(who_says_something_before_he_has_his_history_is_answered_behind_it)
     bob = fake_join(world, "bob", 10);
     fake_say(bob, "mine", "c1");
     ck_assert_str_eq(fake_jobs(&world->store), "EVENTS>0 POST");
-    fake_work_batch(&world->store); /* what is fetched has it */
+    fake_work_batch(&world->store); /* the fetch contains the message */
     fake_settle(world);
     ck_assert_ptr_nonnull(strstr(fake_transcript(bob), "last 277) msg(277:mine own c1)"));
     fake_close(world);
@@ -73,7 +72,7 @@ START_TEST(a_resume_from_before_the_log_is_fetched)
     fake_ann_after(world, TC_ROOM_LOG_EVENTS + 20);
     bob = fake_join(world, "bob", 10);
     fake_expect(bob, "");
-    ck_assert_str_eq(fake_jobs(&world->store), "EVENTS>0"); /* from a little before */
+    ck_assert_str_eq(fake_jobs(&world->store), "EVENTS>0"); /* from a little before the member's seq */
     fake_elsewhere(world, "live");
     fake_expect(bob, "");
     bob->quiet = true;
@@ -100,7 +99,7 @@ START_TEST(all_that_resume_from_before_the_log_cost_one_query)
     fake_settle(world);
     for (i = 0; i < 20; i++) {
         ck_assert_int_eq(members[i]->seen, world->store.last_seq);
-        ck_assert_uint_eq(members[i]->frames, 2); /* the history, and what came after it */
+        ck_assert_uint_eq(members[i]->frames, 2); /* the history, and the event after it */
     }
     fake_close(world);
 }
@@ -244,7 +243,7 @@ START_TEST(what_a_resume_fetched_serves_the_whole_room)
     world->store.site.room_cache_bytes = 1;
     fake_lose(world, "m3");
     bob = fake_join(world, "bob", 2);
-    fake_expect(bob, "resumed(last 2)"); /* the room knows no better */
+    fake_expect(bob, "resumed(last 2)"); /* the room knows no newer seq */
     fake_leave(world, bob);
     bob = fake_join(world, "bob", 3);
     fake_settle(world);

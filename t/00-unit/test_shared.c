@@ -1,6 +1,6 @@
 /*
- * What the children of an httpd count together: connections (tally) and rates (meter), in memory that is
- * shared. Children are real processes here where it matters.
+ * The counts that the children of an httpd share: connections (tally) and rates (meter), in shared memory. Where it
+ * matters, children are real processes.
  */
 #include "unit.h"
 
@@ -35,7 +35,7 @@ static void free_tally(tc_tally_t *tally)
     munmap(tally->memory, tc_tally_size(tally));
 }
 
-/* Runs `body` in a process of its own and waits for its end. */
+/* Runs `body` in a process of its own, and waits until the process ends. */
 static void in_process(void (*body)(const tc_tally_t *tally), const tc_tally_t *tally)
 {
     pid_t pid = fork();
@@ -63,12 +63,12 @@ START_TEST(a_key_is_counted_up_to_its_limit_and_back)
         ck_assert_uint_eq(tc_tally_sum(&tally, KEY), (unsigned)i);
     }
     ck_assert(!tc_tally_add(&seat, KEY, 3, &counted) && !counted);
-    ck_assert(tc_tally_add(&seat, KEY + (UINT64_C(1) << 40), 3, &counted) && counted); /* another, in one group */
+    ck_assert(tc_tally_add(&seat, KEY + (UINT64_C(1) << 40), 3, &counted) && counted); /* same group, another key */
     ck_assert_uint_eq(tc_tally_sum(&tally, KEY), 3);
     tc_tally_remove(&seat, KEY);
     ck_assert(tc_tally_add(&seat, KEY, 3, &counted) && counted);
     for (i = 0; i < 5; i++) {
-        tc_tally_remove(&seat, KEY); /* more often than it was added */
+        tc_tally_remove(&seat, KEY); /* removed more often than added */
     }
     ck_assert_uint_eq(tc_tally_sum(&tally, KEY), 0);
     free_tally(&tally);
@@ -146,7 +146,7 @@ START_TEST(a_key_that_finds_no_place_is_let_through_and_not_counted)
     bool counted = true;
     uint64_t i;
 
-    make_tally(&tally, 1, 1); /* one group */
+    make_tally(&tally, 1, 1); /* a table of one group */
     ck_assert(tc_tally_sit(&tally, getpid(), &seat));
     for (i = 1; i <= 8; i++) {
         ck_assert(tc_tally_add(&seat, i << 40, 1, &counted) && counted);
@@ -260,7 +260,7 @@ START_TEST(places_of_full_buckets_are_used_again_and_too_many_are_let_through)
         ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW), SECOND);
     }
     ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW), 0);
-    ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW), 0); /* no place: no limit */
+    ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW), 0); /* no place in the table: no limit */
     ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW + SECOND), 0);
     ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW + SECOND), SECOND);
     free_meter(&meter);

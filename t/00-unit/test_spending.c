@@ -1,6 +1,6 @@
 /*
- * What users spend on other httpds, as one httpd's sites and children take it in. Envelopes are written by the
- * codec; nothing is told here.
+ * How the sites and children of one httpd take in the tokens that users spend on other httpds. The codec writes the
+ * envelopes. This httpd publishes nothing.
  */
 #include "unit.h"
 
@@ -12,14 +12,14 @@
 #define SECOND INT64_C(1000000)
 #define RATE 3
 
-/* Two sites on one Redis, with one prefix. */
+/* Two sites on the same Redis, with the same prefix. */
 static const tc_site_t sites[] = {
     {.index = 0, .user_rates = {{RATE, 3600 * SECOND}}},
     {.index = 1, .user_rates = {{RATE, 3600 * SECOND}}},
 };
 static const tc_redis_door_t doors[] = {{.site = &sites[0]}, {.site = &sites[1]}};
 
-/* An httpd of two children. */
+/* An httpd with two children. */
 typedef struct {
     apr_pool_t *pool;
     tc_shared_meter_t meter;
@@ -48,7 +48,7 @@ static void tear_down(fixture_t *f)
     apr_pool_destroy(f->pool);
 }
 
-/* A child hears, by way of a door, the `count`th envelope of another httpd's: ann has spent so many tokens. */
+/* A child receives over a door the envelope number `count` of another httpd: ann has spent `tokens` tokens. */
 static void hear(fixture_t *f, int child, int door, int64_t count, unsigned tokens)
 {
     static const tc_uuid_t stranger = {{1}};
@@ -63,7 +63,7 @@ static void hear(fixture_t *f, int child, int door, int64_t count, unsigned toke
     tc_buf_free(&buf);
 }
 
-/* How many tokens ann has left in a site. It takes them. */
+/* Takes all tokens that ann has left in a site. Returns their number. */
 static int left(fixture_t *f, int site)
 {
     tc_meter_t *meter = &f->meter.meter;

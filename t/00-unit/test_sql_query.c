@@ -1,4 +1,4 @@
-/* The administrator's queries: named places to what apr_dbd prepares. */
+/* The administrator's queries: named parameters are translated to the form that apr_dbd prepares. */
 #include "unit.h"
 
 #include "store/sql_query.h"
@@ -8,7 +8,7 @@
 
 static apr_pool_t *pool;
 
-/* The translation with its places behind it ("T", "U"), or what is wrong with a "!" before it. */
+/* Returns the translation, followed by its parameters ("T", "U"), or "!" and the error. */
 static const char *translate(const char *text, unsigned allowed)
 {
     static char out[512];

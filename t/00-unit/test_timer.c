@@ -1,4 +1,4 @@
-/* The timer wheel. Time is a number here; nothing waits. */
+/* The timing wheel. The tests pass the time in and never wait. */
 #include "unit.h"
 
 #include "engine/timer.h"
@@ -10,11 +10,11 @@
 #define START (INT64_C(12345) * TICK + 678)
 
 typedef struct {
-    tc_timer_t timer; /* stands first */
+    tc_timer_t timer; /* must be the first member */
     int fired;
     int64_t fired_us;
     tc_timers_t *timers;
-    tc_timer_t *other; /* what firing does something with */
+    tc_timer_t *other; /* the timer that firing sets or clears */
     int64_t again_us;
 } alarm_t;
 
@@ -34,7 +34,7 @@ static alarm_t alarm_of(void (*fire)(tc_timer_t *, int64_t), tc_timers_t *timers
     return made;
 }
 
-/* Runs the timers by steps, never past `to`. */
+/* Runs the timers in steps, never beyond `to`. */
 static void run_by(tc_timers_t *timers, int64_t from, int64_t to, int64_t step)
 {
     for (; from <= to; from += step) {
@@ -220,7 +220,7 @@ START_TEST(the_wait_never_goes_past_the_first_timer)
 }
 END_TEST
 
-/* Sets, clears and time at random, against a plain list. */
+/* Compares random sets, clears and steps of time with a plain list. */
 START_TEST(random_timers_fire_as_a_plain_list_says)
 {
     enum { ALARMS = 60 };

@@ -1,6 +1,6 @@
 /*
- * The transport over socketpairs, plain and TLS 1.2 and 1.3, the certificate made here. The client's side
- * is OpenSSL or system calls alone. Nothing waits: both ends are non-blocking and run by turns.
+ * The transport over socketpairs: plain, TLS 1.2 and TLS 1.3, with a certificate that is made here. The client's side
+ * uses only OpenSSL or system calls. No test waits: both ends are non-blocking and run in turns.
  */
 #include "unit.h"
 
@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 typedef struct {
-    tc_transport_t server; /* what is tested */
+    tc_transport_t server; /* the transport under test */
     int fd;                /* the client's */
-    SSL *ssl;              /* the client's, NULL over plain sockets */
+    SSL *ssl;              /* the client's; NULL: plain sockets */
     SSL_CTX *contexts[2];
     unsigned char scratch[TC_TLS_BATCH_BYTES];
 } pair_t;
@@ -77,7 +77,7 @@ static SSL *make_ssl(SSL_CTX **context, const SSL_METHOD *method, int kind, int 
     return ssl;
 }
 
-/* Both sides by turns until each says it is done. */
+/* Runs both sides in turns until both handshakes are complete. */
 static void shake_hands(SSL *server, SSL *client)
 {
     int turns = 0, server_done, client_done;
@@ -102,10 +102,10 @@ static pair_t *open_pair(int kind)
         SSL_set_accept_state(server);
         SSL_set_connect_state(pair->ssl);
         shake_hands(server, pair->ssl);
-        /* as the takeover sets them */
+        /* the same modes as the takeover sets */
         SSL_set_mode(server, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE
                                  | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-        /* TLS 1.3's session tickets; unread they would make every hang-up a reset */
+        /* Reads the session tickets of TLS 1.3: unread, they would turn every hang-up into a reset. */
         ck_assert_int_eq(SSL_read(pair->ssl, pair->scratch, 1), -1);
     }
     pair->fd = fds[1];
@@ -133,7 +133,7 @@ static void close_pair(pair_t *pair)
 
 /* ---- the client ---- */
 
-/* Bytes the client gets now, 0 when there are none, -1 at the end. */
+/* Returns the number of bytes that the client gets now; 0: none, -1: the end. */
 static int client_read(pair_t *pair, void *data, int size)
 {
     int got;
@@ -241,7 +241,7 @@ START_TEST(a_tls_write_takes_no_more_than_a_record)
 }
 END_TEST
 
-/* Byte number n of a stream that a reader can check without having seen the writer's. */
+/* Byte number n of a stream that a reader can check without knowing the writer. */
 static unsigned char byte_at(size_t n)
 {
     return (unsigned char)(n * 131 + n / 251);
@@ -256,7 +256,7 @@ static void fill(unsigned char *data, size_t from, size_t len)
     }
 }
 
-/* Takes what there is and checks it; returns how far the stream has come. */
+/* Reads all bytes that are there and checks them. Returns the number of bytes read so far. */
 static size_t drain(pair_t *pair, size_t from, int size)
 {
     unsigned char data[5000];
@@ -274,7 +274,7 @@ static size_t drain(pair_t *pair, size_t from, int size)
     return from;
 }
 
-/* A slow reader: what the full socket did not take is offered again, from other memory, with more behind. */
+/* A slow client: bytes that the full socket did not take are offered again, from other memory and with more behind. */
 START_TEST(a_full_socket_takes_part_and_the_rest_later)
 {
     const size_t total = 400000;
@@ -392,7 +392,7 @@ START_TEST(a_peer_that_ends_is_the_end)
             }
             expect_read(pair, "bye");
             rv = server_read(pair, data, sizeof(data), &len);
-            /* A client that hangs up with the session tickets of TLS 1.3 unread resets. */
+            /* A client that hangs up without reading the session tickets of TLS 1.3 sends a reset. */
             ck_assert_msg(rv == APR_EOF || (way == 2 && APR_STATUS_IS_ECONNRESET(rv)),
                           "kind %d, way %d", kind, way);
             ck_assert_uint_eq(len, 0);
@@ -413,7 +413,7 @@ START_TEST(a_connection_that_is_reset_is_broken)
         apr_status_t rv;
 
         ck_assert_int_eq(server_write(pair, "unread", 6, &len, &tried), APR_SUCCESS);
-        hang_up(pair); /* with bytes unread: a reset, not an end */
+        hang_up(pair); /* with unread bytes, the client sends a reset */
         rv = server_read(pair, data, sizeof(data), &len);
         ck_assert_msg(rv != APR_SUCCESS && rv != APR_EAGAIN, "kind %d: %d", kind, rv);
         rv = server_write(pair, "x", 1, &len, &tried);
@@ -449,7 +449,7 @@ START_TEST(bytes_that_are_no_tls_break_the_connection)
         ck_assert_int_eq(send(pair->fd, "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
         rv = server_read(pair, data, sizeof(data), &len);
         ck_assert(rv != APR_SUCCESS && rv != APR_EAGAIN && rv != APR_EOF);
-        ck_assert_uint_eq(ERR_peek_error(), 0); /* nothing is left for the next connection */
+        ck_assert_uint_eq(ERR_peek_error(), 0); /* no error is left for the next connection */
         close_pair(pair);
     }
 }
@@ -511,7 +511,7 @@ START_TEST(closing_closes_and_may_be_done_twice)
 }
 END_TEST
 
-/* ---- TLS that changes its keys on the way ---- */
+/* ---- TLS that changes its keys during the connection ---- */
 
 START_TEST(a_key_update_passes_unseen)
 {
@@ -540,7 +540,7 @@ END_TEST
 
 static const unsigned char block[600];
 
-/* How many blocks a fresh socket takes whole. The same every time: the buffers are of one size. */
+/* The number of whole blocks that a new socket takes. It is always the same, because the buffers have the same size. */
 static int blocks_that_fit(void)
 {
     pair_t *pair = open_pair(TLS_1_2);
@@ -555,7 +555,7 @@ static int blocks_that_fit(void)
     return count;
 }
 
-/* The server asks for new keys (TLS 1.2), and the client has answered with its hello. */
+/* The server asks for new keys (TLS 1.2), and the client answers with its hello. */
 static void begin_renegotiation(pair_t *pair)
 {
     char data[10];

@@ -1,4 +1,4 @@
-/* Typing indicators: the first at once, changes when the second is over, repetitions never. */
+/* Typing indicators: the first is sent at once, a change after a second, a repetition never. */
 #include "fake_room.c"
 
 typedef struct {
@@ -21,7 +21,7 @@ static trio_t open_trio(void)
     return trio;
 }
 
-/* The time a member asked to be woken at has come. */
+/* Lets the time come that a member asked for with wake(). */
 static void wake(fake_member_t *member)
 {
     member->world->now_us = member->woken_us;

@@ -1,4 +1,4 @@
-/* The line of a connection log, whatever the names in it. */
+/* The line of a connection log, with any names in it. */
 #include "unit.h"
 
 #include "shared/usage.h"

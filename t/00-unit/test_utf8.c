@@ -1,6 +1,6 @@
 /*
- * UTF-8 against an oracle that knows nothing but how a code point is encoded (RFC 3629, section 3): a
- * text is what encodings in a row give, a beginning is what some encoding begins with.
+ * UTF-8, compared with an oracle that only knows how a code point is encoded (RFC 3629, section 3). A text is a row of
+ * such encodings. A beginning is the first part of one.
  */
 #include "unit.h"
 
@@ -8,7 +8,7 @@
 
 #define MAX_CODE_POINT 0x10ffff
 
-/* What one to three bytes, read as a big-endian number, are: nothing, a beginning, a character. */
+/* For one to three bytes, read as a big-endian number: neither, the beginning of a character, or a character. */
 enum { NOTHING, BEGINNING, CHARACTER };
 static unsigned char *oracle[4];
 
@@ -62,7 +62,7 @@ static void free_oracle(void)
 
 typedef enum { BROKEN, CUT, WHOLE } verdict_e;
 
-/* What the oracle says of at most three bytes. */
+/* The oracle's verdict on at most three bytes. */
 static verdict_e judge(const unsigned char *bytes, size_t len)
 {
     uint32_t prefix = 0;
@@ -127,7 +127,7 @@ START_TEST(every_one_two_and_three_bytes_are_judged_as_the_oracle_does)
 }
 END_TEST
 
-/* Bytes in two pieces are judged as in one, wherever they are cut. */
+/* The verdict is the same for one piece and for two, wherever the cut is. */
 START_TEST(three_bytes_in_pieces_are_judged_as_in_one)
 {
     static const unsigned char corners[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf,
@@ -180,7 +180,7 @@ START_TEST(every_code_point_is_read_at_every_split)
 }
 END_TEST
 
-/* RFC 3629, section 4: the four-byte forms, with every lead and every byte behind it. */
+/* The forms of four bytes, with every lead byte and every second byte (RFC 3629, section 4). */
 START_TEST(four_byte_forms_follow_the_grammar)
 {
     static const unsigned char tails[] = {0x00, 0x7f, 0x80, 0xbf, 0xc0, 0xff};
@@ -267,7 +267,7 @@ START_TEST(code_points_are_counted_not_bytes)
 }
 END_TEST
 
-/* Unicode's PropList.txt, White_Space, and the four separators that Python's strip() takes as well. */
+/* White_Space of Unicode's PropList.txt, and the four separators that Python's strip() removes as well. */
 static bool is_white(uint32_t c)
 {
     static const uint32_t white[] = {0x20, 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f,

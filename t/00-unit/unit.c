@@ -1,4 +1,4 @@
-/* What the unit tests share. See unit.h. */
+/* Code that the unit tests share. See unit.h. */
 #include "unit.h"
 
 #include <apr_general.h>
@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WATCHDOG_S 240 /* ends a test that hangs; no test measures time */
+#define WATCHDOG_S 240 /* seconds after which a test that hangs is ended; no test measures time */
 
 int unit_run(const char *subject, const TTest *const *tests, size_t count)
 {
@@ -20,7 +20,7 @@ int unit_run(const char *subject, const TTest *const *tests, size_t count)
     int failed;
 
     apr_initialize();
-    signal(SIGPIPE, SIG_IGN); /* as httpd does in its children */
+    signal(SIGPIPE, SIG_IGN); /* httpd's children ignore it, too */
     tcase_set_timeout(tcase, WATCHDOG_S);
     for (i = 0; i < count; i++) {
         tcase_add_test(tcase, tests[i]);
@@ -39,7 +39,7 @@ unit_random_t unit_random_of(uint64_t seed)
     return (unit_random_t){seed};
 }
 
-/* SplitMix64: any seed is a good one. */
+/* SplitMix64, for which any seed is good. */
 uint64_t unit_random_next(unit_random_t *random)
 {
     uint64_t z = random->state += UINT64_C(0x9e3779b97f4a7c15);
@@ -62,7 +62,7 @@ apr_pool_t *unit_pool(void)
     return pool;
 }
 
-/* Written without the codec's own header code, which is what it tests. */
+/* Does not use the codec's header code, because the tests check that code. */
 void unit_append_frame(tc_buf_t *buf, unsigned first, const void *payload, size_t len)
 {
     static const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d}; /* RFC 6455, 5.7 */
