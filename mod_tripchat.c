@@ -1,6 +1,6 @@
 /*
- * mod_tripchat: an httpd that serves a site is the site's chat server. This file is the module's record
- * and the list of its hooks, nothing else; docs/architecture.md says where to read on.
+ * mod_tripchat: the httpd that serves a site is also the site's chat server. This file holds the module's record and
+ * the list of its hooks, and nothing else. docs/architecture.md says where to read on.
  */
 #include "httpd/config.h"
 #include "httpd/handler.h"
@@ -18,7 +18,7 @@
 
 static void register_hooks(apr_pool_t *pool)
 {
-    /* They write down what a request brings: what of it is a token must be masked before. */
+    /* These modules log what a request contains, so its tokens must be masked before them. */
     static const char *const loggers[] = {"mod_log_forensic.c", "mod_log_config.c", NULL};
 
     (void)pool;
@@ -28,7 +28,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_child_status(tc_runtime_child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_pre_connection(tc_runtime_pre_connection, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(tc_runtime_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
-    /* First of all, so that its cleanup is the connection's last. */
+    /* This hook runs first, so that its cleanup is the connection's last. */
     ap_hook_pre_connection(tc_takeover_pre_connection, NULL, NULL, APR_HOOK_REALLY_FIRST);
     tc_takeover_register_ssl_hook();
     ap_hook_pre_read_request(tc_scrub_pre_read, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -1,7 +1,7 @@
 /*
  * What one httpd child runs for the chat: the loop with its hub and peers, the db threads, the bus, and the order in
- * which they start and stop. This file knows nothing of httpd. The glue (httpd/runtime.h) starts the chat's child when
- * the httpd child gets its first connection, or is to receive connections of others, and stops it with the httpd child.
+ * which they start and stop. It knows nothing of httpd. The glue (httpd/runtime.h) starts it when the httpd child gets
+ * its first connection, or is to receive connections of others. It stops with the httpd child.
  */
 #ifndef TC_CHILD_CHILD_H
 #define TC_CHILD_CHILD_H

@@ -169,7 +169,7 @@ static bool is_last(const tc_child_t *child)
 
 /*
  * True if connections may move now, because other children receive. In a reload, wait for as many new children as there
- * were old ones, but only for others_us(), so that the new ones share the connections. If no new child can start before
+ * were old ones, so that they share the connections; but wait only for others_us(). If no new child can start before
  * this one exits, connections wait in the passage. They go there only when nothing else keeps this child.
  */
 static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now_us)
@@ -195,8 +195,8 @@ static bool may_move(tc_child_t *child, const tc_outlook_t *outlook, int64_t now
 }
 
 /*
- * When a connection that cannot move is closed. It has less time if new children wait for this one to exit, and nothing
- * but connections keeps this child, or this connection's own worker does.
+ * When a connection that cannot move is closed. It has less time if new children wait for this one to exit. But that
+ * holds only if nothing but connections keeps this child, or if this connection holds a worker.
  */
 static int64_t close_due_us(const tc_child_t *child, const tc_peer_t *peer, bool is_crowded)
 {

@@ -1,4 +1,4 @@
-/* Who may come how often. See admission.h. */
+/* Limits by address and by user. See admission.h. */
 #include "httpd/admission.h"
 
 #include "base/clock.h"
@@ -13,12 +13,12 @@
 APLOG_USE_MODULE(tripchat);
 
 #define TALLY_KEYS 4096 /* users and addresses of a child */
-#define RETAINED "mod_tripchat admission 1" /* a number more when what is shared changes its form */
+#define RETAINED "mod_tripchat admission 1" /* raise the number when the shared memory changes its layout */
 
-static tc_shared_meter_t meter; /* const after post_config, but for the memory it points to */
+static tc_shared_meter_t meter; /* const after post_config, except the memory that it points to */
 static tc_tally_t tally;        /* the same */
 
-/* What is counted outlives a reload, and so does the secret that its keys are made with, at the memory's end. */
+/* The counts outlive a reload. So does the secret for their keys, which lies at the memory's end. */
 int tc_admission_make(server_rec *server)
 {
     unsigned char *memory, *secret;
@@ -38,7 +38,8 @@ int tc_admission_make(server_rec *server)
         rv = apr_generate_random_bytes(secret, APR_SIPHASH_KSIZE);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server, "TC0037: there are no random bytes to be had");
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server, "TC0037: the operating system gives no random bytes; check "
+                     "that httpd can read /dev/urandom");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     tc_meter_init(&meter, memory, secret);
@@ -56,7 +57,7 @@ void tc_admission_clear(pid_t pid)
     tc_tally_clear(&tally, pid);
 }
 
-/* Whoever has an IPv6 address has 2^64 of them (RFC 6177): the network counts. */
+/* A client that has one IPv6 address has 2^64 of them (RFC 6177), so its /64 network is counted. */
 static const char *name_of_address(request_rec *r)
 {
     const apr_sockaddr_t *address = r->useragent_addr;
@@ -79,7 +80,8 @@ int tc_admission_wait_s(request_rec *r, const tc_vhost_t *vhost)
     int64_t wait_us = tc_meter_take(&meter, &vhost->handshake_rate, key, tc_clock_monotonic_us());
 
     if (wait_us > 0) {
-        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: too many handshakes of one address");
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: refused: too many handshakes from this address "
+                     "(TripChatHandshakeRate); behind a proxy, configure mod_remoteip");
         tc_metrics_add(vhost->site.metrics_slot, TC_M_RATE_REFUSALS + TC_L_ACTION_HANDSHAKE, 1);
     }
     return (int)((wait_us + TC_US_PER_S - 1) / TC_US_PER_S);
@@ -108,7 +110,8 @@ unsigned tc_admission_claim(request_rec *r, const tc_vhost_t *vhost, tc_child_t 
         reason = TC_L_REASON_USER_CONNECTIONS;
     }
     if (whose != NULL) {
-        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0067: too many connections of one %s", whose);
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0067: refused: too many connections of this %s "
+                     "(TripChatAddressConnections, TripChatUserConnections)", whose);
     }
     return reason;
 }

@@ -1,4 +1,4 @@
-/* Who is asking and for which trip. See authorize.h. */
+/* Who sends a request, and for which trip. See authorize.h. */
 #include "httpd/authorize.h"
 
 #include "base/alloc.h"
@@ -12,7 +12,7 @@ APLOG_USE_MODULE(tripchat);
 
 static tc_chat_error_e turn_away(const tc_visit_t *visit, tc_chat_error_e error, const char *why)
 {
-    TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, visit->r, "TC0060: turned away (%s): %s",
+    TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, visit->r, "TC0060: refused (%s): %s",
                  tc_chat_error_code(error), why);
     return error;
 }
@@ -22,7 +22,10 @@ static tc_chat_error_e no_answer(const tc_visit_t *visit)
     return turn_away(visit, TC_CHAT_UNAVAILABLE, "the database does not answer");
 }
 
-/* A database that stands still must leave some workers to the rest of the site; 0 where there are few. */
+/*
+ * If so many workers wait for a database that stands still, newcomers are refused. So some workers are left for the
+ * rest of the site. 0: there are too few workers for that.
+ */
 static unsigned half_of_the_workers(void)
 {
     int threads = 0;
@@ -72,7 +75,7 @@ tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_uuid_t *trip_id)
         return no_answer(visit);
     }
     if (!allowed) {
-        return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or there is none");
+        return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or the trip does not exist");
     }
     return tc_dbd_open_room(store, &visit->sql, trip_id, &visit->room_id, pool) == APR_SUCCESS
                ? TC_CHAT_OK

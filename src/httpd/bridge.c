@@ -19,25 +19,26 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define CHUNK_BYTES 16384 /* that go one way before the other has its turn */
+#define CHUNK_BYTES 16384 /* relayed one way before the other way has its turn */
 #define LOOK_MS 1000      /* how often a worker of prefork looks whether its child is to end */
 
-static atomic_uint held; /* workers */
+static atomic_uint held; /* workers that relay */
 
 typedef struct {
     request_rec *r;
     tc_child_t *child;
     ap_filter_t *out;   /* to the client */
-    apr_bucket_brigade *outgoing, *incoming; /* empty but within a call: a pool only grows */
+    apr_bucket_brigade *outgoing, *incoming; /* empty except during a call; kept, because a pool only grows */
     int fd;             /* our end of the pair */
-    int client;         /* to be polled; -1: an HTTP/2 stream, of which nothing is read, or it has ended */
-    bool needs_head;    /* HTTP/2: what comes begins with a head */
-    char *input;        /* of the client, not yet in the pair */
+    int client;         /* socket to poll; -1: an HTTP/2 stream, which is not read, or the client has ended */
+    bool needs_head;    /* HTTP/2: the loop's output begins with a head */
+    char *input;        /* of the client, not yet written to the pair */
     apr_size_t input_len, input_done;
     char buffer[CHUNK_BYTES];
-    apr_size_t buffered; /* of a head that is not whole */
+    apr_size_t buffered; /* of a head that is not complete */
 } bridge_t;
 
+/* How many workers of this child may relay. */
 static unsigned room(void)
 {
     int threads = 1;
@@ -66,7 +67,7 @@ static apr_status_t pass(bridge_t *bridge, const char *bytes, apr_size_t len)
     return rv == APR_SUCCESS && c->aborted ? APR_ECONNABORTED : rv;
 }
 
-/* Fields that say how HTTP/1 goes on mean nothing here (RFC 9113, 8.2.2). */
+/* Sets a field of an HTTP/2 response, which has no Connection field (RFC 9113, 8.2.2). */
 static void set_field(request_rec *r, const char *name, const char *value)
 {
     if (strcasecmp(name, "Content-Type") == 0) {
@@ -80,7 +81,7 @@ static void set_field(request_rec *r, const char *name, const char *value)
     }
 }
 
-/* A head that we made ourselves, as status and fields of the response. */
+/* Sets status and fields of the response from a head that this module made. */
 static void apply_head(request_rec *r, const char *head, apr_size_t len)
 {
     char *lines = apr_pstrmemdup(r->pool, head, len), *last, *line = apr_strtok(lines, CRLF, &last);
@@ -96,7 +97,7 @@ static void apply_head(request_rec *r, const char *head, apr_size_t len)
     }
 }
 
-/* Gathers the head of an answer; what is behind it is its body. */
+/* Waits until the head of an answer is complete, applies it, and passes the beginning of the body on. */
 static apr_status_t pass_after_head(bridge_t *bridge)
 {
     char *end = strstr(bridge->buffer, CRLF CRLF);
@@ -111,7 +112,7 @@ static apr_status_t pass_after_head(bridge_t *bridge)
     return pass(bridge, bridge->buffer + head, bridge->buffered - head);
 }
 
-/* One piece of what the loop has written; APR_EOF when it has closed. */
+/* Relays one piece of what the loop has written. APR_EOF: the loop has closed its end. */
 static apr_status_t relay_out(bridge_t *bridge)
 {
     apr_size_t at = bridge->needs_head ? bridge->buffered : 0;
@@ -139,7 +140,7 @@ static void end_input(bridge_t *bridge)
     (void)shutdown(bridge->fd, SHUT_WR);
 }
 
-/* Writes what has been read; what does not fit waits. */
+/* Writes the client's input to the pair. What does not fit waits. */
 static void write_input(bridge_t *bridge)
 {
     while (bridge->input_done < bridge->input_len) {
@@ -158,7 +159,7 @@ static void write_input(bridge_t *bridge)
     bridge->input_len = bridge->input_done = 0;
 }
 
-/* Takes what the filters have; they may hold more than poll() can know of. */
+/* Reads what the input filters have. They may hold bytes of which poll() tells nothing. */
 static void relay_in(bridge_t *bridge)
 {
     conn_rec *c = bridge->r->connection;
@@ -202,7 +203,7 @@ static void relay(bridge_t *bridge)
             return;
         }
         if (bridge->r->connection->aborted) {
-            return; /* mod_http2 knows of a client's end; nothing is read here that would tell */
+            return; /* mod_http2 says so when a client ends; of an HTTP/2 stream nothing is read here */
         }
         if (tc_reload_ends_child()) {
             tc_child_farewell(bridge->child, TC_FAREWELL_MOVE);
@@ -216,7 +217,7 @@ static void relay(bridge_t *bridge)
     }
 }
 
-/* What comes is no HTTP/1 message of httpd's any more. */
+/* From here on the bytes are no HTTP messages, so the request's filters step aside. */
 static void step_aside(request_rec *r, int status)
 {
     conn_rec *c = r->connection;
@@ -229,7 +230,7 @@ static void step_aside(request_rec *r, int status)
     c->keepalive = AP_CONN_CLOSE;
 }
 
-/* Where the client is, and the head of the answer if it is ours to send. */
+/* Finds the client's socket, and sends the head of the answer if there is one. */
 static apr_status_t begin(bridge_t *bridge, int status, const char *head)
 {
     request_rec *r = bridge->r;
@@ -238,7 +239,7 @@ static apr_status_t begin(bridge_t *bridge, int status, const char *head)
 
     if (c->master != NULL) {
         bridge->needs_head = head == NULL;
-        apr_table_setn(r->subprocess_env, "no-gzip", "1"); /* nothing may be gathered on the way */
+        apr_table_setn(r->subprocess_env, "no-gzip", "1"); /* mod_deflate would hold events back */
         if (head != NULL) {
             apply_head(r, head, strlen(head));
         }
@@ -260,8 +261,8 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
 
     if (atomic_fetch_add(&held, 1) >= room()
         || tc_system_stream_pair(ends) != 0) {
-        TC_LOG_OFTEN(1, APLOG_WARNING, 0, r, "TC0054: no worker or descriptor for another connection that has to be "
-                     "relayed (of at most %u)", room());
+        TC_LOG_OFTEN(1, APLOG_WARNING, 0, r, "TC0054: refused with 503: no worker or descriptor is left to relay a "
+                     "connection (at most %u a child); HTTP/2 streams are relayed, and what TC0051 names", room());
         atomic_fetch_sub(&held, 1);
         tc_adoption_drop(adoption, &child->peers);
         return HTTP_SERVICE_UNAVAILABLE;

@@ -1,7 +1,8 @@
 /*
- * Connections that cannot be taken out of httpd: HTTP/2 streams, TLS that is not mod_ssl's, filters that nobody here
- * knows. A worker stays and relays between httpd's filters and a pair of sockets, as mod_proxy_wstunnel does; the loop
- * has the other end, and knows no difference. So such a connection holds a worker, and half of them at most. Worker.
+ * Connections that cannot be taken out of httpd: HTTP/2 streams, TLS that is not mod_ssl's, connections with filters
+ * that the module does not know. A worker stays and relays between httpd's filters and a pair of sockets, as
+ * mod_proxy_wstunnel does. The loop has the other end of the pair and sees no difference. Each such connection holds a
+ * worker, so half of a child's workers at most are held. Worker.
  */
 #ifndef TC_HTTPD_BRIDGE_H
 #define TC_HTTPD_BRIDGE_H
@@ -10,12 +11,13 @@
 
 #include <httpd.h>
 
-/* True while another worker may be held. */
+/* True if another worker may be held. */
 bool tc_bridge_has_room(void);
 
 /*
- * As tc_takeover(), for the length of the connection: returns when it is over. A head is sent as it is over HTTP/1, and
- * over HTTP/2 becomes status and fields of the response, as does that of an answer that the loop gives.
+ * Does what tc_takeover() does, but returns when the connection is over. Over HTTP/1, `head` is sent as it is. Over
+ * HTTP/2, the head becomes status and fields of the response; so does the head of an answer that the loop gives. Owns
+ * the adoption. OK, or HTTP_SERVICE_UNAVAILABLE, with nothing sent, if no worker or descriptor is left.
  */
 int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int status, const char *head);
 

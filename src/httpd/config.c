@@ -1,4 +1,4 @@
-/* Directives: one table and what follows from it. See config.h and directives.def. */
+/* The directives: how their values are read, inherited and asked for. See config.h and directives.def. */
 #include "httpd/config.h"
 
 #include "bus/redis_url.h"
@@ -48,7 +48,7 @@ static tc_config_value_t defaults[TC_DIRECTIVE_COUNT]; /* const after tc_config_
 
 /* ---- reading values ---- */
 
-/* Digits and nothing before them; *rest is what follows. False when there are none or too many. */
+/* Reads the digits at the start of a text; *rest is what follows. False: there are no digits, or too many. */
 static int read_digits(const char *text, apr_int64_t *number, const char **rest)
 {
     char *end;
@@ -121,7 +121,7 @@ static const char *set_number(const directive_t *directive, const char *text,
     return NULL;
 }
 
-/* "300/60s": so many in so much time; "0": as many as one likes. */
+/* "300/60s": a number and a duration; "0": no limit. */
 static const char *set_rate(const directive_t *directive, const char *text, tc_config_value_t *value,
                             apr_pool_t *pool)
 {
@@ -175,7 +175,7 @@ static const char *set_bus(tc_directive_e id, const char *text, tc_config_value_
     return wrong ? apr_psprintf(pool, "%s: %s", directives[id].name, wrong) : NULL;
 }
 
-/* Adds a word to the list, which the first word of a configuration starts. */
+/* Adds a word to a value's list. The first word starts the list. */
 static void add_word(tc_config_value_t *value, const char *word, apr_pool_t *pool)
 {
     int count = 0;
@@ -239,7 +239,7 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
         value->text = ap_server_root_relative(pool, text);
         break;
     case KEYS:
-        break; /* they have no default, and set_key() reads them */
+        break; /* keys have no default, and set_key() reads them */
     }
     if (wrong == NULL && (directive->kind == TEXT || directive->kind == PATH)
         && (*text == '\0' || value->text == NULL)) {
@@ -305,8 +305,8 @@ static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, co
 
     (void)dir_config;
     if (tc_jwt_alg_find(alg) == NULL) {
-        return apr_psprintf(cmd->pool, "%s: write an algorithm (" TC_JWT_ALGS "), a path and perhaps a kid, "
-                            "not \"%s\"", directives[TC_D_JWT_KEY].name, alg);
+        return apr_psprintf(cmd->pool, "%s: write an algorithm (" TC_JWT_ALGS "), the path of a key and, "
+                            "optionally, its kid; \"%s\" is no algorithm", directives[TC_D_JWT_KEY].name, alg);
     }
     if (resolved == NULL || *path == '\0') {
         return apr_psprintf(cmd->pool, "%s: write a path, not \"%s\"", directives[TC_D_JWT_KEY].name, path);
@@ -347,7 +347,7 @@ void *tc_config_merge(apr_pool_t *pool, void *base, void *add)
     size_t i;
 
     merged->own_set = inner->own_set;
-    /* Whoever has a key of its own must not take tokens that were signed for somebody else. */
+    /* A virtual host with a key of its own must not accept tokens that were signed for the main server. */
     for (i = 0; i < KEY_DIRECTIVES && tc_config_has_keys(inner); i++) {
         merged->values[key_directives[i]].is_set = 0;
     }

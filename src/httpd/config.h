@@ -37,19 +37,21 @@ typedef struct {
 struct tc_vhost_t;
 
 typedef struct {
-    int own_set; /* some directive stands in this very server */
+    int own_set; /* a directive of ours stands in this server itself */
     struct tc_vhost_t *vhost; /* the chat site of the server; NULL: none. Set at start-up */
     tc_config_value_t values[TC_DIRECTIVE_COUNT];
 } tc_config_t;
 
+/* For the module's record (http_config.h): the directives; the configuration of a server, and of a virtual host. */
 extern const command_rec tc_config_commands[];
 
 void *tc_config_create(apr_pool_t *pool, server_rec *server);
 void *tc_config_merge(apr_pool_t *pool, void *base, void *add);
 
+/* The configuration of a server, with what it inherits. */
 tc_config_t *tc_config_of(server_rec *server);
 
-/* The server's own value of a directive or the default's; of one that has neither, NULL or -1. */
+/* The value of a directive: the server's, else the default. NULL or -1: there is neither. The text is borrowed. */
 apr_int64_t tc_config_number(const tc_config_t *config, tc_directive_e directive);
 const char *tc_config_text(const tc_config_t *config, tc_directive_e directive);
 const char *const *tc_config_words(const tc_config_t *config, tc_directive_e directive);
@@ -59,13 +61,13 @@ tc_rate_t tc_config_rate(const tc_config_t *config, tc_directive_e directive);
 /* The directive's name, for messages. */
 const char *tc_config_name(tc_directive_e directive);
 
-/* Does it name a key for tokens, which makes its server a site? */
+/* True if a key for tokens is configured, which makes the server a chat site. */
 int tc_config_has_keys(const tc_config_t *config);
 
-/* Says on the error log what is wrong with a directive; HTTP_INTERNAL_SERVER_ERROR, which stops httpd. */
+/* Writes to the error log what is wrong with a directive. Returns HTTP_INTERNAL_SERVER_ERROR, which stops httpd. */
 int tc_config_wrong(server_rec *server, tc_directive_e directive, const char *what);
 
-/* Reads the defaults of the table once, with the parsers that read the configuration. */
+/* Reads the defaults of the table with the parsers of the configuration. NULL, or what is wrong. In pre_config. */
 const char *tc_config_init_defaults(apr_pool_t *pool);
 
 #endif

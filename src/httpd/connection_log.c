@@ -1,4 +1,4 @@
-/* Where sites write their connection logs to. See connection_log.h. */
+/* Opens connection logs. See connection_log.h. */
 #include "httpd/connection_log.h"
 
 #include <apr_file_io.h>
@@ -8,13 +8,13 @@
 
 APLOG_USE_MODULE(tripchat);
 
-/* As mod_log_config's. */
+/* Those of mod_log_config's logs. */
 #define PERMISSIONS (APR_UREAD | APR_UWRITE | APR_GREAD | APR_WREAD)
 
 static int failed(server_rec *server, apr_status_t rv, const char *what)
 {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server, "TC0055: %s: cannot open %s; write a file that root may write, or "
-                 "| and a program", tc_config_name(TC_D_CONNECTION_LOG), what);
+    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server, "TC0055: %s: cannot open %s; write a file that root may write, "
+                 "or | and the command of a program", tc_config_name(TC_D_CONNECTION_LOG), what);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -38,7 +38,7 @@ int tc_connection_log_open(server_rec *server, const char *target, int *fd, apr_
                                                 | APR_FOPEN_LARGEFILE, PERMISSIONS, pconf);
         }
         if (rv == APR_SUCCESS) {
-            rv = apr_file_inherit_unset(file); /* a child has it anyway; its CGI programs don't */
+            rv = apr_file_inherit_unset(file); /* children inherit it by fork(); CGI programs must not */
         }
     }
     if (file == NULL || apr_os_file_get(&os_file, file) != APR_SUCCESS) {

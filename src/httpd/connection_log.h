@@ -1,5 +1,5 @@
 /*
- * Opens what sites write their connection logs to (TripChatConnectionLog).
+ * Opens the files and programs to which sites write their connection logs (TripChatConnectionLog).
  */
 #ifndef TC_HTTPD_CONNECTION_LOG_H
 #define TC_HTTPD_CONNECTION_LOG_H
@@ -7,8 +7,8 @@
 #include "httpd/config.h"
 
 /*
- * Opens `target`, a file's name or | and a program, for appending; *fd lasts as long as pconf. OK, or what is wrong on
- * the error log. Before there are children, as root.
+ * Opens `target`, a file's name or | and a program, for appending; *fd is open as long as pconf lives. OK, or
+ * HTTP_INTERNAL_SERVER_ERROR and the cause on the error log. In post_config, as root.
  */
 int tc_connection_log_open(server_rec *server, const char *target, int *fd, apr_pool_t *pconf);
 

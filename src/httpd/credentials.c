@@ -1,4 +1,4 @@
-/* What a request brings along. See credentials.h. */
+/* The token and the origin of a request. See credentials.h. */
 #include "httpd/credentials.h"
 
 #include "codec/origin.h"
@@ -10,7 +10,7 @@
 
 APLOG_USE_MODULE(tripchat);
 
-/* scheme://host:port of the page that asks, where it says so; NULL. */
+/* scheme://host:port of the page that sends the request, from its Referer; NULL: it has none. */
 static const char *origin_of_referer(request_rec *r)
 {
     const char *referer = apr_table_get(r->headers_in, "Referer");
@@ -22,8 +22,8 @@ static const char *origin_of_referer(request_rec *r)
 }
 
 /*
- * Browsers say no Origin where a page of the same host reads (Fetch standard, 3.2: GET and HEAD that are not
- * CORS requests). Sec-Fetch-Site tells, where they send it (over TLS and to the own machine), or the Referer.
+ * Browsers send no Origin when a page of the same host reads (Fetch standard, 3.2: GET and HEAD that are not CORS
+ * requests). Then Sec-Fetch-Site tells, which they send over TLS and to localhost, or else the Referer.
  */
 static bool is_from_here(request_rec *r)
 {
@@ -44,7 +44,7 @@ bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost)
                           : vhost->missing_origin == TC_ORIGIN_ALLOW || is_from_here(r);
 
     if (!allowed) {
-        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0060: turned away (origin_not_allowed): Origin: %s",
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0060: refused (origin_not_allowed): Origin: %s",
                      origin ? ap_escape_logitem(r->pool, origin) : "none");
     }
     return allowed;

@@ -21,7 +21,7 @@
 
 APLOG_USE_MODULE(tripchat);
 
-/* An answer in words, for whoever came without a WebSocket. */
+/* A plain-text answer to a request that does not become a WebSocket. */
 static int answer(request_rec *r, int status, const char *words)
 {
     r->status = status;
@@ -66,7 +66,7 @@ void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handsh
                          handshake->extensions);
 }
 
-/* The trip is the last part of the path, with or without a slash behind it. */
+/* The trip's id is the last part of the path, with or without a slash behind it. */
 static bool read_trip(request_rec *r, tc_uuid_t *trip_id)
 {
     apr_size_t len = strlen(r->uri), start;
@@ -79,7 +79,7 @@ static bool read_trip(request_rec *r, tc_uuid_t *trip_id)
     return tc_uuid_parse(r->uri + start, len - start, trip_id);
 }
 
-/* A subprotocol is the browser's way, a field the program's, the query everybody's. */
+/* A browser sends the token as a subprotocol, a program in Authorization. Any client may send it in the query. */
 static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                  const tc_handshake_out_t *handshake)
 {
@@ -99,7 +99,7 @@ static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *
     return read_trip(r, &trip_id) ? tc_visit_trip(visit, &trip_id) : TC_CHAT_FORBIDDEN;
 }
 
-/* Whether a trip exists is nobody's business who is not on it: one reason for all. */
+/* A user who is not on a trip must not learn whether the trip exists, so both cases have one reason. */
 static void reject(tc_adoption_t *adoption, tc_chat_error_e error)
 {
     switch (error) {
@@ -152,7 +152,7 @@ static unsigned reason_of(tc_chat_error_e error)
     }
 }
 
-/* The origin first, before anything is asked. Returns why it turned the client away: TC_L_REASON_…. */
+/* Checks the origin first, before the database is asked. Returns TC_L_REASON_NONE, or why the client is refused. */
 static unsigned admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
                   const tc_handshake_out_t *handshake, tc_adoption_t *adoption)
 {
@@ -235,7 +235,8 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
     }
     else {
         TC_LOG_OFTEN(1, APLOG_WARNING, 0, r,
-                     "TC0061: the child holds all of its %u connections: another is turned away",
+                     "TC0061: refused: this child holds %u connections, which is its limit; raise the descriptor "
+                     "limit or TripChatMaxConnections, or let httpd run more children",
                      tc_runtime_max_connections());
         adoption->reject_code = TC_CLOSE_TRY_LATER;
         adoption->reject_reason = "too many connections, try again later";
@@ -250,7 +251,7 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
     }
     rc = tc_handler_take_over(r, child, adoption, handshake);
     if (r->status != HTTP_SWITCHING_PROTOCOLS) {
-        return refused(vhost, TC_L_REASON_FULL, rc); /* there was no descriptor */
+        return refused(vhost, TC_L_REASON_FULL, rc); /* no descriptor or worker was left */
     }
     return ended(vhost, reason == TC_L_REASON_NONE ? TC_L_OUTCOME_ACCEPTED : TC_L_OUTCOME_CLOSED, reason, rc);
 }
@@ -267,7 +268,8 @@ int tc_handler(request_rec *r)
         return DECLINED;
     }
     if (vhost == NULL) {
-        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0062: this server has no chat: TripChatJWTSecretFile is not set");
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0062: SetHandler tripchat-websocket in a virtual host without a chat; "
+                     "write TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (r->connection->master != NULL) {

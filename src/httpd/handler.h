@@ -1,6 +1,5 @@
 /*
- * `SetHandler tripchat-websocket`: from a request to a connection that the loop holds, or to an answer
- * that says why not. Worker.
+ * `SetHandler tripchat-websocket`: turns a request into a connection that the loop holds, or answers why not. Worker.
  */
 #ifndef TC_HTTPD_HANDLER_H
 #define TC_HTTPD_HANDLER_H
@@ -13,21 +12,21 @@
 /* Hook. */
 int tc_handler(request_rec *r);
 
-/* The steps of it that any WebSocket handler takes, in this order. */
+/* The steps that every WebSocket handler takes, in this order. */
 
-/* Reads the handshake out of a request (RFC 6455, 4.2.1); its strings live as long as the request. */
+/* Reads the handshake from a request (RFC 6455, 4.2.1). The strings in *out live as long as the request. */
 void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out);
 
-/* Negotiates compression for it (RFC 7692); `keeps` as in tc_deflate_negotiate(). May be left out. */
+/* Negotiates compression (RFC 7692); `keeps` is that of tc_deflate_negotiate(). This step may be left out. */
 void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handshake,
                           tc_deflate_terms_t *terms);
 
-/* Answers one whose status is not 101; returns what the handler returns. */
+/* Answers a handshake whose status is not 101. Returns what the handler returns. */
 int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake);
 
 /*
- * Answers with 101 (4.2.2) and leaves the connection to the loop, or with 503 where that has no room. Owns the
- * adoption from now on. Returns what the handler returns.
+ * Answers with 101 (RFC 6455, 4.2.2) and leaves the connection to the loop, or answers with 503 if no descriptor or
+ * worker is left. Owns the adoption from now on. Returns what the handler returns.
  */
 int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
                          const tc_handshake_out_t *handshake);

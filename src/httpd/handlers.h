@@ -1,5 +1,5 @@
 /*
- * What a <Location> says with SetHandler: the names of the chat's handlers.
+ * The names of the chat's handlers, as a <Location> gives them to SetHandler.
  */
 #ifndef TC_HTTPD_HANDLERS_H
 #define TC_HTTPD_HANDLERS_H
@@ -12,13 +12,13 @@
 #define TC_HANDLER_METRICS "tripchat-metrics"
 #define TC_HANDLER_HEALTH "tripchat-health"
 
-/* True when that handler is to answer the request. Worker. */
+/* True if the handler of that name is to answer the request. Worker. */
 static inline bool tc_handler_is(const request_rec *r, const char *name)
 {
     return r->handler != NULL && strcmp(r->handler, name) == 0;
 }
 
-/* True when it is one of those that take a token. Worker. */
+/* True if the request's handler is one of those that take a token. Worker. */
 static inline bool tc_handler_is_chat(const request_rec *r)
 {
     return tc_handler_is(r, TC_HANDLER_WEBSOCKET) || tc_handler_is(r, TC_HANDLER_REST);

@@ -23,7 +23,7 @@ APLOG_USE_MODULE(tripchat);
 #define LOOK_AGAIN_US (20 * TC_US_PER_MS)
 #define RESERVE_DESCRIPTORS 16
 
-/* In use, and how many there may be; both 0 where that is not known. */
+/* How many are in use, and how many there may be. Both are 0 if they are not known. */
 typedef struct {
     apr_uint64_t used, limit;
 } amount_t;
@@ -50,7 +50,7 @@ static const char *look_at_database(tc_child_t *child, tc_vhost_t *vhost)
     return "down";
 }
 
-/* How this child's link stands: its heartbeat knows. */
+/* The state of this child's link to Redis, as its heartbeat has found it. */
 static const char *state_of_redis(const tc_vhost_t *vhost)
 {
     unsigned slot = vhost->site.metrics_slot;
@@ -167,7 +167,8 @@ int tc_health_handler(request_rec *r)
         return DECLINED;
     }
     if (vhost == NULL) {
-        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0093: this server has no chat: TripChatJWTSecretFile is not set");
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0093: SetHandler tripchat-health in a virtual host without a chat; "
+                     "write TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     rc = tc_monitor_begin(r, "application/json");

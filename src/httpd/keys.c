@@ -12,14 +12,14 @@ APLOG_USE_MODULE(tripchat);
 #define SECRET_MAX_BYTES 65536
 #define KEYS_MAX_BYTES 262144
 
-/* What is wrong with a file, whose name belongs to the message. */
+/* Logs what is wrong with a file, with the file's name. */
 static int wrong_file(server_rec *server, tc_directive_e directive, const char *path, const char *what,
                       apr_pool_t *pool)
 {
     return tc_config_wrong(server, directive, apr_pstrcat(pool, path, ": ", what, NULL));
 }
 
-/* The bytes of a file of at most `max` bytes, less the line ends behind them, and a NUL. */
+/* Reads a file of less than `max` bytes, leaves out the line ends at its end, and adds a NUL. */
 static int read_file(server_rec *server, tc_directive_e directive, const char *path, apr_size_t max,
                      const char **text, apr_size_t *len, apr_pool_t *pool)
 {
@@ -42,8 +42,8 @@ static int read_file(server_rec *server, tc_directive_e directive, const char *p
         (*len)--;
     }
     if (*len == 0 || *len == max) {
-        return wrong_file(server, directive, path, "the file is empty or too big for what it should hold",
-                          pool);
+        return wrong_file(server, directive, path, "the file is empty, or too big for a secret or a key; write the "
+                          "path of the right file", pool);
     }
     bytes[*len] = '\0';
     *text = bytes;
@@ -64,12 +64,13 @@ static void warn_if_short(server_rec *server, tc_directive_e directive, const tc
 {
     if (tc_jwt_key_is_short(key)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0042: %s: the secret has less than the %d bytes that %s wants and can be guessed",
+                     "TC0042: %s: the secret has fewer bytes than the %d that %s wants, so it can be guessed; use a "
+                     "longer random one",
                      tc_config_name(directive), key->alg->hash_bits / 8, key->alg->name);
     }
 }
 
-/* Where the next key goes in a list. */
+/* The place for the next key at the end of a list. */
 static tc_jwt_key_t **end_of(tc_jwt_key_t **keys)
 {
     while (*keys != NULL) {
@@ -97,7 +98,7 @@ static int add_key(server_rec *server, tc_directive_e directive, const char *alg
     return OK;
 }
 
-/* The words of a TripChatJWTKey are three: algorithm, path, kid or "". */
+/* Each TripChatJWTKey has three words: algorithm, path, and kid or "". */
 static int add_named_keys(server_rec *server, tc_jwt_key_t **keys, apr_pool_t *pool)
 {
     const char *const *words = tc_config_words(tc_config_of(server), TC_D_JWT_KEY);
@@ -125,8 +126,8 @@ static int add_key_set(server_rec *server, const char *path, tc_jwt_key_t **keys
     }
     if (*left_out != '\0') {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0064: %s: %s: keys for something else than signatures, or of an algorithm other than "
-                     TC_JWT_ALGS ", are left out: %s", tc_config_name(TC_D_JWT_KEY_SET), path, left_out);
+                     "TC0064: %s: %s: some keys are not used, because they are not for signatures or their algorithm "
+                     "is none of " TC_JWT_ALGS ": %s", tc_config_name(TC_D_JWT_KEY_SET), path, left_out);
     }
     for (key = *end; key != NULL; key = key->next) {
         warn_if_short(server, TC_D_JWT_KEY_SET, key);

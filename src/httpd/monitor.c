@@ -1,4 +1,4 @@
-/* What is shown of the counts. See monitor.h. */
+/* Shows the counts. See monitor.h. */
 #include "httpd/monitor.h"
 
 #include "httpd/handlers.h"
@@ -59,7 +59,8 @@ void tc_monitor_sit(apr_pool_t *pchild, server_rec *server)
     tc_metrics_seat_t *seat = tc_board_sit(board, getpid());
 
     if (seat == NULL) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "TC0091: more children than ever: one is not counted");
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "TC0091: this child is missing in the metrics, because no "
+                     "place is free for its counts; restart httpd if this repeats");
         return;
     }
     tc_metrics_bind(seat);
@@ -99,7 +100,8 @@ int tc_monitor_handler(request_rec *r)
         return DECLINED;
     }
     if (board == NULL) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "TC0092: this httpd has no chat: there is nothing to count");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "TC0092: SetHandler tripchat-metrics in an httpd without a chat; "
+                      "write TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet in a virtual host");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     rc = tc_monitor_begin(r, TC_EXPOSITION_TYPE);
@@ -117,7 +119,7 @@ int tc_monitor_handler(request_rec *r)
 
 /* ---- for mod_status ---- */
 
-/* What a line says of a site: some cells, added up. */
+/* A value of a site: the sum of some of its cells. */
 typedef struct {
     const char *word; /* behind "TripChat", in the short report */
     const char *title;

@@ -1,4 +1,4 @@
-/* What the error log is told of requests that may come a thousand times a second. */
+/* Limits the lines that requests write to the error log, as requests may come a thousand times a second. */
 #ifndef TC_HTTPD_OFTEN_H
 #define TC_HTTPD_OFTEN_H
 
@@ -7,9 +7,9 @@
 #include <apr_strings.h>
 #include <http_log.h>
 
-#define TC_OFTEN_LINES 20 /* a second and process, of what an administrator asks for with LogLevel info */
+#define TC_OFTEN_LINES 20 /* a second and process, for lines of LogLevel info */
 
-/* ap_log_rerror() for at most `burst` lines a second; the next one says how many were left out. */
+/* ap_log_rerror() for at most `burst` lines a second and process. The next line says how many were left out. */
 #define TC_LOG_OFTEN(burst, level, status, r, ...)                                                 \
     do {                                                                                           \
         static tc_log_limit_t limit = TC_LOG_LIMIT(burst);                                         \

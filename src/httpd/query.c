@@ -5,7 +5,7 @@
 
 #define NUMBER_DIGITS 15
 
-/* Where the value of a parameter begins in a query, and how long it is; NULL when it has none. */
+/* Finds where the value of a parameter begins in a query, and its length. NULL: the query has no such parameter. */
 static const char *find_value(const char *query, const char *name, apr_size_t *len)
 {
     apr_size_t name_len = strlen(name);

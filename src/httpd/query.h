@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 /*
- * The value of parameter `name` of the query, decoded, on r->pool; NULL when there is none or when it
+ * The value of the parameter `name` of the query, decoded, on r->pool. NULL: there is no such parameter, or its value
  * cannot be decoded.
  */
 const char *tc_query_parameter(request_rec *r, const char *name);
 
-/* A parameter that is a whole number of up to 15 digits; -1 without one. False when it is something else. */
+/* Reads a parameter that is a whole number of up to 15 digits; -1 if it is missing. False: it is something else. */
 bool tc_query_number(request_rec *r, const char *name, int64_t *number);
 
 #endif

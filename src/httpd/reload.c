@@ -17,28 +17,28 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define RETAINED "mod_tripchat handover 2" /* a number more when what is shared changes its form */
-#define ALIGNMENT 64                       /* what is shared begins with a cache line */
-#define ENOUGH 4                           /* prefork's children that take connections of others */
+#define RETAINED "mod_tripchat handover 2" /* raise the number when the shared memory changes its layout */
+#define ALIGNMENT 64                       /* the shared memory begins at a cache line */
+#define ENOUGH 4                           /* prefork's children that receive connections of others */
 
 static tc_handover_t handover;        /* const after post_config */
 static const tc_vhost_t *sites;       /* const after child_init */
 static ap_generation_t own_generation;/* const after child_init */
 static unsigned own_configuration;    /* const after child_init */
-static const char *pid_file;          /* const after child_init; NULL: it tells nothing */
-static int slots;                     /* const after child_init; that children may have */
+static const char *pid_file;          /* const after child_init; NULL: it cannot be found */
+static int slots;                     /* const after child_init; in which children may be */
 static atomic_bool told_to_end; /* set by a signal, read by the loop */
 
 /* ---- what is shared ---- */
 
-/* Outlives the module, which a reload loads anew: nothing here may point into it. */
+/* This record outlives the module, which a reload loads anew. So nothing in it may point into the module. */
 typedef struct {
     apr_shm_t *shm; /* NULL: there is none yet */
     void *memory;   /* in it, aligned */
     apr_size_t size;
 } memory_t;
 
-/* On the process' pool, without a name: children inherit it. */
+/* Makes memory without a name on the pool of the process. Children inherit it. */
 static apr_status_t make_memory(memory_t *memory, apr_size_t size, apr_pool_t *process)
 {
     apr_status_t rv;
@@ -73,14 +73,15 @@ void *tc_reload_memory(server_rec *server, const char *name, apr_size_t size, bo
         rv = make_memory(memory, size, server->process->pool);
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
-                         "TC0065: cannot make the memory that all children share (%s)", name);
+                         "TC0065: cannot make the memory that all children share (%s); check the limits on memory "
+                         "and shared memory", name);
             return NULL;
         }
     }
     return memory->memory;
 }
 
-/* The passage goes with the board: children that know the one know the other. */
+/* A new board gets a new passage, so that children that share the one share the other. */
 static int make_passage(server_rec *server, bool fresh)
 {
     tc_passage_t *passage = ap_retained_data_get(RETAINED " passage");
@@ -94,7 +95,8 @@ static int make_passage(server_rec *server, bool fresh)
         rv = tc_passage_open(passage);
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
-                         "TC0036: cannot make the sockets through which connections move");
+                         "TC0036: cannot make the sockets through which connections move between children; check "
+                         "the descriptor limit");
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     }
@@ -130,7 +132,7 @@ static bool is_reload(void)
     return ap_scoreboard_image->global->running_generation != own_generation;
 }
 
-/* httpd takes its file away when it is told to stop, and writes it anew when it reloads. */
+/* httpd removes its PidFile when it is told to stop, and writes it anew when it reloads. */
 static bool does_server_end(void)
 {
     struct stat about;
@@ -138,7 +140,7 @@ static bool does_server_end(void)
     return pid_file != NULL && stat(pid_file, &about) != 0 && errno == ENOENT;
 }
 
-/* Threads of event and worker send their own process one, to wake it. */
+/* Under event and worker, threads wake their own process with a SIGTERM, which does not count here. */
 static void on_signal(int number, siginfo_t *about, void *context)
 {
     (void)number;
@@ -159,8 +161,8 @@ void tc_reload_listen(void)
 }
 
 /*
- * No slot is free for another child, and after a reload fewer have followed than there were. httpd alone may index its
- * scoreboard: process_score has grown since 2.4.49, in 2.4.63, and this module may be older than the httpd it is in.
+ * True if no slot is free for another child and, after a reload, there are fewer new children than old ones. Only httpd
+ * may index its scoreboard: process_score grew in 2.4.63, and this module may be older than the httpd that runs it.
  */
 static bool is_crowded(void)
 {
@@ -195,8 +197,8 @@ static tc_outlook_t look_out(void)
 }
 
 /*
- * prefork says that none of its children goes gracefully. Those that do not are ended from the handler of a signal,
- * which is blocked meanwhile (sigaction(2)).
+ * prefork calls child_stopping without `graceful` in any case. If prefork calls it from a signal handler, the child is
+ * being killed. In a handler the signal is blocked (sigaction(2)), which tells.
  */
 static bool is_killed(void)
 {
@@ -206,7 +208,10 @@ static bool is_killed(void)
            || sigismember(&blocked, SIGHUP) == 1;
 }
 
-/* prefork takes a child that waits for its connections to leave for an idle one, and starts none in its place. */
+/*
+ * To prefork, a child that waits for its connections to leave looks idle, and prefork starts no child in its place. So
+ * the scoreboard says that the child finishes.
+ */
 static void tell_prefork(void)
 {
     int i;
@@ -261,7 +266,7 @@ void tc_reload_clear(pid_t pid)
 
 /* ---- a child's part ---- */
 
-/* The site of that name; of several the one in the same place. */
+/* Finds the site of that name. If several have the name, the one of the same index is taken. */
 static bool find_site(const char *name, unsigned index, tc_adoption_t *adoption)
 {
     const tc_vhost_t *vhost, *found = NULL;
@@ -281,7 +286,7 @@ static bool find_site(const char *name, unsigned index, tc_adoption_t *adoption)
     return true;
 }
 
-/* Where children may be: all but event use the slots alone that MaxRequestWorkers has children for. */
+/* In how many slots children may be. MPMs other than event use only as many as MaxRequestWorkers needs. */
 static int count_slots(void)
 {
     int hard = (int)tc_reload_children(), most = 1, is_async = 0;
@@ -304,7 +309,7 @@ void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_p
     own_configuration = atomic_load(&handover.board->configurations);
     pid_file = ap_pid_fname ? ap_server_root_relative(pchild, ap_pid_fname) : NULL;
     if (pid_file != NULL && stat(pid_file, &about) != 0) {
-        pid_file = NULL; /* not where it should be, or hidden from us */
+        pid_file = NULL; /* it is not where it should be, or this child may not see it */
     }
     config->succession.handover = &handover;
     config->succession.generation = (unsigned)own_generation;

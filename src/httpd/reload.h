@@ -1,6 +1,6 @@
 /*
- * What httpd's reloads mean for its connections: what all children, those of every generation, share, and what the
- * one that ends can tell of httpd's plans.
+ * What httpd's reloads mean for the chat's connections: the memory that children of all generations share, and what a
+ * child that ends can tell of httpd's plans.
  */
 #ifndef TC_HTTPD_RELOAD_H
 #define TC_HTTPD_RELOAD_H
@@ -10,38 +10,48 @@
 
 #include <httpd.h>
 
-/* Children that there may be at a time. */
+/* How many children httpd may run at a time. */
 unsigned tc_reload_children(void);
 
-/* Makes what is shared, or finds what was made before the reload. OK, or why not on the error log. */
+/*
+ * Makes the passage and the seats of all children, or finds them after a reload. OK, or HTTP_INTERNAL_SERVER_ERROR and
+ * the cause on the error log. In post_config.
+ */
 int tc_reload_make(server_rec *server);
 
-/* Gives a child its part of it. `pchild` serves for bookkeeping. Worker, in child_init. */
+/*
+ * Sets the succession of a child's configuration. `vhosts` is borrowed for the child's life; `pchild` is for
+ * bookkeeping. Worker, in child_init.
+ */
 void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_pool_t *pchild,
                       server_rec *server);
 
 /*
- * True when a child is to start its threads, whether or not it has a connection yet: of prefork's many some must be
- * there to take connections of others. Worker.
+ * True if this child must start its threads before it has a connection, so that it can receive connections of others.
+ * Under prefork a few of the many children do so, under other MPMs all. Worker.
  */
 bool tc_reload_wants_receivers(void);
 
-/* Takes a child that is gone for gone. Worker, in the parent. */
+/* Frees the seat of a child that has exited. In httpd's parent. */
 void tc_reload_clear(pid_t pid);
 
-/* True when this child is to go gracefully. prefork tells nobody before its worker has come back. Worker. */
+/* True if this child is to end gracefully. prefork tells no module before the child's worker has returned. Worker. */
 bool tc_reload_ends_child(void);
 
-/* From now on, when this process does nothing but end, a SIGTERM says that httpd stops: nobody else would act on it. */
+/*
+ * From now on a SIGTERM means that httpd stops. For a process that does nothing any more but end, where nothing else
+ * would act on the signal.
+ */
 void tc_reload_listen(void);
 
-/* How a child ends that httpd asks to; `graceful` as child_stopping has it. */
+/* How a child must end when httpd asks it to; `graceful` is the argument of the hook child_stopping (mpm_common.h). */
 tc_farewell_e tc_reload_farewell(int graceful);
 
 /*
- * Memory that all children and all generations share, aligned to a cache line. It is made, and zeroed, at first, when
- * `size` is another, and when what is in it does not fit (NULL: it does); `*fresh` says so. Children that have the one
- * before go on with it. NULL: there is none, as the error log says. Worker, in post_config.
+ * Memory that children of all generations share, aligned to a cache line. A reload finds it under `name`
+ * (ap_retained_data_get()). It is made anew, and zeroed, if there is none, if `size` has changed, or if fits() refuses
+ * its contents (NULL: anything fits); *fresh says so. Children that have the former memory keep it. NULL: it cannot be
+ * made, as the error log says. In post_config.
  */
 void *tc_reload_memory(server_rec *server, const char *name, apr_size_t size, bool (*fits)(const void *memory),
                        bool *fresh);

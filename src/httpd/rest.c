@@ -17,7 +17,7 @@ APLOG_USE_MODULE(tripchat);
 
 typedef enum { PATH_UNKNOWN, PATH_ROOM, PATH_LIST, PATH_MESSAGES, PATH_MESSAGE } path_e;
 
-/* A path and the id in it, "" where it has none. */
+/* A path and the id in it; "": it has none. */
 typedef struct {
     path_e path;
     const char *id;
@@ -35,7 +35,7 @@ static char *next_part(char **rest)
     return part;
 }
 
-/* What stands behind ROOT, which may stand behind anything: rooms/{id}/messages/ and so on. */
+/* Reads what follows ROOT in the path: rooms/{id}/messages/ and so on. Anything may stand before ROOT. */
 static route_t find_route(request_rec *r)
 {
     const char *root = strstr(r->uri, ROOT);
@@ -60,7 +60,7 @@ static route_t find_route(request_rec *r)
 
 /* ---- what may be done ---- */
 
-/* What each path takes besides OPTIONS, and how Allow says it. HEAD is a GET to httpd. */
+/* The method of each path besides OPTIONS, and its Allow field. To httpd, HEAD is a GET. */
 static const struct {
     int method;
     const char *allow;

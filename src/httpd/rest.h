@@ -1,7 +1,6 @@
 /*
- * `SetHandler tripchat-rest`: the chat over HTTP, for those who cannot have a WebSocket (docs/protocol.md,
- * "Without WebSocket"). Which path, which method, who asks; what is done then stands in rest_read.c and
- * rest_write.c. Worker.
+ * `SetHandler tripchat-rest`: the chat over HTTP, for clients that cannot have a WebSocket (docs/protocol.md,
+ * "Without WebSocket"). This file finds path, method and user; rest_read.c and rest_write.c do the rest. Worker.
  */
 #ifndef TC_HTTPD_REST_H
 #define TC_HTTPD_REST_H

@@ -1,6 +1,5 @@
 /*
- * What the files of the REST handler share among themselves: answers in JSON, and what each method does.
- * Nobody else includes it. Worker.
+ * What the files of the REST handler share: answers in JSON, and the methods. No other file includes this one. Worker.
  */
 #ifndef TC_HTTPD_REST_PARTS_H
 #define TC_HTTPD_REST_PARTS_H
@@ -8,24 +7,24 @@
 #include "child/child.h"
 #include "httpd/authorize.h"
 
-/* ---- answers, rest_reply.c: they return what the handler returns ---- */
+/* ---- answers, rest_reply.c: these functions return what the handler returns ---- */
 
-/* The bytes of `body`, which it frees, as JSON. */
+/* Answers with the bytes of `body` as JSON, and frees them. */
 int tc_reply_json(request_rec *r, int status, tc_buf_t *body);
 
-/* An error with its own status; `field` may be NULL. */
+/* Answers with an error and its status. `field` names the field that is wrong; NULL: none. */
 int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field);
 
-/* 429: repeat after so many seconds. */
+/* Answers with 429: the client may repeat the request after so many seconds. */
 int tc_reply_rate_limited(request_rec *r, int retry_after_s);
 
-/* Puts into every answer of httpd's what pages of other origins need to read it. */
+/* Sets the fields that let pages of other origins read any answer that httpd sends (Fetch standard, 3.2). */
 void tc_reply_set_cors(request_rec *r);
 
-/* The same for an answer that is not httpd's, as lines with CRLF; "" where there is no Origin. */
+/* The same fields for an answer that httpd does not send, as lines with CRLF, on r->pool. */
 const char *tc_reply_cors_lines(request_rec *r);
 
-/* ---- methods ---- */
+/* ---- methods: they return what the handler returns, and leave the end of the visit to it ---- */
 
 /* GET and HEAD of a room and of its messages, rest_read.c. */
 int tc_rest_room(tc_visit_t *visit);

@@ -22,15 +22,15 @@
 
 /* What a request wants to read. */
 typedef struct {
-    int64_t after, before; /* -1: not said */
+    int64_t after, before; /* -1: not given */
     int64_t limit;
-    int64_t wait_s;        /* -1: not said */
+    int64_t wait_s;        /* -1: not given */
     bool is_stream;        /* as server-sent events */
 } query_t;
 
 /* ---- the query ---- */
 
-/* Fills *query; returns the name of a parameter that is wrong, or NULL. */
+/* Fills in *query. Returns the name of a parameter that is wrong, or NULL. */
 static const char *read_query(request_rec *r, query_t *query)
 {
     static const char *const names[] = {"after", "before", "limit", "wait"};
@@ -57,7 +57,7 @@ static const char *read_query(request_rec *r, query_t *query)
     return query->wait_s >= 0 && query->after < 0 && !query->is_stream ? "wait" : NULL;
 }
 
-/* Where a stream resumes: what a browser says by itself counts before what the page said when it began. */
+/* Where a stream resumes: Last-Event-ID, which browsers send when they reconnect, counts before the page's `after`. */
 static bool read_last_event_id(request_rec *r, int64_t *after)
 {
     const char *id = apr_table_get(r->headers_in, "Last-Event-ID");
@@ -108,8 +108,8 @@ static tc_blob_t *encode_results(const tc_event_t *events)
 }
 
 /*
- * Links to what lies around a page: `first` and `last` are the seqs of its ends, or, of one that is empty,
- * of where it would be. A page that is full may be followed by another.
+ * Finds the links to the pages before and after a page. `first` and `last` are the seqs of its ends, or those that an
+ * empty page would have. A full page may be followed by another.
  */
 static void find_links(const query_t *query, int64_t first, int64_t last, bool full,
                        tc_page_t *page)
@@ -202,7 +202,7 @@ static tc_adoption_t *make_adoption(tc_visit_t *visit, const query_t *query, con
     return adoption;
 }
 
-/* Leaves the connection to the loop; of a stream's answer the head goes out here. */
+/* Leaves the connection to the loop. The head of a stream's answer is sent here. */
 static int hold_connection(tc_visit_t *visit, const query_t *query)
 {
     request_rec *r = visit->r;
@@ -262,7 +262,7 @@ static int reply_list(tc_visit_t *visit, query_t *query)
     }
     if (count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
         && tc_takeover_has_room(visit->r)) {
-        query->after = last_seq; /* what may lie between was deleted */
+        query->after = last_seq; /* events between the two were deleted */
         return hold_connection(visit, query);
     }
     rc = reply_page(visit, query, last_seq, events, count);

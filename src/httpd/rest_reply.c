@@ -18,7 +18,7 @@ int tc_reply_json(request_rec *r, int status, tc_buf_t *body)
     return OK;
 }
 
-/* The status that an error has, and the field that it is about. */
+/* The HTTP status of an error. Sets *field if the error is always about one field. */
 static int status_of(tc_chat_error_e error, const char **field)
 {
     switch (error) {
@@ -88,7 +88,7 @@ int tc_reply_rate_limited(request_rec *r, int retry_after_s)
     return reply_error(r, TC_CHAT_RATE_LIMITED, NULL, retry_after_s);
 }
 
-/* Fetch standard, 3.2: what the page of another origin may know. Empty where there is no Origin. */
+/* Fields that let a page of another origin read the answer (Fetch standard, 3.2). Without an Origin there are none. */
 static apr_table_t *cors_fields(request_rec *r)
 {
     const char *origin = apr_table_get(r->headers_in, "Origin");

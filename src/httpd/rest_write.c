@@ -9,7 +9,7 @@
 #include <http_protocol.h>
 
 #define READ_BYTES 8192
-#define PATIENCE_US (10 * TC_US_PER_S) /* longer than the hub has with a store that does not answer */
+#define PATIENCE_US (10 * TC_US_PER_S) /* longer than the hub waits for a store that does not answer */
 
 static bool is_json(request_rec *r)
 {
@@ -20,7 +20,7 @@ static bool is_json(request_rec *r)
            && strncasecmp(type, "application/json", len) == 0;
 }
 
-/* Reads the body as far as it is as long as allowed. One that breaks off is no JSON. */
+/* Reads a body of at most `max_bytes`. A body that breaks off is an error like invalid JSON. */
 static tc_chat_error_e read_body(request_rec *r, apr_size_t max_bytes, tc_buf_t *body)
 {
     int rc = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
@@ -50,7 +50,7 @@ static tc_chat_error_e read_body(request_rec *r, apr_size_t max_bytes, tc_buf_t 
 typedef tc_chat_error_e decode_fn(const char *text, size_t len, const tc_chat_rules_t *rules,
                                   tc_chat_in_t *out);
 
-/* Reads and validates the body; OK with *in, or the answer was given: DONE. */
+/* Reads and validates the body. OK: *in is filled in. DONE: an error was answered. */
 static int read_json(tc_visit_t *visit, decode_fn *decode, tc_chat_in_t *in)
 {
     const tc_site_t *site = &visit->vhost->site;
@@ -67,7 +67,7 @@ static int read_json(tc_visit_t *visit, decode_fn *decode, tc_chat_in_t *in)
         error = decode((const char *)body.data, body.len, &site->rules, in);
     }
     else {
-        visit->r->connection->keepalive = AP_CONN_CLOSE; /* the rest of it stays unread */
+        visit->r->connection->keepalive = AP_CONN_CLOSE; /* the rest of the body stays unread */
     }
     tc_buf_free(&body);
     if (error != TC_CHAT_OK) {
@@ -94,7 +94,7 @@ static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int 
     return tc_reply_json(r, status, &body);
 }
 
-/* Has it stored by the loop; this worker holds no connection to the database meanwhile. */
+/* Has the loop store a message. Meanwhile this worker holds no connection to the database. */
 static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
 {
     tc_child_t *child = tc_runtime_start();
@@ -139,7 +139,7 @@ int tc_rest_post(tc_visit_t *visit)
     return rc;
 }
 
-/* A message of a room that the user may not enter is not there. */
+/* A message of a room that the user may not enter is answered like a message that does not exist. */
 int tc_rest_patch(tc_visit_t *visit, const tc_uuid_t *message_id)
 {
     tc_chat_in_t in;

@@ -28,8 +28,8 @@ static APR_OPTIONAL_FN_TYPE(ap_dbd_open) *dbd_open;     /* const after post_conf
 static APR_OPTIONAL_FN_TYPE(ap_dbd_close) *dbd_close;   /* const after post_config */
 static tc_child_config_t child_config;                  /* const after child_init */
 static apr_thread_mutex_t *start_lock;                  /* const after child_init */
-static _Atomic(tc_child_t *) child;                     /* NULL until the first connection */
-static atomic_bool ended;                               /* the child goes: start nothing more */
+static _Atomic(tc_child_t *) child;                     /* NULL until its threads are started */
+static atomic_bool ended;                               /* the child ends: nothing more is started */
 
 /* ---- httpd's log ---- */
 
@@ -67,7 +67,7 @@ static bool gate_open(void *server, apr_pool_t *pool, tc_sql_t *sql)
     ap_dbd_t *dbd = dbd_open(pool, server);
 
     if (dbd == NULL) {
-        return false; /* mod_dbd has said why */
+        return false; /* mod_dbd has logged why */
     }
     sql->driver = dbd->driver;
     sql->handle = dbd->handle;
@@ -97,7 +97,8 @@ int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp
     (void)plog;
     (void)ptemp;
     if (wrong != NULL) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, NULL, "TC0043: a default is wrong: %s", wrong);
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, NULL, "TC0043: a default of the module is wrong, which is a bug; "
+                     "report it: %s", wrong);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;
@@ -116,7 +117,7 @@ static int find_mod_dbd(server_rec *server)
     return OK;
 }
 
-/* Members of two children would not hear each other over a bus that reaches one. */
+/* A local bus reaches one child, so members in two children would not receive each other's messages. */
 static int check_bus(server_rec *server)
 {
     const tc_vhost_t *vhost = vhosts;
@@ -128,10 +129,9 @@ static int check_bus(server_rec *server)
     if (vhost != NULL && ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS
         && children > 1) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
-                     "TC0045: %s local serves one child process, but this MPM may run %d; write "
-                     "ServerLimit 1 and, with the event or worker MPM, MaxRequestWorkers no greater "
-                     "than ThreadsPerChild, with prefork MaxRequestWorkers 1; or %s "
-                     "redis://host:port, which reaches any number",
+                     "TC0045: %s local serves one child process, but this MPM may run %d. For several, write "
+                     "%s redis://host:port. For one, write ServerLimit 1, and MaxRequestWorkers no greater "
+                     "than ThreadsPerChild (event, worker) or MaxRequestWorkers 1 (prefork)",
                      tc_config_name(TC_D_BUS), children, tc_config_name(TC_D_BUS));
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -163,7 +163,7 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
 
 /* ---- the child ---- */
 
-/* What the descriptor limit leaves when HTTP has its share. */
+/* How many connections fit into a descriptor limit, beside what HTTP needs. */
 static unsigned fitting_connections(rlim_t limit)
 {
     int threads = 1;
@@ -177,7 +177,7 @@ static unsigned fitting_connections(rlim_t limit)
     return (unsigned)(limit > 2 * reserve ? limit - reserve : limit / 2);
 }
 
-/* A number that was asked for may need a higher soft limit, which any process may raise to the hard. */
+/* How many connections the child may hold. If `asked` needs it, the soft limit is raised, up to the hard limit. */
 static unsigned decide_max_connections(server_rec *server, apr_int64_t asked)
 {
     struct rlimit limit;
@@ -195,8 +195,8 @@ static unsigned decide_max_connections(server_rec *server, apr_int64_t asked)
     }
     if (asked > (apr_int64_t)fitting) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0046: %s %" APR_INT64_T_FMT " does not fit into the descriptor limit: %u it "
-                     "is; " TC_RAISE_DESCRIPTORS,
+                     "TC0046: %s %" APR_INT64_T_FMT " does not fit into the descriptor limit, so a child holds %u; "
+                     TC_RAISE_DESCRIPTORS,
                      tc_config_name(TC_D_MAX_CONNECTIONS), asked, fitting);
     }
     return asked > 0 && asked < (apr_int64_t)fitting ? (unsigned)asked : fitting;
@@ -216,8 +216,8 @@ static apr_status_t stop_child(void *data)
 }
 
 /*
- * prefork's allocator of the child has no lock, but mod_dbd will make pools of it on our threads and
- * httpd on its own: give it one. Where it has one already, that one stays in use by what has it.
+ * prefork's allocator of the child has no lock. But mod_dbd makes pools of it on our threads, and httpd on its own. So
+ * the allocator gets a lock, unless it has one.
  */
 static void lock_allocator(apr_pool_t *pchild)
 {
@@ -237,7 +237,8 @@ void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_c
     child_config = *config;
     child_config.max_connections = decide_max_connections(server, config->max_connections);
     if (apr_thread_mutex_create(&start_lock, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "TC0047: cannot make a mutex");
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "TC0047: cannot make a mutex, so this child serves no chat; "
+                     "check the limits on memory");
         atomic_store(&ended, true);
         return;
     }
@@ -313,7 +314,7 @@ unsigned tc_runtime_max_connections(void)
     return child_config.max_connections;
 }
 
-/* The threads' pool is never destroyed: a thread that did not end in time may still be in it. */
+/* The pool of the threads is never destroyed, because a thread that did not end in time may still use it. */
 static tc_child_t *start_child(void)
 {
     tc_child_t *started = NULL;
@@ -325,7 +326,8 @@ static tc_child_t *start_child(void)
         rv = tc_child_start(&started, &child_config, pool);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, ap_server_conf, "TC0048: cannot start the chat");
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, ap_server_conf, "TC0048: cannot start the chat in this child, so its "
+                     "requests get 503 until a later try succeeds; check the limits on threads, memory, descriptors");
         return NULL;
     }
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {

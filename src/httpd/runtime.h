@@ -1,6 +1,6 @@
 /*
- * The chat's life inside httpd: what start-up checks, when a child's threads start and stop, and how
- * they come by mod_dbd's connections and httpd's error log.
+ * The chat's life inside httpd: what is checked at start-up, when a child's threads start and stop, and how they get
+ * mod_dbd's connections and httpd's error log.
  */
 #ifndef TC_HTTPD_RUNTIME_H
 #define TC_HTTPD_RUNTIME_H
@@ -15,7 +15,7 @@
     "raise httpd's descriptor limit (Debian: APACHE_ULIMIT_MAX_FILES='ulimit -n 65536' in /etc/apache2/envvars; elsewhere " \
     "LimitNOFILE=65536 in its systemd unit; docker: --ulimit nofile=65536)"
 
-/* Hooks. */
+/* Hooks. Under prefork, child_stopping may run in a signal handler; child_status runs in httpd's parent. */
 int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                            server_rec *server);
@@ -26,16 +26,16 @@ void tc_runtime_child_status(server_rec *server, pid_t pid, ap_generation_t gene
                              mpm_child_status status);
 
 /*
- * What child_init does when the configuration has been read: makes ready for the child's threads, which start
- * later, and has them stopped with `pchild`. Of `config`, which is copied, `max_connections` is a wish, 0 for
- * as many as the descriptor limit allows. A server_rec without the chat's directives will do. Worker.
+ * Prepares the child's threads, which start later, and has them stopped in a pre-cleanup of `pchild`. `config` is
+ * copied; its `max_connections` is a wish, and 0 means as many as the descriptor limit allows. `server` needs no
+ * directive of the chat. Worker, in child_init.
  */
 void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_config_t *config);
 
-/* The child's threads, started if they are not; NULL when they cannot be or the child ends. Worker. */
+/* The chat's child, whose threads are started if they do not run. NULL: they cannot start, or it ends. Worker. */
 tc_child_t *tc_runtime_start(void);
 
-/* The child's threads if they run. Any thread. */
+/* The chat's child; NULL: its threads do not run. Any thread. */
 tc_child_t *tc_runtime_child(void);
 
 /* How many connections the child may hold. */

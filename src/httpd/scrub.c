@@ -18,7 +18,7 @@ APLOG_USE_MODULE(tripchat);
 #define MASK "***"
 #define HTTP2_SPARES_FIELDS APLOG_DEBUG
 
-/* The fields that a token may come in, and what stands before it there. */
+/* The fields in which a token may come, and what stands before the token. */
 static const struct {
     const char *name;
     const char *before;
@@ -26,17 +26,17 @@ static const struct {
 
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-/* What tells of a request's query. */
+/* The places of a request_rec where its query stands. */
 typedef struct {
     char *args, *query, *unparsed_uri, *the_request;
 } line_t;
 
-/* What was taken out of a request, on its pool, in its request_config. */
+/* What was taken out of a request; on the request's pool, in its request_config. */
 typedef struct {
     const char *token;         /* of the query; NULL: none */
     line_t line;               /* as it was */
-    bool for_good;             /* it is the chat's */
-    const char *whole[FIELDS]; /* NULL: has no token */
+    bool for_good;             /* the request is the chat's */
+    const char *whole[FIELDS]; /* fields as they came; NULL: without a token */
 } scrubbed_t;
 
 static scrubbed_t *scrubbed_of(const request_rec *r)
@@ -46,7 +46,7 @@ static scrubbed_t *scrubbed_of(const request_rec *r)
 
 /* ---- masking ---- */
 
-/* `text` with the value of each token parameter masked; the parameter may be the query's first. */
+/* `text`, which is a query or has one, with the value of each parameter `token` masked. */
 static char *mask_query(request_rec *r, const char *text)
 {
     const char *at = text;
@@ -66,7 +66,7 @@ static char *mask_query(request_rec *r, const char *text)
     return text ? apr_pstrcat(r->pool, masked, text, NULL) : NULL;
 }
 
-/* `value` with what follows each `before` masked, up to a comma or a space; NULL when there is none. */
+/* `value` with what follows each `before` masked, up to a comma or a space. NULL: there is no `before`. */
 static const char *mask_field(request_rec *r, const char *value, const char *before)
 {
     const char *at = value, *rest = value;
@@ -91,7 +91,7 @@ static void set_line(request_rec *r, line_t line)
     r->the_request = line.the_request;
 }
 
-/* Takes the query's token out of all that tells of it. One that was taken out before stays what it was. */
+/* Takes the query's token out of all places where it stands. A token that was taken out before is kept. */
 static void hide_query_token(request_rec *r, scrubbed_t *scrubbed)
 {
     const char *token = tc_query_parameter(r, TOKEN);
@@ -133,7 +133,10 @@ static void show_fields(request_rec *r, const scrubbed_t *scrubbed)
 
 /* ---- whose request it is ---- */
 
-/* What ap_location_walk() will find: nothing else is known of a request that has just been read. */
+/*
+ * True if the request's <Location> has one of the chat's handlers. Of a request that has just been read only the URI is
+ * known, so ap_location_walk() runs here on a copy.
+ */
 static bool will_be_ours(request_rec *r)
 {
     request_rec copy = *r;
@@ -154,7 +157,7 @@ static bool will_be_ours(request_rec *r)
     return tc_handler_is_chat(&copy);
 }
 
-/* Hides what there is of tokens in a request. */
+/* Hides all tokens of a request. */
 static scrubbed_t *hide(request_rec *r)
 {
     scrubbed_t *scrubbed = scrubbed_of(r);
@@ -183,7 +186,7 @@ static bool traces_request_lines(request_rec *r)
     return log->level >= APLOG_TRACE5;
 }
 
-/* A level lower until the request is read; tc_scrub_post_read() says what was left out. */
+/* Lowers the level until the request is read. Then tc_scrub_post_read() traces the line that was left out. */
 void tc_scrub_pre_read(request_rec *r, conn_rec *c)
 {
     struct ap_logconf *quiet;
@@ -216,7 +219,7 @@ void tc_scrub_quieten(apr_pool_t *pconf, server_rec *main_server)
         ap_set_module_loglevel(pconf, &server->log, http2->module_index, HTTP2_SPARES_FIELDS);
         if (!said) {
             ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main_server,
-                         "TC0068: mod_http2's LogLevel is kept at debug, above which it writes tokens down");
+                         "TC0068: mod_http2's LogLevel is lowered to debug, because above that mod_http2 logs tokens");
         }
         said = true;
     }
@@ -251,7 +254,7 @@ int tc_scrub_quick_handler(request_rec *r, int lookup)
     return DECLINED;
 }
 
-/* Some come here by another URL that was rewritten to one of the chat's, or by a handler that no <Location> has set. */
+/* Some requests turn out to be the chat's only here: their URL was rewritten, or no <Location> has set the handler. */
 int tc_scrub_fixups(request_rec *r)
 {
     if (tc_handler_is_chat(r)) {
@@ -281,7 +284,7 @@ const char *tc_scrub_field(request_rec *r, const char *name)
     return apr_table_get(r->headers_in, name);
 }
 
-/* A request that was redirected inside httpd has had it before. */
+/* After an internal redirect, the request before it has the token. */
 const char *tc_scrub_token(request_rec *r)
 {
     for (; r != NULL; r = r->prev) {

@@ -34,11 +34,11 @@ APLOG_USE_MODULE(tripchat);
 
 #define DRAIN_CHUNK_BYTES 16384
 
-/* What the module keeps of each of httpd's connections, on its pool. */
+/* What the module notes of each of httpd's connections, on the connection's pool. */
 typedef struct {
     SSL *ssl;                /* mod_ssl's, borrowed; NULL: plain, or another module's TLS */
-    tc_child_t *child;       /* with pending */
-    tc_adoption_t *pending;  /* taken over, until httpd has let go */
+    tc_child_t *child;       /* set with pending */
+    tc_adoption_t *pending;  /* owned; taken over, until httpd has let go */
 } connection_t;
 
 static connection_t *connection_of(conn_rec *c)
@@ -47,8 +47,8 @@ static connection_t *connection_of(conn_rec *c)
 }
 
 /*
- * mod_ssl's callbacks find a conn_rec through the SSL and expect it to be alive; its BIOs read through
- * httpd's filters. Both are over.
+ * Detaches an SSL from httpd. mod_ssl's callbacks find a conn_rec through the SSL and expect it to be alive, and its
+ * BIOs read through httpd's filters; both end now. False: no memory.
  */
 static bool free_ssl_from_httpd(SSL *ssl, int fd)
 {
@@ -67,7 +67,7 @@ static bool free_ssl_from_httpd(SSL *ssl, int fd)
     return true;
 }
 
-/* Runs last of the connection's cleanups, mod_ssl's included: httpd will not touch it again. */
+/* The last of the connection's cleanups, after mod_ssl's: httpd will not touch the connection again. */
 static apr_status_t on_connection_gone(void *data)
 {
     connection_t *connection = data;
@@ -123,7 +123,7 @@ void tc_takeover_register_ssl_hook(void)
 
 /* ---- may it be taken? ---- */
 
-/* Connection filters that hold nothing back once the output is flushed and the input drained. */
+/* True of connection filters that hold nothing back after the output is flushed and the input is drained. */
 static bool is_known_filter(const char *name)
 {
     static const char *const known[] = {"core",           "core_in",          "ssl/tls filter",
@@ -149,14 +149,15 @@ static const char *find_unknown_filter(const ap_filter_t *filter)
     return NULL;
 }
 
-/* Said once a child: it goes on, for the price of a worker. */
+/* Logs the reason once a child: the connection is served, but costs a worker. */
 static bool needs_bridge_for(request_rec *r, const char *why, const char *name)
 {
     static atomic_bool said;
 
     if (!atomic_exchange(&said, true)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "TC0051: connections with %s%s cannot be taken over: a worker relays each", why,
+                      "TC0051: connections with %s%s cannot be taken over, so each holds a worker that relays it; "
+                      "remove the cause from the chat's virtual host, or run more workers", why,
                       name);
     }
     return true;
@@ -169,7 +170,7 @@ static bool needs_bridge(request_rec *r)
     const char *name;
 
     if (c->master != NULL) {
-        return true; /* HTTP/2: what else? */
+        return true; /* an HTTP/2 stream has no socket of its own */
     }
     if (connection == NULL) {
         return needs_bridge_for(r, "a connection of another kind", "");
@@ -211,7 +212,7 @@ static int duplicate_socket(conn_rec *c)
     if (fd < 0) {
         return -1;
     }
-    /* httpd turned Nagle's algorithm off at accept; on, it gathers the frames of a busy room. */
+    /* httpd turned Nagle's algorithm off at accept. Turned on again, it gathers the frames of a busy room. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof(off));
     return fd;
 }
@@ -230,7 +231,7 @@ static apr_status_t send_head(request_rec *r, const char *head)
     return rv == APR_SUCCESS && c->aborted ? APR_ECONNABORTED : rv;
 }
 
-/* Moves a brigade's bytes to the adoption's input. */
+/* Appends a brigade's bytes to the adoption's input. */
 static apr_status_t keep_input(tc_adoption_t *adoption, apr_bucket_brigade *bb)
 {
     apr_size_t len;
@@ -247,9 +248,9 @@ static apr_status_t keep_input(tc_adoption_t *adoption, apr_bucket_brigade *bb)
 }
 
 /*
- * Puts a socket on which nothing comes in the place of httpd's descriptor of the client's, so that the
- * filters run dry of what they hold; what is in the client's socket stays there. Returns the other end,
- * to be closed when they have, or -1: an end of the stream would be no dryness but an error to TLS.
+ * Makes httpd's descriptor of the client's socket one on which nothing comes. So the filters run dry, and what is in
+ * the client's socket stays there. Returns the other end of that pair, or -1. The caller closes it only when the
+ * filters are dry, because to TLS an end of the stream is an error.
  */
 static int cut_off(conn_rec *c)
 {
@@ -269,9 +270,9 @@ static int cut_off(conn_rec *c)
 }
 
 /*
- * Reads until the filters say that there is nothing now. Short of that, bytes of a TLS record would stay
- * behind in httpd's core filter, where the SSL will not look for them any more. A client that sends as
- * fast as this reads is cut off from them after a while.
+ * Reads until the filters say EAGAIN. Otherwise bytes of a TLS record would stay in httpd's core filter, where the SSL
+ * does not look for them any more. If a client sends as fast as this reads, the filters are cut off from its socket
+ * after TC_TAKEOVER_INPUT_BYTES.
  */
 static apr_status_t drain_input(request_rec *r, tc_adoption_t *adoption)
 {
@@ -299,7 +300,7 @@ static apr_status_t drain_input(request_rec *r, tc_adoption_t *adoption)
     if (dry_end >= 0) {
         close(dry_end);
     }
-    /* An end of the stream is the loop's to see, after what came before it. */
+    /* If the stream has ended, the loop sees that itself, after the bytes before the end. */
     return APR_STATUS_IS_EAGAIN(rv) || APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv;
 }
 
@@ -328,10 +329,12 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
     }
     adoption->fd = duplicate_socket(r->connection);
     if (adoption->fd < 0) {
-        /* Short of descriptors somebody must act; otherwise httpd, stopping, has closed the socket already. */
+        /* If descriptors ran out, the administrator must act. Otherwise httpd stops and has closed the socket. */
         int error = errno, scarce = error == EMFILE || error == ENFILE;
 
-        TC_LOG_OFTEN(1, scarce ? APLOG_ERR : APLOG_INFO, error, r, "TC0052: no descriptor for a connection: " TC_RAISE_DESCRIPTORS);
+        TC_LOG_OFTEN(1, scarce ? APLOG_ERR : APLOG_INFO, error, r,
+                     "TC0052: refused with 503: no descriptor for a connection; if the limit is reached, "
+                     TC_RAISE_DESCRIPTORS);
         tc_adoption_drop(adoption, &child->peers);
         return HTTP_SERVICE_UNAVAILABLE;
     }
@@ -343,7 +346,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
     }
     detach(r, status);
     if (rv != APR_SUCCESS || set_nonblocking(adoption->fd) != 0) {
-        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, rv, r, "TC0053: the client left in mid-handshake");
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, rv, r, "TC0053: the client left during the handshake");
         tc_adoption_drop(adoption, &child->peers);
         return OK;
     }

@@ -1,7 +1,7 @@
 /*
- * Takes a connection out of httpd for good: the 101 goes out, the socket (and the SSL on it) is kept, and
- * when httpd has let go of everything else the connection is posted to the loop. The worker is free
- * again. docs/architecture.md says why each step is needed.
+ * Takes a connection out of httpd for good. The 101 is sent, and the socket is kept, with the SSL on it. When httpd has
+ * let go of everything else, the connection is posted to the loop, and the worker is free again. docs/architecture.md
+ * says why each step is needed. Worker.
  */
 #ifndef TC_HTTPD_TAKEOVER_H
 #define TC_HTTPD_TAKEOVER_H
@@ -10,19 +10,19 @@
 
 #include <httpd.h>
 
-/* Hooks. */
+/* Hooks. pre_connection must run first, so that its cleanup is the connection's last; mod_ssl's hook is optional. */
 int tc_takeover_pre_connection(conn_rec *c, void *csd);
 void tc_takeover_register_ssl_hook(void);
 
-/* True when the connection of `r` can be held: taken over, or relayed by a worker that is left for that. */
+/* True if the connection of `r` can be held: it can be taken over, or a worker is left to relay it. */
 bool tc_takeover_has_room(request_rec *r);
 
 /*
- * Sends `head` (the answer's status line and fields, with their CRLFs and the empty line; NULL: nothing) and
- * leaves the connection to the loop, together with `adoption`, whose descriptor, SSL and input it fills in.
- * Owns the adoption from now on. `status` goes into httpd's log. What cannot be taken over is bridged (bridge.h):
- * then this returns when the connection is over. Returns what the handler returns: OK, or 503 when no descriptor or
- * worker could be had, with nothing sent.
+ * Sends `head` (the answer's status line and fields, with their CRLFs and the empty line; NULL: nothing) and leaves the
+ * connection to the loop, with `adoption`, whose address, descriptor, SSL and input are filled in here. Owns the
+ * adoption from now on. `status` goes into httpd's log. A connection that cannot be taken over is bridged (bridge.h);
+ * then this returns when the connection is over. Returns what the handler returns: OK, or HTTP_SERVICE_UNAVAILABLE,
+ * with nothing sent, if no descriptor or worker is left.
  */
 int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int status,
                 const char *head);

@@ -24,7 +24,7 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
         vhost->bus = tc_bus_local();
         return OK;
     }
-    (void)tc_redis_url_parse(url, address, pool); /* was looked at when it was read */
+    (void)tc_redis_url_parse(url, address, pool); /* it was checked when the directive was read */
     address->user = tc_config_text(config, TC_D_REDIS_USER);
     address->timeout_us = tc_config_number(config, TC_D_REDIS_TIMEOUT);
     tc_redis_order_init(&vhost->door);
@@ -36,7 +36,7 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
     }
     return address->user ? tc_config_wrong(server, TC_D_REDIS_USER,
                                            "has no password; write TripChatRedisPasswordFile and the path of "
-                                           "a file with it")
+                                           "the file with the password")
                          : OK;
 }
 
@@ -79,7 +79,7 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->close_timeout_us = tc_config_number(config, TC_D_CLOSE_TIMEOUT);
 }
 
-/* For logs and metrics. A virtual host's port stands with its address, where ServerName does not say one. */
+/* The site's name for logs and metrics. If ServerName has no port, the port of the virtual host's address is used. */
 static const char *name_of(const server_rec *server, apr_pool_t *pool)
 {
     const char *host = server->server_hostname ? server->server_hostname : "*";
@@ -126,7 +126,7 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     return rc;
 }
 
-/* A key makes a site; so a TripChat directive without one is most likely a mistake. */
+/* A key makes a server a chat site. So TripChat directives without any key are most likely a mistake. */
 static int complain_of_no_secret(server_rec *main_server)
 {
     server_rec *server;
@@ -134,15 +134,15 @@ static int complain_of_no_secret(server_rec *main_server)
     for (server = main_server; server != NULL; server = server->next) {
         if (tc_config_of(server)->own_set) {
             return tc_config_wrong(server, TC_D_JWT_SECRET_FILE,
-                                   "is set nowhere, nor is TripChatJWTKey or TripChatJWTKeySet, so no server "
-                                   "has a chat; write TripChatJWTSecretFile and the path of a file with the "
-                                   "secret");
+                                   "no server has a key for tokens (TripChatJWTSecretFile, TripChatJWTKey or "
+                                   "TripChatJWTKeySet), so none has a chat; write TripChatJWTSecretFile and the "
+                                   "path of the file with the secret");
         }
     }
     return OK;
 }
 
-/* Rooms have ids of their own, but for those of a copied database: then two sites would meet. */
+/* Room ids are unique, except in a copied database. Then two sites would receive each other's events. */
 static void warn_of_one_prefix(server_rec *server, const tc_vhost_t *first, const tc_vhost_t *added)
 {
     const tc_vhost_t *vhost;
@@ -152,8 +152,8 @@ static void warn_of_one_prefix(server_rec *server, const tc_vhost_t *first, cons
             && strcmp(vhost->door.address.name, added->door.address.name) == 0
             && strcmp(vhost->door.prefix, added->door.prefix) == 0) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                         "TC0049: %s: %s and %s use one Redis with one prefix; write another for "
-                         "one of them", tc_config_name(TC_D_REDIS_PREFIX), vhost->site.name,
+                         "TC0049: %s: the sites %s and %s use the same Redis with the same prefix; write another "
+                         "prefix for one of them", tc_config_name(TC_D_REDIS_PREFIX), vhost->site.name,
                          added->site.name);
         }
     }
@@ -172,7 +172,7 @@ tc_redis_door_t *tc_vhosts_doors(tc_vhost_t *vhost)
     return doors;
 }
 
-/* Sites that name the same log share it. */
+/* Opens a site's connection log. Sites that name the same log share its descriptor. */
 static int open_connection_log(server_rec *server, tc_vhost_t *vhost, const tc_vhost_t *others, apr_pool_t *pconf)
 {
     const char *target = tc_config_text(tc_config_of(server), TC_D_CONNECTION_LOG);
@@ -205,7 +205,7 @@ int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server
         int rc;
 
         if (server != main_server && config == tc_config_of(main_server)) {
-            continue; /* httpd gives a host without a directive of ours the main server's very own */
+            continue; /* httpd gives a host without a directive of ours the main server's configuration itself */
         }
         config->vhost = NULL;
         if (!tc_config_has_keys(config)) {

@@ -1,7 +1,7 @@
 /*
- * A chat site of this httpd: a virtual host with everything the layers below need to serve it. Made at
- * start-up on pconf, const from then on. A virtual host without a TripChat directive of its own shares
- * the main server's site, its rooms and its database.
+ * A chat site of this httpd: a virtual host with everything that the layers below need to serve it. It is made in
+ * post_config on pconf, and const from then on, except its store. A virtual host without a TripChat directive of its
+ * own shares the main server's site, with its rooms and its database.
  */
 #ifndef TC_HTTPD_VHOST_H
 #define TC_HTTPD_VHOST_H
@@ -20,8 +20,8 @@ typedef struct tc_vhost_t {
     tc_sql_query_t access_query;
     tc_sql_query_t user_query;
     tc_reject_e reject;
-    const char *connection_log;         /* what TripChatConnectionLog says; NULL: nothing */
-    const char *const *allowed_origins; /* NULL: none but the same host's */
+    const char *connection_log;         /* the value of TripChatConnectionLog; NULL: not set */
+    const char *const *allowed_origins; /* NULL: only those of the same host */
     tc_missing_origin_e missing_origin;
     int64_t max_wait_us;
     bool deflates;
@@ -32,13 +32,13 @@ typedef struct tc_vhost_t {
 } tc_vhost_t;
 
 /*
- * Makes the sites of all servers, or says on the error log which directive is wrong and what to write
- * instead. *first is the list. OK or HTTP_INTERNAL_SERVER_ERROR.
+ * Makes the sites of all servers on pconf; *first is their list, NULL without sites. `gate` is borrowed. OK, or
+ * HTTP_INTERNAL_SERVER_ERROR: the error log says which directive is wrong and what to write instead. In post_config.
  */
 int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
                    const tc_dbd_gate_t *gate, tc_vhost_t **first);
 
-/* The doors of those whose bus is a Redis, linked; NULL when there are none. */
+/* Links the doors of the sites whose bus is a Redis, and returns the first; NULL: there are none. In child_init. */
 tc_redis_door_t *tc_vhosts_doors(tc_vhost_t *first);
 
 #endif

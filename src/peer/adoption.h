@@ -59,7 +59,7 @@ typedef struct tc_adoption_t {
 /* Frees an adoption after a peer has taken its contents over, with its parcel. Loop. */
 void tc_adoption_free(tc_adoption_t *adoption);
 
-/* Frees an adoption that no loop takes: closes its descriptor, gives its claim back to `peers`. Any thread. */
+/* Frees an adoption that no loop takes, closes its descriptor and gives its claim back to `peers`. Any thread. */
 void tc_adoption_drop(tc_adoption_t *adoption, tc_peers_t *peers);
 
 #endif

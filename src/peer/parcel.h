@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Raise the version whenever the types below change, in layout or in meaning. A test builds a module of another one. */
+/* Raise the version whenever the types below change, in layout or in meaning. A test builds a module with another. */
 #ifndef TC_PARCEL_VERSION
 #define TC_PARCEL_VERSION 1
 #endif
