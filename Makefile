@@ -17,6 +17,7 @@
 #   make lint         what compilers and checkers say of the sources
 #   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
 #   make dist         the sources as a tar file        make deb        Debian packages (make test-deb tries them)
+#   make rpm          packages for RHEL and its kin    make test-rpm     builds and checks them with Debian's rpmbuild
 #   make test-release RELEASE=trixie                   `make test` and the package's in another Debian, as root
 #   make bench        build bench/                     make clean        remove what was built
 
@@ -105,7 +106,7 @@ NEXT_SRC := $(shell grep -l '"peer/parcel.h"' $(SRC))
 NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
 NEXT_IS  := -DTC_PARCEL_VERSION=2
 
-.PHONY: all deps deb-deps install uninstall check-unit test-release run echo token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
+.PHONY: all deps deb-deps install uninstall check-unit test-release rpm test-rpm run echo token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
 
 all: $(MODULE)
 
@@ -250,8 +251,9 @@ BROWSER := $(BUILD)/browser
 browser-deps: test-deps
 	@conf/demo/install-packages browser
 	@command -v npm >/dev/null || conf/demo/install-packages node
-	@[ -d $(BROWSER)/node_modules/playwright-core ] || npm install --silent --no-audit --no-fund \
-	    --no-save --prefix $(BROWSER) playwright-core@1.60.0 ws@8.23.0
+	@[ -d $(BROWSER)/node_modules/playwright-core ] || npm install --loglevel=error --no-audit --no-fund \
+	    --no-save --prefix $(BROWSER) playwright-core@1.60.0 ws@8.23.0 >&2 || \
+	    { echo 'npm could not install playwright-core and ws, which the tests of the client need.' >&2; exit 1; }
 
 # Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb. The packages' chroot
 # wants root.
@@ -341,6 +343,18 @@ deb: $(BUILD)/$(SOURCES).tar.gz
 test-deb: deb
 	@conf/demo/install-packages deb-test
 	@prove t/85-package/run :: $(BUILD)/deb/libapache2-mod-tripchat_*.deb
+
+# RPMs under build/rpm. rpmbuild names the packages of RHEL that it misses; on Debian RPMFLAGS=--nodeps builds all the same.
+rpm: $(BUILD)/$(SOURCES).tar.gz
+	@grep -q '^Version: *$(VERSION)$$' conf/rpm/mod_tripchat.spec || { echo 'conf/rpm/mod_tripchat.spec has another version.' >&2; exit 1; }
+	rpmbuild -ba --define '_topdir $(CURDIR)/$(BUILD)/rpm' --define '_sourcedir $(CURDIR)/$(BUILD)' $(RPMFLAGS) \
+	    conf/rpm/mod_tripchat.spec
+	@ls $(BUILD)/rpm/RPMS/*/*.rpm
+
+test-rpm:
+	@conf/demo/install-packages build check rpm
+	@rpmlint conf/rpm/mod_tripchat.spec
+	@$(MAKE) --no-print-directory rpm RPMFLAGS=--nodeps
 
 # Debian 12 and 13 are both references.
 RELEASE ?= $(if $(filter trixie,$(shell . /etc/os-release 2>/dev/null && echo $$VERSION_CODENAME)),bookworm,trixie)
