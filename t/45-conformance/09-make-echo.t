@@ -12,10 +12,10 @@ use IO::Socket::INET;
 
 use TripChat::Echo;
 use TripChat::File qw(read_file);
-use TripChat::Httpd qw(top_dir echo_module_file);
+use TripChat::Httpd qw(var_dir echo_module_file);
 use TripChat::WebSocket;
 
-my $dir = top_dir() . "/t/var/make-echo-$$";
+my $dir = var_dir() . "/make-echo-$$";
 mkdir $dir or die "$dir: $!\n";
 
 package TripChat::EchoRun {
@@ -33,7 +33,7 @@ package TripChat::EchoRun {
     sub launch {
         my ($self) = @_;
         local @ENV{qw(PORT TMPDIR)} = ($self->{port}, $dir);
-        return $self->run_command($self->{log}, TripChat::Httpd::top_dir() . '/t/echo/run', TripChat::Httpd::echo_module_file());
+        return $self->run_command($self->{log}, TripChat::Surroundings::top_dir() . '/t/echo/run', TripChat::Httpd::echo_module_file());
     }
 
     sub output { my ($self) = @_; return -e $self->{log} ? read_file($self->{log}) : '' }

@@ -11,11 +11,11 @@ use MIME::Base64 qw(encode_base64url);
 use Test::More;
 
 use TripChat::File qw(read_file write_file);
-use TripChat::Httpd qw(top_dir);
+use TripChat::Httpd qw(var_dir);
 use TripChat::Test;
 use TripChat::Token qw(make_token access_claims);
 
-my $dir = top_dir() . '/t/var/keys';
+my $dir = var_dir() . "/keys-$$";
 mkdir $dir;
 
 # The file of the private key with this name, made at the first call. The public key is stored beside it.

@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use TripChat::File qw(read_file);
-use TripChat::Httpd qw(top_dir module_file);
+use TripChat::Httpd qw(top_dir var_dir module_file);
 use TripChat::Test;
 
 # Directive => { kind, default, least, greatest, scope }, from the table that the module is built from:
@@ -87,7 +87,7 @@ my %REFUSED_AT_START = (
 
 # A file with a public RSA key.
 sub rsa_key_file {
-    my $file = top_dir() . '/t/var/config-rsa.pem';
+    my $file = var_dir() . "/config-rsa-$$.pem";
     system("openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -out '$file' 2>/dev/null") == 0 or die "openssl: $?\n";
     return $file;
 }

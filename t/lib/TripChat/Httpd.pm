@@ -11,10 +11,11 @@ use warnings;
 
 use Cwd qw(abs_path);
 use Exporter 'import';
-use File::Basename qw(dirname);
+
+use TripChat::Surroundings qw(top_dir var_dir);
 
 our @EXPORT_OK = qw(
-    top_dir sql_dir httpd apxs module_file echo_module_file next_module_file mpm load_modules mpm_settings
+    top_dir var_dir sql_dir httpd apxs module_file echo_module_file next_module_file mpm load_modules mpm_settings
 );
 
 # Some of them are linked into the server on some systems: no file, no line.
@@ -28,10 +29,7 @@ use constant NO_LIMITS => join '', map { "TripChat${_} 0\n" } qw(
     AddressConnections UserConnections
 );
 
-my $TOP = abs_path(dirname(__FILE__) . '/../../..');
-
-sub top_dir { return $TOP }
-sub sql_dir { return "$TOP/sql" }
+sub sql_dir { return top_dir() . '/sql' }
 
 sub apxs { return $ENV{TC_APXS} || 'apxs' }
 
@@ -42,7 +40,7 @@ sub libexec_dir { return $ENV{TC_LIBEXECDIR} || _apxs_says('LIBEXECDIR') }
 sub mpm { return $ENV{TC_MPM} || 'event' }
 
 sub module_file {
-    my $file = $ENV{TRIPCHAT_MODULE} || "$TOP/build/mod_tripchat.so";
+    my $file = $ENV{TRIPCHAT_MODULE} || top_dir() . '/build/mod_tripchat.so';
     return abs_path($file) || die "there is no module to test at $file: run make\n";
 }
 

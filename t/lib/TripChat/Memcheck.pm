@@ -7,7 +7,7 @@ use warnings;
 
 use Exporter 'import';
 
-use TripChat::Httpd qw(top_dir);
+use TripChat::Surroundings qw(var_dir);
 
 our @EXPORT_OK = qw(is_under_memcheck heap);
 
@@ -28,7 +28,7 @@ sub heap {
 
 sub _ask {
     my ($pid, $question) = @_;
-    my $prefix = top_dir() . '/t/var/vgdb';
+    my $prefix = var_dir() . '/vgdb';
     open my $answer, '-|', "vgdb --pid=$pid --vgdb-prefix='$prefix' $question 2>&1" or die "vgdb: $!\n";
     local $/ = undef;
     my $said = <$answer> // '';

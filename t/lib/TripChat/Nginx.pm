@@ -9,7 +9,7 @@ use File::Path qw(make_path remove_tree);
 use IO::Socket::INET;
 
 use TripChat::File qw(read_file write_file);
-use TripChat::Httpd qw(top_dir);
+use TripChat::Surroundings qw(var_dir);
 use TripChat::Process qw(free_port);
 
 our @ISA = ('TripChat::Process');
@@ -22,7 +22,7 @@ sub program { return (grep { -x } '/usr/sbin/nginx', map { "$_/nginx" } split /:
 # config => code that is given the port and returns what is to stand in http { }
 sub start {
     my ($class, %opt) = @_;
-    my $dir = sprintf '%s/t/var/nginx-%d-%d', top_dir(), $$, ++$made;
+    my $dir = sprintf '%s/nginx-%d-%d', var_dir(), $$, ++$made;
     remove_tree($dir);
     make_path($dir);
     my $self = bless { dir => $dir, config => $opt{config} }, $class;

@@ -1,7 +1,7 @@
 package TripChat::Postgres;
 
 # A private PostgreSQL: its files in t/var, a free port of 127.0.0.1, no
-# password. shared() is the one that t/with-services has started for all test
+# password. shared() is the one that t/run has started for all test
 # files; a test that stops or freezes its own starts it with start().
 #
 # It does not flush to the disk: what a test kills is the process, not the machine.
@@ -13,7 +13,7 @@ use File::Path qw(make_path remove_tree);
 
 use TripChat::Database;
 use TripChat::File qw(read_file);
-use TripChat::Httpd qw(top_dir);
+use TripChat::Surroundings qw(var_dir);
 use TripChat::Process qw(free_port);
 
 our @ISA = ('TripChat::Process');
@@ -26,7 +26,7 @@ my $shared;
 # settings => { name => value }, of postgresql.conf
 sub start {
     my ($class, %opt) = @_;
-    my $dir = sprintf '%s/t/var/postgres-%d-%d', top_dir(), $$, ++$made;
+    my $dir = sprintf '%s/postgres-%d-%d', var_dir(), $$, ++$made;
     remove_tree($dir);
     make_path($dir);
     my $self = bless { dir => $dir, settings => $opt{settings} || {} }, $class;
@@ -34,7 +34,7 @@ sub start {
     return $class->start_on_free_port(qr/could not bind|could not create any TCP/, sub { $self->{port} = free_port(); $self });
 }
 
-# The one of t/with-services; without that, one of this file's own.
+# The one of t/run; without that, one of this file's own.
 sub shared {
     my ($class) = @_;
     return $shared //= $ENV{TC_POSTGRES_PORT} ? bless { port => $ENV{TC_POSTGRES_PORT} }, $class : $class->start;
@@ -99,6 +99,9 @@ sub launch {
         map { ('-c', "$_=$settings{$_}") } sort keys %settings);
     return;
 }
+
+# The others of PostgreSQL wait for its clients.
+sub death_signal { return 'QUIT' }
 
 sub is_up {
     my ($self) = @_;

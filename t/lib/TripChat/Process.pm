@@ -13,6 +13,7 @@ use IO::Socket::INET;
 use POSIX qw(WNOHANG);
 
 use TripChat::File qw(read_file);
+use TripChat::Surroundings qw(default_signals);
 use TripChat::Wait qw(until_true);
 
 our @EXPORT_OK = qw(free_port pids_of_session freeze_pids is_alive);
@@ -35,7 +36,8 @@ sub start_on_free_port {
     die "$class: no free port in @{[START_TRIES]} tries\n";
 }
 
-# Runs the command in a session of its own, with its output in $file.
+# Runs the command in a session of its own, with its output in $file. The kernel ends the command when the test is
+# killed and cannot do so itself.
 sub run_command {
     my ($self, $file, @command) = @_;
     my $pid = fork // die "fork: $!\n";
@@ -44,13 +46,17 @@ sub run_command {
         open STDIN,  '<',  '/dev/null' or POSIX::_exit(126);
         open STDERR, '>>', $file       or POSIX::_exit(126);
         open STDOUT, '>&', \*STDERR    or POSIX::_exit(126);
-        exec @command or POSIX::_exit(127);
+        default_signals();
+        exec 'setpriv', '--pdeathsig', $self->death_signal, '--', @command or POSIX::_exit(127);
     }
     $self->{pid}     = $pid;
     $self->{started} = ++$started;
     $running{$pid}   = $self;
     return;
 }
+
+# The signal that ends the program quickly and in order.
+sub death_signal { return 'TERM' }
 
 sub pid { return $_[0]{pid} }
 
@@ -115,6 +121,9 @@ sub kill9 {
     return;
 }
 
+# Has this process started it, with run_command()?
+sub is_ours { my ($pid) = @_; return exists $running{$pid} }
+
 sub is_alive { my ($pid) = @_; return (_stat($pid))[0] !~ /[ZX-]/ }
 
 sub pids_of_session {
@@ -147,7 +156,7 @@ sub free_port {
 
 # A test that died or was interrupted has not stopped what it started: the latest first,
 # since a server depends on those before it.
-$SIG{$_} //= sub { exit 1 } for qw(INT TERM HUP);
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP QUIT);
 
 my $owner = $$;
 

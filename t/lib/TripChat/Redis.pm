@@ -1,7 +1,7 @@
 package TripChat::Redis;
 
 # A private Redis on a free port of 127.0.0.1, with a password, that keeps
-# nothing on the disk. shared() is the one that t/with-services has started for
+# nothing on the disk. shared() is the one that t/run has started for
 # all test files; a test that stops or freezes its own starts it with start().
 
 use strict;
@@ -11,7 +11,7 @@ use File::Path qw(make_path remove_tree);
 use IPC::Open3 qw(open3);
 
 use TripChat::File qw(read_file write_file);
-use TripChat::Httpd qw(top_dir);
+use TripChat::Surroundings qw(var_dir);
 use TripChat::Process qw(free_port);
 use TripChat::Resp;
 
@@ -25,7 +25,7 @@ my $shared;
 # config => more lines of redis.conf     socket => 1: on a Unix socket besides
 sub start {
     my ($class, %opt) = @_;
-    my $dir = sprintf '%s/t/var/redis-%d-%d', top_dir(), $$, ++$made;
+    my $dir = sprintf '%s/redis-%d-%d', var_dir(), $$, ++$made;
     remove_tree($dir);
     make_path($dir);
     write_file("$dir/password", PASSWORD);
@@ -34,7 +34,7 @@ sub start {
     return $class->start_on_free_port(qr/Could not create server TCP/, sub { $self->{port} = free_port(); $self });
 }
 
-# The one of t/with-services; without that, one of this file's own.
+# The one of t/run; without that, one of this file's own.
 sub shared {
     my ($class) = @_;
     return $shared //= $ENV{TC_REDIS_PORT}

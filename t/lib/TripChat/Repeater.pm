@@ -37,8 +37,7 @@ sub start {
 
 sub _repeat {
     my ($self, $told) = @_;
-    $SIG{$_}   = sub { POSIX::_exit(0) } for qw(TERM INT HUP);
-    $SIG{PIPE} = 'IGNORE';
+    $SIG{$_} = sub { POSIX::_exit(0) } for qw(TERM INT HUP);
     _be_last($self->{nice});
     $told->autoflush(1);
     for (my $turn = 0;; $turn++) {

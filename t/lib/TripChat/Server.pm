@@ -12,13 +12,14 @@ use File::Path qw(make_path remove_tree);
 
 use TripChat::Database;
 use TripChat::File qw(read_file write_file);
-use TripChat::Httpd qw(top_dir httpd mpm load_modules mpm_settings);
+use TripChat::Httpd qw(httpd mpm load_modules mpm_settings);
 use TripChat::Log qw(unexpected_lines);
 use TripChat::Postgres;
 use TripChat::Process qw(free_port pids_of_session is_alive);
 use TripChat::Redis;
 use TripChat::Shared qw(is_full);
 use TripChat::Site;
+use TripChat::Surroundings qw(var_dir);
 use TripChat::Wait qw(until_true);
 
 our @ISA = ('TripChat::Process');
@@ -181,7 +182,7 @@ sub _prepare {
         mpm => mpm(), workers => WORKERS, children => 1, config => '', site_config => '', secret => SECRET,
         log_level => 'info tripchat:debug',
         %opt,
-        dir => sprintf('%s/t/var/servers/%s-%d-%d', top_dir(), basename($0, '.t'), $$, ++$made),
+        dir => sprintf('%s/servers/%s-%d-%d', var_dir(), basename($0, '.t'), $$, ++$made),
     }, $class;
     make_path("$self->{dir}/htdocs");
     write_file("$self->{dir}/htdocs/index.html", PAGE);

@@ -23,7 +23,6 @@ use constant READ_BYTES => 65_536;
 # receive_buffer => bytes of SO_RCVBUF, set before the connection is made
 sub connect {    ## no critic (the name of the system call it makes)
     my ($class, %opt) = @_;
-    local $SIG{PIPE} = 'IGNORE';
     my $socket = _tcp_socket(%opt);
     $socket = start_tls($socket, ref $opt{tls} ? $opt{tls} : {}) if $opt{tls};
     $socket->blocking(0);
@@ -83,7 +82,6 @@ sub is_open { my ($self) = @_; $self->_read_some; return !$self->{ended} }
 # taken must not block the test: while waiting to write, input is read as well.
 sub write {    ## no critic
     my ($self, $bytes) = @_;
-    local $SIG{PIPE} = 'IGNORE';
     my ($deadline, $done) = (deadline(), 0);
     while ($done < length $bytes) {
         $! = 0;
@@ -99,7 +97,6 @@ sub write {    ## no critic
 # Writes what the socket takes now of $bytes from $at on, and reads nothing. How many bytes that was.
 sub write_some {
     my ($self, $bytes, $at) = @_;
-    local $SIG{PIPE} = 'IGNORE';
     return syswrite($self->{socket}, $bytes, length($bytes) - $at, $at) // 0;
 }
 
