@@ -125,6 +125,10 @@ for (const way of WAYS) {
       gateway.sockets = "pass";
       await ann.is("realtime");
     }
+    if (way === "stream") {
+      Object.assign(gateway, { streams: "pass", requests: "streams" });
+      await ann.is("fallback");
+    }
     Object.assign(gateway, { streams: way === "poll" ? "refuse" : "pass", requests: "pass" });
     await waiting;
     await ann.sees("written meanwhile");

@@ -9,7 +9,7 @@ import { atEnd, url } from "./stage.mjs";
 export class Gateway {
   sockets = "pass";                    // refuse, hang
   streams = "pass";                    // refuse, hang
-  requests = "pass";                   // refuse
+  requests = "pass";                   // refuse, streams: all others are refused
   isMute = false;                      // what the server says is lost, what it is told is not
   lastToken;                           // that anybody has shown
   #open = new Set();                   // everything that can be cut
@@ -63,7 +63,8 @@ export class Gateway {
     if (kind in this.#counts) this.#counts[kind]++;
     const isApi = request.url.startsWith("/api/");
     if (kind === "stream" && this.streams === "hang") return;
-    if ((kind === "stream" && this.streams === "refuse") || (isApi && this.requests === "refuse")) {
+    if ((kind === "stream" && this.streams === "refuse") || (isApi && this.requests === "refuse")
+      || (isApi && this.requests === "streams" && kind !== "stream")) {
       response.writeHead(502, { "Content-Type": "text/html" }).end("<h1>Bad gateway</h1>");
       return;
     }

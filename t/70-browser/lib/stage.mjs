@@ -261,7 +261,10 @@ export const TEXT = {
   forbidden: "You are not on this trip.",
 };
 
-// The last line of a script.
+// The last line of a script. Chromium sometimes does not exit when it has closed: playwright kills it when node exits.
+// A script without a browser ends when nothing is left to wait for, which is a test of the client.
 export async function end() {
-  await browser?.close();
+  if (!browser) return;
+  await browser.close();
+  process.exit();
 }
