@@ -7,7 +7,9 @@
 #   make run          the demo in the foreground       make token USER=ann
 #   make run STACK=full [PEER=1]                       on PostgreSQL and Redis; PEER: a second server on them
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
-#   make test         all tests                        make test-unit    the pure layers, sanitized
+#   make test         every feature, lint and unit tests: minutes
+#   make test-long    storms, sanitizers, packages, soak, fuzz: half an hour         make test-all     all there is: hours
+#   make test-unit    the pure layers, sanitized
 #   make test-browser the client, in Node and Chromium
 #   make test-asan    the suites with httpd under AddressSanitizer and UBSan
 #   make test-tsan    the threads' unit tests and the suites under ThreadSanitizer
@@ -255,22 +257,6 @@ browser-deps: test-deps
 	    --no-save --prefix $(BROWSER) playwright-core@1.60.0 ws@8.23.0 >&2 || \
 	    { echo 'npm could not install playwright-core and ws, which the tests of the client need.' >&2; exit 1; }
 
-# Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb. The packages' chroot
-# wants root.
-test: browser-deps lint-deps
-	@if [ "$$(id -u)" -eq 0 ]; then $(MAKE) --no-print-directory test-deb; fi
-	@t/as-user $(MAKE) --no-print-directory check
-
-# First on SQLite, then what depends on the stack on PostgreSQL and Redis, with several children and servers.
-FEATURES    := $(sort $(wildcard t/50-feature/*.t))
-LIGHT_TESTS := $(filter-out t/50-feature/62-reload.t t/50-feature/63-ends.t,$(FEATURES))
-FULL_TESTS  := $(filter-out t/50-feature/70-config.t,$(FEATURES)) t/60-cluster
-
-check: $(MODULE) $(ECHO) $(NEXT) $(UNIT_BIN) $(BUILD)/hostile/key_updates lint
-	@t/run $(UNIT_BIN) t/00-unit t/40-protocol t/45-conformance $(LIGHT_TESTS) t/55-hostile t/70-browser
-	@TC_STACK=full t/with-services t/run $(FULL_TESTS)
-	@$(MAKE) --no-print-directory check-asan-quick
-
 $(BUILD)/hostile/%: t/55-hostile/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -o $@ $< -lssl -lcrypto
@@ -285,6 +271,7 @@ test-tsan: test-deps $(TSAN_BIN)
 test-browser: browser-deps $(MODULE)
 	@t/as-user t/run t/70-browser
 
+include t/rules.mk
 include t/lint/rules.mk
 include t/sanitize/rules.mk
 

@@ -51,15 +51,18 @@ LINT_TIDY_FLAGS := -std=gnu11 -Xclang -analyzer-config -Xclang max-nodes=30000
 # The implementation for systems without epoll, which nothing else compiles on Linux.
 $(LINT)/src/engine/poller_apr.ok: LINT_DEFINES := -DTC_POLLER_APR
 
-.PHONY: lint lint-deps lint-files
+.PHONY: lint lint-deps lint-files lint-all
 
 lint-deps:
 	@conf/demo/install-packages build test lint
 
 lint: lint-deps
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target lint-files
+	@$(MAKE) --no-print-directory lint-files
 
-lint-files: $(LINT_OK)
+lint-files:
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(CORES) --output-sync=target lint-all
+
+lint-all: $(LINT_OK)
 	@echo 'Nothing to say of $(words $^) files.'
 
 # Only gcc sees the assertions of test builds. The programs of bench/ only have to compile without a warning: cppcheck

@@ -49,37 +49,41 @@ MEMCHECK := $(POOLS) $(BUILD)/memcheck/mod_tripchat.so
 TOOL_TESTS := t/40-protocol t/50-feature $(addprefix t/55-hostile/,10-handshake.t 20-frames.t 40-messages.t) \
               $(filter-out %/08-back-pressure.t %/09-make-echo.t,$(sort $(wildcard t/45-conformance/*.t)))
 
-# What `make test` runs too: what all the rest stands on, in one minute to two.
-QUICK_TESTS := t/40-protocol $(addprefix t/50-feature/,12-leave.t 20-chat.t 24-rest-write.t 60-takeover.t 65-rest-takeover.t)
-
-check-asan: $(ADDRESS)
-	@t/sanitize/run address t/run $(TOOL_TESTS)
-	@TC_STACK=full TC_RELOAD_SCALE=small t/sanitize/run address t/with-services t/run $(FULL_TESTS)
-
-check-asan-quick: $(ADDRESS)
-	@t/sanitize/run address t/run $(QUICK_TESTS)
+# On PostgreSQL and Redis everything, the storms on a smaller scale.
+TOOL_FULL_TESTS := $(FULL_TESTS) $(LONG_FULL)
 
 # Not the test that counts a child's threads: ThreadSanitizer has one of its own.
-THREAD_FULL_TESTS := $(filter-out t/60-cluster %/60-sites.t,$(FULL_TESTS) $(sort $(wildcard t/60-cluster/*.t)))
+THREAD_FULL_TESTS := $(filter-out %/60-sites.t,$(TOOL_FULL_TESTS))
+
+check-asan: $(ADDRESS)
+	@TC_RELOAD_SCALE=small t/sanitize/run address t/run --timer $(TOOL_TESTS) $(TOOL_FULL_TESTS:%=full:%)
 
 check-tsan: $(THREAD)
-	@t/sanitize/run thread t/run $(TOOL_TESTS)
-	@TC_STACK=full TC_RELOAD_SCALE=small t/sanitize/run thread t/with-services t/run $(THREAD_FULL_TESTS)
+	@TC_RELOAD_SCALE=small t/sanitize/run thread t/run --timer $(TOOL_TESTS) $(THREAD_FULL_TESTS:%=full:%)
+
+# What make test-long has of them: AddressSanitizer over all but the storms, ThreadSanitizer over what hands connections
+# from thread to thread, from child to child and over the bus.
+check-asan-part: $(ADDRESS)
+	@t/sanitize/run address t/run --timer $(TOOL_TESTS) $(FULL_TESTS:%=full:%)
+
+check-tsan-part: $(THREAD) $(TSAN_BIN)
+	@t/sanitize/run thread t/run --timer $(TSAN_BIN) $(addprefix t/50-feature/,20-chat.t 60-takeover.t 65-rest-takeover.t) \
+	    $(addprefix full:t/50-feature/,12-leave.t 62-reload.t 63-ends.t) $(addprefix full:t/60-cluster/,10-children.t 20-redis.t)
 
 check-leaks: $(MEMCHECK)
-	@t/sanitize/run memcheck prove -It/lib t/80-leaks
+	@t/sanitize/run memcheck t/run --timer t/80-leaks
 
 check-soak: $(MODULE) $(BUILD)/bench/tcload
-	@TC_STACK=full TC_SOAK_S='$(TIME)' t/with-services prove -v -It/lib t/90-soak
+	@TC_SOAK_S='$(TIME)' t/run -v full:t/90-soak
 
 test-asan: test-deps
-	@t/as-user $(MAKE) --no-print-directory check-asan
+	@$(AS_USER) check-asan
 
 test-leaks: test-deps
 	@conf/demo/install-packages leaks
-	@t/as-user $(MAKE) --no-print-directory check-leaks
+	@$(AS_USER) check-leaks
 
 soak: test-deps
-	@t/as-user $(MAKE) --no-print-directory check-soak TIME='$(TIME)'
+	@$(AS_USER) check-soak TIME='$(TIME)'
 
-.PHONY: check-asan check-asan-quick check-tsan check-leaks check-soak test-asan test-leaks soak
+.PHONY: check-asan check-asan-part check-tsan check-tsan-part check-leaks check-soak test-asan test-leaks soak

@@ -1,20 +1,25 @@
 package TripChat::Shared;
 
-# The server all of 40-protocol and most of 50-feature share: started by
-# Apache::Test (t/TEST, t/run), its sites in t/conf/extra.conf.in.
+# The server that all of 40-protocol and many files of 50-feature share: t/run starts one for each stack, with the
+# sites of t/conf/extra.conf.in. Apache::Test writes its configuration (TripChat::TestRun).
 
 use strict;
 use warnings;
 
-use Apache::Test ();
 use Exporter 'import';
+use File::Path qw(make_path remove_tree);
+use JSON::PP ();
 
 use TripChat::Database;
-use TripChat::Httpd qw(top_dir);
+use TripChat::File qw(read_file write_file);
+use TripChat::Httpd qw(httpd);
 use TripChat::Postgres;
+use TripChat::Process;
 use TripChat::Site;
+use TripChat::Surroundings qw(top_dir var_dir);
 
-our @EXPORT_OK = qw(site site_names site_dir site_database server_pid is_full);
+our @ISA       = ('TripChat::Process');
+our @EXPORT_OK = qw(site site_names site_dir site_database shared_dir server_pid is_full);
 
 # plain      everything as it is by default
 # second     the same with another secret and database
@@ -26,10 +31,14 @@ our @EXPORT_OK = qw(site site_names site_dir site_database server_pid is_full);
 use constant SITES => qw(plain second http small pinging hasty forgetful);
 
 sub site_names { return SITES }
-sub site_dir   { my ($name) = @_; return top_dir() . "/t/var/sites/$name" }
 
 # On PostgreSQL and Redis, not on SQLite alone?
 sub is_full { return ($ENV{TC_STACK} // '') eq 'full' }
+
+# All that the server of this stack has.
+sub shared_dir { return var_dir() . (is_full() ? '/full' : '/sqlite') }
+
+sub site_dir { my ($name) = @_; return shared_dir() . "/sites/$name" }
 
 # new => 1: makes it anew
 sub site_database {
@@ -56,17 +65,64 @@ sub site {
 }
 
 sub server_pid {
-    my $file = _vars()->{t_pid_file};
-    open my $pid_file, '<', $file or die "the server does not run ($file: $!)\n";
-    chomp(my $pid = <$pid_file>);
+    my ($pid) = split /\n/, read_file(_vars()->{t_logs} . '/httpd.pid');
     return $pid;
 }
 
-# What t/TEST wrote down when it configured the server.
+# What TripChat::TestRun wrote down. t/run tells the tests that it runs one after the other on this server.
 sub _vars {
-    local $_;    # Apache::Test assigns to it, and a caller's may be a constant
-    chdir top_dir() or die top_dir() . ": $!\n";
-    return Apache::Test::vars();
+    $ENV{TC_SHARED} or die "no server is shared here: run this file with t/run, and name the site as in site('plain')\n";
+    return JSON::PP->new->decode(read_file(shared_dir() . '/vars.json'));
+}
+
+# ---- for t/run ----
+
+# Starts it, with new databases.
+sub start {
+    my ($class) = @_;
+    my $dir = shared_dir();
+    for my $name (SITES) {
+        remove_tree(site_dir($name));
+        make_path(site_dir($name));
+        write_file(site_dir($name) . '/secret', secret($name));
+        site_database($name, new => 1);
+    }
+    return $class->start_on_free_port(qr/could not bind to address/, sub {
+        my $said = _configure();
+        remove_tree("$dir/logs");
+        make_path("$dir/logs");
+        return bless { dir => $dir, said => $said }, $class;
+    });
+}
+
+# In a process of its own: Apache::Test has its own ideas of signals, and exits. Returns what it said.
+sub _configure {
+    open my $out, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh', $^X, '-I' . top_dir() . '/t/lib', '-MTripChat::TestRun',
+        '-e', 'TripChat::TestRun->new->run("-configure")' or die "sh: $!\n";
+    my $said = join '', <$out>;
+    close $out;
+    return $said;
+}
+
+sub launch {
+    my ($self) = @_;
+    my $dir = $self->{dir};
+    $self->run_command("$dir/logs/stderr", httpd(), '-d', $dir, '-f', "$dir/conf/httpd.conf", '-D', 'FOREGROUND');
+    return;
+}
+
+sub is_up { my ($self) = @_; return $self->output =~ /resuming normal operations/ }
+
+sub output {
+    my ($self) = @_;
+    return join '', $self->{said}, map { -e $_ ? read_file($_) : () } map { "$self->{dir}/logs/$_" } qw(stderr error_log);
+}
+
+sub end_at_exit {
+    my ($self) = @_;
+    kill 'TERM', $self->{pid};
+    $self->wait_for_end;
+    return;
 }
 
 1;

@@ -1,0 +1,56 @@
+# What runs where: make test takes minutes, make test-long half an hour, make test-all hours. The Makefile includes this.
+
+CORES := $(shell nproc 2>/dev/null || echo 2)
+
+# What takes long, or measures and wants the machine for itself, is not in make test.
+LONG_LIGHT := t/55-hostile/90-siege.t t/70-browser/40-trouble.t
+LONG_FULL  := t/60-cluster/85-reload.t t/60-cluster/90-storm.t
+
+# Everything on SQLite, but for what ends children, and what depends on the stack on PostgreSQL and Redis as well.
+FEATURES    := $(sort $(wildcard t/50-feature/*.t))
+LIGHT_TESTS := $(filter-out t/50-feature/62-reload.t t/50-feature/63-ends.t,$(FEATURES))
+FULL_TESTS  := $(filter-out t/50-feature/70-config.t,$(FEATURES)) $(filter-out $(LONG_FULL),$(sort $(wildcard t/60-cluster/*.t)))
+SHORT_TESTS := t/lint t/00-unit t/40-protocol t/45-conformance $(LIGHT_TESTS) \
+               $(filter-out $(LONG_LIGHT),$(sort $(wildcard t/55-hostile/*.t t/70-browser/*.t))) \
+               $(FULL_TESTS:%=full:%)
+
+# Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb. Variables of the command
+# line go along.
+AS_USER = t/as-user $(MAKE) --no-print-directory $(MAKEOVERRIDES)
+
+test: browser-deps lint-deps
+	@$(AS_USER) check
+
+check:
+	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target check-built
+	@TC_MAKE_VARIABLES='$(MAKEOVERRIDES)' t/run --timer $(UNIT_BIN) $(SHORT_TESTS)
+
+check-built: $(MODULE) $(ECHO) $(NEXT) $(UNIT_BIN) $(FUZZ_SEEDS) $(BUILD)/hostile/key_updates
+
+# ---- long ----
+
+# Each goes on when another has failed, and the end is a failure then.
+PARTS = $(MAKE) --no-print-directory --keep-going
+
+test-long: browser-deps lint-deps
+	@$(PARTS) $(if $(filter 0,$(shell id -u)),test-deb) test-fuzz test-storms-and-tools
+
+test-storms-and-tools:
+	@$(AS_USER) check-long
+
+check-long: 
+	@$(PARTS) check-storms check-asan-part check-tsan-part check-soak
+
+check-storms: $(MODULE) $(ECHO) $(NEXT)
+	@t/run --timer -j 1 $(LONG_LIGHT) $(LONG_FULL:%=full:%)
+
+test-fuzz:
+	@$(MAKE) --no-print-directory fuzz TIME=$(TIME)
+
+# ---- all ----
+
+test-all: test test-long
+	@$(PARTS) test-asan test-tsan test-leaks
+	@$(MAKE) --no-print-directory soak TIME=3600
+
+.PHONY: check-built test-long test-storms-and-tools check-long check-storms test-fuzz test-all
