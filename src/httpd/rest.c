@@ -177,7 +177,8 @@ int tc_rest_handler(request_rec *r)
         return DECLINED;
     }
     if (vhost == NULL) {
-        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0063: this server has no chat: TripChatJWTSecretFile is not set");
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0063: SetHandler tripchat-rest in a virtual host without a chat; "
+                     "write TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     rc = answer(r, vhost);
