@@ -36,6 +36,9 @@ static void refuse(int fd, const tc_parcel_prefix_t *prefix, unsigned code, cons
     unsigned char payload[TC_CONTROL_MAX_BYTES];
 
     tc_metrics_add(TC_METRICS_OTHER, TC_M_HANDOVERS + TC_L_HANDOVER_REFUSED, 1);
+    if (fd < 0) {
+        return;
+    }
     if (prefix->closable) {
         tc_blob_t *frame = tc_wire_frame(TC_OPCODE_CLOSE, payload,
                                          tc_close_encode(code, reason, payload), 0);

@@ -291,7 +291,8 @@ tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_dept
                                               : TC_JSON_NOT_OBJECT;
 }
 
-/* Removes everything from an array or an object. The recursion is as deep as the parsed text, 64 levels at most. */
+/* Removes everything from an array or an object. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the parsed text, LEVELS_MAX at most */
 static void make_empty(json_object *value)
 {
     struct lh_entry *entry;

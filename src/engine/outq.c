@@ -9,7 +9,7 @@
 
 void tc_outq_init(tc_outq_t *queue)
 {
-    memset(queue, 0, sizeof(*queue));
+    *queue = (tc_outq_t){0}; /* gcc 14 takes memset() for one of `few` alone */
     queue->slots = queue->few;
     queue->size = TC_OUTQ_INLINE;
 }

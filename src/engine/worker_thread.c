@@ -66,7 +66,7 @@ apr_status_t tc_worker_thread_start(tc_worker_thread_t *thread, void (*body)(voi
     return rv;
 }
 
-apr_pool_t *tc_worker_thread_pool(tc_worker_thread_t *thread)
+apr_pool_t *tc_worker_thread_pool(const tc_worker_thread_t *thread)
 {
     return thread->pool;
 }

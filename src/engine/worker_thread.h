@@ -34,7 +34,7 @@ apr_status_t tc_worker_thread_start(tc_worker_thread_t *thread, void (*body)(voi
                                     void *context, apr_pool_t *pool);
 
 /* The thread's own pool. Before the start, the calling thread may use it; afterwards only the thread itself. */
-apr_pool_t *tc_worker_thread_pool(tc_worker_thread_t *thread);
+apr_pool_t *tc_worker_thread_pool(const tc_worker_thread_t *thread);
 
 /* Sleeps until another thread wakes this one. Returns false if the thread shall stop. Only in the thread itself. */
 bool tc_worker_thread_wait(tc_worker_thread_t *thread);

@@ -111,7 +111,7 @@ START_TEST(only_double_quotes_make_a_string_and_only_a_string_is_a_key)
         "{'a':1}", "{'a\":1}", "{\"a':1}", "{a:1}", "{1:1}", "{null:1}", "{true:1}", "{[]:1}", "{{}:1}", "{-1:1}", "{ a:1}",
         "{\"b\":1,a:1}", "{\"b\":1,'a':1}", "{$a:1}", "{`a`:1}",
     };
-    static const char *const values[] = {"'b'", "''", "'b\"", "`b`", "b", "\xe2\x80\x9c" "b\xe2\x80\x9d"};
+    static const char *const values[] = {"'b'", "''", "'b\"", "`b`", "b", "\xe2\x80\x9c\x62\xe2\x80\x9d"};
 
     check_all(texts, UNIT_COUNT(texts), TC_JSON_BROKEN);
     check_values(values, UNIT_COUNT(values), TC_JSON_BROKEN);
@@ -233,7 +233,7 @@ END_TEST
 START_TEST(a_string_may_hold_what_people_write)
 {
     static const char *const strings[] = {
-        "Gr\xc3\xbc\xc3\x9f" "e", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", "\xf0\x9f\x91\x8d",
+        "Gr\xc3\xbc\xc3\x9f\x65", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", "\xf0\x9f\x91\x8d",
         "\xe3\x81\x93\xe3\x82\x93\xe3\x81\xab\xe3\x81\xa1\xe3\x81\xaf", "\xc2\x80", "\xf4\x8f\xbf\xbf",
     };
     size_t i;

@@ -86,7 +86,7 @@ START_TEST(a_file_has_no_name_and_keeps_what_is_written)
     check_flags(file, false);
     ck_assert_int_eq(write(file, "abc", 3), 3);
     ck_assert_int_eq(fstat(file, &about), 0);
-    ck_assert_int_eq(about.st_nlink, 0);
+    ck_assert_uint_eq(about.st_nlink, 0);
     ck_assert_int_eq(pread(file, bytes, 3, 0), 3);
     ck_assert_mem_eq(bytes, "abc", 3);
     close(file);

@@ -44,6 +44,9 @@ static bool passes(const char *path)
 
     if (in == NULL || ferror(in) || len == sizeof(seed)) {
         fprintf(stderr, "%s cannot be read, or is too long\n", path);
+        if (in != NULL) {
+            fclose(in);
+        }
         return false;
     }
     fclose(in);
