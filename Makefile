@@ -211,7 +211,7 @@ TSAN       := -fsanitize=thread
 
 # $(1) the flavour's name, $(2) its flags: objects and tests under build/$(1)/
 define UNIT_RULES
-$(BUILD)/$(1)/%.o: %.c
+$(BUILD)/$(1)/%.o: %.c | $(FOUND)
 	@mkdir -p $$(@D)
 	$$(CC) $$(UNIT_CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
 
