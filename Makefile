@@ -45,19 +45,24 @@ export APXS
 TC_APXS ?= $(APXS)
 export TC_APXS
 
+# $(call once,NAME,VALUE): VALUE, which is found out when NAME is first used: by then a target …-deps may have installed
+# what is asked.
+once = $(eval $(1) := $(2))$($(1))
+
 # $(call ask_apxs,NAME): what apxs says of it; nothing where there is no apxs
 ask_apxs = $(shell $(APXS) -q $(1) 2>/dev/null)
 
 # The APR of this httpd. Another one may stand in PATH.
 ifeq ($(origin APR_CONFIG),undefined)
-APR_CONFIG := $(or $(call ask_apxs,APR_CONFIG),apr-1-config)
+APR_CONFIG    = $(call once,APR_CONFIG,$(or $(call ask_apxs,APR_CONFIG),apr-1-config))
 endif
 ifeq ($(origin APU_CONFIG),undefined)
-APU_CONFIG := $(or $(call ask_apxs,APU_CONFIG),apu-1-config)
+APU_CONFIG    = $(call once,APU_CONFIG,$(or $(call ask_apxs,APU_CONFIG),apu-1-config))
 endif
-APR_CPPFLAGS := $(shell $(APR_CONFIG) --cppflags 2>/dev/null)
-APR_INCLUDES := $(shell $(APR_CONFIG) --includes 2>/dev/null; $(APU_CONFIG) --includes 2>/dev/null)
-APR_LIBS     := $(shell $(APR_CONFIG) --link-ld 2>/dev/null; $(APU_CONFIG) --link-ld 2>/dev/null)
+ask_apr       = $(shell $(APR_CONFIG) $(1) 2>/dev/null) $(if $(2),$(shell $(APU_CONFIG) $(2) 2>/dev/null))
+APR_CPPFLAGS  = $(call once,APR_CPPFLAGS,$(call ask_apr,--cppflags))
+APR_INCLUDES  = $(call once,APR_INCLUDES,$(call ask_apr,--includes,--includes))
+APR_LIBS      = $(call once,APR_LIBS,$(call ask_apr,--link-ld,--link-ld))
 
 # $(call ask_pkg_config,OPTION,LIBRARY…): what pkg-config knows of them
 PKG_CONFIG     ?= pkg-config
@@ -67,8 +72,10 @@ ask_pkg_config  = $(shell $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
 # compiler the folders are enough: APR says how large a file offset is.
 LIBRARIES    := json-c:-ljson-c libjwt:-ljwt hiredis:-lhiredis zlib:-lz libssl:-lssl libcrypto:-lcrypto
 name_of       = $(firstword $(subst :, ,$(1)))
-LIB_INCLUDES := $(sort $(foreach lib,$(LIBRARIES),$(call ask_pkg_config,--cflags-only-I,$(call name_of,$(lib)))))
-LIBS         := $(foreach lib,$(LIBRARIES),$(or $(call ask_pkg_config,--libs,$(call name_of,$(lib))),$(lastword $(subst :, ,$(lib)))))
+includes_of   = $(call ask_pkg_config,--cflags-only-I,$(call name_of,$(1)))
+link_of       = $(or $(call ask_pkg_config,--libs,$(call name_of,$(1))),$(lastword $(subst :, ,$(1))))
+LIB_INCLUDES  = $(call once,LIB_INCLUDES,$(sort $(foreach lib,$(LIBRARIES),$(call includes_of,$(lib)))))
+LIBS          = $(call once,LIBS,$(foreach lib,$(LIBRARIES),$(call link_of,$(lib))))
 
 # ---- how it is compiled ----
 
@@ -78,7 +85,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing
 OPTIMIZE ?= -O2 -g
 CFLAGS   ?= $(OPTIMIZE) -fstack-protector-strong
 PURE_CFLAGS  = -std=gnu11 $(WARNINGS) -Isrc $(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES)
-HTTPD_CFLAGS := $(patsubst %,-I%,$(call ask_apxs,INCLUDEDIR))
+HTTPD_CFLAGS = $(call once,HTTPD_CFLAGS,$(patsubst %,-I%,$(call ask_apxs,INCLUDEDIR)))
 
 # ---- where it is installed ----
 
@@ -88,7 +95,7 @@ pkgdatadir  ?= $(datadir)/mod_tripchat
 docdir      ?= $(datadir)/doc/mod_tripchat
 INSTALL     ?= install
 ifeq ($(origin moduledir),undefined)
-moduledir   := $(call ask_apxs,LIBEXECDIR)
+moduledir    = $(call once,moduledir,$(call ask_apxs,LIBEXECDIR))
 endif
 
 # The layers, lowest first; t/00-unit/layers.t holds their includes to this order.
@@ -126,10 +133,12 @@ COMPILE = $(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -fPIC -fvisibility=hidd
 # What is missing is said once, in words, and not by the compiler a hundred times.
 FOUND := $(BUILD)/.found
 
+$(FOUND): export FIND_CC = $(CC)
+$(FOUND): export FIND_CFLAGS = $(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES) $(HTTPD_CFLAGS)
+$(FOUND): export FIND_APR = $(APR_CONFIG) $(APU_CONFIG)
 $(FOUND): conf/build/find
 	@mkdir -p $(@D)
-	@CC='$(CC)' CPPFLAGS='$(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES)' HTTPD_CFLAGS='$(HTTPD_CFLAGS)' \
-	    LDFLAGS='$(LDFLAGS)' APR_CONFIG='$(APR_CONFIG)' APU_CONFIG='$(APU_CONFIG)' conf/build/find $(BUILD)
+	@conf/build/find $(BUILD)
 	@touch $@
 
 $(BUILD)/module/%.o: %.c | $(FOUND)
@@ -169,7 +178,7 @@ uninstall:
 
 # What a site needs; the demo's and the benchmark's people are nobody's.
 INSTALL_SQL  := $(filter-out sql/demo.% sql/bench.%,$(wildcard sql/*.sql))
-INSTALL_DIRS := $(moduledir) $(pkgdatadir)/sql $(pkgdatadir)/client/demo $(docdir)/docs $(docdir)/examples
+INSTALL_DIRS  = $(moduledir) $(pkgdatadir)/sql $(pkgdatadir)/client/demo $(docdir)/docs $(docdir)/examples
 
 clean:
 	rm -rf $(BUILD)
