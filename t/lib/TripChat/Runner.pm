@@ -11,7 +11,13 @@ use warnings;
 
 # The last one to run, since the first one that is compiled: what is still there after everything else has ended.
 my $owner = $$;
-END { local ($?, $@) = ($?, $@); $? = 1 if $$ == $owner && _end_what_is_left() && !$?; }
+END {
+    if ($$ == $owner) {
+        my $status = $?;
+        my $is_any = _end_what_is_left();
+        $? = $status || $is_any;
+    }
+}
 
 use Fcntl qw(LOCK_EX LOCK_NB);
 use File::Basename qw(dirname);
@@ -193,7 +199,7 @@ sub _end_what_is_left {
     my @left = _wait_for_end(_processes());
     kill 'KILL', map { $_->{pid} } @left;
     print STDERR "t/run: processes were left behind, and are ended now:\n", map { "  $_->{pid} $_->{command}\n" } @left if @left;
-    return scalar @left;
+    return @left ? 1 : 0;
 }
 
 # Those that are still there when they have had their time.
