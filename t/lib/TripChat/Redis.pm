@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use File::Path qw(make_path remove_tree);
+use File::Temp qw(tempdir);
 use IPC::Open3 qw(open3);
 
 use TripChat::File qw(read_file write_file);
@@ -17,43 +18,53 @@ use TripChat::Resp;
 
 our @ISA = ('TripChat::Process');
 
-use constant PASSWORD => 'a password of Redis for tests only';
+use constant {
+    PASSWORD => 'a password of Redis for tests only',
+    PATIENT  => '30s',
+};
 
 my $made = 0;
 my $shared;
 
-# config => more lines of redis.conf     socket => 1: on a Unix socket besides
+# config  => more lines of redis.conf     socket => 1: on a Unix socket besides
+# timeout => how long servers wait for it; the module's default is soon over on a busy machine
 sub start {
     my ($class, %opt) = @_;
     my $dir = sprintf '%s/redis-%d-%d', var_dir(), $$, ++$made;
     remove_tree($dir);
     make_path($dir);
     write_file("$dir/password", PASSWORD);
-    my $self = bless { dir => $dir, password_file => "$dir/password", config => $opt{config} // '' }, $class;
-    $self->{config} .= "\nunixsocket $dir/s\n" if $opt{socket};
+    my $self = bless { dir => $dir, password_file => "$dir/password", config => $opt{config} // '', timeout => $opt{timeout} }, $class;
+    if ($opt{socket}) {
+        # The kernel takes paths of 107 bytes.
+        $self->{socket_path} = (length $dir < 100 ? $dir : tempdir('/tmp/tripchat-XXXXXX', CLEANUP => 1)) . '/s';
+        $self->{config} .= "\nunixsocket $self->{socket_path}\n";
+    }
     return $class->start_on_free_port(qr/Could not create server TCP/, sub { $self->{port} = free_port(); $self });
 }
 
-# The one of t/run; without that, one of this file's own.
+# The one of t/run; without that, one of this file's own. It stays where it is: servers may wait long for it.
 sub shared {
     my ($class) = @_;
+    my %patient = (timeout => PATIENT);
     return $shared //= $ENV{TC_REDIS_PORT}
-        ? bless { port => $ENV{TC_REDIS_PORT}, password_file => $ENV{TC_REDIS_PASSWORD_FILE} }, $class
-        : $class->start;
+        ? bless { port => $ENV{TC_REDIS_PORT}, password_file => $ENV{TC_REDIS_PASSWORD_FILE}, %patient }, $class
+        : $class->start(%patient);
 }
 
 sub port          { return $_[0]{port} }
 sub password_file { return $_[0]{password_file} }
-sub socket_path   { return "$_[0]{dir}/s" }
+sub socket_path   { return $_[0]{socket_path} }
 
 # The lines of a configuration that lead there; %opt: url, prefix, user, password_file, timeout.
 sub directives {
     my ($self, %opt) = @_;
     my $url  = $opt{url} // "redis://127.0.0.1:$self->{port}";
     my $file = $opt{password_file} // $self->{password_file};
+    my $timeout = $opt{timeout} // $self->{timeout};
     return qq(TripChatBus "$url"\nTripChatRedisPasswordFile "$file"\n)
         . ($opt{user}    ? "TripChatRedisUser $opt{user}\n"       : '')
-        . ($opt{timeout} ? "TripChatRedisTimeout $opt{timeout}\n" : '')
+        . ($timeout      ? "TripChatRedisTimeout $timeout\n"      : '')
         . ($opt{prefix}  ? "TripChatRedisPrefix $opt{prefix}\n"   : '');
 }
 

@@ -32,7 +32,7 @@ sub start {
     my ($class, %opt) = @_;
     my $self = bless { %opt, seen => {} }, $class;
     $self->{postgres} = TripChat::Postgres->start;
-    $self->{redis}    = TripChat::Redis->start;
+    $self->{redis}    = TripChat::Redis->start(timeout => TripChat::Redis::PATIENT());
     $self->{database} = $self->{postgres}->new_database;
     $self->{server}   = TripChat::Server->start(
         children => CHILDREN, generations => GENERATIONS, workers => WORKERS, tls => 1, shared => 1,
