@@ -295,7 +295,7 @@ FUZZ_CFLAGS := -g -O1 -fno-omit-frame-pointer
 
 fuzz:
 	@conf/demo/install-packages build test fuzz
-	@$(MAKE) --no-print-directory $(TARGET:%=$(BUILD)/fuzz/fuzz_%) $(FUZZ_SEEDS)
+	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target $(TARGET:%=$(BUILD)/fuzz/fuzz_%) $(FUZZ_SEEDS)
 	@t/10-fuzz/run '$(TIME)' $(TARGET)
 
 # libFuzzer's own main comes with the flag when it links; objects get the instrumentation alone.

@@ -38,8 +38,12 @@ test-long: browser-deps lint-deps
 test-storms-and-tools:
 	@$(AS_USER) check-long
 
-check-long: 
+check-long:
+	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target check-long-built
 	@$(PARTS) check-storms check-asan-part check-tsan-part check-soak
+
+check-long-built: check-built $(BUILD)/bench/tcload
+	@$(MAKE) --no-print-directory check-tools-built
 
 check-storms: $(MODULE) $(ECHO) $(NEXT)
 	@t/run --timer -j 1 $(LONG_LIGHT) $(LONG_FULL:%=full:%)
@@ -53,4 +57,4 @@ test-all: test test-long
 	@$(PARTS) test-asan test-tsan test-leaks
 	@$(MAKE) --no-print-directory soak TIME=3600
 
-.PHONY: check-built test-long test-storms-and-tools check-long check-storms test-fuzz test-all
+.PHONY: check-built test-long test-storms-and-tools check-long check-long-built check-storms test-fuzz test-all

@@ -22,7 +22,7 @@ use constant {
     PLAIN   => 20,    # clients of a room
     TLS     => 5,
     DRAIN_S => 3,
-    GRACE_S => 5,     # seconds that old children may take longer than that
+    GRACE_S => 30,    # that old children may take above that on a busy machine; one that hangs takes for ever
     SHOWN   => 20,    # complaints
 };
 
@@ -73,7 +73,7 @@ is(0 + @complaints, 0, 'every client has seen what the table holds, and kept its
 
 cmp_ok($counts{'lost by httpd'} // 0, '<=', ($storm->clients + $counts{comebacks}) / 50, 'httpd itself seldom loses a newcomer');
 
-cmp_ok(max(@old_gone_s), '<=', DRAIN_S + GRACE_S, 'old children go within the drain time and five seconds');
+cmp_ok(max(@old_gone_s), '<=', DRAIN_S + GRACE_S, 'old children go soon after the drain time');
 
 subtest 'it was a storm' => sub {
     is(0 + @old_gone_s, $scale->{reloads}, 'of all reloads');

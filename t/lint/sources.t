@@ -10,6 +10,7 @@ use Test::More tests => 1;
 use TripChat::Surroundings qw(top_dir);
 
 my @variables = split ' ', $ENV{TC_MAKE_VARIABLES} // '';
-open my $said, '-|', 'make', '--no-print-directory', '-C', top_dir(), @variables, 'lint-files' or die "make: $!\n";
-diag($_) while defined($_ = <$said>);
+my $make = open(my $said, '-|', 'make', '--no-print-directory', '-C', top_dir(), @variables, 'lint-files') // die "make: $!\n";
+$SIG{$_} = sub { kill 'TERM', $make; exit 1 } for qw(INT TERM HUP);
+while (defined(my $line = <$said>)) { diag($line) }
 ok(close $said, 'no compiler or checker has anything to say');

@@ -49,6 +49,8 @@ MEMCHECK := $(POOLS) $(BUILD)/memcheck/mod_tripchat.so
 TOOL_TESTS := t/40-protocol t/50-feature $(addprefix t/55-hostile/,10-handshake.t 20-frames.t 40-messages.t) \
               $(filter-out %/08-back-pressure.t %/09-make-echo.t,$(sort $(wildcard t/45-conformance/*.t)))
 
+check-tools-built: $(ADDRESS) $(THREAD) $(TSAN_BIN)
+
 # On PostgreSQL and Redis everything, the storms on a smaller scale.
 TOOL_FULL_TESTS := $(FULL_TESTS) $(LONG_FULL)
 
@@ -86,4 +88,4 @@ test-leaks: test-deps
 soak: test-deps
 	@$(AS_USER) check-soak TIME='$(TIME)'
 
-.PHONY: check-asan check-asan-part check-tsan check-tsan-part check-leaks check-soak test-asan test-leaks soak
+.PHONY: check-tools-built check-asan check-asan-part check-tsan check-tsan-part check-leaks check-soak test-asan test-leaks soak

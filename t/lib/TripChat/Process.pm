@@ -76,8 +76,8 @@ sub wait_until_up {
 sub has_ended {
     my ($self) = @_;
     return 1 if !$self->{pid} || !$running{ $self->{pid} };
-    return 0 if waitpid($self->{pid}, WNOHANG) != $self->{pid};
-    $self->{status} = $?;
+    my $waited = waitpid $self->{pid}, WNOHANG or return 0;
+    $self->{status} = $waited > 0 ? $? : undef;    # undef: somebody else has waited for it
     delete $running{ $self->{pid} };
     return 1;
 }

@@ -24,7 +24,6 @@ use File::Basename qw(dirname);
 use File::Find qw(find);
 use File::Path qw(make_path remove_tree);
 use Getopt::Long qw(GetOptionsFromArray);
-use POSIX qw(WNOHANG);
 use TAP::Harness;
 
 use TripChat::File qw(read_file write_file);
@@ -207,7 +206,6 @@ sub _wait_for_end {
     my @processes = @_;
     my $until     = now() + GRACE_S;
     while (@processes && now() < $until) {
-        1 while waitpid(-1, WNOHANG) > 0;
         @processes = grep { is_alive($_->{pid}) } @processes;
         select undef, undef, undef, 0.02 if @processes;
     }
