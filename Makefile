@@ -10,6 +10,7 @@
 #   make test         every feature, lint and unit tests: minutes
 #   make test-long    storms, sanitizers, packages, soak, fuzz: half an hour         make test-all     all there is: hours
 #   make test-unit    the pure layers, sanitized
+#   make test-matrix [SYSTEMS=…]                       the unit tests over the libraries of Debian's releases (t/matrix/run)
 #   make test-browser the client, in Node and Chromium
 #   make test-asan    the suites with httpd under AddressSanitizer and UBSan
 #   make test-tsan    the threads' unit tests and the suites under ThreadSanitizer
@@ -115,7 +116,7 @@ NEXT_SRC := $(shell grep -l '"peer/parcel.h"' $(SRC))
 NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
 NEXT_IS  := -DTC_PARCEL_VERSION=2
 
-.PHONY: all deps deb-deps install uninstall check-unit test-release rpm test-rpm run echo token grant revoke test test-deps browser-deps check test-unit test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
+.PHONY: all deps deb-deps install uninstall check-unit test-release rpm test-rpm run echo token grant revoke test test-deps browser-deps check test-unit unit-programs test-matrix test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
 
 all: $(MODULE)
 
@@ -212,7 +213,7 @@ UNIT_SRC   := $(PURE_SRC) $(sort $(wildcard src/token/*.c src/shared/*.c)) \
               $(addprefix src/,peer/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c) \
               t/00-unit/unit.c
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
-TSAN_TESTS := $(filter mailbox loop hub_threads,$(UNIT_TESTS))
+TSAN_TESTS := $(filter mailbox loop hub_threads semaphore,$(UNIT_TESTS))
 UNIT_CFLAGS = $(PURE_CFLAGS) -It/00-unit -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS
 UNIT_LIBS   = $(APR_LIBS) $(or $(call ask_pkg_config,--libs,check),-lcheck) $(LIBS)
 ASAN       := -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -272,6 +273,13 @@ $(BUILD)/hostile/%: t/55-hostile/%.c
 
 test-unit: test-deps $(UNIT_BIN)
 	prove $(UNIT_BIN) t/00-unit
+
+# The unit tests' programs, for t/matrix/run, which runs them over the libraries of Debian's releases.
+unit-programs: $(UNIT_BIN)
+
+test-matrix: test-deps
+	@conf/demo/install-packages matrix
+	@t/matrix/run $(SYSTEMS)
 
 test-tsan: test-deps $(TSAN_BIN)
 	prove $(TSAN_BIN)
