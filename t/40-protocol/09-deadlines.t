@@ -38,7 +38,9 @@ subtest 'anything that comes counts as an answer' => sub {
         my $frame = $client->read_frame;
         is($frame->{opcode}, OP_PING, "ping $time comes");
         $client->say('I am here');
-        is($client->read_frame->{opcode}, OP_TEXT, 'and a message instead of a pong will do');
+        my $answer = $client->read_frame;
+        $answer = $client->read_frame while $answer->{opcode} == OP_PING;    # storing it may take longer than a ping's interval
+        is($answer->{opcode}, OP_TEXT, 'and a message instead of a pong will do');
     }
 };
 

@@ -12,7 +12,7 @@ use TripChat::Shared qw(is_full);
 use TripChat::Test;
 use TripChat::Token qw(make_token access_claims);
 
-use constant LIFE_S => 4;    # of a token that has to expire: joining takes some time on a slow machine
+use constant LIFE_S => 8;    # of a token that has to expire: joining takes some time on a slow machine
 
 my $server = TripChat::Server->start(site_config => "TripChatRecheck 1s\nTripChatTokenWarning 1h\n");
 my $site   = $server->site;

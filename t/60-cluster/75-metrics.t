@@ -68,7 +68,7 @@ subtest 'what one child stores the others hear' => sub {
 subtest 'the heartbeat, and what Redis uses' => sub {
     until_true('a heartbeat and an answer', sub { my $now = metrics_of($site); $now->{ +BEAT } && $now->{ +USED } });
     my $now = metrics_of($site);
-    cmp_ok($now->{ +BEAT }, '<', 1, 'it comes back within the second');
+    cmp_ok($now->{ +BEAT }, '<', 60, 'it comes back');
     my ($used) = map { /\Aused_memory:(\d+)/ ? $1 : () } $redis->command('INFO', 'memory');
     cmp_ok(abs($now->{ +USED } - $used), '<', $used, 'memory is what Redis says, or was');
 };

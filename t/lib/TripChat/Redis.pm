@@ -20,7 +20,7 @@ our @ISA = ('TripChat::Process');
 
 use constant {
     PASSWORD => 'a password of Redis for tests only',
-    PATIENT  => '30s',
+    PATIENT  => '60s',
 };
 
 my $made = 0;
