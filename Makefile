@@ -116,7 +116,7 @@ NEXT_SRC := $(shell grep -l '"peer/parcel.h"' $(SRC))
 NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
 NEXT_IS  := -DTC_PARCEL_VERSION=2
 
-.PHONY: all deps deb-deps install uninstall check-unit test-release rpm test-rpm run echo token grant revoke test test-deps browser-deps check test-unit unit-programs test-matrix test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
+.PHONY: all deps install run echo token grant revoke test test-deps browser-deps check test-unit unit-programs test-matrix test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
 
 all: $(MODULE)
 
@@ -134,12 +134,15 @@ COMPILE = $(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -fPIC -fvisibility=hidd
 # What is missing is said once, in words, and not by the compiler a hundred times.
 FOUND := $(BUILD)/.found
 
-$(FOUND): export FIND_CC = $(CC)
-$(FOUND): export FIND_CFLAGS = $(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES) $(HTTPD_CFLAGS)
-$(FOUND): export FIND_APR = $(APR_CONFIG) $(APU_CONFIG)
+FOUND_CFLAGS = $(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES) $(HTTPD_CFLAGS)
+
+# $(call quote,WORDS): for the shell, whatever stands in them
+quote = '$(subst ','\'',$(1))'
+
 $(FOUND): conf/build/find
 	@mkdir -p $(@D)
-	@conf/build/find $(BUILD)
+	@FIND_CC=$(call quote,$(CC)) FIND_CFLAGS=$(call quote,$(FOUND_CFLAGS)) FIND_APR=$(call quote,$(APR_CONFIG) $(APU_CONFIG)) \
+	    conf/build/find $(BUILD)
 	@touch $@
 
 $(BUILD)/module/%.o: %.c | $(FOUND)
@@ -328,7 +331,7 @@ $(BUILD)/$(SOURCES).tar.gz: FORCE
 	@if [ "$$(git rev-parse --show-toplevel 2>/dev/null)" = "$$(pwd -P)" ]; then \
 	    git archive --format=tar.gz --prefix=$(SOURCES)/ -o $@ HEAD; \
 	else \
-	    tar --exclude=./$(BUILD) --exclude=./run --exclude=./t/var --exclude=./t/logs \
+	    tar --exclude=./.git --exclude=./$(BUILD) --exclude=./run --exclude=./t/var --exclude=./t/logs \
 	        --transform='s,^\.,$(SOURCES),' -czf $@ .; \
 	fi
 	@echo "$@"
@@ -366,6 +369,8 @@ RELEASE ?= $(if $(filter trixie,$(shell . /etc/os-release 2>/dev/null && echo $$
 test-release:
 	@conf/demo/install-packages deb-test
 	@t/85-package/release '$(RELEASE)'
+
+.PHONY: deb-deps uninstall check-unit test-release rpm test-rpm
 
 # What a packager's build runs: the pure layers with the flags of the module, no sanitizer, no server, no network, no root.
 PLAIN_BIN := $(UNIT_TESTS:%=$(BUILD)/plain/%.t) $(FUZZ_TARGETS:%=$(BUILD)/plain/fuzz_%.t)
