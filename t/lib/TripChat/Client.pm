@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use JSON::XS ();
 
 use TripChat::Frame qw(OP_TEXT OP_CLOSE);
 use TripChat::Wait qw(deadline);
@@ -14,7 +15,7 @@ use TripChat::WebSocket;
 
 our @ISA = ('TripChat::WebSocket');
 
-my $JSON = JSON::PP->new->utf8->canonical;
+my $JSON = JSON::XS->new->utf8->canonical;
 
 # Completes the handshake and takes the message_history that comes first.
 # Dies with the close code where the server turns the client away.

@@ -6,11 +6,11 @@ package TripChat::Events;
 use strict;
 use warnings;
 
-use JSON::PP ();
+use JSON::XS ();
 
 use TripChat::Wait qw(deadline);
 
-my $JSON = JSON::PP->new->utf8->canonical;
+my $JSON = JSON::XS->new->utf8->canonical;
 
 my %FIELD = map { $_ => 1 } qw(id event data);
 

@@ -8,14 +8,14 @@ package TripChat::Rest;
 use strict;
 use warnings;
 
-use JSON::PP ();
+use JSON::XS ();
 
 use TripChat::Events;
 use TripChat::Http;
 
 use constant ROOT => '/api/v1/chat';
 
-my $JSON = JSON::PP->new->utf8->canonical->allow_nonref;
+my $JSON = JSON::XS->new->utf8->canonical->allow_nonref;
 
 # connect => code that makes a TripChat::Http; token
 sub new {
