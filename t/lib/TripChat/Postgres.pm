@@ -18,7 +18,7 @@ use TripChat::Process qw(free_port);
 
 our @ISA = ('TripChat::Process');
 
-use constant MAX_CONNECTIONS => 300;
+use constant MAX_CONNECTIONS => 600;
 
 my $made = 0;
 my $shared;

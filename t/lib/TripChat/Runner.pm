@@ -24,6 +24,7 @@ use File::Basename qw(dirname);
 use File::Find qw(find);
 use File::Path qw(make_path remove_tree);
 use Getopt::Long qw(GetOptionsFromArray);
+use List::Util qw(min);
 use TAP::Harness;
 
 use TripChat::File qw(read_file write_file);
@@ -36,10 +37,11 @@ use TripChat::Surroundings qw(top_dir var_dir);
 use TripChat::Wait qw(now);
 
 use constant {
-    JOBS_PER_CORE => 4, # most of them wait most of the time
-    GRACE_S       => 20,                                 # for what is told to stop
-    SHOWN         => 60,                                 # lines of a job that failed
-    STOP          => 't/99-stop.t',                      # the last one of those that share a server
+    JOBS_PER_CORE => 4,              # most of them wait most of the time
+    MOST_JOBS     => 16,             # one PostgreSQL serves them all
+    GRACE_S       => 20,             # for what is told to stop
+    SHOWN         => 60,             # lines of a job that failed
+    STOP          => 't/99-stop.t',  # the last one of those that share a server
     USAGE         => "usage: t/run [-v] [-j JOBS] [--timer] [[full:]FILE or DIRECTORY ...]\n",
 };
 
@@ -54,7 +56,7 @@ my $log_dir = (var_dir() . '/output') =~ s{\A\Q${\ top_dir() }\E/}{}r;    # t/as
 # Ends the process: 0 if all is well.
 sub main {
     my ($class, @arguments) = @_;
-    my $self = bless { verbose => 0, jobs => JOBS_PER_CORE * _cores(), timer => 0 }, $class;
+    my $self = bless { verbose => 0, jobs => min(JOBS_PER_CORE * _cores(), MOST_JOBS), timer => 0 }, $class;
     Getopt::Long::Configure('bundling');
     GetOptionsFromArray(\@arguments, 'v' => \$self->{verbose}, 'j=i' => \$self->{jobs}, 'timer' => \$self->{timer})
         or die USAGE;
