@@ -48,7 +48,8 @@ use constant {
 # What takes longest begins first. What is not here takes less than half a minute.
 my @LONG = map { qr/$_/ } qw(
     lint/ 50-feature/63 60-cluster/85-reload 60-cluster/90-storm 50-feature/62 50-feature/60 60-cluster/30 60-cluster/20
-    50-feature/65 70-browser 55-hostile/30 60-cluster/40 50-feature/12 50-feature/28 55-hostile/10
+    50-feature/65 70-browser unit/room_model 55-hostile/30 60-cluster/10 60-cluster/40 50-feature/12 50-feature/28 55-hostile/10
+    20-runner
 );
 
 my $log_dir = (var_dir() . '/output') =~ s{\A\Q${\ top_dir() }\E/}{}r;    # t/as-user may move the tree
