@@ -68,7 +68,7 @@ lint: lint-deps
 	@$(MAKE) --no-print-directory lint-files
 
 lint-files:
-	@$(MAKE) --no-print-directory --keep-going --jobs=$(CORES) --output-sync=target lint-all
+	@$(MAKE) --no-print-directory --keep-going --jobs=$$((2 * $(CORES))) --output-sync=target lint-all
 
 lint-all: $(LINT_OK)
 	@echo 'Nothing to say of $(words $^) files.'
