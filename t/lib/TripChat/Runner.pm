@@ -20,14 +20,13 @@ END {
 }
 
 use Fcntl qw(LOCK_EX LOCK_NB);
-use File::Basename qw(dirname);
 use File::Find qw(find);
 use File::Path qw(make_path remove_tree);
 use Getopt::Long qw(GetOptionsFromArray);
 use List::Util qw(min);
 use TAP::Harness;
 
-use TripChat::File qw(read_file write_file);
+use TripChat::File qw(read_file);
 use TripChat::Postgres;
 use TripChat::Process qw(is_alive);
 use TripChat::Redis;
@@ -61,7 +60,6 @@ sub main {
     Getopt::Long::Configure('bundling');
     GetOptionsFromArray(\@arguments, 'v' => \$self->{verbose}, 'j=i' => \$self->{jobs}, 'timer' => \$self->{timer})
         or die USAGE;
-    $self->{begun} = now();
     $self->_own_var_dir;
     $ENV{TC_RUN} = "$$-" . time;    # whatever this starts has it in its environment
     my @names = $self->_order(map { $self->_expand($_) } @arguments ? @arguments : qw(t/40-protocol t/50-feature));
@@ -178,7 +176,7 @@ sub _on_end {
     my ($self, $names, $parser) = @_;
     return if !$parser->has_problems;
     my $job   = $self->{job}{ $names->[0] };
-    my @lines = grep { /^\s*(?:not ok|#)/ || !/^\s*(?:ok\b|1\.\.|\{|\}|$)/ } split /\n/, read_file($job->{log});
+    my @lines = grep { !/^\s*(?:ok\b|# Subtest:|1\.\.|\{|\}|$)/ } split /\n/, read_file($job->{log});
     splice @lines, 0, @lines - SHOWN, '...' if @lines > SHOWN;
     print "\n", (map { "  $_\n" } @lines), "$names->[0] failed. All of its output: $job->{log}\n\n";
     return;
