@@ -48,11 +48,14 @@ void fuzz_check_chat(tc_chat_error_e error, const tc_chat_in_t *in)
         return;
     }
     FUZZ_REQUIRE(in->doc != NULL);
-    if (in->kind != TC_CHAT_IN_TYPING) {
+    if (in->kind == TC_CHAT_IN_MESSAGE || in->kind == TC_CHAT_IN_EDIT) {
         check_content(in);
     }
     if (in->kind == TC_CHAT_IN_MESSAGE) {
         check_message_type(in->message_type);
+    }
+    if (in->kind == TC_CHAT_IN_AUTHENTICATE) {
+        FUZZ_REQUIRE(in->token != NULL && fuzz_is_utf8(in->token, strlen(in->token)));
     }
 }
 
@@ -72,7 +75,11 @@ void fuzz_append_fields(tc_buf_t *buf, const tc_chat_in_t *in)
     if (in->kind == TC_CHAT_IN_TYPING) {
         tc_buf_append_str(buf, in->is_typing ? ",\"is_typing\":true" : ",\"is_typing\":false");
     }
-    else {
+    else if (in->kind == TC_CHAT_IN_AUTHENTICATE) {
+        TC_BUF_LIT(buf, ",\"token\":");
+        tc_json_append_str(buf, in->token);
+    }
+    else if (in->kind != TC_CHAT_IN_PING) {
         TC_BUF_LIT(buf, ",\"content\":");
         tc_json_append_string(buf, in->content, in->content_len);
     }
@@ -105,4 +112,5 @@ void fuzz_require_same_chat(const tc_chat_in_t *a, const tc_chat_in_t *b)
     FUZZ_REQUIRE(tc_uuid_equal(&a->message_id, &b->message_id));
     FUZZ_REQUIRE(tc_uuid_equal(&a->chat_room, &b->chat_room));
     FUZZ_REQUIRE(a->is_typing == b->is_typing);
+    FUZZ_REQUIRE(same(a->token, b->token));
 }

@@ -29,7 +29,7 @@ static bool check_utf8(const uint8_t *data, size_t size)
 /* Writes what a client would write to say the same. */
 static void encode_again(tc_buf_t *buf, const tc_chat_in_t *in)
 {
-    static const char *const types[] = {"chat_message", "edit_message", "typing"};
+    static const char *const types[] = {"chat_message", "edit_message", "typing", "authenticate", "ping"};
 
     TC_BUF_LIT(buf, "{\"type\":");
     tc_json_append_str(buf, types[in->kind]);
@@ -128,6 +128,31 @@ static void check_typing(const tc_chat_in_t *in)
     tc_json_free(answer);
 }
 
+/* The answer to a ping has nothing but the client's id. */
+static void check_pong(const tc_chat_in_t *in)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+    json_object *answer;
+
+    tc_chat_encode_pong(&buf, in->client_id);
+    answer = parse(&buf);
+    require_string(answer, "type", "pong");
+    require_string(answer, "client_id", in->client_id);
+    tc_json_free(answer);
+}
+
+static void check_authenticated(const tc_chat_in_t *in)
+{
+    tc_buf_t buf = TC_BUF_INIT;
+    json_object *answer;
+
+    tc_chat_encode_authenticated(&buf, LARGEST_SEQ, in->client_id);
+    answer = parse(&buf);
+    require_string(answer, "type", "authenticated");
+    require_string(answer, "client_id", in->client_id);
+    tc_json_free(answer);
+}
+
 static void check_error(tc_chat_error_e error, const tc_chat_in_t *in)
 {
     tc_buf_t buf = TC_BUF_INIT;
@@ -139,6 +164,26 @@ static void check_error(tc_chat_error_e error, const tc_chat_in_t *in)
     require_string(answer, "field", in->bad_field);
     require_string(answer, "client_id", in->client_id);
     tc_json_free(answer);
+}
+
+/* What the server sends because of a good message. */
+static void check_reaction(const tc_chat_in_t *in)
+{
+    switch (in->kind) {
+    case TC_CHAT_IN_MESSAGE:
+    case TC_CHAT_IN_EDIT:
+        check_message(in);
+        break;
+    case TC_CHAT_IN_TYPING:
+        check_typing(in);
+        break;
+    case TC_CHAT_IN_AUTHENTICATE:
+        check_authenticated(in);
+        break;
+    case TC_CHAT_IN_PING:
+        check_pong(in);
+        break;
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -157,12 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     else {
         check_again(&in);
-        if (in.kind == TC_CHAT_IN_TYPING) {
-            check_typing(&in);
-        }
-        else {
-            check_message(&in);
-        }
+        check_reaction(&in);
     }
     tc_chat_in_free(&in);
     return 0;
