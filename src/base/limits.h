@@ -8,7 +8,7 @@
 #define TC_TOKEN_MAX_BYTES        8192  /* a longer JWT is refused before it is parsed */
 #define TC_CLIENT_ID_MAX_CHARS      64
 #define TC_JSON_MAX_DEPTH           16  /* levels of nesting in a client's message */
-#define TC_JSON_MAX_VALUES        1024  /* names and values in a client's message */
+#define TC_JSON_MAX_VALUES        1024  /* names and values in a message of a client, and in a part of a token */
 #define TC_FRAME_HEADER_MAX_BYTES   14  /* RFC 6455, 5.2: 2 + 8 + 4 */
 #define TC_CONTROL_MAX_BYTES       125  /* RFC 6455, 5.5 */
 #define TC_READ_BUFFER_BYTES     65536  /* one buffer for each loop, shared by its connections */

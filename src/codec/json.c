@@ -1,6 +1,7 @@
 /* Reads JSON and writes JSON strings. See json.h. */
 #include "codec/json.h"
 
+#include "codec/json_keys.h"
 #include "codec/utf8.h"
 
 #include <limits.h>
@@ -24,7 +25,9 @@ typedef struct {
     const char *at, *end;
     uint64_t objects;  /* a bit for each open level, the innermost lowest; 1: an object, 0: an array */
     int depth;         /* open levels */
-    int outer_members; /* members of the outer object */
+    uint32_t opened;   /* arrays and objects so far */
+    uint32_t numbers[LEVELS_MAX + 1]; /* of those that are open: the count in `opened` when they began */
+    tc_json_keys_t keys;
 } scan_t;
 
 static const char *skip_space(const char *at, const char *end)
@@ -156,9 +159,11 @@ static void take_key(scan_t *scan)
 {
     const char *from = scan->at;
 
-    scan->outer_members += scan->depth == 1;
     scan->at = scan_string(from, scan->end);
-    if (scan->at != NULL && has_nul(from, scan->at)) {
+    if (scan->at != NULL
+        && (has_nul(from, scan->at)
+            || !tc_json_keys_add(&scan->keys, scan->numbers[scan->depth], from + 1,
+                                 (size_t)(scan->at - from) - 2))) {
         scan->at = NULL;
     }
 }
@@ -171,6 +176,7 @@ static void take_value(scan_t *scan)
         return;
     }
     scan->depth++;
+    scan->numbers[scan->depth] = ++scan->opened;
     scan->objects = scan->objects << 1 | (*scan->at == '{');
     scan->at++;
 }
@@ -248,27 +254,17 @@ static tc_json_status_e scan_text(scan_t *scan, int max_depth)
 }
 
 /* Lets json-c build an object from checked JSON. json-c's flags are 0, because the scanner has been strict already. */
-static tc_json_status_e build(const char *text, size_t len, int max_depth, int members, json_object **out)
+static tc_json_status_e build(const char *text, size_t len, int max_depth, json_object **out)
 {
     json_tokener *tokener = json_tokener_new_ex(max_depth);
-    json_object *object;
 
     if (tokener == NULL) {
         return TC_JSON_BROKEN;
     }
     json_tokener_set_flags(tokener, 0);
-    object = json_tokener_parse_ex(tokener, text, (int)len);
+    *out = json_tokener_parse_ex(tokener, text, (int)len);
     json_tokener_free(tokener);
-    if (object == NULL) {
-        return TC_JSON_BROKEN;
-    }
-    /* If two keys are equal, json-c keeps only the last. Then members are missing here. */
-    if (json_object_object_length(object) != members) {
-        tc_json_free(object);
-        return TC_JSON_DOUBLED;
-    }
-    *out = object;
-    return TC_JSON_OK;
+    return *out != NULL ? TC_JSON_OK : TC_JSON_BROKEN;
 }
 
 tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_depth,
@@ -284,11 +280,14 @@ tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_dept
     scan.at = text;
     scan.end = text + len;
     status = scan_text(&scan, max_depth);
-    if (status != TC_JSON_OK) {
-        return status;
+    if (status == TC_JSON_OK && *skip_space(text, scan.end) != '{') {
+        status = TC_JSON_NOT_OBJECT;
     }
-    return *skip_space(text, scan.end) == '{' ? build(text, len, max_depth, scan.outer_members, out)
-                                              : TC_JSON_NOT_OBJECT;
+    if (status == TC_JSON_OK && tc_json_keys_have_double(&scan.keys)) {
+        status = TC_JSON_DOUBLED;
+    }
+    tc_json_keys_free(&scan.keys);
+    return status == TC_JSON_OK ? build(text, len, max_depth, out) : status;
 }
 
 /* Removes everything from an array or an object. */

@@ -12,10 +12,10 @@
 
 typedef enum {
     TC_JSON_OK,
-    TC_JSON_BROKEN,    /* not JSON in UTF-8, more than one value, or a key with U+0000 (json-c would cut the key) */
+    TC_JSON_BROKEN,    /* not JSON in UTF-8, more than one value, or a key with U+0000 or half a surrogate pair */
     TC_JSON_TOO_DEEP,
     TC_JSON_NOT_OBJECT,
-    TC_JSON_DOUBLED    /* the outer object has the same key twice */
+    TC_JSON_DOUBLED    /* an object on any level has the same key twice */
 } tc_json_status_e;
 
 /*

@@ -41,6 +41,7 @@ static json_object *parse_part(const char *part, size_t len)
     tc_buf_t json = TC_BUF_INIT;
 
     if (!tc_base64url_decode(&json, part, len)
+        || tc_json_has_more_values((char *)json.data, json.len, TC_JSON_MAX_VALUES)
         || tc_json_parse_object((char *)json.data, json.len, JSON_DEPTH, &object) != TC_JSON_OK) {
         object = NULL;
     }
@@ -132,6 +133,13 @@ static const char *read_user(json_object *claims, const char *claim, tc_jwt_iden
     text = json_object_get_string(value);
     switch (json_object_get_type(value)) {
     case json_type_int:
+        /*
+         * json-c makes one of these of any number beyond 64 bits, and many users would have one id. libjwt refuses such
+         * a token, but PS256 to PS512 do not go through libjwt.
+         */
+        if (strcmp(text, "18446744073709551615") == 0 || strcmp(text, "-9223372036854775808") == 0) {
+            return "user claim is a number beyond 64 bits";
+        }
         break;
     case json_type_string:
         if (*text == '\0' || strlen(text) != (size_t)json_object_get_string_len(value)) {

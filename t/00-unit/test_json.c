@@ -290,7 +290,7 @@ START_TEST(a_text_cut_anywhere_is_broken)
 }
 END_TEST
 
-START_TEST(a_key_twice_in_the_outer_object_is_refused)
+START_TEST(a_key_twice_in_an_object_is_refused)
 {
     static const char *const doubled[] = {
         "{\"a\":1,\"a\":1}",
@@ -298,11 +298,23 @@ START_TEST(a_key_twice_in_the_outer_object_is_refused)
         "{\"a\":1,\"\\u0061\":2}",
         "{\"a\":\"\\\"\",\"a\":\"\\\\\"}",
         "{\"a\":null,\"a\":null}",
+        "{\"a\":{\"b\":[],\"b\":[]}}",
+        "{\"a\":[[{}],[{\"b\":{\"c\":1},\"d\":0,\"b\":1}]]}",
+        "{\"\":0,\"b\":1,\"\":2}",
+        "{\"\\n\":0,\"\\u000a\":1}",
+        "{\"\\/\":0,\"/\":1}",
+        "{\"\\u00fc\":0,\"\xc3\xbc\":1}",
+        "{\"\\uD83D\\ude00\":0,\"\xf0\x9f\x98\x80\":1}",
+        "{\"\xe2\x82\xac\":0,\"\\u20AC\":1}",
     };
     static const char *const fine[] = {
         "{\"a\":{\"a\":1}}",
         "{\"a\":[{\"a\":1},{\"a\":2}],\"b\":1}",
         "{\"a\":\"a\",\"A\":\"a\"}",
+        "{\"a\":{\"b\":1},\"c\":{\"b\":1},\"b\":[{\"b\":1},{\"b\":1}]}",
+        "{\"ab\":{},\"a\":{\"b\":{}},\"b\":{\"a\":{}}}",
+        "{\"\\\\n\":0,\"\\n\":1,\"n\":2}",
+        "{\"\\ud83d\\ude00\":0,\"\\ud83d\\ude01\":1}",
         "{\"a\":\"\\\",\\\"a\\\":1\"}",
     };
 
@@ -312,12 +324,16 @@ START_TEST(a_key_twice_in_the_outer_object_is_refused)
 END_TEST
 
 /* json-c cuts a key at U+0000: "type\u0000" would become the field "type". */
-START_TEST(a_nul_in_a_key_is_refused_and_in_a_value_taken)
+START_TEST(a_nul_or_half_a_pair_in_a_key_is_refused_and_in_a_value_taken)
 {
     static const char *const broken[] = {
         "{\"\\u0000\":1}",
         "{\"a\\u0000b\":1}",
         "{\"a\":{\"\\\\\\u0000\" :1}}",
+        "{\"\\ud83d\":1}",
+        "{\"a\\ude00\":1}",
+        "{\"\\ud83d\\n\":1}",
+        "{\"\\ud83d\\ud83d\\ude00\":1}",
         "{\"a\":[{},{\"b\":\"\",\"c\\\"\\u0000\"\n:1}]}",
     };
     static const char *const fine[] = {
@@ -473,8 +489,8 @@ UNIT_MAIN("json", objects_of_every_kind_are_taken, what_is_broken_is_refused,
           a_colon_stands_between_key_and_value_and_nowhere_else,
           a_control_character_stands_in_no_string_and_only_four_of_them_are_space, an_escape_is_one_of_nine,
           a_text_is_in_utf8, a_string_may_hold_what_people_write, nothing_follows_the_value, a_value_that_is_no_object_is_told_apart,
-          a_text_cut_anywhere_is_broken, a_key_twice_in_the_outer_object_is_refused,
-          a_nul_in_a_key_is_refused_and_in_a_value_taken, nesting_is_bounded, every_bracket_is_closed_by_its_own,
+          a_text_cut_anywhere_is_broken, a_key_twice_in_an_object_is_refused,
+          a_nul_or_half_a_pair_in_a_key_is_refused_and_in_a_value_taken, nesting_is_bounded, every_bracket_is_closed_by_its_own,
           an_empty_text_needs_no_memory, a_string_member_is_told_from_one_that_is_missing_or_no_string,
           every_string_that_is_written_is_read_the_same,
           strings_are_escaped_as_short_as_json_can)

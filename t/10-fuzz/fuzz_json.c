@@ -11,7 +11,7 @@
 #include "codec/json.h"
 #include "codec/utf8.h"
 
-#define KEYS_MAX 64 /* of the outer object; when there are more, double keys are not compared */
+#define KEYS_MAX 64 /* when there are more, double keys are not compared */
 
 const char fuzz_name[] = "json";
 
@@ -21,10 +21,13 @@ typedef struct {
     bool failed;
     bool nul_key;      /* a key contains U+0000 */
     int deepest;       /* the most levels of values */
-    int key_count;     /* of the outer object */
+    int outer_count;   /* keys of the outer object */
+    int key_count;     /* of all objects */
+    int object_count;
     bool escaped_keys; /* a key has escapes, so that its bytes cannot be compared */
     const char *keys[KEYS_MAX];
     size_t key_lens[KEYS_MAX];
+    int objects[KEYS_MAX]; /* the number of the object that has the key */
 } grammar_t;
 
 static bool next_is(grammar_t *g, char c)
@@ -124,21 +127,21 @@ static void word(grammar_t *g, const char *expected)
 
 static void value(grammar_t *g, int level);
 
-static void key(grammar_t *g, int level)
+static void key(grammar_t *g, int level, int object)
 {
     const char *from = g->at;
     bool plain, nul;
 
     string(g, &plain, &nul);
     g->nul_key = g->nul_key || nul;
-    if (level == 1) {
-        g->escaped_keys = g->escaped_keys || !plain;
-        if (g->key_count < KEYS_MAX) {
-            g->keys[g->key_count] = from;
-            g->key_lens[g->key_count] = (size_t)(g->at - from);
-        }
-        g->key_count++;
+    g->escaped_keys = g->escaped_keys || !plain;
+    if (g->key_count < KEYS_MAX) {
+        g->keys[g->key_count] = from;
+        g->key_lens[g->key_count] = (size_t)(g->at - from);
+        g->objects[g->key_count] = object;
     }
+    g->key_count++;
+    g->outer_count += level == 1;
     skip_space(g);
     expect(g, ':');
 }
@@ -146,6 +149,8 @@ static void key(grammar_t *g, int level)
 /* RFC 8259, 4 and 5. Objects and arrays differ in the keys alone. */
 static void container(grammar_t *g, int level, char close, bool with_keys)
 {
+    int object = g->object_count++;
+
     skip_space(g);
     if (accept(g, close)) {
         return;
@@ -153,7 +158,7 @@ static void container(grammar_t *g, int level, char close, bool with_keys)
     do {
         skip_space(g);
         if (with_keys) {
-            key(g, level);
+            key(g, level, object);
         }
         value(g, level + 1);
     } while (!g->failed && accept(g, ','));
@@ -195,7 +200,7 @@ static bool has_key_twice(const grammar_t *g)
 
     for (i = 0; i < g->key_count; i++) {
         for (j = 0; j < i; j++) {
-            if (g->key_lens[i] == g->key_lens[j]
+            if (g->objects[i] == g->objects[j] && g->key_lens[i] == g->key_lens[j]
                 && memcmp(g->keys[i], g->keys[j], g->key_lens[i]) == 0) {
                 return true;
             }
@@ -220,18 +225,19 @@ static void check_parse(const char *text, size_t len)
         FUZZ_REQUIRE(status == TC_JSON_BROKEN || status == TC_JSON_TOO_DEEP);
     }
     else if (g.deepest > TC_JSON_MAX_DEPTH) {
-        FUZZ_REQUIRE(status == TC_JSON_TOO_DEEP);
+        FUZZ_REQUIRE(status == TC_JSON_TOO_DEEP || (g.escaped_keys && status == TC_JSON_BROKEN));
     }
     else if (!is_object) {
-        FUZZ_REQUIRE(status == TC_JSON_NOT_OBJECT);
+        FUZZ_REQUIRE(status == TC_JSON_NOT_OBJECT || (g.escaped_keys && status == TC_JSON_BROKEN));
     }
     else if (g.escaped_keys || g.key_count > KEYS_MAX) {
-        FUZZ_REQUIRE(status == TC_JSON_OK || status == TC_JSON_DOUBLED);
+        /* BROKEN: a key with half of a surrogate pair. */
+        FUZZ_REQUIRE(status == TC_JSON_OK || status == TC_JSON_DOUBLED || (g.escaped_keys && status == TC_JSON_BROKEN));
     }
     else {
         FUZZ_REQUIRE(status == (has_key_twice(&g) ? TC_JSON_DOUBLED : TC_JSON_OK));
     }
-    FUZZ_REQUIRE(object == NULL || json_object_object_length(object) == g.key_count);
+    FUZZ_REQUIRE(object == NULL || json_object_object_length(object) == g.outer_count);
     tc_json_free(object);
 }
 

@@ -1,0 +1,124 @@
+/* Keys that an object has twice. See json_keys.h. */
+#include "codec/json_keys.h"
+
+#include <stdlib.h>
+
+#define FNV_BASIS UINT64_C(14695981039346656037)
+#define FNV_PRIME UINT64_C(1099511628211)
+
+typedef struct {
+    uint64_t hash; /* of the key's characters, FNV-1a over 32 bits each */
+    uint32_t object;
+} entry_t;
+
+static bool is_between(uint32_t c, uint32_t from, uint32_t to)
+{
+    return c >= from && c <= to;
+}
+
+/* The number that four hexadecimal digits stand for. */
+static uint32_t read_hex(const char *at)
+{
+    uint32_t value = 0;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        unsigned char digit = (unsigned char)at[i];
+
+        value = value << 4 | (is_between(digit, '0', '9') ? digit - (uint32_t)'0' : (digit | 0x20u) - 'a' + 10u);
+    }
+    return value;
+}
+
+/* Reads \uXXXX, or two of them that are a surrogate pair. NULL if there is half of a pair. */
+static const char *read_unicode(const char *at, const char *end, uint32_t *character)
+{
+    *character = read_hex(at);
+    at += 4;
+    if (is_between(*character, 0xd800, 0xdbff) && end - at >= 6 && at[0] == '\\' && at[1] == 'u'
+        && is_between(read_hex(at + 2), 0xdc00, 0xdfff)) {
+        *character = 0x10000 + ((*character - 0xd800) << 10) + (read_hex(at + 2) - 0xdc00);
+        return at + 6;
+    }
+    return is_between(*character, 0xd800, 0xdfff) ? NULL : at;
+}
+
+/* Reads the escape behind a backslash (RFC 8259, 7). */
+static const char *read_escape(const char *at, const char *end, uint32_t *character)
+{
+    static const char named[] = "b\bf\fn\nr\rt\t";
+    const char *pair;
+
+    if (*at == 'u') {
+        return read_unicode(at + 1, end, character);
+    }
+    *character = (unsigned char)*at; /* a quote, a backslash or a slash */
+    for (pair = named; *pair != '\0'; pair += 2) {
+        if (*pair == *at) {
+            *character = (unsigned char)pair[1];
+        }
+    }
+    return at + 1;
+}
+
+/* Reads a character that is not escaped, one to four bytes of UTF-8. */
+static const char *read_utf8(const char *at, uint32_t *character)
+{
+    unsigned char first = (unsigned char)*at++;
+    int more = first < 0xc0 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+
+    *character = more == 0 ? first : first & (0x3fu >> more);
+    while (more-- > 0) {
+        *character = *character << 6 | ((unsigned char)*at++ & 0x3fu);
+    }
+    return at;
+}
+
+bool tc_json_keys_add(tc_json_keys_t *keys, uint32_t object, const char *key, size_t len)
+{
+    const char *at = key, *end = key + len;
+    entry_t entry = {FNV_BASIS, object};
+
+    while (at < end) {
+        uint32_t character;
+
+        at = *at == '\\' ? read_escape(at + 1, end, &character) : read_utf8(at, &character);
+        if (at == NULL) {
+            return false;
+        }
+        entry.hash = (entry.hash ^ character) * FNV_PRIME;
+    }
+    tc_buf_append(&keys->entries, &entry, sizeof(entry));
+    return true;
+}
+
+static int compare(const void *one, const void *other)
+{
+    const entry_t *a = one, *b = other;
+
+    if (a->object != b->object) {
+        return a->object < b->object ? -1 : 1;
+    }
+    return a->hash < b->hash ? -1 : a->hash > b->hash;
+}
+
+bool tc_json_keys_have_double(tc_json_keys_t *keys)
+{
+    entry_t *entries = (entry_t *)(void *)keys->entries.data;
+    size_t count = keys->entries.len / sizeof(*entries), i;
+
+    if (count > 1) {
+        qsort(entries, count, sizeof(*entries), compare);
+    }
+    for (i = 1; i < count; i++) {
+        if (compare(&entries[i - 1], &entries[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tc_json_keys_free(tc_json_keys_t *keys)
+{
+    tc_buf_free(&keys->entries);
+}
