@@ -39,7 +39,7 @@ export type State =
 
 export interface Status {
   state: State;
-  /** A text for people: that of `Options.texts`, or else that of STATUS_TEXTS. */
+  /** A text for people, from `Options.texts` or else from STATUS_TEXTS. */
   text: string;
   isRealtime: boolean;
   /** How the client receives the events of the room; null while it receives none. */
@@ -59,8 +59,8 @@ export interface Options {
   token?: string;
   /**
    * Returns a fresh access token. Null or undefined means that the user is signed out. An exception means
-   * that there is no token now, and the client tries again later. For the reason "expiring" both only mean
-   * that the client asks again later.
+   * that there is no token now, and the client tries again later. If the reason is "expiring", the client only
+   * asks again later in both cases.
    */
   getToken?: (why: { reason: TokenReason }) => string | null | undefined | Promise<string | null | undefined>;
   /** How the token goes to the socket. The default is "subprotocol". */

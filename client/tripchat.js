@@ -490,7 +490,7 @@ class Rest {
   }
 }
 
-// An HTTP answer other than the one that was asked for.
+// An HTTP answer that is not the expected JSON, mostly a refusal of the server.
 class Refusal extends Error {
   constructor(status, body, retryAfter) {
     super(body?.message ?? `HTTP ${status}`);

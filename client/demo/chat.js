@@ -140,7 +140,7 @@ function follows(message, previous) {
     && new Date(message.created_at) - new Date(previous.created_at) < SAME_BREATH_MS;
 }
 
-// The items in order; those of messages that have not changed are the same as before.
+// Returns the items in order. If a message has not changed, its item is the same element as before.
 function linesFor(messages) {
   const lines = [];
   let lastDay;
@@ -164,7 +164,7 @@ function linesFor(messages) {
   return lines;
 }
 
-// Touches only what is not in its place: a screen reader reads what is added, and nothing twice.
+// Moves only elements that are not in their place, so that a screen reader reads each new element once.
 function lay(list, lines) {
   const wanted = new Set(lines);
   for (const line of [...list.children]) if (!wanted.has(line)) line.remove();

@@ -1,4 +1,4 @@
-# Shell functions of the demo: where its things are and who lives in it. Sourced, never run.
+# Shell functions and variables of the demo: its folders, its users, its tokens. Other scripts source this file.
 # shellcheck shell=sh
 
 ann=11111111-1111-4111-8111-111111111111
@@ -16,8 +16,8 @@ die() {
     exit 1
 }
 
-# Where root starts them, httpd's children, PostgreSQL and Redis run as this user and group: Debian's, RHEL's, FreeBSD's or
-# that of httpd's own makefile. And the options of setpriv for it.
+# If root starts the demo, httpd's children, PostgreSQL and Redis run as this user and group. The names are those of Debian,
+# RHEL, FreeBSD and httpd's own build. $drop has the options that make setpriv change to this user.
 web_user=
 web_group=
 drop=
@@ -31,9 +31,9 @@ fi
 # find_httpd: sets $httpd and $modules, the program and the folder of its modules, as apxs knows them
 find_httpd() {
     apxs=${APXS:-apxs}
-    modules=$("$apxs" -q LIBEXECDIR) || die "There is no apxs: install httpd's development files, or write make APXS=/path/to/apxs."
+    modules=$("$apxs" -q LIBEXECDIR) || die "apxs is missing: install httpd's development files (Debian: apache2-dev), or write APXS=/path/to/apxs."
     httpd=$("$apxs" -q SBINDIR)/$("$apxs" -q PROGNAME)
-    [ -x "$httpd" ] || die "There is no httpd at $httpd: install it (Debian: apache2)."
+    [ -x "$httpd" ] || die "httpd is missing: there is no program $httpd. Install httpd (Debian: apache2)."
 }
 
 # user_id NAME: the id of ann, bob, carol, dave or u0 … u999
@@ -49,10 +49,10 @@ user_id() {
     esac
 }
 
-# Makes run/ and its secret if they aren't there.
+# make_run: makes run/ and its secret if they do not exist
 make_run() {
     if [ ! -d "$run" ]; then
-        # A server that root starts goes on as another user, who may not pass root's own folders.
+        # A server that root starts changes to another user, who may not enter root's own folders.
         if [ "$(id -u)" -eq 0 ] && ! may_pass "$top"; then
             rm -f "$run"
             ln -s "$(mktemp -d /var/tmp/tripchat-run.XXXXXX)" "$run"
@@ -65,24 +65,24 @@ make_run() {
     make_secret "$run/secret"
 }
 
-# make_secret FILE: 32 random bytes in hex, for its owner's eyes, unless the file is there
+# make_secret FILE: writes 32 random bytes in hex, readable by the owner only, unless the file exists
 make_secret() {
     [ -s "$1" ] || (umask 077 && openssl rand -hex 32 >"$1.new" && mv "$1.new" "$1")
 }
 
-# may_pass FOLDER: may the user that httpd runs as go through it?
+# may_pass FOLDER: may the user that httpd runs as enter the folder?
 may_pass() {
     # shellcheck disable=SC2086 # words
     setpriv $drop -- test -x "$1/." 2>/dev/null
 }
 
-# own PATH…: gives it to the user of $drop
+# own PATH…: gives the files to the user of $drop
 own() {
     [ -z "$drop" ] || chown -R "$web_user:$web_group" "$@"
 }
 
-# runs PID WORDS: is there a process PID with WORDS on its command line? A number that an old file holds
-# may be somebody else's by now.
+# runs PID WORDS: is there a process PID with WORDS on its command line? The pid in an old file may belong to another
+# process now.
 runs() {
     2>/dev/null tr '\0' ' ' <"/proc/$1/cmdline" | grep -qF -- "$2 "
 }
@@ -91,7 +91,7 @@ pidfile_runs() {
     [ -s "$1" ] && runs "$(head -n 1 "$1")" "$2"
 }
 
-# stop_process PID WORDS SIGNAL: ends it and waits; after half a minute, by force
+# stop_process PID WORDS SIGNAL: ends the process and waits; after half a minute, kills it
 stop_process() {
     tries=300
     kill -s "$3" "$1" 2>/dev/null || true
@@ -102,21 +102,21 @@ stop_process() {
     done
 }
 
-# stop_leftover PIDFILE WORDS SIGNAL: ends the process that the file names. Where that is somebody else's
-# the file goes instead: PostgreSQL would take him for its own.
+# stop_leftover PIDFILE WORDS SIGNAL: ends the process that the file names. If the pid belongs to another process now, the
+# file is removed instead: PostgreSQL would think that the other process is a PostgreSQL.
 stop_leftover() {
     if pidfile_runs "$1" "$2"; then
         pid=$(head -n 1 "$1")
-        echo "Stopping what an earlier run left behind: ${2#"$run/"} (pid $pid)."
+        echo "Stopping a server that an earlier run left behind: ${2#"$run/"} (pid $pid)."
         stop_process "$pid" "$2" "$3"
     elif [ -s "$1" ] && kill -0 "$(head -n 1 "$1")" 2>/dev/null; then
         rm "$1"
     fi
 }
 
-# not_started NAME LOG
+# not_started NAME LOG: shows the end of the log, and ends this script
 not_started() {
-    echo "$1 did not start. $2 says:" >&2
+    echo "$1 did not start. The last lines of $2:" >&2
     tail -n 5 "$2" >&2
     exit 1
 }
@@ -125,7 +125,7 @@ base64url() {
     openssl base64 -A | tr '+/' '-_' | tr -d '='
 }
 
-# make_token NAME: an access token of a day, HS256, alone on its line
+# make_token NAME: prints an access token (HS256) that is valid for a day, alone on its line
 make_token() {
     id=$(user_id "$1") || exit 1
     now=$(date +%s)

@@ -2,10 +2,10 @@
 # 127.0.0.1 alone and each with a password. Sourced after lib.sh, never run.
 # shellcheck shell=sh disable=SC2154 # lib.sh sets $run and $drop
 
-# They would overrule what is said below.
+# These variables would override the options below.
 unset PGPASSWORD PGSERVICE PGOPTIONS
 
-# The newest of Debian's or of PostgreSQL's own RPMs, or the one that pg_config knows, where its server is installed.
+# The newest PostgreSQL server: of Debian's packages, of PostgreSQL's own RPMs, or the one that pg_config knows.
 pg=$(find /usr/lib/postgresql/*/bin /usr/pgsql-*/bin "$(pg_config --bindir 2>/dev/null)" -name initdb 2>/dev/null |
     sort -V | tail -n 1)
 pg=${pg%/initdb}
@@ -14,25 +14,25 @@ redis_pid=
 redis_server=$(command -v redis-server || command -v valkey-server || true)
 redis_client=$(command -v redis-cli || command -v valkey-cli || true)
 
-# conninfo USER DATABASE: how libpq reaches the database; the password stays in its file
+# conninfo USER DATABASE: prints how libpq reaches the database; the password stays in its file
 conninfo() {
     echo "host=127.0.0.1 port=$(cat "$run/postgres/port") dbname=$2 user=$1" \
         "passfile='$run/postgres/pgpass' connect_timeout=3 tcp_user_timeout=10000"
 }
 
-# sql …: psql in the chat's database; the standard input is SQL where no argument is
+# sql …: runs psql in the chat's database; without an argument, psql reads SQL from standard input
 sql() {
     "$pg/psql" -X -q -v ON_ERROR_STOP=1 -d "$(conninfo tripchat tripchat)" "$@"
 }
 
-# full_stack_runs: has "make run STACK=full" come up, and is it still there?
+# full_stack_runs: is "make run STACK=full" running?
 full_stack_runs() {
     [ "$(cat "$run/stack" 2>/dev/null)" = full ] && pidfile_runs "$run/httpd.pid" "$run/httpd.conf"
 }
 
-# keep_port FILE FIRST: writes a free port into FILE, the one it holds already if that is free. They lie
-# below the ports of outgoing connections: who tries again and again to reach one of those on which nobody
-# listens is connected to himself in the end.
+# keep_port FILE FIRST: writes a free port into FILE. If FILE holds a port already and the port is free, the port stays. All
+# ports are below the range of outgoing connections. In that range, a client that tries an unused port again and again may
+# in the end be connected to its own socket.
 keep_port() {
     free=$(perl -MIO::Socket::INET -e '
         for my $port (grep { $_ } @ARGV, $ARGV[-1] + 1 .. $ARGV[-1] + 999) {
@@ -41,14 +41,14 @@ keep_port() {
             print $port;
             last;
         }' "$(cat "$1" 2>/dev/null)" "$2")
-    [ -n "$free" ] || die "There is no free port from $2 on."
+    [ -n "$free" ] || die "No port from $2 to $(($2 + 999)) is free."
     echo "$free" >"$1"
 }
 
 # prepare_services: passwords, ports and settings
 prepare_services() {
-    [ -n "$pg" ] || die "There is no PostgreSQL: install postgresql."
-    [ -n "$redis_server" ] || die "There is no Redis: install redis-server or valkey-server."
+    [ -n "$pg" ] || die "The PostgreSQL server is missing: install postgresql."
+    [ -n "$redis_server" ] || die "The Redis server is missing: install redis-server or valkey-server."
     (
         umask 077
         mkdir -p "$run/postgres" "$run/redis"
@@ -57,7 +57,7 @@ prepare_services() {
         make_secret "$run/postgres/password"
         make_secret "$run/redis/password"
         echo "127.0.0.1:*:*:*:$(cat "$run/postgres/password")" >"$run/postgres/pgpass"
-        # A later run knows it by its command line, so it may not change that.
+        # A later run recognizes this Redis by its command line, so Redis must not change its title (set-proc-title).
         cat >"$run/redis/redis.conf" <<CONF
 bind 127.0.0.1
 port $(cat "$run/redis/port")
@@ -71,11 +71,11 @@ CONF
     )
 }
 
-# start_services: in sessions of their own, where Ctrl-C does not reach them before httpd has ended. The
-# signal of --pdeathsig comes when this shell is killed outright.
+# start_services: starts each server in a session of its own, so that Ctrl-C does not end it before httpd has ended. If this
+# shell is killed, the servers get the signal of --pdeathsig.
 start_services() {
     make_cluster
-    # No socket: its path might be too long. 200 connections: two servers of four children, and some.
+    # No Unix socket, because its path might be too long. 200 connections are enough for two httpds of four children.
     # shellcheck disable=SC2086 # words
     setsid setpriv $drop --pdeathsig INT -- "$pg/postgres" -D "$run/postgres/data" -h 127.0.0.1 \
         -p "$(cat "$run/postgres/port")" -k '' -N 200 >>"$run/logs/postgres.log" 2>&1 9>&- &
@@ -97,7 +97,7 @@ start_services() {
     make_database
 }
 
-# make_cluster: PostgreSQL's files, under another name until they are whole
+# make_cluster: makes PostgreSQL's files, under another name until they are complete
 make_cluster() {
     [ ! -d "$run/postgres/data" ] || return 0
     rm -rf "$run/postgres/data.new"
@@ -108,7 +108,7 @@ make_cluster() {
     mv "$run/postgres/data.new" "$run/postgres/data"
 }
 
-# make_database: the chat's own, of a user who is nothing more than its owner
+# make_database: makes the chat's database, and a user who owns it and has no other rights
 make_database() {
     "$pg/psql" -X -q -v ON_ERROR_STOP=1 -d "$(conninfo postgres postgres)" <<SQL
 SELECT 'CREATE ROLE tripchat LOGIN PASSWORD ''$(cat "$run/postgres/password")'''
@@ -123,7 +123,7 @@ stop_services() {
     [ -z "$postgres_pid" ] || stop_process "$postgres_pid" "$run/postgres/data" INT
 }
 
-# stop_leftovers: ends what is still there of a run that was killed outright
+# stop_leftovers: ends the servers of an earlier run that was killed
 stop_leftovers() {
     stop_leftover "$run/httpd.pid" "$run/httpd.conf" TERM
     stop_leftover "$run/redis/pid" "$run/redis/redis.conf" TERM

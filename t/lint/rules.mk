@@ -71,7 +71,7 @@ lint-files:
 	@$(MAKE) --no-print-directory --keep-going --jobs=$$((2 * $(CORES))) --output-sync=target lint-all
 
 lint-all: $(LINT_OK)
-	@echo 'Nothing to say of $(words $^) files.'
+	@echo 'No complaint about $(words $^) files.'
 
 # Only gcc sees the assertions of test builds. The programs of bench/ only have to compile without a warning: cppcheck
 # and clang-tidy do not check them. clang-tidy counts suppressed warnings on stderr, and goes on when it cannot read
