@@ -116,7 +116,7 @@ static void on_subscribed(tc_redis_link_t *link, const char *name)
     }
 }
 
-/* Logs the 1st, 2nd, 4th, 8th … bad message, so that the administrator finds whoever sends them. */
+/* Logs the 1st, 2nd, 4th, 8th … bad message, so that the administrator can find their sender. */
 static void count_bad(tc_bus_redis_t *redis, const char *name)
 {
     redis->bad++;

@@ -52,9 +52,10 @@ typedef struct tc_redis_link_t {
 } tc_redis_link_t;
 
 /*
- * tc_redis_link_init() fills in a link that is down. `prefix` is that of one of its doors, `child` is copied, what the
- * other pointers lead to must outlive the link. tc_redis_link_start() begins to connect. tc_redis_link_stop() sends
- * what is queued as far as the socket takes it, closes the link and frees what it owns; it may be called again.
+ * tc_redis_link_init() fills in a link that is down. `prefix` is the prefix of one of the link's doors. `child` is
+ * copied; the objects that the other pointers lead to must outlive the link. tc_redis_link_start() begins to connect.
+ * tc_redis_link_stop() sends as many queued bytes as the socket takes, closes the link and frees the link's memory. It
+ * may be called twice.
  */
 void tc_redis_link_init(tc_redis_link_t *link, const tc_redis_address_t *address,
                         const char *prefix, const tc_uuid_t *child,

@@ -1,6 +1,7 @@
 /*
  * Users' rates over several httpds. What users spend on one httpd is taken out of their buckets, a moment later, on all
- * other httpds that share its Redis. While Redis is down, each httpd counts alone. Bus, but for what says otherwise.
+ * other httpds that share its Redis. While Redis is down, each httpd counts alone. Bus, unless a comment says
+ * otherwise.
  */
 #ifndef TC_BUS_SPENDING_H
 #define TC_BUS_SPENDING_H

@@ -1,6 +1,6 @@
 /*
- * How connections come from a child that ends to one that goes on. The children that receive share the connections: a
- * child that holds more than another lets the other go first. Every function runs on the loop.
+ * How this child takes connections from a child that ends. The children that receive share these connections: a child
+ * that holds clearly more connections than another waits for the other. Every function runs on the loop.
  */
 #ifndef TC_CHILD_ARRIVAL_H
 #define TC_CHILD_ARRIVAL_H

@@ -1,7 +1,8 @@
 /*
- * What one httpd child runs for the chat: the loop with its hub and peers, the db threads, the bus, and the order in
- * which they start and stop. It knows nothing of httpd. The glue (httpd/runtime.h) starts it when the httpd child gets
- * its first connection, or is to receive connections of others. It stops with the httpd child.
+ * What one httpd child runs for the chat: the loop with its hub and peers, the db threads, and the bus. This file also
+ * has the order in which they start and stop. It knows nothing of httpd. The glue (httpd/runtime.h) starts the threads
+ * when the httpd child gets its first connection, or must receive connections of others. They stop with the httpd
+ * child.
  */
 #ifndef TC_CHILD_CHILD_H
 #define TC_CHILD_CHILD_H
@@ -107,7 +108,7 @@ void tc_child_welcome(tc_child_t *child);
 /* Has the loop part from all connections, and does not wait. Only the first call counts. Signal-safe. Any thread. */
 void tc_child_farewell(tc_child_t *child, tc_farewell_e farewell);
 
-/* Closes all connections with `code`, and those that still come. Loop. */
+/* Closes all connections with `code`, also the connections that arrive later. Loop. */
 void tc_child_close_all(tc_child_t *child, unsigned code);
 
 /*

@@ -68,10 +68,10 @@ void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_
 void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us);
 
 /*
- * Called for each envelope that the bus brings. If the hub does not have the room, they do nothing. _event(): an event
- * of another child; the caller keeps its reference. _head(): the room's last seq, as another child knows it. _typing():
- * a typing frame; the caller keeps its reference. _joined(): the bus has subscribed to the room, so that no later event
- * is missed.
+ * The bus calls these functions for what it brings. If the hub does not have the room, they do nothing. _event(): an
+ * event of another child; the caller keeps its reference. _head(): the room's last seq, as another child knows it.
+ * _typing(): a typing frame; the caller keeps its reference. _joined(): the bus has subscribed to the room, so that no
+ * later event is missed.
  */
 void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
                          tc_event_t *event);

@@ -1,7 +1,7 @@
 /*
- * An event loop: one thread that waits for sockets, mail and timers, and never blocks on anything else. A child has one
- * for its connections, and one on its bus thread. "Loop thread" below is the thread that runs the loop. Tasks run at
- * the end of an iteration, so that all frames that were queued for a socket meanwhile leave in one write.
+ * An event loop: one thread that waits for sockets, mail and timers, and never blocks on anything else. A child has a
+ * loop for its connections, and another loop on its bus thread. "Loop thread" below is the thread that runs the loop.
+ * Tasks run at the end of an iteration, so that all frames that were queued for a socket meanwhile leave in one write.
  */
 #ifndef TC_ENGINE_LOOP_H
 #define TC_ENGINE_LOOP_H

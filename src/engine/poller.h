@@ -1,7 +1,7 @@
 /*
  * Tells which descriptors are ready: by epoll on Linux, by apr_pollset elsewhere (and on Linux with -DTC_POLLER_APR).
- * apr_pollset wants an apr_socket_t for each descriptor, which takes half a kilobyte with its two addresses. That is a
- * third of the memory that a connection may use. Loop thread only, except tc_poller_wake().
+ * apr_pollset needs an apr_socket_t for each descriptor. With its two addresses an apr_socket_t takes half a kilobyte,
+ * a third of the memory that a connection may use. Loop thread only, except tc_poller_wake().
  */
 #ifndef TC_ENGINE_POLLER_H
 #define TC_ENGINE_POLLER_H

@@ -1,7 +1,7 @@
 /*
- * A counting semaphore that can be waited for with a limit. It is the system's (POSIX sem_t), which takes no lock:
- * prefork ends a child from a signal handler, wherever its thread is, and another thread must be able to post then.
- * macOS has no sem_init() and no sem_timedwait(); there it is a mutex and a condition. Any thread.
+ * A counting semaphore; a wait may have a time limit. The semaphore is the system's (POSIX sem_t), which takes no lock:
+ * prefork ends a child from a signal handler, wherever the child's thread is. Another thread must be able to post then.
+ * macOS has no sem_init() and no sem_timedwait(), so a mutex and a condition replace the semaphore there. Any thread.
  */
 #ifndef TC_ENGINE_SEMAPHORE_H
 #define TC_ENGINE_SEMAPHORE_H
@@ -26,17 +26,17 @@ typedef struct {
 } tc_semaphore_t;
 #endif
 
-/* Makes one that is zero. If the system has no resources for it, the process ends, as in alloc.h. */
+/* Makes a semaphore whose count is zero. If the system has no resources for it, the process ends, as in alloc.h. */
 void tc_semaphore_init(tc_semaphore_t *semaphore);
 void tc_semaphore_destroy(tc_semaphore_t *semaphore);
 
-/* Adds one. Whoever posts has to keep the semaphore alive until the call is over. */
+/* Adds one to the count. The caller must keep the semaphore alive until the call returns. */
 void tc_semaphore_post(tc_semaphore_t *semaphore);
 
-/* Waits for one and takes it. */
+/* Waits until the count is above zero, and takes one. */
 void tc_semaphore_wait(tc_semaphore_t *semaphore);
 
-/* The same with a limit. False if there was none within `timeout_us`, which counts as an hour at most. */
+/* The same with a time limit. False: the count stayed zero for `timeout_us`, or for an hour if that is shorter. */
 bool tc_semaphore_wait_for(tc_semaphore_t *semaphore, int64_t timeout_us);
 
 #endif

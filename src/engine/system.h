@@ -1,6 +1,6 @@
 /*
- * What systems do differently about sockets, descriptors and files; nothing else of the project asks which system
- * this is, but for the two pollers. With -DTC_PLAIN_POSIX, Linux is taken for a system that has nothing of its own.
+ * What systems do differently about sockets, descriptors and files. Apart from this file, the semaphore and the two
+ * pollers, no file asks which system this is. With -DTC_PLAIN_POSIX, the extensions of Linux are not used.
  * Any thread.
  */
 #ifndef TC_ENGINE_SYSTEM_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-/* macOS has no such flag. httpd ignores SIGPIPE, so that the call fails with EPIPE there, too. */
+/* macOS does not have this flag. httpd ignores SIGPIPE, so a call fails with EPIPE there, too. */
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
@@ -25,8 +25,8 @@
 int tc_system_stream_pair(int ends[2]);
 
 /*
- * The same of sockets that keep the bounds of messages and their order, and lose none. Asks for `send_bytes` that may
- * wait in ends[0]: a process with CAP_NET_ADMIN gets them, any other what the system's limits allow.
+ * A pair of local sockets that keep the bounds and the order of messages, and lose no message. Asks the system to let
+ * `send_bytes` wait in ends[0]. A process without CAP_NET_ADMIN gets less if the system's limits say so.
  */
 int tc_system_message_pair(int ends[2], int send_bytes);
 
@@ -36,10 +36,10 @@ int tc_system_dup_to(int fd, int to);
 /* recvmsg() whose descriptors are close-on-exec. `message` says what came. */
 ssize_t tc_system_receive(int fd, struct msghdr *message);
 
-/* A nameless file that is close-on-exec, in memory where there is such. -1 and errno if it cannot be made. */
+/* A file without a name, close-on-exec, in memory if the system can do that. -1 and errno if it cannot be made. */
 int tc_system_make_file(void);
 
-/* Ends a TCP connection when what was sent stays unacknowledged for so long, where the system knows how. */
+/* If the system can, has a TCP connection end when sent bytes stay unacknowledged for `timeout_ms`. */
 void tc_system_limit_unacknowledged(int fd, unsigned timeout_ms);
 
 #endif

@@ -262,7 +262,8 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
     if (atomic_fetch_add(&held, 1) >= room()
         || tc_system_stream_pair(ends) != 0) {
         TC_LOG_OFTEN(1, APLOG_WARNING, 0, r, "TC0054: refused with 503: no worker or descriptor is left to relay a "
-                     "connection (at most %u a child); HTTP/2 streams are relayed, and what TC0051 names", room());
+                     "connection (at most %u a child); HTTP/2 streams and the connections that TC0051 names are relayed",
+                     room());
         atomic_fetch_sub(&held, 1);
         tc_adoption_drop(adoption, &child->peers);
         return HTTP_SERVICE_UNAVAILABLE;

@@ -17,7 +17,7 @@ int tc_handler(request_rec *r);
 /* Reads the handshake from a request (RFC 6455, 4.2.1). The strings in *out live as long as the request. */
 void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out);
 
-/* Negotiates compression (RFC 7692); `keeps` is that of tc_deflate_negotiate(). This step may be left out. */
+/* Negotiates compression (RFC 7692); `keeps` is passed to tc_deflate_negotiate(). This step may be left out. */
 void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handshake,
                           tc_deflate_terms_t *terms);
 

@@ -65,7 +65,7 @@ static void warn_if_short(server_rec *server, tc_directive_e directive, const tc
     if (tc_jwt_key_is_short(key)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
                      "TC0042: %s: the secret has fewer bytes than the %d that %s wants, so it can be guessed; use a "
-                     "longer random one",
+                     "longer random secret",
                      tc_config_name(directive), key->alg->hash_bits / 8, key->alg->name);
     }
 }

@@ -1,6 +1,6 @@
 /*
- * What httpd's reloads mean for the chat's connections: the memory that children of all generations share, and what a
- * child that ends can tell of httpd's plans.
+ * What httpd's reloads mean for the chat's connections. This file has the memory that children of all generations
+ * share. It also finds out what httpd plans when a child ends: a reload, a stop or a restart.
  */
 #ifndef TC_HTTPD_RELOAD_H
 #define TC_HTTPD_RELOAD_H

@@ -195,7 +195,8 @@ static unsigned decide_max_connections(server_rec *server, apr_int64_t asked)
     }
     if (asked > (apr_int64_t)fitting) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0046: %s %" APR_INT64_T_FMT " does not fit into the descriptor limit, so a child holds %u; "
+                     "TC0046: %s %" APR_INT64_T_FMT " does not fit into the descriptor limit, so a child holds at most "
+                     "%u; "
                      TC_RAISE_DESCRIPTORS,
                      tc_config_name(TC_D_MAX_CONNECTIONS), asked, fitting);
     }

@@ -1,6 +1,6 @@
 /*
- * The chat's life inside httpd: what is checked at start-up, when a child's threads start and stop, and how they get
- * mod_dbd's connections and httpd's error log.
+ * The chat's life inside httpd: the checks at start-up, and the start and stop of a child's threads. This file also
+ * connects the threads to mod_dbd's connections and to httpd's error log.
  */
 #ifndef TC_HTTPD_RUNTIME_H
 #define TC_HTTPD_RUNTIME_H

@@ -219,7 +219,8 @@ void tc_scrub_quieten(apr_pool_t *pconf, server_rec *main_server)
         ap_set_module_loglevel(pconf, &server->log, http2->module_index, HTTP2_SPARES_FIELDS);
         if (!said) {
             ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main_server,
-                         "TC0068: mod_http2's LogLevel is lowered to debug, because above that mod_http2 logs tokens");
+                         "TC0068: mod_http2's LogLevel is lowered to debug, because at a higher level mod_http2 "
+                         "logs tokens");
         }
         said = true;
     }

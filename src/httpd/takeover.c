@@ -333,7 +333,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
         int error = errno, scarce = error == EMFILE || error == ENFILE;
 
         TC_LOG_OFTEN(1, scarce ? APLOG_ERR : APLOG_INFO, error, r,
-                     "TC0052: refused with 503: no descriptor for a connection; if the limit is reached, "
+                     "TC0052: refused with 503: no descriptor is free for a connection; if the limit is reached, "
                      TC_RAISE_DESCRIPTORS);
         tc_adoption_drop(adoption, &child->peers);
         return HTTP_SERVICE_UNAVAILABLE;

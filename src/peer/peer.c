@@ -513,7 +513,7 @@ static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
         tc_peer_push_always(peer, blob);
         tc_blob_unref(blob);
     }
-    tc_log(TC_LOG_INFO, 0, "TC0035: connection %llu: comes from child %d, where it was %llu, for %s",
+    tc_log(TC_LOG_INFO, 0, "TC0035: connection %llu: comes from child %d, where its number was %llu, for %s",
            (unsigned long long)member->id, (int)head->pid, (unsigned long long)was->id,
            peer->site->name);
 }

@@ -1,7 +1,7 @@
 /*
- * A socket that the loop holds, with what every kind of client needs: when the socket is read and written, its send
- * queue, its timer and its end. The kind decides what is said over the socket: session.h (WebSocket) or stream.h
- * (server-sent events and long poll). Every field is the loop's, and every function runs on the loop.
+ * A socket that the loop holds. This file has what every kind of client needs: reading and writing, the send queue, the
+ * timer and the end. The kind of the client decides about the bytes: session.h (WebSocket) or stream.h (server-sent
+ * events and long poll). Every field is the loop's, and every function runs on the loop.
  *
  *   OPEN ──> CLOSING ──> DRAINING ──all sent──> ENDING ──client's end──> DEAD
  *     └────────────────────┘
@@ -73,7 +73,7 @@ typedef struct tc_peer_t {
     tc_claim_t claim;
     tc_usage_t *usage;   /* for the connection log; malloc'ed; NULL: nothing will be logged */
     bool bridged;        /* a worker relays it, and ends with this child */
-    bool stays;          /* it could not be moved to another child */
+    bool stays;          /* the peer could not be moved to another child */
     bool cut_short;      /* reading stopped at a pause: bytes may be left of which poll tells nothing */
     bool write_blocked;  /* the socket takes nothing now */
     bool urgent;         /* the client waits for something in the queue */
@@ -101,7 +101,7 @@ void tc_peer_destroy(tc_peer_t *peer);
 /* The time of this iteration, monotonic. */
 int64_t tc_peer_now_us(const tc_peer_t *peer);
 
-/* True if another child can go on with the peer; and if the peer is about to move there, and must not be read. */
+/* True if another child can go on with the peer; true if the peer is about to move there, and must not be read. */
 bool tc_peer_can_move(const tc_peer_t *peer);
 bool tc_peer_is_leaving(const tc_peer_t *peer);
 

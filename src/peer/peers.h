@@ -1,6 +1,6 @@
 /*
- * All peers of a child, what they share, and all that they know of the child: where they are counted, and who writes
- * the connection log. The child fills it in (child/child.h); src/peer knows nothing else of src/child.
+ * All peers of a child, and what they share. The two callbacks are all that src/peer knows of src/child: one takes a
+ * connection out of the counts, the other writes the connection log. The child fills them in (child/child.h).
  */
 #ifndef TC_PEER_PEERS_H
 #define TC_PEER_PEERS_H

@@ -24,8 +24,8 @@ typedef struct tc_application_t {
 void tc_session_create(tc_peers_t *peers, tc_adoption_t *adoption);
 
 /*
- * The form in which a data frame goes to this client: the frame itself, or its compressed form if both sides agreed to
- * that (RFC 7692). The form is the frame's: no reference is given. Loop.
+ * The form in which a data frame goes to this client: the frame itself or, if both sides agreed to compress (RFC 7692),
+ * the frame's compressed form. The frame owns that form; the caller gets no reference. Loop.
  */
 tc_blob_t *tc_session_form(tc_peer_t *peer, tc_blob_t *frame);
 

@@ -1,6 +1,6 @@
 /*
- * Clients without WebSocket that the loop holds: a stream of server-sent events (HTML standard, 9.2), and a
- * long poll, which is answered once, when the room has news for it. These clients only listen.
+ * Clients without WebSocket that the loop holds: streams of server-sent events (HTML standard, 9.2), and long polls. A
+ * poll is answered once, when the room has an event for it. These clients only listen.
  */
 #ifndef TC_PEER_STREAM_H
 #define TC_PEER_STREAM_H

@@ -1,8 +1,8 @@
 /*
  * The board: the counts of all children (base/metrics.h) in memory that they share, with a seat for each child.
  * Counters stay when a child ends, so that sums never fall. Gauges are summed over living children only. The memory
- * may outlive a reload: httpd goes on with it if it still fits. Any process, without locks, but for what says
- * otherwise.
+ * may outlive a reload: httpd goes on with it if it still fits. Any process, without locks, unless a
+ * comment says otherwise.
  */
 #ifndef TC_SHARED_BOARD_H
 #define TC_SHARED_BOARD_H

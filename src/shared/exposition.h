@@ -11,8 +11,8 @@
 #define TC_EXPOSITION_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /*
- * Appends all metrics of a board. A series with the value 0 is left out when it is a counter with two labels or shows a
- * largest or longest value; other series are written even at 0. `version` is the module's.
+ * Appends all metrics of a board. Most series are written even at 0. A series with the value 0 is left out if it is a
+ * counter with two labels, or shows a largest or longest value. `version` is the module's.
  */
 void tc_exposition_write(tc_buf_t *buf, const tc_board_t *board, const char *version);
 

@@ -1,6 +1,6 @@
 /*
- * What the children of an httpd, of all its generations, know of each other: the passage through which connections
- * move, and memory that they share, with a seat for each child. Made before the first fork and kept over reloads.
+ * What the children of an httpd know of each other, also children of other generations. This is the passage through
+ * which connections move, and shared memory with a seat for each child. Made before the first fork, kept over reloads.
  * Any process, any thread, without locks: a child may be ended anywhere.
  */
 #ifndef TC_SHARED_HANDOVER_H

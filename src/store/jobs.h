@@ -1,6 +1,6 @@
 /*
  * What a db thread does with the jobs it has taken. Each function sets the status and the results of its jobs. None of
- * them touches a room or a member. Db, but for what says otherwise.
+ * them touches a room or a member. Db, unless a comment says otherwise.
  */
 #ifndef TC_STORE_JOBS_H
 #define TC_STORE_JOBS_H

@@ -53,7 +53,7 @@ tc_probe_e tc_probe_store(tc_loop_t *loop, tc_dbd_t *store, int64_t timeout_us)
     probe_t *probe;
 
     if (!tc_dbd_answers(store, 0)) {
-        return TC_PROBE_SILENT; /* whoever asks now only waits, too */
+        return TC_PROBE_SILENT; /* another request would wait, too */
     }
     probe = tc_alloc_zero(sizeof(*probe));
     atomic_init(&probe->refs, 2);

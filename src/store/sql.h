@@ -48,8 +48,9 @@ apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **a
                             apr_pool_t *pool);
 
 /*
- * tc_sql_next() returns the next row, which replaces the row before, or NULL. tc_sql_text() returns column `n` (from 0)
- * as a text on the pool, NULL for SQL's NULL; tc_sql_int() returns it as a number, 0 for SQL's NULL.
+ * tc_sql_next() returns the next row, or NULL after the last. The new row replaces the row before. tc_sql_text()
+ * returns column `n` (from 0) as a text on the pool; NULL for SQL's NULL. tc_sql_int() returns the column as a number;
+ * 0 for SQL's NULL.
  */
 tc_sql_row_t *tc_sql_next(tc_sql_rows_t *rows);
 const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n);

@@ -37,9 +37,9 @@ typedef struct tc_jwt_key_t {
 } tc_jwt_key_t;
 
 /*
- * Makes a key of a file's bytes: for an HMAC algorithm they are the secret, for another one a public key or a
- * certificate in PEM. `kid` may be NULL; it must live as long as the pool. Returns NULL and sets *key. Otherwise
- * returns what is wrong, for the administrator. At start-up.
+ * Makes a key from a file's bytes. For an HMAC algorithm the bytes are the secret. For other algorithms they are a
+ * public key or a certificate in PEM. `kid` may be NULL; it must live as long as the pool. Returns NULL and sets *key.
+ * Otherwise returns what is wrong, for the administrator. At start-up.
  */
 const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char *bytes, size_t len,
                             tc_jwt_key_t **key, apr_pool_t *pool);

@@ -1,6 +1,6 @@
 /*
  * The lease of a connection, which may stay until its token expires. The client is warned before that, and may renew
- * the lease with a newer token of the same user (promise 6). Loop, but for what says otherwise.
+ * the lease with a newer token of the same user. Loop, unless a comment says otherwise.
  */
 #ifndef TC_TOKEN_LEASE_H
 #define TC_TOKEN_LEASE_H
