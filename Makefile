@@ -1,11 +1,11 @@
-# mod_tripchat. `make run` starts the demo, `make test` runs the tests; both install what they need on Debian and Ubuntu, as do
-# all targets named …deps and test-…. No other target installs a package: they say what is missing.
+# mod_tripchat. `make run` starts the demo, `make test` runs the tests. On Debian and Ubuntu both install the packages that
+# they need, and so do the targets named …deps and test-…. All other targets only say what is missing.
 #
 #   make              build the module                 make deps         install what the build and the demo need
 #   make install      module, SQL, client, documents (DESTDIR, prefix, docdir, datadir)      make uninstall
 #   make check-unit   the unit tests as a packager runs them: no sanitizer, server, network or root
 #   make run          the demo in the foreground       make token USER=ann
-#   make run STACK=full [PEER=1]                       on PostgreSQL and Redis; PEER: a second server on them
+#   make run STACK=full [PEER=1]                       with PostgreSQL and Redis; PEER: a second server with the same
 #   make grant USER=carol [TRIP=…]                     make revoke USER=carol [TRIP=…]
 #   make test         every feature, lint and unit tests: minutes
 #   make test-long    storms, sanitizers, packages, soak, fuzz: half an hour         make test-all     all there is: hours
@@ -15,13 +15,13 @@
 #   make test-asan    the suites with httpd under AddressSanitizer and UBSan
 #   make test-tsan    the threads' unit tests and the suites under ThreadSanitizer
 #   make test-leaks   ten thousand connections under valgrind
-#   make soak TIME=60 chat, comings, goings and reloads: the servers stay as large as they were
-#   make fuzz TIME=60 [TARGET=reader]                  what parses, with libFuzzer, so many seconds each
-#   make lint         what compilers and checkers say of the sources
-#   make echo         a WebSocket echo server of the same objects, for conformance clients (PORT=9001)
+#   make soak TIME=60 load and reloads for so many seconds: the servers must not grow
+#   make fuzz TIME=60 [TARGET=reader]                  the parsers under libFuzzer, so many seconds each
+#   make lint         gcc, clang, cppcheck and clang-tidy over all sources
+#   make echo         a WebSocket echo server made of the module's code, for conformance clients (PORT=9001)
 #   make dist         the sources as a tar file        make deb        Debian packages (make test-deb tries them)
-#   make rpm          packages for RHEL and its kin    make test-rpm     builds and checks them with Debian's rpmbuild
-#   make test-release RELEASE=trixie                   `make test` and the package's in another Debian, as root
+#   make rpm          packages for RHEL and others     make test-rpm     builds and checks them with Debian's rpmbuild
+#   make test-release RELEASE=trixie                   `make test` and the test of the package in another Debian, as root
 #   make bench        build bench/                     make clean        remove what was built
 
 ifeq ($(filter output-sync,$(.FEATURES)),)
@@ -32,7 +32,7 @@ VERSION  := $(shell cat VERSION)
 BUILD    := build
 MODULE   := $(BUILD)/mod_tripchat.so
 
-# conf/demo/install-packages installs for these targets alone. TC_NO_INSTALL=1 in the environment forbids it here, too.
+# Only for these targets conf/demo/install-packages may install packages. TC_NO_INSTALL=1 in the environment forbids that.
 ifneq ($(filter deps %-deps run test test-%,$(MAKECMDGOALS)),)
 export TC_INSTALL := 1
 endif
@@ -46,14 +46,14 @@ export APXS
 TC_APXS ?= $(APXS)
 export TC_APXS
 
-# $(call once,NAME,VALUE): VALUE, which is found out when NAME is first used: by then a target …-deps may have installed
-# what is asked.
+# $(call once,NAME,VALUE): VALUE, evaluated once, when NAME is first used. A target …-deps may install apxs or pkg-config
+# before that.
 once = $(eval $(1) := $(2))$($(1))
 
-# $(call ask_apxs,NAME): what apxs says of it; nothing where there is no apxs
+# $(call ask_apxs,NAME): apxs's value of NAME; empty without apxs
 ask_apxs = $(shell $(APXS) -q $(1) 2>/dev/null)
 
-# The APR of this httpd. Another one may stand in PATH.
+# The APR of this httpd, because PATH may have another APR.
 ifeq ($(origin APR_CONFIG),undefined)
 APR_CONFIG    = $(call once,APR_CONFIG,$(or $(call ask_apxs,APR_CONFIG),apr-1-config))
 endif
@@ -65,12 +65,12 @@ APR_CPPFLAGS  = $(call once,APR_CPPFLAGS,$(call ask_apr,--cppflags))
 APR_INCLUDES  = $(call once,APR_INCLUDES,$(call ask_apr,--includes,--includes))
 APR_LIBS      = $(call once,APR_LIBS,$(call ask_apr,--link-ld,--link-ld))
 
-# $(call ask_pkg_config,OPTION,LIBRARY…): what pkg-config knows of them
+# $(call ask_pkg_config,OPTION,LIBRARY…): pkg-config's answer; empty if it does not know a library
 PKG_CONFIG     ?= pkg-config
 ask_pkg_config  = $(shell $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
 
-# pkg-config's names, and after a colon how a library is linked that pkg-config does not know. Of its flags for the
-# compiler the folders are enough: APR says how large a file offset is.
+# pkg-config's name of each library. After the colon: the linker flag if pkg-config does not know the library. Of the
+# compiler flags only the folders (-I) are used, because APR says how large a file offset is.
 LIBRARIES    := json-c:-ljson-c libjwt:-ljwt hiredis:-lhiredis zlib:-lz libssl:-lssl libcrypto:-lcrypto
 name_of       = $(firstword $(subst :, ,$(1)))
 includes_of   = $(call ask_pkg_config,--cflags-only-I,$(call name_of,$(1)))
@@ -110,7 +110,7 @@ OBJ      := $(SRC:%.c=$(BUILD)/module/%.o)
 ECHO     := $(BUILD)/mod_tripchat_echo.so
 ECHO_OBJ := $(BUILD)/module/t/echo/mod_tripchat_echo.o $(filter-out %/mod_tripchat.o,$(OBJ))
 
-# The module of another version of parcels, for a reload into it (t/50-feature/63-ends.t).
+# The module with another version of parcels, to test a reload into another version (t/50-feature/63-ends.t).
 NEXT     := $(BUILD)/mod_tripchat_next.so
 NEXT_SRC := $(shell grep -l '"peer/parcel.h"' $(SRC))
 NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
@@ -131,12 +131,12 @@ $(NEXT): $(NEXT_OBJ)
 
 COMPILE = $(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 
-# What is missing is said once, in words, and not by the compiler a hundred times.
+# Names what is missing once, before the compiler would complain a hundred times.
 FOUND := $(BUILD)/.found
 
 FOUND_CFLAGS = $(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES) $(HTTPD_CFLAGS)
 
-# $(call quote,WORDS): for the shell, whatever stands in them
+# $(call quote,WORDS): quotes any text for the shell
 quote = '$(subst ','\'',$(1))'
 
 $(FOUND): conf/build/find
@@ -155,14 +155,14 @@ $(BUILD)/module/next/%.o: %.c | $(FOUND)
 
 -include $(sort $(patsubst %.o,%.d,$(OBJ) $(ECHO_OBJ) $(NEXT_OBJ)))
 
-# What the metrics' page says of itself.
+# The version that the metrics page shows.
 %/src/httpd/monitor.o: PURE_CFLAGS += -DTC_VERSION='"$(VERSION)"'
 $(BUILD)/module/src/httpd/monitor.o: VERSION
 
 deps:
 	@conf/demo/install-packages build run
 
-# DESTDIR stands before every path, for packages. What a package owns is left to it.
+# DESTDIR is put before every path, to build packages. A module that a Debian package owns is never overwritten.
 install: $(MODULE)
 	@if [ -z '$(DESTDIR)' ] && dpkg -S '$(moduledir)/mod_tripchat.so' >/dev/null 2>&1; then \
 	    echo '$(moduledir)/mod_tripchat.so belongs to a Debian package: remove libapache2-mod-tripchat first.' >&2; exit 1; fi
@@ -180,7 +180,7 @@ uninstall:
 	rm -f '$(DESTDIR)$(moduledir)/mod_tripchat.so'
 	rm -rf '$(DESTDIR)$(pkgdatadir)' '$(DESTDIR)$(docdir)'
 
-# What a site needs; the demo's and the benchmark's people are nobody's.
+# The SQL that a site needs: without the users of the demo and of the benchmark.
 INSTALL_SQL  := $(filter-out sql/demo.% sql/bench.%,$(wildcard sql/*.sql))
 INSTALL_DIRS  = $(moduledir) $(pkgdatadir)/sql $(pkgdatadir)/client/demo $(docdir)/docs $(docdir)/examples
 
@@ -197,7 +197,7 @@ echo:
 	@$(MAKE) --no-print-directory $(ECHO)
 	@exec env PORT='$(PORT)' t/echo/run "$(CURDIR)/$(ECHO)"
 
-# USER is everybody's own name in the environment: only the command line counts.
+# The environment has USER as the name of the person who runs make, so only USER on the command line counts.
 ifneq ($(origin USER),command line)
 USER := ann
 endif
@@ -211,7 +211,7 @@ grant revoke:
 
 # ---- tests ----
 
-# What the unit tests link: the layers without httpd and database, and of the others what needs neither.
+# The sources that the unit tests link: those that need neither httpd nor a database.
 UNIT_SRC   := $(PURE_SRC) $(sort $(wildcard src/token/*.c src/shared/*.c)) \
               $(addprefix src/,peer/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c) \
               t/00-unit/unit.c
@@ -238,7 +238,7 @@ $(eval $(call UNIT_RULES,tsan,$(TSAN)))
 .PRECIOUS: $(BUILD)/unit/%.o $(BUILD)/tsan/%.o
 .SECONDARY:
 
-# The fuzz targets: t/10-fuzz/fuzz_<name>.c. Here each is fed its seeds alone, by a driver of ours.
+# The fuzz targets: t/10-fuzz/fuzz_<name>.c. Here replay.c feeds each target only its seeds.
 FUZZ_TARGETS := $(patsubst t/10-fuzz/fuzz_%.c,%,$(sort $(wildcard t/10-fuzz/fuzz_*.c)))
 FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c src/token/jw*.c)) \
                 t/10-fuzz/fuzz.c t/10-fuzz/chat_checks.c
@@ -260,7 +260,7 @@ TSAN_BIN := $(TSAN_TESTS:%=$(BUILD)/tsan/%.t)
 test-deps:
 	@conf/demo/install-packages build run full test
 
-# The client's tests run in Node, which may come from anywhere, and in Debian's Chromium.
+# The client's tests run in Debian's Chromium and in Node. Node need not come from Debian.
 BROWSER := $(BUILD)/browser
 
 browser-deps: test-deps
@@ -309,7 +309,7 @@ fuzz:
 	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target $(TARGET:%=$(BUILD)/fuzz/fuzz_%) $(FUZZ_SEEDS)
 	@t/10-fuzz/run '$(TIME)' $(TARGET)
 
-# libFuzzer's own main comes with the flag when it links; objects get the instrumentation alone.
+# The flag adds libFuzzer's main() at link time. Objects are compiled with the instrumentation only.
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/t/10-fuzz/fuzz_%.o $(FUZZ_SRC:%.c=$(BUILD)/fuzz/%.o)
 	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $^ $(FUZZ_LIBS)
 
@@ -325,7 +325,7 @@ SOURCES := mod_tripchat-$(VERSION)
 
 dist: $(BUILD)/$(SOURCES).tar.gz
 
-# What git knows, whatever else lies around; in an unpacked tar file, the tree.
+# The files that git knows; in an unpacked tar file, which has no git, the whole tree.
 $(BUILD)/$(SOURCES).tar.gz: FORCE
 	@mkdir -p $(@D)
 	@if [ "$$(git rev-parse --show-toplevel 2>/dev/null)" = "$$(pwd -P)" ]; then \
@@ -351,7 +351,7 @@ test-deb: deb
 	@conf/demo/install-packages deb-test
 	@prove t/85-package/run :: $(BUILD)/deb/libapache2-mod-tripchat_*.deb
 
-# RPMs under build/rpm. rpmbuild names the packages of RHEL that it misses; on Debian RPMFLAGS=--nodeps builds all the same.
+# RPMs under build/rpm. On RHEL rpmbuild names the packages that are missing. On Debian RPMFLAGS=--nodeps skips that check.
 rpm: $(BUILD)/$(SOURCES).tar.gz
 	@grep -q '^Version: *$(VERSION)$$' conf/rpm/mod_tripchat.spec || { echo 'conf/rpm/mod_tripchat.spec has another version.' >&2; exit 1; }
 	rpmbuild -ba --define '_topdir $(CURDIR)/$(BUILD)/rpm' --define '_sourcedir $(CURDIR)/$(BUILD)' $(RPMFLAGS) \
@@ -363,7 +363,7 @@ test-rpm:
 	@rpmlint conf/rpm/mod_tripchat.spec
 	@$(MAKE) --no-print-directory rpm RPMFLAGS=--nodeps
 
-# Debian 12 and 13 are both references.
+# Debian 12 and 13 are the reference systems; this target tests the other one.
 RELEASE ?= $(if $(filter trixie,$(shell . /etc/os-release 2>/dev/null && echo $$VERSION_CODENAME)),bookworm,trixie)
 
 test-release:
@@ -372,7 +372,7 @@ test-release:
 
 .PHONY: deb-deps uninstall check-unit test-release rpm test-rpm
 
-# What a packager's build runs: the pure layers with the flags of the module, no sanitizer, no server, no network, no root.
+# The tests for a packager's build: the pure layers with the module's flags; no sanitizer, server, network or root.
 PLAIN_BIN := $(UNIT_TESTS:%=$(BUILD)/plain/%.t) $(FUZZ_TARGETS:%=$(BUILD)/plain/fuzz_%.t)
 
 check-unit: $(PLAIN_BIN)

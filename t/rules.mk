@@ -1,12 +1,13 @@
-# What runs where: make test takes minutes, make test-long half an hour, make test-all hours. The Makefile includes this.
+# The tests of make test (minutes), make test-long (half an hour) and make test-all (hours). The Makefile includes this file.
 
 CORES := $(shell nproc 2>/dev/null || echo 2)
 
-# What takes long, or measures and wants the machine for itself, is not in make test.
+# make test leaves out tests that take long, and tests that measure and need the machine for themselves.
 LONG_LIGHT := t/55-hostile/90-siege.t t/70-browser/40-trouble.t
 LONG_FULL  := t/60-cluster/85-reload.t t/60-cluster/90-storm.t
 
-# Everything on SQLite, but for what ends children, and what depends on the stack on PostgreSQL and Redis as well.
+# The features run on SQLite, except the tests that end children. On PostgreSQL and Redis run the tests that depend on the
+# stack.
 FEATURES    := $(sort $(wildcard t/50-feature/*.t))
 LIGHT_TESTS := $(filter-out t/50-feature/62-reload.t t/50-feature/63-ends.t,$(FEATURES))
 FULL_TESTS  := $(filter-out t/50-feature/70-config.t,$(FEATURES)) $(filter-out $(LONG_FULL),$(sort $(wildcard t/60-cluster/*.t)))
@@ -14,8 +15,8 @@ SHORT_TESTS := t/lint t/00-unit t/20-runner t/40-protocol t/45-conformance $(LIG
                $(filter-out $(LONG_LIGHT),$(sort $(wildcard t/55-hostile/*.t t/70-browser/*.t))) \
                $(FULL_TESTS:%=full:%)
 
-# Root's run goes on as somebody else in a copy: Apache::Test refuses root, and so will initdb. Variables of the command
-# line go along.
+# If root runs the tests, they run as another user in a copy of the tree, because Apache::Test and initdb refuse root. The
+# variables of the command line are passed on.
 AS_USER = t/as-user $(MAKE) --no-print-directory $(MAKEOVERRIDES)
 
 test: browser-deps lint-deps
@@ -29,10 +30,10 @@ check-built: $(MODULE) $(ECHO) $(NEXT) $(UNIT_BIN) $(FUZZ_SEEDS) $(BUILD)/hostil
 
 # ---- long ----
 
-# Each goes on when another has failed, and the end is a failure then.
+# If one part fails, the others still run, and make fails at the end.
 PARTS = $(MAKE) --no-print-directory --keep-going
 
-# Other Debians and their packages are made and entered by root alone.
+# Only root can make and enter other Debian releases.
 ROOT_PARTS := $(if $(filter 0,$(shell id -u)),test-deb test-matrix test-release)
 
 test-long: browser-deps lint-deps

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# Holds the includes of src/ and of mod_tripchat.c to the layers of the design: lower never includes
-# higher, codec and domain stay pure, httpd's headers stay with the glue.
+# Checks the includes of src/ and mod_tripchat.c against the layers of docs/architecture.md. A lower layer never
+# includes a higher one, codec and domain stay pure, and only src/httpd includes httpd's headers.
 use strict;
 use warnings FATAL => 'all';
 

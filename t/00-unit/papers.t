@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# The papers hold together: README names each of docs/ once, and every link from
-# one Markdown file to another leads to a file, and to a heading that it has.
+# README names each page of docs/ once, and every link between Markdown files leads to a
+# file that exists, and to a heading in it.
 use strict;
 use warnings;
 

@@ -1,5 +1,5 @@
-# What t/run promises: a failure has a name, surroundings make no difference, and whatever way a run or a test ends,
-# nothing is left of it. Each subtest runs t/run on a file of its own.
+# What t/run promises: it names the test that failed, its result does not depend on the surroundings, and no process
+# remains, however a run or a test ends. Each subtest runs t/run on a file of its own.
 use strict;
 use warnings;
 

@@ -1,5 +1,5 @@
-# The fallback example that the specification of the chat prints, in a real browser: as written there, with
-# the host in place of its "api", and with what it leaves to the page (how a status is shown).
+# The fallback example of the chat's specification, in a real browser. The test uses the code of the specification as it
+# is. It only replaces "api" by the host, and adds what the example leaves to the page (how a status is shown).
 use strict;
 use warnings;
 

@@ -1,6 +1,7 @@
-# Ten thousand connections of every kind come and go, and leave nothing behind: after all of them no place in the
-# program has many more blocks on the heap than after the first thousand, as valgrind counts them. Of what is lost for
-# good it tells when the server ends; t/sanitize/run looks for that. Run by make test-leaks.
+# Ten thousand connections of every kind come and go, and leave no memory behind. valgrind counts the heap blocks by the
+# place in the program that allocated them. After all connections no place may have many more blocks than after the first
+# thousand. When the server ends, valgrind also reports lost blocks, and t/sanitize/run checks that there are none. make
+# test-leaks runs this test.
 use strict;
 use warnings;
 

@@ -1,4 +1,4 @@
-# Shell functions: a Debian of its own in a folder, made by debootstrap. Sourced by scripts that set $top and $root, as root.
+# Shell functions that make a Debian in a folder with debootstrap. Scripts that run as root and set $top and $root source this file.
 # shellcheck shell=sh
 
 mirror=${TC_DEBIAN_MIRROR:-http://deb.debian.org/debian}
@@ -9,7 +9,7 @@ inside() {
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
-# make_chroot RELEASE: the least Debian, with its updates, where no service starts by itself
+# make_chroot RELEASE: makes a minimal Debian with its updates, in which no service starts by itself
 make_chroot() {
     rm -rf "$root"
     mkdir -p "$root"

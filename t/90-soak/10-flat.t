@@ -1,9 +1,9 @@
-# The servers do not grow. A server of two children on PostgreSQL and Redis is put under load, round after round; at
-# the end of each everybody has left, and its processes are weighed. First the same children go on all the time, then
-# there is a graceful reload in every round, under load. Of both, the later rounds must weigh no more than the earlier
-# ones. Run by make soak.
+# The servers do not grow. A server of two children with PostgreSQL and Redis is put under load in many rounds. At the
+# end of each round all clients have left, and the memory of its processes is measured. In the first rounds the children
+# stay the same. In the other rounds there is a graceful reload under load. In both parts, later rounds must use no more
+# memory than earlier rounds. make soak runs this test.
 #
-#   TC_SOAK_S   for how many seconds, 60 by default
+#   TC_SOAK_S   how many seconds the load lasts, 60 by default
 use strict;
 use warnings;
 

@@ -56,7 +56,7 @@ LINT_CPPCHECK := cppcheck --quiet --std=c11 --enable=warning,style,performance,p
 LINT_TIDY       := clang-tidy --quiet
 LINT_TIDY_FLAGS := -std=gnu11 -Xclang -analyzer-config -Xclang max-nodes=30000
 
-# The implementation for systems without epoll, which nothing else compiles on Linux.
+# The implementation for systems without epoll. No other rule compiles it on Linux.
 $(LINT)/src/engine/poller_apr.ok: LINT_DEFINES := -DTC_POLLER_APR
 
 .PHONY: lint lint-deps lint-files lint-all

@@ -1,8 +1,8 @@
-# The module under tools that find what tests don't: built for each of them, and the servers of the test suites run
-# with it (t/sanitize/run). The Makefile includes this.
+# Builds the module for each sanitizer and for valgrind. t/sanitize/run then runs the test suites with this module in their
+# servers. The Makefile includes this file.
 
-# The module stays where it is when httpd unloads it: leaks are looked for after that, and stacks want names. UBSan's
-# runtime is linked into it: as a library beside libasan it would not find its own log.
+# nodelete keeps the module in memory when httpd unloads it. Leaks are searched after that, and stack traces need the names
+# of functions. UBSan's runtime is linked statically, because beside libasan its library would not find its own log.
 TOOL_CFLAGS      = -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS -fPIC -fvisibility=hidden
 TOOL_LDFLAGS    := -shared -Wl,-z,nodelete
 address_FLAGS   := -fsanitize=address,undefined
@@ -29,7 +29,7 @@ $(BUILD)/$(1)/module/next/%.o: %.c
 endef
 $(foreach tool,address thread memcheck,$(eval $(call TOOL_RULES,$(tool))))
 
-# What stands before APR's own functions, so that the tools see what those do.
+# Libraries that replace functions of APR, so that the tools see what these functions do.
 POOLS   := $(BUILD)/pools.so
 ATOMICS := $(BUILD)/atomics.so
 
@@ -44,17 +44,17 @@ ADDRESS  := $(POOLS) $(addprefix $(BUILD)/address/,mod_tripchat.so mod_tripchat_
 THREAD   := $(ATOMICS) $(addprefix $(BUILD)/thread/,mod_tripchat.so mod_tripchat_echo.so mod_tripchat_next.so)
 MEMCHECK := $(POOLS) $(BUILD)/memcheck/mod_tripchat.so
 
-# What a tool slows down or makes larger is left out: what weighs the server, or gives its clients half a second. So
-# is make echo's test, whose httpd is not one that the tests start.
+# A tool makes a server slower and larger. So tests that measure memory, or give clients half a second, are left out. The
+# test of make echo is left out, too, because the tests do not start its httpd.
 TOOL_TESTS := t/40-protocol t/50-feature $(addprefix t/55-hostile/,10-handshake.t 20-frames.t 40-messages.t) \
               $(filter-out %/08-back-pressure.t %/09-make-echo.t,$(sort $(wildcard t/45-conformance/*.t)))
 
 check-tools-built: $(ADDRESS) $(THREAD) $(TSAN_BIN)
 
-# On PostgreSQL and Redis everything, the storms on a smaller scale.
+# On PostgreSQL and Redis all tests run, the storms on a smaller scale.
 TOOL_FULL_TESTS := $(FULL_TESTS) $(LONG_FULL)
 
-# Not the test that counts a child's threads: ThreadSanitizer has one of its own.
+# Without the test that counts a child's threads, because ThreadSanitizer adds a thread.
 THREAD_FULL_TESTS := $(filter-out %/60-sites.t,$(TOOL_FULL_TESTS))
 
 check-asan: $(ADDRESS)
@@ -63,8 +63,8 @@ check-asan: $(ADDRESS)
 check-tsan: $(THREAD)
 	@TC_RELOAD_SCALE=small t/sanitize/run thread t/run --timer $(TOOL_TESTS) $(THREAD_FULL_TESTS:%=full:%)
 
-# What make test-long has of them: AddressSanitizer over all but the storms, ThreadSanitizer over what hands connections
-# from thread to thread, from child to child and over the bus.
+# The parts that make test-long runs. AddressSanitizer runs over all tests except the storms. ThreadSanitizer runs over the
+# tests that pass connections between threads and between children, and over the bus.
 check-asan-part: $(ADDRESS)
 	@t/sanitize/run address t/run --timer $(TOOL_TESTS) $(FULL_TESTS:%=full:%)
 

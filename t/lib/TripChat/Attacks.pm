@@ -1,7 +1,7 @@
 package TripChat::Attacks;
 
-# What members and strangers who mean harm do to a site, each as something that can be done again and again
-# (TripChat::Repeater). What it needs is made before, so that an attack costs the server more than itself.
+# Attacks of hostile members and strangers on a site. TripChat::Repeater can repeat each of them. The data for an attack
+# is made beforehand, so that the attack costs the server more than the attacker.
 
 use strict;
 use warnings;

@@ -1,12 +1,13 @@
 package TripChat::Cluster;
 
-# A room whose members sit in different children of one httpd or of several:
-# which child has a client, clients on the child of one's choice, and what all
-# members of a room must have seen alike.
+# A room whose members are in different children of one httpd or of several httpds.
+# Finds out which child has a client, connects clients to a given child, and checks
+# that all members of a room have seen the same.
 #
-# Nobody can choose the child that accepts a connection. So the other children of
-# that server stand still for the moment of the handshake; where they take turns
-# with a mutex, which one that stands still might hold, luck has to do it.
+# A client cannot choose the child that accepts its connection. So the other children
+# of the server are stopped during the handshake. If the children take turns with a
+# mutex, a stopped child might hold the mutex. Then clients connect until one reaches the
+# child by chance.
 
 use strict;
 use warnings;

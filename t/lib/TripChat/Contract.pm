@@ -1,10 +1,10 @@
 package TripChat::Contract;
 
-# What makes a message valid, whichever way it comes in: the same tables for a socket and for HTTP, and
-# the two ways. docs/protocol.md, "From the client" and "Writing".
+# Which messages are valid. The same tables are tested over a socket and over HTTP, and this file has these two
+# ways. See docs/protocol.md, "From the client" and "Writing".
 #
-# A way is somebody in a trip's room. What it does returns what became of it: { message => the object }
-# or { code, field } as far as the error has them.
+# A way is a client in a trip's room. Each of its methods returns the result: { message => the object }, or
+# { code, field } of the error, as far as the error has them.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 package TripChat::Crowd;
 
-# Members who do nothing wrong, in a few rooms, half of them over TLS. measure() has each say something every
-# so often, and tells how long each message took to come back to its sender.
+# Members who do nothing wrong, in a few rooms, half of them over TLS. measure() makes each member send a message at
+# an interval, and returns how long each message took to come back to its sender.
 
 use strict;
 use warnings;

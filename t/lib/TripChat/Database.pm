@@ -1,8 +1,8 @@
 package TripChat::Database;
 
-# A database of the tests, with the project's own tables (sql/) and everybody of
-# TripChat::World in it: an SQLite file, or one of a PostgreSQL's databases.
-# What SQL says comes back as text, a line a row, columns between bars.
+# A database of the tests, with the project's own tables (sql/) and all users of
+# TripChat::World: an SQLite file, or a database of a PostgreSQL server. Results of
+# SQL are lines of text, a line for each row, with bars between the columns.
 
 use strict;
 use warnings;
@@ -69,8 +69,8 @@ sub sql {
     return @lines;
 }
 
-# Runs $code while another program has locked the tables against whoever writes. PostgreSQL alone: with
-# $statements, it holds what those have locked instead.
+# Runs $code while another program has locked the tables against writers. With $statements (PostgreSQL only), the
+# other program holds the locks of these statements instead.
 sub while_locked {
     my ($self, $code, $statements) = @_;
     $statements //= 'LOCK TABLE chat_rooms, chat_messages IN EXCLUSIVE MODE;';

@@ -1,8 +1,8 @@
 package TripChat::Hostile;
 
-# A private httpd that is to be brought down, and its vital signs: what withstands() says after each attack
-# is that the child is the same process, has grown no more than it may, has let go of every connection of
-# the attack, serves files, and that a member who was there all the while goes on talking.
+# A private httpd under attack. After each attack withstands() checks that the child is the same process, has not
+# grown more than it may, has ended every connection of the attack, and serves files. It also checks that a member
+# who was connected all the time can still chat.
 
 use strict;
 use warnings;
@@ -23,8 +23,8 @@ use constant {
     BASE_KB    => 8192,   # what is there once: a room's cache and histories, a batch on its way, malloc's holes
 };
 
-# Deadlines that a test can wait for. The kernel keeps little, so that a reader who does not read is found
-# out soon; nobody is pinged, since the members of a test do not answer while it attacks.
+# Deadlines that a test can wait for. The kernel buffers little, so that a client that does not read is found soon. The
+# server pings nobody, because the members of a test do not answer during an attack.
 use constant CONFIG => <<'CONF';
 RequestReadTimeout handshake=1 header=1 body=1
 KeepAliveTimeout 1

@@ -1,7 +1,7 @@
 package TripChat::Http;
 
-# HTTP/1 on a byte stream: requests as text, answers in pieces. Nothing is done that the caller doesn't
-# ask for, so that a request may be wrong, cut or half of one. Rest.pm is the client that gets it right.
+# HTTP/1 on a byte stream: requests as text, answers in pieces. This package does only what the caller asks for, so
+# that a request may be wrong or incomplete. Rest.pm is the client that sends correct requests.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 package TripChat::Metrics;
 
-# The page that Prometheus reads, read by us: strictly, as its format says
-# (https://prometheus.io/docs/instrumenting/exposition_formats/), so that what is wrong with it is found without it.
+# Reads the page of metrics as strictly as its format says
+# (https://prometheus.io/docs/instrumenting/exposition_formats/), so that mistakes are found without a Prometheus.
 
 use strict;
 use warnings;

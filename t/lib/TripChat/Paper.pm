@@ -1,7 +1,7 @@
 package TripChat::Paper;
 
-# What the papers (docs/) tell people to write: the code blocks of a paper, by
-# the heading they stand under, for tests that do as they say.
+# Reads the code blocks of a page in docs/, by the heading that they stand under.
+# Tests use them to run exactly what the page tells people to write.
 
 use strict;
 use warnings;

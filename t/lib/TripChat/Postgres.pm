@@ -4,7 +4,7 @@ package TripChat::Postgres;
 # password. shared() is the one that t/run has started for all test
 # files; a test that stops or freezes its own starts it with start().
 #
-# It does not flush to the disk: what a test kills is the process, not the machine.
+# This PostgreSQL does not flush to the disk, because tests kill its processes and never the machine.
 
 use strict;
 use warnings;

@@ -1,9 +1,9 @@
 package TripChat::Process;
 
-# A server program that a test runs beside itself: a child of the test, in the
-# foreground, found and ended by its pid. Base of Server, Postgres and Redis,
-# which say how it is started (launch), when it is up (is_up), what it has said
-# (output) and how it ends with the test (end_at_exit).
+# A server program that a test starts: a child process of the test, in the
+# foreground, which is found and ended by its pid. Base class of Server, Postgres
+# and Redis. They define how the program starts (launch), when it is up (is_up),
+# what it has printed (output), and how it ends with the test (end_at_exit).
 
 use strict;
 use warnings;

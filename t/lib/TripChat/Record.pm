@@ -1,9 +1,9 @@
 package TripChat::Record;
 
-# What one client of a room has seen, across its reconnects, and what it said and was told of it. Kept
-# as it came: whether it is right says TripChat::Checker. No socket.
+# What one client of a room has seen, over all its connections, which messages it sent, and which answers it got.
+# TripChat::Checker decides whether all of this is right. No socket.
 #
-# A stretch begins where the client took a message_history for a fresh start; a resume goes on with it.
+# A stretch begins when a message_history is a fresh start for the client. A resume continues the stretch.
 
 use strict;
 use warnings;

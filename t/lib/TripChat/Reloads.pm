@@ -1,9 +1,9 @@
 package TripChat::Reloads;
 
 # A storm of reloads: one httpd of several children on a private PostgreSQL and Redis, plain and TLS, and clients in
-# processes of their own (TripChat::Reloads::Share) that talk while it is told to reload again and again. Children end
-# of MaxConnectionsPerChild besides, since some clients are always coming. What is to be seen of the processes is
-# looked up here: which are there, how long the old ones stay, and what descriptors they have.
+# processes of their own (TripChat::Reloads::Share). The clients talk while the httpd reloads again and again. Children
+# also end because of MaxConnectionsPerChild, since clients reconnect all the time. This package also looks at the
+# children from outside: which exist, how long the old ones stay, and which descriptors they have.
 
 use strict;
 use warnings;
@@ -72,8 +72,8 @@ sub all {
 
 # ---- reloads ----
 
-# From the next reload on children end after so many connections. Who comes back over TLS may end the next child, and so
-# on without an end, whatever else is done: nobody comes to rest before a reload that frees them.
+# From the next reload on, children end after so many connections. A client that reconnects over TLS may end the next child,
+# and so on without an end. So clients only come to rest after a reload that removes this limit.
 sub limit_children {
     my ($self) = @_;
     $self->{unlimited} = $self->{server}{config};
@@ -111,12 +111,12 @@ sub zombies { my ($self) = @_; return grep { !is_alive($_) } $self->{server}->al
 
 # ---- descriptors ----
 
-# What the parent has open: how many.
+# How many descriptors the parent has open.
 sub parents_table { my ($self) = @_; return scalar descriptors($self->{server}->pid) }
 
-# Of the children: { clients => connections of clients, twice => those that are
-# there more than once, rest => [what each child has besides, but for its connections to the database, of which it has
-# as many as it happened to need] }.
+# The descriptors of the children: { clients => number of clients' connections, twice => number of connections that are
+# open more than once, rest => [number of other descriptors of each child] }. Connections to the database do not count,
+# because their number depends on chance.
 sub childrens_tables {
     my ($self) = @_;
     my %is_client   = map { $_ => 1 } map { connections_to($self->{server}->site($_)->port) } qw(plain tls);
@@ -134,7 +134,7 @@ sub childrens_tables {
     };
 }
 
-# The same when all clients, of whom there are so many, have their connection.
+# Waits until all of these clients are connected, and returns the same.
 sub settled_tables {
     my ($self, $clients) = @_;
     my $tables = { clients => 0 };

@@ -1,10 +1,10 @@
 package TripChat::Repeater;
 
-# A process beside the test that does something again and again until it is stopped, with a pause each time,
-# and lets the test know how often it has. It is the last to get the machine (nice 19), unless it is told
-# otherwise: an attack is to trouble the server, not to take the processors from everybody.
+# A process beside the test that repeats an action until it is stopped, with a pause after each turn, and counts its
+# turns for the test. The process has the lowest priority (nice 19) unless the test sets another: an attack must
+# trouble the server, not take the processor time of all other processes.
 #
-# It can be made to stand still: its connections stay as they are, and nobody at their end does anything.
+# The test can freeze the process. Its connections then stay open, and nobody uses them.
 
 use strict;
 use warnings;

@@ -1,9 +1,9 @@
 package TripChat::Rest;
 
-# Somebody who uses the chat over HTTP. Keeps one connection as long as the server does and makes another
-# when it is needed. Made by TripChat::Site; the bytes are TripChat::Http's.
+# A client that uses the chat over HTTP. It keeps one connection as long as the server does, and makes another
+# when it needs one. TripChat::Site makes this client; TripChat::Http writes and reads the bytes.
 #
-# An answer is { status, reason, fields, raw, body, json }; json where the body is some.
+# An answer is { status, reason, fields, raw, body, json }; `json` is there if the body is JSON.
 
 use strict;
 use warnings;

@@ -3,13 +3,13 @@ package TripChat::Runner;
 # Runs test files side by side and sums them up as prove does: what t/run is made of.
 #
 # A job is a test file on a stack: SQLite, or PostgreSQL and Redis (full:FILE). Most jobs start servers of their own.
-# Those that use the shared server of their stack run one after the other. Each job's output goes to a file; of a job
-# that fails, what it complained of is shown, and where the rest is.
+# Jobs that use the shared server of their stack run one after the other. Each job's output goes to a file. If a job
+# fails, the runner shows its failed checks, and names the file with the rest of its output.
 
 use strict;
 use warnings;
 
-# The last one to run, since the first one that is compiled: what is still there after everything else has ended.
+# Perl compiles this END block first, so it runs last, and ends all processes that are still running then.
 my $owner = $$;
 END {
     if ($$ == $owner) {

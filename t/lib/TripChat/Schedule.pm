@@ -1,7 +1,7 @@
 package TripChat::Schedule;
 
-# Which job begins next: the first that waits, but of a chain one at a time. In place of TAP::Parser::Scheduler, which
-# lets chains wait until everything else has begun.
+# Decides which job begins next: the first job that waits, but only one job of a chain at a time. It replaces
+# TAP::Parser::Scheduler, which lets chains wait until all other jobs have begun.
 
 use strict;
 use warnings;

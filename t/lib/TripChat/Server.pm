@@ -140,9 +140,9 @@ sub _restart {
     return keys %old;
 }
 
-# Tells the server to stop, with TERM or this signal. httpd's event MPM may crash over a connection that a
-# worker is just letting go of (AH03092 or a segmentation fault, without this
-# module as well), so first everything there has come to rest.
+# Tells the server to stop, with TERM or this signal. Before that, waits until the server is at rest. Otherwise httpd's
+# event MPM may crash over a connection that a worker just finishes with (AH03092 or a segmentation fault). This
+# happens without the module, too.
 sub ask_to_stop {
     my ($self, $signal) = @_;
     return if $self->{asked_to_stop}++;

@@ -1,10 +1,11 @@
 package TripChat::Storm;
 
 # A storm: two httpds of several children on one private PostgreSQL and one private Redis, rooms, and
-# clients that talk while TripChat::Storm::Chaos breaks what can be broken. At the end everything is up,
-# everybody has come as far as the table, and TripChat::Checker compares what each client saw with it.
+# clients that talk while TripChat::Storm::Chaos breaks servers and connections. At the end all servers are up, and
+# all clients have received the newest event of their room. TripChat::Checker then compares what each client saw with
+# the tables.
 #
-# The seed decides what happens and in which order; how far the chat has come when it happens, the machine.
+# The seed decides what happens and in which order. The speed of the machine decides how far the chat is by then.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 package TripChat::Test;
 
-# What the test files share: the sites, the usual assertions, and what a right
-# message looks like. Assertions report the line of the test that calls them.
+# What the test files share: the sites, the usual assertions, and the form of a valid
+# message. Assertions report the line of the test that calls them.
 
 use strict;
 use warnings;

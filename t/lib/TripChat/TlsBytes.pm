@@ -1,8 +1,8 @@
 package TripChat::TlsBytes;
 
-# A WebSocket client over TLS that has the records in its hands as bytes: the
-# test cuts them where it likes and decides what goes out in which write.
-# Nothing else of it differs from TripChat::Client.
+# A WebSocket client over TLS that keeps its TLS records as bytes. The test cuts
+# the records where it likes, and decides which bytes leave in which write.
+# Otherwise this client is the same as TripChat::Client.
 
 use strict;
 use warnings;

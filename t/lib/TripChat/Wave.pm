@@ -1,8 +1,8 @@
 package TripChat::Wave;
 
-# A wave of connections of every kind to one trip, for tests that look at what is left when they are gone: sockets
-# plain and TLS, streams of events, a long poll that is answered and one that is not, REST, and somebody who is turned
-# away. They talk, hear each other, and leave in order or without a word.
+# A wave of connections of every kind to one trip, for tests that check what remains after the connections have ended.
+# The kinds are plain and TLS sockets, streams of events, a long poll with an answer and one without, REST, and a client
+# that is refused. The clients chat with each other, and leave with or without a Close.
 
 use strict;
 use warnings;

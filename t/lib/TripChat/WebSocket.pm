@@ -1,7 +1,7 @@
 package TripChat::WebSocket;
 
-# A WebSocket client that does what it is told, right or wrong: the handshake
-# as text, frames with every bit in the caller's hand. Knows no chat: Client.pm.
+# A WebSocket client that does what the test says, right or wrong: the handshake
+# as text, and frames in which the test sets every bit. Client.pm adds the chat.
 
 use strict;
 use warnings;

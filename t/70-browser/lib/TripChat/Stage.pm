@@ -2,9 +2,9 @@ package TripChat::Stage;
 
 # A private httpd with the demo page on it, and a node script (lib/stage.mjs) that plays people at it.
 #
-# They talk in lines of JSON over the script's standard input and output. The script says how its tests
-# went, { test: { ok, name, diag } }, and asks for what is Perl's to do, { id, ask, with }: tokens, trips,
-# SQL, stopping and starting the server. Each question is answered with { id, answer } or { id, error }.
+# Script and test exchange lines of JSON over the script's standard input and output. The script reports its results,
+# { test: { ok, name, diag } }. It asks the test for tokens, trips, SQL, and to stop and start the server, with
+# { id, ask, with }. The test answers each question with { id, answer } or { id, error }.
 
 use strict;
 use warnings;

@@ -1,12 +1,12 @@
 package TripChat::Reloads::Client;
 
-# A client of a storm of reloads (TripChat::Reloads). A plain one keeps its connection, or leaves of its own accord and
-# comes back; one over TLS is closed with 1012 by whoever reloads, and comes back when it was told to. Whatever else
-# ends a connection is a complaint.
+# A client of a storm of reloads (TripChat::Reloads). A plain client keeps its connection, or leaves by itself and
+# reconnects. A client over TLS is closed with 1012 at a reload, and reconnects after the time that it was told. Any
+# other end of a connection is a complaint.
 #
-# But for one thing. When a child of the event MPM begins to end, it may have accepted a connection that none of its
-# threads will look at any more; it is reset when the process ends. Nothing has been read of it by then, and nobody
-# been let in: the client comes again.
+# There is one exception. When a child of the event MPM begins to end, it may have accepted a connection that none of
+# its threads will serve. The connection is reset when the process ends. The child has not read anything from it, so the
+# client connects again.
 
 use strict;
 use warnings;

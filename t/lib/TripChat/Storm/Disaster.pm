@@ -1,8 +1,8 @@
 package TripChat::Storm::Disaster;
 
-# What can happen to the servers of a storm, as steps for TripChat::Storm::Chaos: { name => for the story,
-# do => sub, until => sub that is called when the step begins and returns the one that looks whether it is
-# over }. What chance decides is decided when the steps are made, so that the seed alone does.
+# What can happen to the servers of a storm, as steps for TripChat::Storm::Chaos: { name => shown in the report,
+# do => sub, until => sub }. `until` is called when the step begins, and returns a sub that tells whether the step is
+# over. All random choices are made when the steps are made, so they depend on the seed only.
 
 use strict;
 use warnings;

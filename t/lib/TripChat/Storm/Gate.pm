@@ -1,7 +1,7 @@
 package TripChat::Storm::Gate;
 
-# A gate in front of the commits of a PostgreSQL database: while it is shut, who has stored a message waits
-# inside COMMIT. A trigger that runs there wants a lock, which a program of ours can hold.
+# A gate in front of the commits of a PostgreSQL database. While the gate is shut, every transaction that stores a
+# message waits inside COMMIT: a trigger that runs there takes a lock, and the test holds this lock.
 
 use strict;
 use warnings;

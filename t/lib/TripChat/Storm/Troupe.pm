@@ -1,8 +1,8 @@
 package TripChat::Storm::Troupe;
 
-# The clients of a storm that are in one process: one loop over their sockets, none of which blocks, what they count
-# and complain of, and at the end the comparison of what each saw with the table. Whose they are, and what is done to
-# the server meanwhile, say those who are one: they have clients() and database().
+# The clients of a storm that are in one process. This base class has one loop over their sockets, none of which blocks.
+# It collects their counts and complaints, and at the end compares what each client saw with the table. Subclasses
+# define clients() and database(), and what happens to the server meanwhile.
 
 use strict;
 use warnings;
