@@ -131,6 +131,24 @@ $(NEXT): $(NEXT_OBJ)
 
 COMPILE = $(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 
+# Objects are made anew when one of these has another value than the last time. `make install` alone takes what was built,
+# and regards only what its own command line names: root's environment may lack what the build was told.
+SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS APXS
+REGARDED := $(if $(filter-out install,$(or $(MAKECMDGOALS),all)),$(SETTINGS),\
+                $(foreach name,$(SETTINGS),$(if $(filter command,$(origin $(name))),$(name))))
+BUILT_AS := $(SETTINGS:%=$(BUILD)/.built-as/%)
+
+define SETTING_RULE
+ifneq ($$(strip $$(shell cat $(BUILD)/.built-as/$(1) 2>/dev/null)),$$(strip $$($(1))))
+$(BUILD)/.built-as/$(1): FORCE
+endif
+endef
+$(foreach name,$(REGARDED),$(eval $(call SETTING_RULE,$(name))))
+
+$(BUILT_AS): $(BUILD)/.built-as/%:
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quote,$($*)) >$@
+
 # Names what is missing once, before the compiler would complain a hundred times.
 FOUND := $(BUILD)/.found
 
@@ -139,17 +157,17 @@ FOUND_CFLAGS = $(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES) $(HTT
 # $(call quote,WORDS): quotes any text for the shell
 quote = '$(subst ','\'',$(1))'
 
-$(FOUND): conf/build/find
+$(FOUND): conf/build/find $(BUILT_AS)
 	@mkdir -p $(@D)
 	@FIND_CC=$(call quote,$(CC)) FIND_CFLAGS=$(call quote,$(FOUND_CFLAGS)) FIND_APR=$(call quote,$(APR_CONFIG) $(APU_CONFIG)) \
 	    conf/build/find $(BUILD)
 	@touch $@
 
-$(BUILD)/module/%.o: %.c | $(FOUND)
+$(BUILD)/module/%.o: %.c $(BUILT_AS) | $(FOUND)
 	@mkdir -p $(@D)
 	$(COMPILE)
 
-$(BUILD)/module/next/%.o: %.c | $(FOUND)
+$(BUILD)/module/next/%.o: %.c $(BUILT_AS) | $(FOUND)
 	@mkdir -p $(@D)
 	$(COMPILE) $(NEXT_IS)
 
