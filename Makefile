@@ -180,10 +180,13 @@ $(BUILD)/module/src/httpd/monitor.o: VERSION
 deps:
 	@conf/demo/install-packages build run
 
+# $(call LEAVE_PACKAGE,ADVICE): fails where a package owns the module
+LEAVE_PACKAGE = if [ -z '$(DESTDIR)' ] && dpkg -S '$(moduledir)/mod_tripchat.so' >/dev/null 2>&1; then \
+    echo '$(moduledir)/mod_tripchat.so belongs to a Debian package: $(1).' >&2; exit 1; fi
+
 # DESTDIR is put before every path, to build packages. A module that a Debian package owns is never overwritten.
 install: $(MODULE)
-	@if [ -z '$(DESTDIR)' ] && dpkg -S '$(moduledir)/mod_tripchat.so' >/dev/null 2>&1; then \
-	    echo '$(moduledir)/mod_tripchat.so belongs to a Debian package: remove libapache2-mod-tripchat first.' >&2; exit 1; fi
+	@$(call LEAVE_PACKAGE,remove libapache2-mod-tripchat first)
 	$(INSTALL) -d $(INSTALL_DIRS:%='$(DESTDIR)%')
 	$(INSTALL) -m 755 $(MODULE) '$(DESTDIR)$(moduledir)/mod_tripchat.so'
 	$(INSTALL) -m 644 $(INSTALL_SQL) '$(DESTDIR)$(pkgdatadir)/sql'
@@ -195,6 +198,7 @@ install: $(MODULE)
 	sed 's, modules/mod_, $(moduledir)/mod_,' conf/tripchat.conf >'$(DESTDIR)$(docdir)/examples/tripchat.conf'
 
 uninstall:
+	@$(call LEAVE_PACKAGE,apt-get remove libapache2-mod-tripchat removes it)
 	rm -f '$(DESTDIR)$(moduledir)/mod_tripchat.so'
 	rm -rf '$(DESTDIR)$(pkgdatadir)' '$(DESTDIR)$(docdir)'
 
