@@ -24,19 +24,24 @@ test: browser-deps lint-deps
 
 check:
 	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target check-built
-	@TC_MAKE_VARIABLES='$(MAKEOVERRIDES)' t/run --timer $(UNIT_BIN) $(SHORT_TESTS)
+	@exec env TC_MAKE_VARIABLES='$(MAKEOVERRIDES)' t/run --timer $(UNIT_BIN) $(SHORT_TESTS)
 
 check-built: $(MODULE) $(ECHO) $(NEXT) $(UNIT_BIN) $(FUZZ_SEEDS) $(BUILD)/hostile/key_updates
 
 # ---- long ----
 
-# If one part fails, the others still run, and make fails at the end.
-PARTS = $(MAKE) --no-print-directory --keep-going
+# One after the other. If one part fails, the others still run, and make fails at the end.
+PARTS = $(MAKE) --no-print-directory --keep-going --jobs=1
 
-# Only root can make and enter other Debian releases.
-ROOT_PARTS := $(if $(filter 0,$(shell id -u)),test-deb test-matrix test-release)
+# Each part of test-long has a folder of its own below t/var, so that its logs stay when the next part runs.
+PART_VAR = TC_VAR="$${TC_VAR:-$(CURDIR)/t/var}/$(1)"
+
+# Only a root that may mount file systems can make and enter other Debian releases. In many containers root may not.
+CHROOT_PARTS := test-deb test-matrix test-release
+ROOT_PARTS    = $(if $(shell [ "$$(id -u)" -eq 0 ] && unshare -m mount -t proc proc /proc 2>/dev/null && echo yes),$(CHROOT_PARTS))
 
 test-long: browser-deps lint-deps
+	@$(if $(ROOT_PARTS),,echo 'These parts are left out, because they need a root that may mount file systems: $(CHROOT_PARTS).' >&2)
 	@$(PARTS) test-fuzz test-storms-and-tools $(ROOT_PARTS)
 
 test-storms-and-tools:
@@ -50,7 +55,7 @@ check-long-built: check-built $(BUILD)/bench/tcload
 	@$(MAKE) --no-print-directory check-tools-built
 
 check-storms: $(MODULE) $(ECHO) $(NEXT)
-	@t/run --timer -j 1 $(LONG_LIGHT) $(LONG_FULL:%=full:%)
+	@exec env $(call PART_VAR,storms) t/run --timer -j 1 $(LONG_LIGHT) $(LONG_FULL:%=full:%)
 
 test-fuzz:
 	@$(MAKE) --no-print-directory fuzz TIME=$(TIME)
@@ -58,7 +63,12 @@ test-fuzz:
 # ---- all ----
 
 test-all: test test-long
-	@$(PARTS) test-asan test-tsan test-leaks
+	@$(PARTS) test-asan test-tsan test-leaks test-rpm
 	@$(MAKE) --no-print-directory soak TIME=3600
+
+# With make -j as well: what installs, and what measures, has the machine for itself. The work has jobs of its own.
+ifneq ($(filter test test-long test-all,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 
 .PHONY: check-built test-long test-storms-and-tools check-long check-long-built check-storms test-fuzz test-all

@@ -58,10 +58,10 @@ TOOL_FULL_TESTS := $(FULL_TESTS) $(LONG_FULL)
 THREAD_FULL_TESTS := $(filter-out %/60-sites.t,$(TOOL_FULL_TESTS))
 
 check-asan: $(ADDRESS)
-	@TC_RELOAD_SCALE=small t/sanitize/run address t/run --timer $(TOOL_TESTS) $(TOOL_FULL_TESTS:%=full:%)
+	@exec env TC_RELOAD_SCALE=small t/sanitize/run address t/run --timer $(TOOL_TESTS) $(TOOL_FULL_TESTS:%=full:%)
 
 check-tsan: $(THREAD)
-	@TC_RELOAD_SCALE=small t/sanitize/run thread t/run --timer $(TOOL_TESTS) $(THREAD_FULL_TESTS:%=full:%)
+	@exec env TC_RELOAD_SCALE=small t/sanitize/run thread t/run --timer $(TOOL_TESTS) $(THREAD_FULL_TESTS:%=full:%)
 
 # The parts that make test-long runs: AddressSanitizer over all features on SQLite, and on PostgreSQL and Redis over the
 # tests that store and share; ThreadSanitizer over the tests that pass connections between threads and between children.
@@ -70,18 +70,18 @@ TIMED      := %/62-reload.t %/63-ends.t %/87-connection-log.t
 PART_TESTS := $(filter-out t/50-feature,$(TOOL_TESTS)) $(filter-out $(TIMED),$(FEATURES))
 
 check-asan-part: $(ADDRESS)
-	@t/sanitize/run address t/run --timer $(PART_TESTS) \
+	@exec env $(call PART_VAR,asan) t/sanitize/run address t/run --timer $(PART_TESTS) \
 	    $(addprefix full:t/50-feature/,12-leave.t 20-chat.t 24-rest-write.t 30-sequence.t) full:t/60-cluster/10-children.t
 
 check-tsan-part: $(THREAD) $(TSAN_BIN)
-	@t/sanitize/run thread t/run --timer $(TSAN_BIN) $(addprefix t/50-feature/,20-chat.t 60-takeover.t 65-rest-takeover.t) \
+	@exec env $(call PART_VAR,tsan) t/sanitize/run thread t/run --timer $(TSAN_BIN) $(addprefix t/50-feature/,20-chat.t 60-takeover.t 65-rest-takeover.t) \
 	    full:t/50-feature/12-leave.t full:t/60-cluster/10-children.t
 
 check-leaks: $(MEMCHECK)
-	@t/sanitize/run memcheck t/run --timer t/80-leaks
+	@exec t/sanitize/run memcheck t/run --timer t/80-leaks
 
 check-soak: $(MODULE) $(BUILD)/bench/tcload
-	@TC_SOAK_S='$(TIME)' t/run -v full:t/90-soak
+	@exec env $(call PART_VAR,soak) TC_SOAK_S='$(TIME)' t/run -v full:t/90-soak
 
 test-asan: test-deps
 	@$(AS_USER) check-asan
