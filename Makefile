@@ -353,7 +353,7 @@ $(BUILD)/$(SOURCES).tar.gz: FORCE
 	@if [ "$$(git rev-parse --show-toplevel 2>/dev/null)" = "$$(pwd -P)" ]; then \
 	    git archive --format=tar.gz --prefix=$(SOURCES)/ -o $@ HEAD; \
 	else \
-	    tar --exclude=./.git --exclude=./$(BUILD) --exclude=./run --exclude=./t/var --exclude=./t/logs \
+	    tar --exclude=./.git --exclude=./$(BUILD) --exclude=./run --exclude=./secrets --exclude=./t/var \
 	        --transform='s,^\.,$(SOURCES),' -czf $@ .; \
 	fi
 	@echo "$@"
@@ -366,7 +366,7 @@ deb: $(BUILD)/$(SOURCES).tar.gz
 	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb
 	@tar -C $(BUILD)/deb -xzf $<
 	@cd $(BUILD)/deb/$(SOURCES) && dpkg-buildpackage -b -us -uc
-	@lintian --fail-on error,warning $(BUILD)/deb/*.changes
+	@lintian --profile debian --fail-on error,warning $(BUILD)/deb/*.changes
 	@ls $(BUILD)/deb/*.deb
 
 test-deb: deb
