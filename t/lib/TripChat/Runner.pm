@@ -68,7 +68,7 @@ sub main {
 }
 
 sub _cores {
-    my $cores = () = read_file('/proc/cpuinfo') =~ /^processor\b/mg;
+    my ($cores) = (qx(nproc 2>/dev/null) // '') =~ /(\d+)/;    # those that this process may use
     return $cores || 1;
 }
 
