@@ -63,6 +63,8 @@ typedef struct tc_job_t {
     tc_uuid_t reply_to;
     tc_uuid_t message_id;       /* EDIT: the message to edit; POST: the id of the new message */
     struct tc_job_t *next_write; /* loop; in the room's list of writes in flight */
+    const struct tc_job_t *follows; /* loop; a write of the room that is in flight when this one is submitted, or NULL */
+    unsigned thread;            /* loop; the store's: which of its threads has the job */
     bool claimed;               /* loop; a fetch has brought the job's event */
     bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
     int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */

@@ -199,16 +199,23 @@ static unsigned hash_room(const tc_uuid_t *room_id)
     return hash;
 }
 
-static db_thread_t *choose_thread(tc_db_threads_t *all, const tc_job_t *job)
+/*
+ * All writes of a room that are in flight are with one thread, which keeps their order. What the database is shows with
+ * the first connection, and then another thread may be the room's.
+ */
+static unsigned choose_thread(const tc_db_threads_t *all, const tc_job_t *job)
 {
     const tc_dbd_t *store = (const tc_dbd_t *)job->store;
     const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
     unsigned hash = hash_room(&job->room_id);
 
-    if (all->count > 1 && (dialect == NULL || dialect->one_writer)) {
-        return &all->threads[is_write(job) ? 0 : 1 + hash % (all->count - 1)];
+    if (job->follows != NULL) {
+        return job->follows->thread;
     }
-    return &all->threads[hash % all->count];
+    if (all->count > 1 && (dialect == NULL || dialect->one_writer)) {
+        return is_write(job) ? 0 : 1 + hash % (all->count - 1);
+    }
+    return hash % all->count;
 }
 
 apr_status_t tc_db_threads_submit(tc_db_threads_t *all, tc_job_t *job)
@@ -221,7 +228,8 @@ apr_status_t tc_db_threads_submit(tc_db_threads_t *all, tc_job_t *job)
     atomic_fetch_add(&all->queued, 1);
     tc_metrics_add(slot, TC_M_DATABASE_JOBS, 1);
     job->mail.next = NULL;
-    if (!tc_mailbox_push(&choose_thread(all, job)->mailbox, &job->mail)) {
+    job->thread = choose_thread(all, job);
+    if (!tc_mailbox_push(&all->threads[job->thread].mailbox, &job->mail)) {
         atomic_fetch_sub(&all->queued, 1);
         tc_metrics_sub(slot, TC_M_DATABASE_JOBS, 1);
         return APR_EAGAIN;
