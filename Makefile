@@ -159,7 +159,8 @@ quote = '$(subst ','\'',$(1))'
 
 $(FOUND): conf/build/find $(BUILT_AS)
 	@mkdir -p $(@D)
-	@FIND_CC=$(call quote,$(CC)) FIND_CFLAGS=$(call quote,$(FOUND_CFLAGS)) FIND_APR=$(call quote,$(APR_CONFIG) $(APU_CONFIG)) \
+	@FIND_HTTPD=$(if $(filter-out unit-programs,$(or $(MAKECMDGOALS),all)),yes,no) \
+	    FIND_CC=$(call quote,$(CC)) FIND_CFLAGS=$(call quote,$(FOUND_CFLAGS)) FIND_APR=$(call quote,$(APR_CONFIG) $(APU_CONFIG)) \
 	    conf/build/find $(BUILD)
 	@touch $@
 
