@@ -1,7 +1,7 @@
 import { Gateway } from "./lib/gateway.mjs";
 import { Person, TEXT, ask, end, giveTokens, is, listsEqualDatabase, newTrip, ok, scene } from "./lib/stage.mjs";
 
-const LIFE_S = 8;                      // of the first token: it must be good while two pages open
+const LIFE_S = 30;                     // of the first token: it must be good while a page opens, on a busy machine, too
 
 const hasExpired = (person, token) =>
   person.page.waitForFunction(bearer => Date.now() > JSON.parse(atob(bearer.split(".")[1])).exp * 1000 + 100, token);
