@@ -123,18 +123,6 @@ static const char *scan_scalar(const char *at, const char *end)
     return *at == '-' || (*at >= '0' && *at <= '9') ? scan_number(at, end) : scan_word(at, end);
 }
 
-/* True if the bytes from..to contain an escaped U+0000. */
-static bool has_nul(const char *from, const char *to)
-{
-    for (; to - from >= 6; from++) {
-        if (memcmp(from, "\\u0000", 6) == 0) {
-            return true;
-        }
-        from += *from == '\\';
-    }
-    return false;
-}
-
 /* The kind of the next token. A string is a key where a key may come. 0: the bracket does not fit the open level. */
 static unsigned kind_of(const scan_t *scan, unsigned wants)
 {
@@ -154,16 +142,14 @@ static unsigned kind_of(const scan_t *scan, unsigned wants)
     }
 }
 
-/* Skips a key. A key with U+0000 is refused, because json-c would cut it there and so make another key of it. */
+/* Skips a key, and refuses what json-c would make another key of (json_keys.h). */
 static void take_key(scan_t *scan)
 {
     const char *from = scan->at;
 
     scan->at = scan_string(from, scan->end);
     if (scan->at != NULL
-        && (has_nul(from, scan->at)
-            || !tc_json_keys_add(&scan->keys, scan->numbers[scan->depth], from + 1,
-                                 (size_t)(scan->at - from) - 2))) {
+        && !tc_json_keys_add(&scan->keys, scan->numbers[scan->depth], from + 1, (size_t)(scan->at - from) - 2)) {
         scan->at = NULL;
     }
 }

@@ -83,7 +83,7 @@ bool tc_json_keys_add(tc_json_keys_t *keys, uint32_t object, const char *key, si
         uint32_t character;
 
         at = *at == '\\' ? read_escape(at + 1, end, &character) : read_utf8(at, &character);
-        if (at == NULL) {
+        if (at == NULL || character == 0) {
             return false;
         }
         entry.hash = (entry.hash ^ character) * FNV_PRIME;
