@@ -29,8 +29,16 @@ typedef enum {
     TC_JOB_DONE,
     TC_JOB_REFUSED,     /* nothing was stored; tc_job_t.error says why */
     TC_JOB_UNAVAILABLE, /* the database did not answer; a POST with a client_id may be repeated */
-    TC_JOB_GONE         /* the room no longer exists */
+    TC_JOB_GONE,        /* the room no longer exists */
+    TC_JOB_BUSY         /* db; somebody else has locked what busy_key says; the store tries again, the loop never sees it */
 } tc_job_status_e;
+
+/* What a job with the status BUSY waits for. Later jobs of the same room that need the same wait behind that job. */
+typedef enum {
+    TC_BUSY_ROOM,   /* the room: all its writes wait */
+    TC_BUSY_SENDER, /* the sender's row */
+    TC_BUSY_TARGET  /* the message that is edited or replied to */
+} tc_busy_key_e;
 
 /* The last seq of a room. */
 typedef struct {
@@ -68,6 +76,7 @@ typedef struct tc_job_t {
     bool claimed;               /* loop; a fetch has brought the job's event */
     bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
     int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */
+    tc_busy_key_e busy_key;     /* db; with the status BUSY */
     /* LOAD and EVENTS */
     int64_t after;
     int limit;

@@ -146,7 +146,7 @@ static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_
     bool forward = query->after >= 0;
     int64_t from = forward ? query->after : query->before >= 0 ? query->before : NEWEST;
     tc_work_t work = {&visit->vhost->store, visit->sql, tc_people_create(visit->r->pool),
-                      visit->r->pool};
+                      NULL, visit->r->pool};
     apr_status_t rv = tc_store_read_page(&work, &visit->room_id, from, forward, (int)query->limit,
                                          events, count);
 

@@ -15,6 +15,7 @@ typedef struct {
     tc_worker_thread_t thread;
     apr_pool_t *pool;      /* db */
     tc_people_t *people;   /* db */
+    tc_noted_t *noted;     /* db */
 } db_thread_t;
 
 struct tc_db_threads_t {
@@ -98,6 +99,7 @@ static void run_batch(db_thread_t *self, tc_dbd_t *store, batch_t *batch)
 
     work.store = store;
     work.people = self->people;
+    work.noted = self->noted;
     work.pool = self->pool;
     open = tc_dbd_open(store, &work.sql, self->pool);
     for (i = 0; i < batch->count; i++) {
@@ -152,6 +154,7 @@ static void db_main(void *context)
     tc_thread_set_role(TC_THREAD_DB);
     apr_pool_create(&self->pool, root);
     self->people = tc_people_create(root);
+    self->noted = tc_noted_create(root);
     do {
         stopping = !tc_worker_thread_wait(&self->thread);
         run_mail(self, tc_mailbox_take(&self->mailbox));

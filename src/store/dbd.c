@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/schema.h"
 
 #define SHUT_US (500 * TC_US_PER_MS)
 #define STUCK_US (3 * TC_US_PER_S) /* longer than any lock wait (sql_dialect.c) */
@@ -16,6 +17,7 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
     atomic_init(&store->answered_us, 0);
+    atomic_init(&store->fits, false);
     atomic_init(&store->asks_singly, false);
 }
 
@@ -37,6 +39,18 @@ static bool set_up(tc_sql_t *sql)
     }
     apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, sql);
     return true;
+}
+
+/* Asks once a child, when the first connection is there. After a failure it is asked again with the next connection. */
+static bool fits(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    if (!atomic_load(&store->fits) && tc_schema_check(sql, store->store.site->name, pool)) {
+        atomic_store(&store->fits, true);
+    }
+    if (!atomic_load(&store->fits)) {
+        atomic_store(&store->shut_until_us, tc_clock_monotonic_us() + SHUT_US);
+    }
+    return atomic_load(&store->fits);
 }
 
 bool tc_dbd_answers(tc_dbd_t *store, unsigned many)
@@ -67,6 +81,24 @@ static void end_asking(tc_dbd_t *store)
     atomic_fetch_sub(&store->asking, 1);
 }
 
+/*
+ * Makes a connection ready. One that was lost since its last use fails here: the next one that mod_dbd gives is perhaps
+ * the same, connected again.
+ */
+static bool make_ready(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    int tries;
+
+    for (tries = 1; !set_up(sql); tries++) {
+        store->gate->close(store->server, sql);
+        sql->handle = NULL;
+        if (tries == TC_STORE_TRIES || !store->gate->open(store->server, pool, sql)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* After a failure nobody asks for a connection for SHUT_US, because mod_dbd logs each failed try. */
 bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
@@ -86,7 +118,7 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         tc_log(TC_LOG_ERR, 0, "TC0011: DBDriver %s is not supported, use pgsql or sqlite3",
                apr_dbd_name(sql->driver));
     }
-    if (sql->dialect == NULL || !set_up(sql)) {
+    if (sql->dialect == NULL || !make_ready(store, sql, pool) || !fits(store, sql, pool)) {
         tc_dbd_close(store, sql);
         return false;
     }
@@ -109,8 +141,24 @@ bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     if (!sql->dialect->remote) {
         return true;
     }
+    apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, NULL); /* mod_dbd may connect it again */
     tc_dbd_close(store, sql);
     return tc_dbd_open(store, sql, pool);
+}
+
+bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    tc_sql_rows_t rows;
+    const char *why;
+
+    if (sql->dialect->renew == NULL) {
+        return false;
+    }
+    /* Where the connection can write, the statement succeeds with no row. Otherwise the server ends the connection. */
+    if (tc_sql_ask(sql, sql->dialect->renew, NULL, 0, &rows, &why, pool) == APR_SUCCESS) {
+        return false;
+    }
+    return tc_dbd_reopen(store, sql, pool);
 }
 
 /* True when the database says that the value does not fit the column's type. apr_dbd gives the text, not the code. */

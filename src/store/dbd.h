@@ -35,6 +35,7 @@ typedef struct tc_dbd_t {
     atomic_llong shut_until_us;         /* monotonic; no connection is asked for before that */
     atomic_uint asking;                 /* workers and db threads that have a connection or wait for one */
     atomic_llong answered_us;           /* monotonic; when the database last answered, or the first began to ask */
+    atomic_bool fits;                   /* the chat's tables have the version of this module */
     atomic_bool asks_singly;            /* the access query cannot stand inside another one */
 } tc_dbd_t;
 
@@ -62,6 +63,13 @@ void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql);
  * one. False: there is no other one, and *sql is closed.
  */
 bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
+
+/*
+ * After a statement that writes failed: if the connection cannot write, because the server is a standby or read-only,
+ * ends it for good and opens another one. True if there is another one, so that it is worth to try again. The address
+ * may lead to another server by now.
+ */
+bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 
 /*
  * APR_SUCCESS with *user: a reference, the caller's, or NULL when there is no such user. Here and below, a query that
