@@ -16,6 +16,8 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
     atomic_init(&store->answered_us, 0);
+    atomic_init(&store->waiting, 0);
+    atomic_init(&store->lent, 0);
     atomic_init(&store->asks_singly, false);
 }
 
@@ -67,6 +69,34 @@ static void end_asking(tc_dbd_t *store)
     atomic_fetch_sub(&store->asking, 1);
 }
 
+void tc_dbd_rest(tc_dbd_t *store)
+{
+    end_asking(store);
+}
+
+void tc_dbd_resume(tc_dbd_t *store)
+{
+    begin_asking(store);
+}
+
+bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
+{
+    return atomic_load(&store->waiting) > 0 && atomic_load(&store->lent) <= kept;
+}
+
+static bool ask_gate(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    bool open;
+
+    atomic_fetch_add(&store->waiting, 1);
+    open = store->gate->open(store->server, pool, sql);
+    atomic_fetch_sub(&store->waiting, 1);
+    if (open) {
+        atomic_fetch_add(&store->lent, 1);
+    }
+    return open;
+}
+
 /* After a failure nobody asks for a connection for SHUT_US, because mod_dbd logs each failed try. */
 bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
@@ -75,7 +105,7 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         return false;
     }
     begin_asking(store);
-    if (!store->gate->open(store->server, pool, sql)) {
+    if (!ask_gate(store, sql, pool)) {
         end_asking(store);
         atomic_store(&store->shut_until_us, tc_clock_monotonic_us() + SHUT_US);
         return false;
@@ -98,6 +128,7 @@ void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql)
 {
     if (sql->handle != NULL) {
         store->gate->close(store->server, sql);
+        atomic_fetch_sub(&store->lent, 1);
         sql->handle = NULL;
         end_asking(store);
     }
