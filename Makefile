@@ -236,10 +236,10 @@ grant revoke:
 
 # The sources that the unit tests link: those that need neither httpd nor a database.
 UNIT_SRC   := $(PURE_SRC) $(sort $(wildcard src/token/*.c src/shared/*.c)) \
-              $(addprefix src/,peer/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c) \
+              $(addprefix src/,peer/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c store/job_lane.c store/job_queue.c) \
               t/00-unit/unit.c
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
-TSAN_TESTS := $(filter mailbox loop hub_threads semaphore,$(UNIT_TESTS))
+TSAN_TESTS := $(filter mailbox loop hub_threads db_threads semaphore,$(UNIT_TESTS))
 UNIT_CFLAGS = $(PURE_CFLAGS) -It/00-unit -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS
 UNIT_LIBS   = $(APR_LIBS) $(or $(call ask_pkg_config,--libs,check),-lcheck) $(LIBS)
 ASAN       := -fsanitize=address,undefined -fno-sanitize-recover=undefined

@@ -103,7 +103,6 @@ static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
     if (job->kind == TC_JOB_POST) {
         tc_uuid_make_v7(&job->message_id);
     }
-    job->follows = room->writes;
     if (room->store->submit(room->store, job) != APR_SUCCESS) {
         tc_speak_error(member, TC_CHAT_OVERLOADED, in->client_id, NULL, 0);
         tc_job_destroy(job);

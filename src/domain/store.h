@@ -65,18 +65,18 @@ typedef struct tc_job_t {
     /* POST and EDIT */
     tc_user_t *user;            /* the sender; a reference */
     const char *content;        /* in text[] */
+    size_t content_len;
     const char *client_id;      /* in text[], or NULL */
     const char *message_type;   /* belongs to the site's rules */
     bool has_reply;
     tc_uuid_t reply_to;
     tc_uuid_t message_id;       /* EDIT: the message to edit; POST: the id of the new message */
     struct tc_job_t *next_write; /* loop; in the room's list of writes in flight */
-    const struct tc_job_t *follows; /* loop; a write of the room that is in flight when this one is submitted, or NULL */
-    unsigned thread;            /* loop; the store's: which of its threads has the job */
     bool claimed;               /* loop; a fetch has brought the job's event */
     bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
     int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */
     tc_busy_key_e busy_key;     /* db; with the status BUSY */
+    int64_t queued_us;          /* the store's: when the job was submitted; monotonic */
     /* LOAD and EVENTS */
     int64_t after;
     int limit;

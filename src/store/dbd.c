@@ -18,6 +18,8 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->asking, 0);
     atomic_init(&store->answered_us, 0);
     atomic_init(&store->fits, false);
+    atomic_init(&store->waiting, 0);
+    atomic_init(&store->lent, 0);
     atomic_init(&store->asks_singly, false);
 }
 
@@ -81,6 +83,41 @@ static void end_asking(tc_dbd_t *store)
     atomic_fetch_sub(&store->asking, 1);
 }
 
+void tc_dbd_rest(tc_dbd_t *store)
+{
+    end_asking(store);
+}
+
+void tc_dbd_resume(tc_dbd_t *store)
+{
+    begin_asking(store);
+}
+
+bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
+{
+    return atomic_load(&store->waiting) > 0 && atomic_load(&store->lent) <= kept;
+}
+
+static bool ask_gate(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    bool open;
+
+    atomic_fetch_add(&store->waiting, 1);
+    open = store->gate->open(store->server, pool, sql);
+    atomic_fetch_sub(&store->waiting, 1);
+    if (open) {
+        atomic_fetch_add(&store->lent, 1);
+    }
+    return open;
+}
+
+static void give_back(tc_dbd_t *store, tc_sql_t *sql)
+{
+    store->gate->close(store->server, sql);
+    atomic_fetch_sub(&store->lent, 1);
+    sql->handle = NULL;
+}
+
 /*
  * Makes a connection ready. One that was lost since its last use fails here: the next one that mod_dbd gives is perhaps
  * the same, connected again.
@@ -90,9 +127,8 @@ static bool make_ready(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     int tries;
 
     for (tries = 1; !set_up(sql); tries++) {
-        store->gate->close(store->server, sql);
-        sql->handle = NULL;
-        if (tries == TC_STORE_TRIES || !store->gate->open(store->server, pool, sql)) {
+        give_back(store, sql);
+        if (tries == TC_STORE_TRIES || !ask_gate(store, sql, pool)) {
             return false;
         }
     }
@@ -107,7 +143,7 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         return false;
     }
     begin_asking(store);
-    if (!store->gate->open(store->server, pool, sql)) {
+    if (!ask_gate(store, sql, pool)) {
         end_asking(store);
         atomic_store(&store->shut_until_us, tc_clock_monotonic_us() + SHUT_US);
         return false;
@@ -119,7 +155,10 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
                apr_dbd_name(sql->driver));
     }
     if (sql->dialect == NULL || !make_ready(store, sql, pool) || !fits(store, sql, pool)) {
-        tc_dbd_close(store, sql);
+        if (sql->handle != NULL) {
+            give_back(store, sql);
+        }
+        end_asking(store);
         return false;
     }
     atomic_store(&store->dialect, sql->dialect);
@@ -129,8 +168,7 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql)
 {
     if (sql->handle != NULL) {
-        store->gate->close(store->server, sql);
-        sql->handle = NULL;
+        give_back(store, sql);
         end_asking(store);
     }
 }

@@ -36,6 +36,8 @@ typedef struct tc_dbd_t {
     atomic_uint asking;                 /* workers and db threads that have a connection or wait for one */
     atomic_llong answered_us;           /* monotonic; when the database last answered, or the first began to ask */
     atomic_bool fits;                   /* the chat's tables have the version of this module */
+    atomic_uint waiting;                /* threads that wait for a connection */
+    atomic_uint lent;                   /* connections that threads have */
     atomic_bool asks_singly;            /* the access query cannot stand inside another one */
 } tc_dbd_t;
 
@@ -57,6 +59,16 @@ void tc_dbd_note_answer(tc_dbd_t *store);
  */
 bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql);
+
+/*
+ * _rest() says that a thread keeps its connection for later and asks nothing meanwhile. _resume() ends that; it stands
+ * before the next use of the connection and before tc_dbd_close(). Db.
+ */
+void tc_dbd_rest(tc_dbd_t *store);
+void tc_dbd_resume(tc_dbd_t *store);
+
+/* True when somebody waits for a connection, and all that there are belong to threads that keep `kept` of them. Db. */
+bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept);
 
 /*
  * After a failure: forgets prepared statements. If the database is a server, closes the connection and opens another

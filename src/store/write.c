@@ -44,11 +44,6 @@ static void call(tc_work_t *work, tc_job_t *const *jobs, int count)
     if (outcome != TC_TRY_DONE) {
         settle_failed(jobs, count, TC_JOB_UNAVAILABLE);
     }
-    for (tries = 0; tries < count; tries++) {
-        if (jobs[tries]->status == TC_JOB_BUSY) {
-            settle_failed(&jobs[tries], 1, TC_JOB_UNAVAILABLE);
-        }
-    }
 }
 
 /* What becomes of a job that could not be stored. Its room is there, so a foreign key without a row is its sender's. */

@@ -194,28 +194,6 @@ START_TEST(a_job_carries_what_the_store_needs)
 }
 END_TEST
 
-/* A store keeps the order of writes that follow one another. */
-START_TEST(a_write_follows_those_of_its_room_that_are_in_flight)
-{
-    fake_world_t *world = fake_open();
-    fake_member_t *ann = fake_join(world, "ann", -1), *bob = fake_join(world, "bob", -1);
-    const tc_job_t *first, *second;
-
-    fake_settle(world);
-    fake_say(ann, "one", NULL);
-    fake_say(bob, "two", NULL);
-    first = (const tc_job_t *)world->store.queued.first;
-    second = (const tc_job_t *)first->mail.next;
-    ck_assert_ptr_null(first->follows);
-    ck_assert_ptr_eq(second->follows, first);
-    fake_settle(world);
-    fake_say(ann, "three", NULL);
-    ck_assert_ptr_null(((const tc_job_t *)world->store.queued.first)->follows);
-    fake_settle(world);
-    fake_close(world);
-}
-END_TEST
-
 START_TEST(every_job_that_comes_back_is_settled)
 {
     fake_world_t *world = fake_open();
@@ -350,7 +328,7 @@ UNIT_MAIN("hub", members_of_a_trip_share_a_room_and_those_of_another_have_anothe
           one_room_of_many_goes_without_the_others,
           a_room_made_anew_for_a_trip_does_not_meet_the_old_one,
           the_bus_is_told_of_what_this_child_stored_and_of_nothing_else,
-          a_job_carries_what_the_store_needs, a_write_follows_those_of_its_room_that_are_in_flight,
+          a_job_carries_what_the_store_needs,
           every_job_that_comes_back_is_settled,
           a_hub_that_is_told_to_watch_asks_for_news_with_every_tick,
           who_says_something_that_the_store_does_not_take_is_told_so_once,
