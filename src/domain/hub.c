@@ -305,8 +305,11 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     if (!job->repeated || job->events->seq > room->timeline.last_seq) {
         publish(room, job->events);
     }
+    job->events->attributed = true;
     if (job->member->sink->stored == NULL) {
-        tc_room_confirm(room, job);
+        if (!tc_room_confirm(room, job)) {
+            tc_speak_error(job->member, TC_CHAT_MESSAGE_NOT_FOUND, job->client_id, NULL, 0);
+        }
     }
     else if (!job->told) {
         job->member->sink->stored(job->member, job);
@@ -381,6 +384,7 @@ void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *
 
     tc_metrics_add(site->metrics_slot, TC_M_EVENTS_HEARD + (unsigned)event->kind, 1);
     if (room != NULL) {
+        event->attributed = true;
         tc_room_ingest(room, event);
         mind_the_gap(hub, room);
     }
@@ -486,6 +490,9 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     case TC_JOB_EDIT:
         tc_room_remove_write(room, job);
         on_written(hub, room, job);
+        if (member->sink->stored == NULL) { /* a member of the room's list */
+            tc_room_advance(room, member);
+        }
         break;
     case TC_JOB_LOAD:
         tc_room_on_load(room, job);
@@ -508,9 +515,12 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     if (--room->jobs == 0 && room->count == 0) {
         room->empty_since_us = now_us;
     }
-    tc_job_destroy(job);
     if (member != NULL) {
         member->jobs--;
+        member->told -= job->told;
+    }
+    tc_job_destroy(job);
+    if (member != NULL) {
         member->sink->settled(member);
     }
 }
@@ -530,6 +540,25 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     }
 }
 
+/* Tells a sender that the store takes too long. Its connection need not wait for this job any more. */
+static void tell_sender(tc_room_t *room, tc_job_t *job)
+{
+    tc_member_t *member = job->member;
+
+    job->told = true;
+    member->told++;
+    if (member->room != room) {
+        return;
+    }
+    if (!job->claimed) {
+        tc_speak_error(member, TC_CHAT_UNAVAILABLE, job->client_id, NULL, 0);
+    }
+    if (member->sink->stored == NULL) {
+        tc_room_advance(room, member);
+        member->sink->settled(member);
+    }
+}
+
 /* A store that does not answer: senders get `unavailable`, clients that wait for a history are closed with 1013. */
 static void tell_overdue(tc_room_t *room, int64_t now_us)
 {
@@ -541,10 +570,7 @@ static void tell_overdue(tc_room_t *room, int64_t now_us)
             job->seen_us = now_us;
         }
         if (!job->told && now_us - job->seen_us >= patience_us) {
-            job->told = true;
-            if (job->member->room == room && !job->claimed) {
-                tc_speak_error(job->member, TC_CHAT_UNAVAILABLE, job->client_id, NULL, 0);
-            }
+            tell_sender(room, job);
         }
     }
     if (!room->loading && !room->resuming) {

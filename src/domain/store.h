@@ -38,6 +38,13 @@ typedef struct {
     int64_t last_seq;
 } tc_head_t;
 
+/* For whom an EVENTS job reads. */
+typedef enum {
+    TC_FETCH_ROOM,     /* the room lacks events */
+    TC_FETCH_RESUMERS, /* all members that resume from further back than the room's log */
+    TC_FETCH_LAGGERS   /* all members that have their history and fell behind the room's log */
+} tc_fetch_e;
+
 /* A user, and whether the store lets them in. */
 typedef struct {
     tc_user_t *user;
@@ -65,13 +72,13 @@ typedef struct tc_job_t {
     struct tc_job_t *next_write; /* loop; in the room's list of writes in flight */
     const struct tc_job_t *follows; /* loop; a write of the room that is in flight when this one is submitted, or NULL */
     unsigned thread;            /* loop; the store's: which of its threads has the job */
-    bool claimed;               /* loop; a fetch has brought the job's event */
+    bool claimed;               /* loop; POST: a fetch has brought the job's event */
     bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
     int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */
     /* LOAD and EVENTS */
-    int64_t after;
+    int64_t after;              /* also of an EDIT, loop: the sender had seen this seq, so the edit's is greater */
     int limit;
-    bool for_resumers;          /* loop; EVENTS: for all members that resume */
+    tc_fetch_e fetch;           /* loop; EVENTS */
     /* HEADS, question and result; ascending by room_id */
     tc_head_t *heads;           /* owned by the job */
     int head_count;
