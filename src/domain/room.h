@@ -52,7 +52,12 @@ typedef struct tc_room_t {
     int64_t check_due_us;    /* the next access check; monotonic; 0: not set yet */
     unsigned jobs;           /* jobs in flight; the room stays in memory until they are back */
     int64_t empty_since_us;  /* monotonic; valid while count is 0 */
-    struct tc_room_t *next;  /* in the hub's list */
+    bool replaced;           /* deleted, and its trip has another room: the room only waits for its members to go */
+    int64_t replaced_us;     /* when the hub's tick first saw that; monotonic; 0: not yet */
+    struct tc_room_t *next;  /* in the list of its site; see rooms.h */
+    struct tc_room_t **link; /* the pointer that points to this room */
+    struct tc_room_t *next_lacking; /* in the list of rooms that lack something */
+    struct tc_room_t **lacking_link; /* NULL: the room is not in that list */
 } tc_room_t;
 
 /* Makes an empty room, not loaded yet. The hub frees it with tc_room_destroy(). */
