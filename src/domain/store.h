@@ -46,6 +46,13 @@ typedef struct {
     int64_t last_seq;
 } tc_head_t;
 
+/* For whom an EVENTS job reads. */
+typedef enum {
+    TC_FETCH_ROOM,     /* the room lacks events */
+    TC_FETCH_RESUMERS, /* all members that resume from further back than the room's log */
+    TC_FETCH_LAGGERS   /* all members that have their history and fell behind the room's log */
+} tc_fetch_e;
+
 /* A user, and whether the store lets them in. */
 typedef struct {
     tc_user_t *user;
@@ -72,15 +79,15 @@ typedef struct tc_job_t {
     tc_uuid_t reply_to;
     tc_uuid_t message_id;       /* EDIT: the message to edit; POST: the id of the new message */
     struct tc_job_t *next_write; /* loop; in the room's list of writes in flight */
-    bool claimed;               /* loop; a fetch has brought the job's event */
+    bool claimed;               /* loop; POST: a fetch has brought the job's event */
     bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
     int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */
     tc_busy_key_e busy_key;     /* db; with the status BUSY */
     int64_t queued_us;          /* the store's: when the job was submitted; monotonic */
     /* LOAD and EVENTS */
-    int64_t after;
+    int64_t after;              /* also of an EDIT, loop: the sender had seen this seq, so the edit's is greater */
     int limit;
-    bool for_resumers;          /* loop; EVENTS: for all members that resume */
+    tc_fetch_e fetch;           /* loop; EVENTS */
     /* HEADS, question and result; ascending by room_id */
     tc_head_t *heads;           /* owned by the job */
     int head_count;

@@ -130,18 +130,49 @@ START_TEST(one_room_of_many_goes_without_the_others)
 }
 END_TEST
 
-START_TEST(a_room_made_anew_for_a_trip_does_not_meet_the_old_one)
+/* An administrator deletes the row of a room. The next handshake makes another. */
+START_TEST(a_room_made_anew_takes_the_place_of_the_old_one_at_once)
 {
     fake_world_t *world = fake_open();
-    fake_member_t *ann = fake_join(world, "ann", -1), *bob;
+    fake_member_t *ann = fake_settle_in(world, "ann"), *bob, *late;
+    int i;
+
+    fake_say(ann, "to the old one", NULL); /* a job keeps the old room alive */
+    bob = fake_join_room(world, &world->store, "bob", -1, FAKE_TRIP, OTHER_ROOM);
+    fake_expect(ann, "CLOSE1012");
+    ck_assert_ptr_nonnull(bob->member.room);
+    ck_assert_ptr_ne(bob->member.room, ann->member.room);
+    fake_leave(world, ann);
+    fake_settle(world);
+    fake_expect(bob, "fresh(1:to the old one last 1)"); /* the fake store has one list of rows for all rooms */
+    late = fake_join(world, "carol", -1);               /* a handshake that found the old room */
+    fake_expect(late, "CLOSE1012");
+    late = fake_rejoin(world, "dave", 0);               /* moved here from a child that has the old room */
+    fake_expect(late, "CLOSE1012");
+    fake_say(bob, "hi", NULL);
+    fake_settle(world);
+    fake_expect(bob, "msg(2:hi)");
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 2);
+    for (i = 0; i < 50; i++) {
+        fake_tick(world);
+    }
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1);
+    fake_expect(fake_join_room(world, &world->store, "eve", -1, FAKE_TRIP, OTHER_ROOM),
+                "fresh(1:to the old one 2:hi last 2)");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_room_that_is_gone_already_replaces_nothing)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *bob = fake_join_room(world, &world->store, "bob", -1, FAKE_TRIP, OTHER_ROOM), *moved;
 
     fake_settle(world);
-    bob = fake_join_room(world, &world->store, "bob", -1, FAKE_TRIP, OTHER_ROOM);
-    fake_expect(bob, "CLOSE1012");
-    ck_assert_ptr_null(bob->member.room);
-    fake_elsewhere(world, "m1");
-    fake_expect(ann, "fresh(last 0) msg(1:m1)");
-    fake_expect(bob, "");
+    moved = fake_rejoin(world, "ann", 0); /* another child still has the old room, which this one never had */
+    fake_expect(moved, "CLOSE1012");
+    fake_expect(bob, "fresh(last 0)");
+    ck_assert_uint_eq(tc_hub_room_count(world->hub), 1);
     fake_close(world);
 }
 END_TEST
@@ -326,7 +357,7 @@ UNIT_MAIN("hub", members_of_a_trip_share_a_room_and_those_of_another_have_anothe
           a_trip_of_the_same_id_on_another_site_is_another_room,
           an_empty_room_is_kept_for_a_while, a_room_with_jobs_in_flight_is_not_forgotten,
           one_room_of_many_goes_without_the_others,
-          a_room_made_anew_for_a_trip_does_not_meet_the_old_one,
+          a_room_made_anew_takes_the_place_of_the_old_one_at_once, a_room_that_is_gone_already_replaces_nothing,
           the_bus_is_told_of_what_this_child_stored_and_of_nothing_else,
           a_job_carries_what_the_store_needs,
           every_job_that_comes_back_is_settled,
