@@ -31,7 +31,7 @@ typedef struct hub_site_t {
 
 struct tc_hub_t {
     apr_pool_t *pool;
-    apr_hash_t *rooms; /* tc_room_key_t to tc_room_t */
+    apr_hash_t *rooms; /* tc_room_trip_key_t to tc_room_t */
     apr_hash_t *by_id; /* tc_room_key_t to tc_room_t */
     tc_room_t *first;  /* all of them, for the sweep */
     hub_site_t *sites;
@@ -138,7 +138,7 @@ static void mind_the_gap(tc_hub_t *hub, tc_room_t *room)
 
 static void forget_room(tc_hub_t *hub, tc_room_t *room)
 {
-    apr_hash_set(hub->rooms, &room->key, sizeof(room->key), NULL);
+    apr_hash_set(hub->rooms, &room->trip_key, tc_room_trip_key_len(&room->trip_key), NULL);
     apr_hash_set(hub->by_id, &room->id_key, sizeof(room->id_key), NULL);
     room->bus->room_closed(room->bus, room);
     tc_metrics_sub(room->site->metrics_slot, TC_M_ROOMS, 1);
@@ -185,12 +185,12 @@ static void know_site(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus)
 }
 
 static tc_room_t *open_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
-                            const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+                            const tc_trip_t *trip, const tc_uuid_t *room_id)
 {
-    tc_room_t *room = tc_room_create(store, bus, trip_id, room_id);
+    tc_room_t *room = tc_room_create(store, bus, trip, room_id);
 
     know_site(hub, store, bus);
-    apr_hash_set(hub->rooms, &room->key, sizeof(room->key), room);
+    apr_hash_set(hub->rooms, &room->trip_key, tc_room_trip_key_len(&room->trip_key), room);
     apr_hash_set(hub->by_id, &room->id_key, sizeof(room->id_key), room);
     room->next = hub->first;
     hub->first = room;
@@ -201,22 +201,22 @@ static tc_room_t *open_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
 
 /* Finds or opens the trip's room. NULL: the hub has an older room of this trip, which was deleted and made again. */
 static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
-                             const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+                             const tc_trip_t *trip, const tc_uuid_t *room_id)
 {
-    tc_room_key_t key = {store->site->index, *trip_id};
-    tc_room_t *room = apr_hash_get(hub->rooms, &key, sizeof(key));
+    tc_room_trip_key_t key = {store->site->index, *trip};
+    tc_room_t *room = apr_hash_get(hub->rooms, &key, tc_room_trip_key_len(&key));
 
     if (room == NULL) {
-        return open_room(hub, store, bus, trip_id, room_id);
+        return open_room(hub, store, bus, trip, room_id);
     }
     return tc_uuid_equal(&room->room_id, room_id) ? room : NULL;
 }
 
 /* The same for a member that joins. NULL: the member was closed and told to reconnect. */
 static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                        const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+                        const tc_trip_t *trip, const tc_uuid_t *room_id)
 {
-    tc_room_t *room = enter_room(hub, store, bus, trip_id, room_id);
+    tc_room_t *room = enter_room(hub, store, bus, trip, room_id);
 
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     if (room == NULL) {
@@ -226,9 +226,9 @@ static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, t
 }
 
 void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after)
+                 const tc_trip_t *trip, const tc_uuid_t *room_id, int64_t after)
 {
-    tc_room_t *room = admit(hub, member, store, bus, trip_id, room_id);
+    tc_room_t *room = admit(hub, member, store, bus, trip, room_id);
 
     if (room != NULL) {
         tc_room_join(room, member, after);
@@ -236,9 +236,9 @@ void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t
 }
 
 void tc_hub_rejoin(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                   const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+                   const tc_trip_t *trip, const tc_uuid_t *room_id)
 {
-    tc_room_t *room = admit(hub, member, store, bus, trip_id, room_id);
+    tc_room_t *room = admit(hub, member, store, bus, trip, room_id);
 
     if (room != NULL) {
         tc_room_rejoin(room, member);
@@ -270,11 +270,11 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
 }
 
 void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in,
+                  const tc_trip_t *trip, const tc_uuid_t *room_id, const tc_chat_in_t *in,
                   int64_t now_us)
 {
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    member->room = enter_room(hub, store, bus, trip_id, room_id);
+    member->room = enter_room(hub, store, bus, trip, room_id);
     if (member->room == NULL) {
         tc_speak_error(member, TC_CHAT_UNAVAILABLE, NULL, NULL, 0);
         return;

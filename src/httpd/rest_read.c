@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "base/units.h"
+#include "codec/json.h"
 #include "codec/page.h"
 #include "domain/history.h"
 #include "httpd/admission.h"
@@ -283,7 +284,7 @@ int tc_rest_messages(tc_visit_t *visit)
 
 int tc_rest_room(tc_visit_t *visit)
 {
-    char room[TC_UUID_CHARS + 1], trip[TC_UUID_CHARS + 1];
+    char room[TC_UUID_CHARS + 1];
     tc_buf_t body = TC_BUF_INIT;
     int64_t last_seq;
 
@@ -292,8 +293,12 @@ int tc_rest_room(tc_visit_t *visit)
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
     tc_uuid_format(&visit->room_id, room);
-    tc_uuid_format(&visit->trip_id, trip);
-    tc_buf_append_str(&body, apr_psprintf(visit->r->pool, "{\"id\":\"%s\",\"trip_id\":\"%s\",\"last_seq\":%"
-                                          APR_INT64_T_FMT "}", room, trip, last_seq));
+    TC_BUF_LIT(&body, "{\"id\":");
+    tc_json_append_str(&body, room);
+    TC_BUF_LIT(&body, ",\"trip_id\":");
+    tc_json_append_str(&body, visit->trip.text);
+    TC_BUF_LIT(&body, ",\"last_seq\":");
+    tc_buf_append_int(&body, last_seq);
+    TC_BUF_LIT(&body, "}");
     return reply_with_etag(visit, last_seq, &body);
 }

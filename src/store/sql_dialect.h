@@ -33,7 +33,7 @@ typedef struct {
     int64_t lock_timeout_us;   /* a lock wait that takes that long fails; 0: lock waits are not recognized */
     const char *const *setup;  /* run once for each connection; NULL-terminated */
     const char *room_create;   /* id, trip, created_at; does nothing when the trip has a room */
-    const char *room_find;     /* trip -> id */
+    const char *room_find;     /* trip -> id, trip */
     const char *room_trip;     /* room -> trip */
     const char *message_trip;  /* message -> trip of its room */
     const char *head;          /* room -> last_seq */
