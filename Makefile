@@ -114,7 +114,7 @@ ECHO_OBJ := $(BUILD)/module/t/echo/mod_tripchat_echo.o $(filter-out %/mod_tripch
 NEXT     := $(BUILD)/mod_tripchat_next.so
 NEXT_SRC := $(shell grep -l '"peer/parcel.h"' $(SRC))
 NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
-NEXT_IS  := -DTC_PARCEL_VERSION=2
+NEXT_IS  := -DTC_PARCEL_VERSION=1000
 
 .PHONY: all deps install run echo token grant revoke test test-deps browser-deps check test-unit unit-programs test-matrix test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
 

@@ -21,6 +21,8 @@
 
 APLOG_USE_MODULE(tripchat);
 
+#define ROOT "/ws/chat"
+
 /* A plain-text answer to a request that does not become a WebSocket. */
 static int answer(request_rec *r, int status, const char *words)
 {
@@ -66,13 +68,19 @@ void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handsh
                          handshake->extensions);
 }
 
-/* The trip's id is the last part of the path, with or without a slash behind it. httpd has decoded the path. */
+/*
+ * The trip's id is the last part of the path, with or without a slash behind it. httpd has decoded the path. A client
+ * without an id asks for ROOT and a slash; there the last part is not an id.
+ */
 static bool read_trip(request_rec *r, tc_trip_form_e form, tc_trip_t *trip)
 {
     apr_size_t len = strlen(r->uri), start;
 
     if (len > 0 && r->uri[len - 1] == '/') {
         len--;
+    }
+    if (len >= sizeof(ROOT) - 1 && memcmp(r->uri + len - (sizeof(ROOT) - 1), ROOT, sizeof(ROOT) - 1) == 0) {
+        return false;
     }
     for (start = len; start > 0 && r->uri[start - 1] != '/'; start--) {
     }

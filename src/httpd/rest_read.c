@@ -75,9 +75,11 @@ static bool read_last_event_id(request_rec *r, int64_t *after)
 
 /* ---- a page ---- */
 
+/* httpd has decoded the path, in which the trip's id may have any character. */
 static const char *list_url(request_rec *r, const query_t *query)
 {
-    return apr_psprintf(r->pool, "%s?limit=%d&", r->parsed_uri.path, (int)query->limit);
+    return apr_psprintf(r->pool, "%s?limit=%d&", ap_os_escape_path(r->pool, r->parsed_uri.path, 1),
+                        (int)query->limit);
 }
 
 static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, tc_buf_t *body)
