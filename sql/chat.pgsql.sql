@@ -1,15 +1,21 @@
 -- The chat's tables for PostgreSQL, for psql. May be run twice.
 --
 -- The site's own tables of users and trips must exist; site.pgsql.sql makes plain ones. If yours have other
--- names or other types of keys, set the variables. A Django site whose users have integer keys runs
+-- names or other keys, set the variables. A Django site whose users have integer keys runs
 --
 --   psql -v users=auth_user -v user_key=integer -v trips=trips_trip -f chat.pgsql.sql
+--
+-- users, trips            the tables, as SQL writes them: -v users='"Old Site"."user table"'
+-- user_column, trip_column their key columns (PRIMARY KEY or UNIQUE): -v trip_column=slug
+-- user_key, trip_key      the types of these columns
 --
 -- When a user or a trip is deleted, their messages are deleted, too.
 \set ON_ERROR_STOP on
 \if :{?users} \else \set users users \endif
+\if :{?user_column} \else \set user_column id \endif
 \if :{?user_key} \else \set user_key uuid \endif
 \if :{?trips} \else \set trips trips \endif
+\if :{?trip_column} \else \set trip_column id \endif
 \if :{?trip_key} \else \set trip_key uuid \endif
 
 BEGIN;
