@@ -199,17 +199,20 @@ static tc_room_t *open_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
     return room;
 }
 
-/* Finds or opens the trip's room. NULL: the hub has an older room of this trip, which was deleted and made again. */
+/*
+ * Finds or opens the trip's room. NULL: the hub has an older room of this trip, which was deleted and made again. The
+ * room's id counts: its trip may have had another spelling in the child that a member comes from.
+ */
 static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
                              const tc_trip_t *trip, const tc_uuid_t *room_id)
 {
     tc_room_trip_key_t key = {store->site->index, *trip};
-    tc_room_t *room = apr_hash_get(hub->rooms, &key, tc_room_trip_key_len(&key));
+    tc_room_t *room = find_room(hub, store->site, room_id);
 
-    if (room == NULL) {
-        return open_room(hub, store, bus, trip, room_id);
+    if (room == NULL && apr_hash_get(hub->rooms, &key, tc_room_trip_key_len(&key)) == NULL) {
+        room = open_room(hub, store, bus, trip, room_id);
     }
-    return tc_uuid_equal(&room->room_id, room_id) ? room : NULL;
+    return room;
 }
 
 /* The same for a member that joins. NULL: the member was closed and told to reconnect. */
