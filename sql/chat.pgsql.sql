@@ -2,15 +2,21 @@
 -- upgrade-2.pgsql.sql does.
 --
 -- The site's own tables of users and trips must exist; site.pgsql.sql makes plain ones. If yours have other
--- names or other types of keys, set the variables. A Django site whose users have integer keys runs
+-- names or other keys, set the variables. A Django site whose users have integer keys runs
 --
 --   psql -v users=auth_user -v user_key=integer -v trips=trips_trip -f chat.pgsql.sql
+--
+-- users, trips            the tables, as SQL writes them: -v users='"Old Site"."user table"'
+-- user_column, trip_column their key columns (PRIMARY KEY or UNIQUE): -v trip_column=slug
+-- user_key, trip_key      the types of these columns
 --
 -- When a user or a trip is deleted, their messages are deleted, too.
 \set ON_ERROR_STOP on
 \if :{?users} \else \set users users \endif
+\if :{?user_column} \else \set user_column id \endif
 \if :{?user_key} \else \set user_key uuid \endif
 \if :{?trips} \else \set trips trips \endif
+\if :{?trip_column} \else \set trip_column id \endif
 \if :{?trip_key} \else \set trip_key uuid \endif
 
 BEGIN;
@@ -35,7 +41,7 @@ CREATE TABLE IF NOT EXISTS chat_schema (
 -- gets another epoch when the database has lost events of it.
 CREATE TABLE IF NOT EXISTS chat_rooms (
     id         uuid NOT NULL PRIMARY KEY,
-    trip_id    :trip_key NOT NULL UNIQUE REFERENCES :trips (id) ON DELETE CASCADE,
+    trip_id    :trip_key NOT NULL UNIQUE REFERENCES :trips (:trip_column) ON DELETE CASCADE,
     last_seq   bigint NOT NULL DEFAULT 0 CHECK (last_seq >= 0),
     created_at timestamptz NOT NULL DEFAULT now(),
     epoch      integer NOT NULL DEFAULT floor(random() * 2147483647) CHECK (epoch >= 0),
@@ -48,7 +54,7 @@ CREATE TABLE IF NOT EXISTS chat_messages (
     id           uuid NOT NULL,
     room_id      uuid NOT NULL REFERENCES chat_rooms (id) ON DELETE CASCADE,
     seq          bigint NOT NULL CHECK (seq > 0),
-    sender_id    :user_key NOT NULL REFERENCES :users (id) ON DELETE CASCADE,
+    sender_id    :user_key NOT NULL REFERENCES :users (:user_column) ON DELETE CASCADE,
     client_id    text,
     content      text NOT NULL,
     message_type text NOT NULL DEFAULT 'text',

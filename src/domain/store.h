@@ -92,7 +92,7 @@ typedef struct tc_job_t {
     tc_head_t *heads;           /* owned by the job */
     int head_count;
     /* ACCESS, question and result; ascending by the users' ids */
-    tc_uuid_t trip_id;
+    tc_trip_t trip;
     tc_access_t *users;         /* owned by the job, with a reference to each user */
     int user_count;
     /* PROBE */

@@ -282,54 +282,64 @@ apr_status_t tc_dbd_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *user_i
     return APR_SUCCESS;
 }
 
+static tc_trip_form_e trip_form(const tc_dbd_t *store)
+{
+    return store->store.site->rules.trip_form;
+}
+
 apr_status_t tc_dbd_check_access(tc_dbd_t *store, tc_sql_t *sql,
-                                 const tc_uuid_t *trip_id, const char *user_id,
+                                 const tc_trip_t *trip, const char *user_id,
                                  bool *allowed, apr_pool_t *pool)
 {
-    char trip[TC_UUID_CHARS + 1];
+    char space[TC_TRIP_MAX_BYTES + 1];
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
     apr_status_t rv;
 
-    tc_uuid_format(trip_id, trip);
-    rv = ask_site(store, sql, store->access_query, trip, user_id, &rows, &row, pool);
+    rv = ask_site(store, sql, store->access_query, tc_trip_to_sql(trip, trip_form(store), space),
+                  user_id, &rows, &row, pool);
     *allowed = rv == APR_SUCCESS && row != NULL;
     return rv;
 }
 
-/* Runs a statement that returns the UUID which belongs to the id `of`. *found is false when there is none. */
-static apr_status_t find_uuid(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
-                              const char *of, tc_uuid_t *uuid, bool *found, apr_pool_t *pool)
+/* Finds the room of a trip, and replaces *trip by the text that the room's row has. *found is false if there is none. */
+static apr_status_t find_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip, tc_uuid_t *room_id,
+                              bool *found, apr_pool_t *pool)
 {
-    const char *args[] = {of}, *text;
+    char space[TC_TRIP_MAX_BYTES + 1];
+    const char *args[] = {tc_trip_to_sql(trip, trip_form(store), space)}, *text;
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
-    apr_status_t rv = select_one(store, sql, statement, args, 1, &rows, &row, pool);
+    apr_status_t rv = select_one(store, sql, sql->dialect->room_find, args, 1, &rows, &row, pool);
 
     *found = false;
     if (rv == APR_SUCCESS && row != NULL) {
         text = tc_sql_text(&rows, row, 0);
-        *found = tc_uuid_parse(text, strlen(text), uuid);
+        *found = tc_uuid_parse(text, strlen(text), room_id);
         rv = *found ? APR_SUCCESS : APR_EGENERAL;
+        (void)tc_trip_from_sql(tc_sql_text(&rows, row, 1), trip_form(store), trip); /* else the asked id stays */
     }
     return rv;
 }
 
-static apr_status_t find_room(tc_dbd_t *store, tc_sql_t *sql, const char *trip,
-                              tc_uuid_t *room_id, bool *found, apr_pool_t *pool)
-{
-    return find_uuid(store, sql, sql->dialect->room_find, trip, room_id, found, pool);
-}
-
 apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
-                              bool of_message, tc_uuid_t *trip_id, bool *found,
+                              bool of_message, tc_trip_t *trip, bool *found,
                               apr_pool_t *pool)
 {
     char text[TC_UUID_CHARS + 1];
+    const char *args[] = {text};
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    apr_status_t rv;
 
     tc_uuid_format(id, text);
-    return find_uuid(store, sql, of_message ? sql->dialect->message_trip : sql->dialect->room_trip,
-                     text, trip_id, found, pool);
+    rv = select_one(store, sql, of_message ? sql->dialect->message_trip : sql->dialect->room_trip,
+                    args, 1, &rows, &row, pool);
+    *found = false;
+    if (rv == APR_SUCCESS && row != NULL) {
+        *found = tc_trip_from_sql(tc_sql_text(&rows, row, 0), trip_form(store), trip);
+    }
+    return rv;
 }
 
 apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
@@ -366,15 +376,14 @@ static apr_status_t create_room(tc_sql_t *sql, const char **args, apr_pool_t *po
     return rv;
 }
 
-apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
+apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
                               tc_uuid_t *room_id, apr_pool_t *pool)
 {
-    char trip[TC_UUID_CHARS + 1], id[TC_UUID_CHARS + 1], now[TC_CLOCK_RFC3339_BYTES];
-    const char *args[] = {id, trip, now};
+    char space[TC_TRIP_MAX_BYTES + 1], id[TC_UUID_CHARS + 1], now[TC_CLOCK_RFC3339_BYTES];
+    const char *args[] = {id, tc_trip_to_sql(trip, trip_form(store), space), now};
     bool found;
     apr_status_t rv;
 
-    tc_uuid_format(trip_id, trip);
     rv = find_room(store, sql, trip, room_id, &found, pool);
     if (rv != APR_SUCCESS || found) {
         return rv;

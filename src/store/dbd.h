@@ -92,20 +92,23 @@ apr_status_t tc_dbd_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *user_i
 
 /* APR_SUCCESS with *allowed. Nobody is allowed into a trip that does not exist. */
 apr_status_t tc_dbd_check_access(tc_dbd_t *store, tc_sql_t *sql,
-                                 const tc_uuid_t *trip_id, const char *user_id,
+                                 const tc_trip_t *trip, const char *user_id,
                                  bool *allowed, apr_pool_t *pool);
 
 /* APR_SUCCESS with *found and, if it is true, the trip of the room `id` or, with `of_message`, of the message `id`. */
 apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
-                              bool of_message, tc_uuid_t *trip_id, bool *found,
+                              bool of_message, tc_trip_t *trip, bool *found,
                               apr_pool_t *pool);
 
 /* APR_SUCCESS with the last_seq of a room, -1 when the room does not exist any more. */
 apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
                               int64_t *last_seq, apr_pool_t *pool);
 
-/* APR_SUCCESS with the id of the trip's room, which is created if there is none. */
-apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
+/*
+ * APR_SUCCESS with the id of the trip's room, which is created if there is none. *trip becomes the trip's id as the
+ * room's row has it: for the database, other texts may be the same id.
+ */
+apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
                               tc_uuid_t *room_id, apr_pool_t *pool);
 
 #endif

@@ -10,7 +10,7 @@
 #define PLAIN_STATEMENTS                                                                           \
     .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"                    \
                    " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",                     \
-    .room_find = "SELECT id FROM chat_rooms WHERE trip_id = %s",                                   \
+    .room_find = "SELECT id, trip_id FROM chat_rooms WHERE trip_id = %s",                          \
     .room_trip = "SELECT trip_id FROM chat_rooms WHERE id = %s",                                   \
     .message_trip = "SELECT r.trip_id FROM chat_messages m JOIN chat_rooms r ON r.id = m.room_id"  \
                     " WHERE m.id = %s"

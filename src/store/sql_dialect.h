@@ -36,7 +36,7 @@ typedef struct {
     const char *has_table;     /* name -> 1 or 0 */
     const char *encoding;      /* -> the encoding of the database's texts */
     const char *room_create;   /* id, trip, created_at; does nothing when the trip has a room */
-    const char *room_find;     /* trip -> id */
+    const char *room_find;     /* trip -> id, trip */
     const char *room_trip;     /* room -> trip */
     const char *message_trip;  /* message -> trip of its room */
     const char *head;          /* room -> last_seq */
