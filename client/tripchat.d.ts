@@ -116,7 +116,7 @@ export class TripChat {
   readonly pending: Pending[];
   readonly typists: Typist[];
   readonly hasOlder: boolean;
-  /** The client has received every event up to this seq; -1 before the first history. */
+  /** The client has received every event up to this seq, within an epoch; -1 before the first history. */
   readonly lastSeq: number;
 
   /** Returns a function that removes the listener. */

@@ -6,7 +6,7 @@
  *
  * A *link* is a way to receive the events of the room. The best link is a socket, then a stream (server-sent
  * events), then a long poll. Each delivers the same events, beginning with the history after the last known
- * seq (resume). run() opens the best link that works, stays with it while it lives, and then reconnects with
+ * seq (resume), which belongs to an epoch of the room. run() opens the best link that works, stays with it while it lives, and then reconnects with
  * backoff. While the link is not a socket, climb() tries sockets in the background. What the user sends waits
  * in the outbox until the server has confirmed it, and goes over the link that is in use.
  */
@@ -329,7 +329,7 @@ class SocketLink extends Link {
 class StreamLink extends Link {
   #abort = new AbortController();
 
-  // The context also has { rest, messagesPath, after }.
+  // The context also has { rest, messagesPath, resumeFrom: parameters }.
   constructor(context) {
     super("stream", context);
     this.alarm(context.timing.connect, () => this.end({ reason: "no history in time" }));
@@ -344,9 +344,8 @@ class StreamLink extends Link {
   }
 
   async #read() {
-    const { rest, messagesPath, after } = this.context;
-    const path = after < 0 ? messagesPath : `${messagesPath}?after=${after}`;
-    const response = await rest.fetch(path, { headers: { Accept: "text/event-stream" }, signal: this.#abort.signal });
+    const { rest, messagesPath, resumeFrom } = this.context;
+    const response = await rest.fetch(`${messagesPath}?${new URLSearchParams(resumeFrom)}`, { headers: { Accept: "text/event-stream" }, signal: this.#abort.signal });
     const type = response.headers.get("Content-Type") ?? "";
     if (!response.ok || !type.startsWith("text/event-stream") || !response.body) throw await refusalOf(response);
     const reader = response.body.getReader();
@@ -405,11 +404,12 @@ class EventParser {
 class PollLink extends Link {
   #abort = new AbortController();
   #after;
+  #epoch;                              // to which #after belongs; undefined: the server has none
 
-  // The context also has { rest, messagesPath, after }.
+  // The context also has { rest, messagesPath, resumeFrom: parameters }.
   constructor(context) {
     super("poll", context);
-    this.#after = context.after;
+    ({ after: this.#after = -1, epoch: this.#epoch } = context.resumeFrom);
     this.alarm(context.timing.connect, () => this.end({ reason: "no history in time" }));
     this.#read().then(undefined, error => this.end(downOf(error)));
   }
@@ -435,20 +435,25 @@ class PollLink extends Link {
 
   async #startOver() {
     const page = await this.#get("");
-    this.#after = page.last_seq;
-    this.hear({ type: "message_history", messages: page.results, last_seq: page.last_seq });
+    const { results: messages, last_seq, epoch } = page;
+    [this.#after, this.#epoch] = [last_seq, epoch];
+    this.hear({ type: "message_history", messages, last_seq, epoch });
   }
 
   // Returns how many events came.
   async #forward(wait_s) {
-    const page = await this.#get(`?after=${this.#after}&limit=100${wait_s > 0 ? `&wait=${wait_s}` : ""}`);
-    if (page.last_seq < this.#after || page.last_seq - this.#after > RESUME_LIMIT) {
+    const query = new URLSearchParams({ ...resumeFrom(this.#after, this.#epoch), limit: 100 });
+    if (wait_s > 0) query.set("wait", wait_s);
+    const page = await this.#get(`?${query}`);
+    const isOther = this.#epoch !== undefined && page.epoch !== this.#epoch;
+    if (isOther || page.last_seq < this.#after || page.last_seq - this.#after > RESUME_LIMIT) {
       await this.#startOver();
       return 1;
     }
     // Not last_seq, because the room may have more events than fit on this page.
     this.#after = page.results.at(-1)?.seq ?? this.#after;
-    this.hear({ type: "message_history", messages: page.results, last_seq: this.#after, recovered: true });
+    this.#epoch = page.epoch;
+    this.hear({ type: "message_history", messages: page.results, last_seq: this.#after, epoch: page.epoch, recovered: true });
     return page.results.length;
   }
 
@@ -521,6 +526,12 @@ async function refusalOf(response) {
   }
   const retryAfter = body?.retry_after ?? (Number(response.headers.get("Retry-After")) || undefined);
   return new Refusal(response.status, body, retryAfter);
+}
+
+// The parameters that say from where a client resumes. A server that has no epochs gets none.
+function resumeFrom(after, epoch) {
+  if (after < 0) return {};
+  return epoch === undefined ? { after } : { after, epoch };
 }
 
 function downOf(error) {
@@ -606,6 +617,7 @@ export class TripChat {
   #list;
   #generation = 0;                     // of the list: counts fresh starts
   #seq = -1;                           // every event up to this seq has been received; -1: none yet
+  #epoch;                              // to which #seq belongs; undefined: the server has no epochs
   #outbox;
   #typists = new Map();                // user id to { user_id, user_email, timer }
 
@@ -781,7 +793,7 @@ export class TripChat {
   #newLink(kind) {
     const context = { timing: this.#timing, onEvent: (event, link) => this.#receive(event, link) };
     if (kind === "socket") return new SocketLink({ ...context, ...this.#socketAddress() });
-    Object.assign(context, { rest: this.#rest, messagesPath: this.#messagesPath, after: this.#seq });
+    Object.assign(context, { rest: this.#rest, messagesPath: this.#messagesPath, resumeFrom: resumeFrom(this.#seq, this.#epoch) });
     return kind === "stream" ? new StreamLink(context) : new PollLink(context);
   }
 
@@ -789,7 +801,7 @@ export class TripChat {
     const { WebSocket, url, socketPath, tripId, tokenIn } = this.#options;
     const address = new URL(`${socketPath}${encodeURIComponent(tripId)}/`, url);
     address.protocol = address.protocol.replace("http", "ws");
-    if (this.#seq >= 0) address.searchParams.set("after", this.#seq);
+    for (const [name, value] of Object.entries(resumeFrom(this.#seq, this.#epoch))) address.searchParams.set(name, value);
     if (tokenIn === "query") address.searchParams.set("token", this.#token);
     const protocols = tokenIn === "query" ? [] : ["tripchat", `bearer.${this.#token}`];
     return { WebSocket, url: address.href, protocols };
@@ -1010,7 +1022,8 @@ export class TripChat {
     }
   }
 
-  #takeHistory({ messages, last_seq, recovered }) {
+  #takeHistory({ messages, last_seq, epoch, recovered }) {
+    this.#epoch = epoch;
     if (recovered === true && this.#seq >= 0) {
       for (const message of messages) {
         const isNew = this.#list.put(message);

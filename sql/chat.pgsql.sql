@@ -37,15 +37,18 @@ CREATE TABLE IF NOT EXISTS chat_schema (
     since   timestamptz NOT NULL DEFAULT now()
 );
 
--- last_seq is the seq of the room's newest event. Where `lags` is true it may be less: see chat_store_part(). A room
--- gets another epoch when the database has lost events of it.
+-- last_seq is the seq of the room's newest event. Where `lags` is true it may be less: see chat_store_part().
+--
+-- A room gets another epoch when the database has lost events of it, or may have: see chat_begin_epoch(). `timeline` is
+-- that of the server that wrote here last; 0: nobody has noted it yet.
 CREATE TABLE IF NOT EXISTS chat_rooms (
     id         uuid NOT NULL PRIMARY KEY,
     trip_id    :trip_key NOT NULL UNIQUE REFERENCES :trips (:trip_column) ON DELETE CASCADE,
     last_seq   bigint NOT NULL DEFAULT 0 CHECK (last_seq >= 0),
     created_at timestamptz NOT NULL DEFAULT now(),
     epoch      integer NOT NULL DEFAULT floor(random() * 2147483647) CHECK (epoch >= 0),
-    lags       boolean NOT NULL DEFAULT false
+    lags       boolean NOT NULL DEFAULT false,
+    timeline   integer NOT NULL DEFAULT 0
 );
 
 -- Every key has the room in it, so the tables can be partitioned or distributed by room. reply_to_id is the id of a
@@ -114,7 +117,7 @@ ALTER TABLE chat_rooms SET (fillfactor = 50);
 
 -- What httpd asks chat_store() for, and what it gets. Nothing else depends on these types.
 DROP FUNCTION IF EXISTS chat_store, chat_store_singly, chat_store_part, chat_note_people, chat_check, chat_edit, chat_answer, chat_insert,
-    chat_advance, chat_lock_room;
+    chat_advance, chat_lock_room, chat_mend, chat_put_back, chat_begin_epoch;
 DROP TYPE IF EXISTS chat_job, chat_new_message, chat_outcome, chat_locked_room;
 
 CREATE TYPE chat_job AS (
@@ -127,6 +130,7 @@ CREATE TYPE chat_job AS (
     content      text,
     message_type text,
     reply_to_id  uuid,
+    known_seq    bigint,    -- who sends the job knows that the room had an event with this seq
     again        boolean,   -- an earlier try may have stored the job
     sender       json       -- {"email", "username", "full_name"}, if chat_people may not have them
 );
@@ -162,7 +166,8 @@ CREATE TYPE chat_outcome AS (
     reply_id     uuid,
     reply_content   text,
     reply_sender_id text,
-    client_id    text
+    client_id    text,
+    epoch        integer    -- of the room
 );
 
 -- SECURITY DEFINER: who may write messages or delete rooms need not know of the log.
@@ -210,11 +215,36 @@ $$;
 -- A room of a batch. state: locked, gone, or busy_room. newest: the seq of its newest event. at: the time of its next
 -- events, which is not before the newest event's. slow: looking at the row takes long.
 CREATE TYPE chat_locked_room AS (
-    id uuid, state text, newest bigint, at timestamptz, last_seq bigint, lags boolean, slow boolean
+    id uuid, state text, newest bigint, at timestamptz, last_seq bigint, lags boolean, slow boolean, epoch integer,
+    timeline integer
 );
 
--- Locks the row of a room. If somebody else has it, waits up to lock_timeout where `waits` says so.
-CREATE FUNCTION chat_lock_room(room_id uuid, waits boolean) RETURNS chat_locked_room LANGUAGE plpgsql AS $$
+-- The timeline of the server, which is another one after each promotion of a standby and each recovery to a point in
+-- time; 0: this server does not tell.
+CREATE OR REPLACE FUNCTION chat_timeline() RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer;
+EXCEPTION WHEN OTHERS THEN
+    RETURN 0;
+END $$;
+
+-- Gives a locked room another epoch. Its numbers go on at the next thousand million, so that no number that was lost,
+-- and perhaps shown, is given again. Clients that know no epoch then lack so many events that they start afresh.
+CREATE FUNCTION chat_begin_epoch(INOUT room chat_locked_room, known_seq bigint DEFAULT 0) LANGUAGE plpgsql AS $$
+BEGIN
+    room.newest := (greatest(room.newest, known_seq) / 1000000000 + 1) * 1000000000;
+    room.last_seq := room.newest;
+    room.lags := false;
+    room.epoch := (room.epoch + 1 + floor(random() * 2147483646)::bigint) % 2147483647;
+    room.timeline := chat_timeline();
+    UPDATE chat_rooms r SET last_seq = room.last_seq, lags = false, epoch = room.epoch, timeline = room.timeline
+    WHERE r.id = room.id;
+END $$;
+
+-- Locks the row of a room. If somebody else has it, waits up to lock_timeout where `waits` says so. A server with another
+-- timeline than the one that wrote here last may lack events that were committed there, and so does one that lacks the
+-- event `known_seq`: then another epoch begins, before a number can be given twice.
+CREATE FUNCTION chat_lock_room(room_id uuid, waits boolean, known_seq bigint, timeline integer) RETURNS chat_locked_room LANGUAGE plpgsql AS $$
 DECLARE
     long  CONSTANT interval := '400 microseconds';
     room  chat_locked_room;
@@ -222,7 +252,7 @@ DECLARE
 BEGIN
     room.id := room_id;
     room.state := 'locked';
-    SELECT r.last_seq, r.lags INTO room.last_seq, room.lags
+    SELECT r.last_seq, r.lags, r.epoch, r.timeline INTO room.last_seq, room.lags, room.epoch, room.timeline
     FROM chat_rooms r WHERE r.id = room_id FOR NO KEY UPDATE SKIP LOCKED;
     IF FOUND THEN
         room.slow := clock_timestamp() - since > long;
@@ -237,7 +267,8 @@ BEGIN
         room.state := 'busy_room';
     ELSE
         BEGIN
-            SELECT r.last_seq, r.lags, false INTO room.last_seq, room.lags, room.slow
+            SELECT r.last_seq, r.lags, r.epoch, r.timeline, false
+            INTO room.last_seq, room.lags, room.epoch, room.timeline, room.slow
             FROM chat_rooms r WHERE r.id = room_id FOR NO KEY UPDATE;
             IF NOT FOUND THEN
                 room.state := 'gone';
@@ -251,6 +282,10 @@ BEGIN
         FROM chat_events e WHERE e.room_id = room.id ORDER BY e.seq DESC LIMIT 1;
         room.newest := greatest(room.newest, room.last_seq);
         room.at := greatest(clock_timestamp(), room.at);
+        IF known_seq > room.newest OR timeline <> 0 AND room.timeline NOT IN (0, timeline) THEN
+            room := chat_begin_epoch(room, known_seq);
+        END IF;
+        room.timeline := timeline;
     END IF;
     RETURN room;
 END $$;
@@ -261,7 +296,7 @@ END $$;
 CREATE FUNCTION chat_advance(room chat_locked_room) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT room.slow AND (room.newest > room.last_seq OR room.lags) OR room.slow AND NOT room.lags THEN
-        UPDATE chat_rooms SET last_seq = room.newest, lags = room.slow WHERE id = room.id;
+        UPDATE chat_rooms SET last_seq = room.newest, lags = room.slow, timeline = room.timeline WHERE id = room.id;
     END IF;
 END $$;
 
@@ -275,7 +310,7 @@ $$;
 CREATE FUNCTION chat_answer(job chat_job, outcome text, m chat_messages, OUT result chat_outcome) LANGUAGE plpgsql AS $$
 BEGIN
     result := ROW(job.n, outcome, m.seq, job.kind, m.id, m.room_id, m.sender_id, m.content, m.message_type,
-                  m.is_edited::integer, chat_time(m.created_at), chat_time(m.updated_at), NULL, NULL, NULL, m.client_id);
+                  m.is_edited::integer, chat_time(m.created_at), chat_time(m.updated_at), NULL, NULL, NULL, m.client_id, NULL);
     IF m.reply_to_id IS NOT NULL THEN
         SELECT p.id, p.content, p.sender_id INTO result.reply_id, result.reply_content, result.reply_sender_id
         FROM chat_messages p WHERE p.id = m.reply_to_id AND p.room_id = m.room_id;
@@ -371,12 +406,13 @@ DECLARE
     result  chat_outcome;
     coming  chat_new_message[] := '{}'; -- messages that are not inserted yet
     sent    text[] := '{}';             -- the client_ids of those of them that are in this room
+    timeline CONSTANT integer := chat_timeline();
 BEGIN
     PERFORM chat_note_people(jobs) WHERE strpos(jobs::text, '"sender":') > 0;
     FOR job IN SELECT * FROM json_populate_recordset(NULL::chat_job, jobs) j ORDER BY j.room_id, j.n LOOP
         IF job.room_id IS DISTINCT FROM room.id THEN
             PERFORM chat_advance(room) WHERE room.state = 'locked';
-            room := chat_lock_room(job.room_id, patience > 0 OR patience IS NULL);
+            room := chat_lock_room(job.room_id, patience > 0 OR patience IS NULL, job.known_seq, timeline);
             patience := patience - (room.state = 'busy_room')::integer;
             sent := '{}';
         END IF;
@@ -401,9 +437,10 @@ BEGIN
                 sent := array_append(sent, job.client_id);
                 result := ROW(job.n, 'stored', room.newest, 0, job.id, job.room_id, job.sender_id, NULL,
                     job.message_type, 0, chat_time(room.at), chat_time(room.at), result.reply_id, result.reply_content,
-                    result.reply_sender_id, job.client_id)::chat_outcome;
+                    result.reply_sender_id, job.client_id, NULL)::chat_outcome;
             END IF;
         END IF;
+        result.epoch := room.epoch;
         RETURN NEXT result;
     END LOOP;
     PERFORM chat_advance(room) WHERE room.state = 'locked';
@@ -468,6 +505,88 @@ EXCEPTION WHEN OTHERS THEN
     RETURN QUERY SELECT * FROM chat_store_singly(jobs);
 END $$;
 
+-- ---- after a loss ----
+
+-- One event of chat_mend(), which the log does not have at its place. True: it was put back, at the end.
+CREATE FUNCTION chat_put_back(room chat_locked_room, event json) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    latest  CONSTANT json := event->'message';
+    message CONSTANT uuid := latest->>'id';
+    present chat_messages;
+BEGIN
+    SELECT * INTO present FROM chat_messages m WHERE m.id = message AND m.room_id = room.id FOR NO KEY UPDATE;
+    IF present.id IS NULL AND event->>'kind' = '0' THEN
+        INSERT INTO chat_messages (id, room_id, seq, sender_id, content, message_type, reply_to_id, is_edited, created_at,
+                                   updated_at)
+        SELECT message, room.id, room.newest + 1, j.sender_id, latest->>'content', latest->>'message_type',
+               (latest->'reply_to'->>'id')::uuid, (latest->>'is_edited')::boolean, room.at, room.at
+        FROM json_populate_record(NULL::chat_job, json_build_object('sender_id', latest->'sender'->>'id')) j;
+        RETURN true;
+    ELSIF event->>'kind' = '1' AND present.content <> latest->>'content'
+          AND present.updated_at < (latest->>'updated_at')::timestamptz THEN
+        UPDATE chat_messages m SET content = latest->>'content', is_edited = true, updated_at = greatest(room.at, m.created_at)
+        WHERE m.id = message AND m.room_id = room.id;
+        INSERT INTO chat_events (room_id, message_id, seq, at, kind)
+        VALUES (room.id, message, room.newest + 1, room.at, 1);
+        RETURN true;
+    END IF;
+    RETURN false;
+EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
+    RETURN false; -- its sender does not exist any more
+END $$;
+
+-- Compares a room's log with events that were shown, [{"seq", "kind", "message": the message object as it
+-- reads now}, …], ascending. `believed` is their epoch, `known_seq` the greatest seq. If the log lacks one, and nobody has noticed before, another epoch begins. Puts
+-- back what is missing, at the end: new messages whose sender still exists, and edits whose message was not edited since.
+-- lost: how many of the events the log does not have at their places. No row: the room does not exist.
+CREATE FUNCTION chat_mend(room_id uuid, believed integer, known_seq bigint, events json, OUT epoch integer, OUT last_seq bigint,
+                          OUT lost integer, OUT put_back integer)
+RETURNS SETOF record LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
+DECLARE
+    room  chat_locked_room := chat_lock_room(room_id, true, known_seq, chat_timeline());
+    event record;
+BEGIN
+    IF room.state = 'busy_room' THEN
+        RAISE lock_not_available USING MESSAGE = 'the room is locked';
+    ELSIF room.state = 'gone' THEN
+        RETURN;
+    END IF;
+    lost := 0;
+    put_back := 0;
+    FOR event IN SELECT e.value AS event, (e.value->>'seq')::bigint AS seq
+                 FROM json_array_elements(events) WITH ORDINALITY e
+                 WHERE NOT EXISTS (SELECT FROM chat_events c
+                                   WHERE c.room_id = room.id AND c.seq = (e.value->>'seq')::bigint
+                                     AND c.message_id = (e.value->'message'->>'id')::uuid)
+                 ORDER BY e.ordinality LOOP
+        lost := lost + 1;
+        IF lost = 1 AND room.epoch = believed THEN
+            room := chat_begin_epoch(room, known_seq);
+        END IF;
+        IF chat_put_back(room, event.event) THEN
+            room.newest := room.newest + 1;
+            put_back := put_back + 1;
+        END IF;
+    END LOOP;
+    PERFORM chat_advance(room);
+    epoch := room.epoch;
+    last_seq := room.newest;
+    RETURN NEXT;
+END $$;
+
+-- Gives all rooms another epoch. Run this after the database was restored from a dump, before the chat uses it again.
+CREATE OR REPLACE FUNCTION chat_begin_epochs() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    rooms bigint;
+BEGIN
+    UPDATE chat_rooms r SET lags = false, timeline = chat_timeline(),
+        epoch = (r.epoch + 1 + floor(random() * 2147483646)::bigint) % 2147483647,
+        last_seq = (greatest(r.last_seq, (SELECT max(e.seq) FROM chat_events e WHERE e.room_id = r.id)) / 1000000000 + 1)
+            * 1000000000;
+    GET DIAGNOSTICS rooms = ROW_COUNT;
+    RETURN rooms;
+END $$;
+
 -- ---- for other programs ----
 
 -- Posts a message to a trip's room from another program, in its transaction, and returns the message's seq. Waits for
@@ -514,7 +633,7 @@ DECLARE
 BEGIN
     FOR f IN SELECT p.oid FROM pg_proc p
              WHERE p.pronamespace = current_schema()::regnamespace
-               AND p.proname IN ('chat_store', 'chat_post', 'chat_prune', 'chat_log_messages', 'chat_take_seq',
+               AND p.proname IN ('chat_store', 'chat_mend', 'chat_begin_epochs', 'chat_post', 'chat_prune', 'chat_log_messages', 'chat_take_seq',
                                  'chat_delete_rooms') LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
     END LOOP;

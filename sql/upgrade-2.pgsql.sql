@@ -20,6 +20,7 @@ WHERE attrelid = 'chat_rooms'::regclass AND attname = 'trip_id' \gset
 
 ALTER TABLE chat_rooms ADD COLUMN IF NOT EXISTS epoch integer NOT NULL DEFAULT 0;
 ALTER TABLE chat_rooms ADD COLUMN IF NOT EXISTS lags boolean NOT NULL DEFAULT false;
+ALTER TABLE chat_rooms ADD COLUMN IF NOT EXISTS timeline integer NOT NULL DEFAULT 0;
 ALTER TABLE chat_rooms ALTER epoch SET DEFAULT floor(random() * 2147483647);
 
 CREATE TABLE IF NOT EXISTS chat_events (

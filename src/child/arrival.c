@@ -81,6 +81,7 @@ static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, con
     adoption->trip = head->trip;
     adoption->room_id = head->room_id;
     adoption->after = head->member.after;
+    adoption->epoch = head->member.epoch;
     adoption->deflate = head->deflate;
     adoption->user = tc_user_restore(tc_parcel_text(parcel, TC_PARCEL_USER_ID),
                                      tc_parcel_text(parcel, TC_PARCEL_USER_EMAIL),

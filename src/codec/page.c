@@ -28,5 +28,9 @@ void tc_page_encode(tc_buf_t *buf, const tc_page_t *page, const char *results, s
     tc_buf_append(buf, results, results_len);
     TC_BUF_LIT(buf, ",\"last_seq\":");
     tc_buf_append_int(buf, page->last_seq);
+    if (page->epoch != TC_PAGE_NONE) {
+        TC_BUF_LIT(buf, ",\"epoch\":");
+        tc_buf_append_int(buf, page->epoch);
+    }
     TC_BUF_LIT(buf, "}");
 }

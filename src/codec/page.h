@@ -14,11 +14,12 @@ typedef struct {
     int64_t next_after, next_before;
     int64_t previous_after, previous_before;
     int64_t last_seq;
+    int32_t epoch; /* of the room; TC_PAGE_NONE: not known */
 } tc_page_t;
 
 #define TC_PAGE_INIT                                                                               \
     {                                                                                              \
-        NULL, TC_PAGE_NONE, TC_PAGE_NONE, TC_PAGE_NONE, TC_PAGE_NONE, 0                            \
+        NULL, TC_PAGE_NONE, TC_PAGE_NONE, TC_PAGE_NONE, TC_PAGE_NONE, 0, TC_PAGE_NONE              \
     }
 
 /* Appends the whole answer. `results` is a JSON array. */

@@ -53,6 +53,7 @@ static bool ask(tc_room_t *room, tc_user_t *const *users, unsigned count)
     job->room = room;
     job->room_id = room->room_id;
     job->trip = room->trip_key.trip;
+    job->after = room->timeline.last_seq;
     job->users = tc_alloc(count * sizeof(*job->users));
     job->user_count = (int)count;
     for (i = 0; i < count; i++) {
@@ -131,5 +132,6 @@ void tc_access_on_job(tc_room_t *room, const tc_job_t *job, int64_t now_us)
         return;
     }
     show_out(room, job);
+    room->probe = room->probe || (job->status == TC_JOB_DONE && job->last_seq < job->after);
     tc_room_hear(room, job->last_seq);
 }

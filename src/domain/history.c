@@ -36,13 +36,15 @@ void tc_history_add(tc_history_t *history, const tc_event_t *event, int64_t seq)
     tc_chat_encode_object_end(&history->buf, seq);
 }
 
-tc_blob_t *tc_history_end(tc_history_t *history, tc_history_kind_e kind, int64_t last_seq)
+tc_blob_t *tc_history_end(tc_history_t *history, tc_history_kind_e kind, int64_t last_seq, int32_t epoch)
 {
     static const char *const recovered[] = {"}", ",\"recovered\":false}", ",\"recovered\":true}"};
     tc_blob_t *frame;
 
     TC_BUF_LIT(&history->buf, "],\"last_seq\":");
     tc_buf_append_int(&history->buf, last_seq);
+    TC_BUF_LIT(&history->buf, ",\"epoch\":");
+    tc_buf_append_int(&history->buf, epoch);
     tc_buf_append_str(&history->buf, recovered[kind]);
     frame = tc_wire_frame(TC_OPCODE_TEXT, history->buf.data, history->buf.len, 0);
     tc_buf_free(&history->buf);
@@ -60,7 +62,7 @@ static unsigned count_messages(const tc_event_t *events)
 }
 
 tc_blob_t *tc_history_of_list(const tc_event_t *events, unsigned max_messages,
-                              tc_history_kind_e kind, int64_t last_seq)
+                              tc_history_kind_e kind, int64_t last_seq, int32_t epoch)
 {
     unsigned left = count_messages(events);
     tc_history_t history;
@@ -73,5 +75,5 @@ tc_blob_t *tc_history_of_list(const tc_event_t *events, unsigned max_messages,
             tc_history_add(&history, events, events->seq);
         }
     }
-    return tc_history_end(&history, kind, last_seq);
+    return tc_history_end(&history, kind, last_seq, epoch);
 }

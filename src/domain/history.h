@@ -26,7 +26,7 @@ void tc_history_begin_array(tc_history_t *history);
 void tc_history_add(tc_history_t *history, const tc_event_t *event, int64_t seq);
 
 /* Returns the finished frame. The caller owns the one reference. The composer is empty again. */
-tc_blob_t *tc_history_end(tc_history_t *history, tc_history_kind_e kind, int64_t last_seq);
+tc_blob_t *tc_history_end(tc_history_t *history, tc_history_kind_e kind, int64_t last_seq, int32_t epoch);
 
 /* Returns the finished array. The caller owns the one reference. The composer is empty again. */
 tc_blob_t *tc_history_end_array(tc_history_t *history);
@@ -36,6 +36,6 @@ tc_blob_t *tc_history_end_array(tc_history_t *history);
  * messages, without edits. The caller owns the one reference.
  */
 tc_blob_t *tc_history_of_list(const tc_event_t *events, unsigned max_messages,
-                              tc_history_kind_e kind, int64_t last_seq);
+                              tc_history_kind_e kind, int64_t last_seq, int32_t epoch);
 
 #endif

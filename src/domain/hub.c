@@ -2,11 +2,13 @@
 #include "domain/hub.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "base/units.h"
 #include "codec/close.h"
 #include "domain/access.h"
+#include "domain/mend.h"
 #include "domain/news.h"
 #include "domain/room_serve.h"
 #include "domain/speak.h"
@@ -19,6 +21,7 @@ struct tc_hub_t {
     tc_rooms_t rooms;
     tc_meter_t *meter; /* NULL: users are not counted */
     int64_t watch_until_us;
+    tc_losses_t losses; /* that were not logged yet */
     void (*on_gap)(void *context);
     void *gap_context;
 };
@@ -115,6 +118,7 @@ void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t
 
     if (room != NULL) {
         tc_room_join(room, member, after);
+        mind_the_gap(hub, room);
     }
 }
 
@@ -196,7 +200,12 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     else if (!job->told) {
         job->member->sink->stored(job->member, job);
     }
-    tc_room_ingest(room, job->events);
+    if (job->epoch == room->timeline.epoch || room->timeline.epoch < 0) {
+        tc_room_ingest(room, job->events);
+    }
+    else {
+        tc_mend_doubt(room); /* the event, which has another epoch, comes when the room is in order again */
+    }
     mind_the_gap(hub, room);
 }
 
@@ -237,7 +246,12 @@ static void on_heads(tc_hub_t *hub, const tc_job_t *job)
         tc_room_t *room = tc_rooms_find(&hub->rooms, job->store->site, &job->heads[i].room_id);
 
         if (room != NULL) {
-            tc_room_hear(room, job->heads[i].last_seq);
+            if (job->heads[i].is_odd) {
+                tc_mend_doubt(room);
+            }
+            else {
+                tc_room_hear(room, job->heads[i].last_seq);
+            }
             mind_the_gap(hub, room);
         }
     }
@@ -313,10 +327,13 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         }
         break;
     case TC_JOB_LOAD:
-        tc_room_on_load(room, job);
+        if (tc_mend_takes(room, job)) {
+            tc_room_on_load(room, job);
+        }
         mind_the_gap(hub, room);
         break;
     case TC_JOB_EVENTS:
+        (void)tc_mend_takes(room, job);
         tc_room_on_events(room, job);
         if (job->status == TC_JOB_DONE) { /* otherwise the next tick asks again; asking here might never end */
             mind_the_gap(hub, room);
@@ -324,6 +341,10 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         break;
     case TC_JOB_ACCESS:
         tc_access_on_job(room, job, now_us);
+        mind_the_gap(hub, room);
+        break;
+    case TC_JOB_MEND:
+        tc_mend_on_job(room, job, &hub->losses);
         mind_the_gap(hub, room);
         break;
     case TC_JOB_PROBE:
@@ -421,8 +442,19 @@ static bool is_forgettable(tc_room_t *room, int64_t now_us)
 static void tick_room(tc_room_t *room, int64_t now_us)
 {
     tc_room_retry(room);
+    tc_mend_tick(room);
     tell_overdue(room, now_us);
     tc_access_tick(room, now_us);
+}
+
+static void log_losses(tc_losses_t *losses)
+{
+    if (losses->rooms > 0) {
+        tc_log(TC_LOG_WARNING, 0, "TC0017: the database has lost events of %u live rooms, after a fail-over or a restore: "
+               "members had seen at least %u events that it lacks; %u of these were put back", losses->rooms, losses->lost,
+               losses->put_back);
+        *losses = (tc_losses_t){0, 0, 0};
+    }
 }
 
 void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
@@ -443,4 +475,5 @@ void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
         }
     }
     tc_news_tick(&hub->rooms, now_us < hub->watch_until_us, now_us);
+    log_losses(&hub->losses);
 }

@@ -50,6 +50,7 @@ typedef struct tc_member_t {
     unsigned told;          /* of these jobs: those whose sender got `unavailable`, because the store takes too long */
     int64_t cursor;         /* seq of the newest event handed to the member; -1: it has no history yet */
     int64_t after;          /* the seq to resume from; -1: a newcomer */
+    int32_t epoch;          /* of the room when the member got its history; before that, the one it came with; -1: none */
     bool waiting;           /* waits until the room is loaded, or the store answers again */
     bool resuming;          /* waits for the EVENTS job of all members that resume */
     bool lagging;           /* has its history, and waits for the EVENTS job of all members that fell behind the log */

@@ -49,6 +49,8 @@ static void add(question_t *question, tc_room_t *room)
     }
     question->heads[question->count].room_id = room->room_id;
     question->heads[question->count].last_seq = room->timeline.last_seq;
+    question->heads[question->count].epoch = room->timeline.epoch;
+    question->heads[question->count].is_odd = false;
     if (++question->count == TC_STORE_HEADS) {
         submit(question);
     }
@@ -108,6 +110,18 @@ void tc_news_fill_gaps(tc_rooms_t *rooms)
     }
 }
 
+/* True once after a connection to the database was made, because that may be a database that has lost events. */
+static bool has_new_connection(tc_home_t *home)
+{
+    unsigned connects = atomic_load(&home->store->connects);
+
+    if (connects == home->connects || home->checks > 0) {
+        return false;
+    }
+    home->connects = connects;
+    return true;
+}
+
 static bool is_check_due(const tc_home_t *home, bool is_watching, int64_t now_us)
 {
     switch (home->bus->state) {
@@ -126,7 +140,7 @@ void tc_news_tick(tc_rooms_t *rooms, bool is_watching, int64_t now_us)
     tc_home_t *home;
 
     for (home = rooms->homes; home != NULL; home = home->next) {
-        if (is_check_due(home, is_watching, now_us)) {
+        if (has_new_connection(home) || is_check_due(home, is_watching, now_us)) {
             home->checked_us = now_us;
             check_all(home);
         }

@@ -24,15 +24,26 @@ tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_trip_t *tri
     return room;
 }
 
-void tc_room_destroy(tc_room_t *room)
+void tc_room_forget(tc_room_t *room)
 {
     while (room->held != NULL) {
-        tc_event_t *event = room->held;
+        tc_event_unref(tc_room_unhold(room, &room->held));
+    }
+    while (room->confirms != NULL) {
+        tc_confirm_t *confirm = room->confirms;
 
-        room->held = event->next_held;
-        tc_event_unref(event);
+        room->confirms = confirm->next;
+        tc_confirm_destroy(confirm);
     }
     tc_timeline_free(&room->timeline);
+    tc_timeline_init(&room->timeline, (unsigned)room->site->history_msgs, room->site->room_cache_bytes);
+    room->loaded = room->stale = room->probe = room->lagging = false;
+    room->heard_seq = room->asked_seq = 0;
+}
+
+void tc_room_destroy(tc_room_t *room)
+{
+    tc_room_forget(room);
     free(room->members);
     free(room);
 }
@@ -201,6 +212,9 @@ void tc_room_ingest(tc_room_t *room, tc_event_t *event)
         return;
     }
     if (event->seq <= room->timeline.last_seq) {
+        tc_event_t *known = tc_timeline_get(&room->timeline, event->seq);
+
+        room->doubted = room->doubted || (known != NULL && !tc_uuid_equal(&known->message_id, &event->message_id));
         return;
     }
     if (event->seq == room->timeline.last_seq + 1) {

@@ -63,6 +63,8 @@ typedef struct tc_room_t {
     int64_t check_due_us;    /* the next access check; monotonic; 0: not set yet */
     unsigned jobs;           /* jobs in flight; the room stays in memory until they are back */
     int64_t empty_since_us;  /* monotonic; valid while count is 0 */
+    bool doubted;            /* the log may have lost events: the store has to compare; see mend.h */
+    bool mending;            /* the MEND job is in flight */
     bool replaced;           /* deleted, and its trip has another room: the room only waits for its members to go */
     int64_t replaced_us;     /* when the hub's tick first saw that; monotonic; 0: not yet */
     struct tc_room_t *next;  /* in the list of its site; see rooms.h */
@@ -82,6 +84,9 @@ tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_trip_t *tri
 
 /* Frees a room that has no members and no jobs in flight. */
 void tc_room_destroy(tc_room_t *room);
+
+/* Forgets all events and what is owed to members, so that the room is loaded anew. The members and jobs stay. */
+void tc_room_forget(tc_room_t *room);
 
 /* Adds a member to the list; room_serve.h then serves it. _leave() removes it and frees its confirmations. */
 void tc_room_add(tc_room_t *room, tc_member_t *member);

@@ -122,6 +122,7 @@ void tc_room_advance(tc_room_t *room, tc_member_t *member)
 static void give_history(tc_room_t *room, tc_member_t *member, tc_blob_t *frame, int64_t last_seq)
 {
     member->cursor = last_seq;
+    member->epoch = room->timeline.epoch;
     member->sink->send(member, frame, true);
     tc_room_confirm_until(room, member, last_seq);
     advance(room, member);
@@ -146,9 +147,15 @@ static void serve_fresh(tc_room_t *room, tc_member_t *member, tc_job_t *load)
     }
     if (load->history[kind] == NULL) {
         load->history[kind] = tc_history_of_list(load->events, room->timeline.max_recent, kind,
-                                                 load->last_seq);
+                                                 load->last_seq, load->epoch);
     }
     give_history(room, member, load->history[kind], load->last_seq);
+}
+
+/* The member's numbers belong to another epoch. Either the member or the room may be the one that is out of date. */
+static bool has_other_epoch(const tc_room_t *room, const tc_member_t *member)
+{
+    return member->epoch >= 0 && member->epoch != room->timeline.epoch;
 }
 
 /*
@@ -164,11 +171,16 @@ static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         wait_for_load(room, member);
         return;
     }
+    room->probe = room->probe || has_other_epoch(room, member);
+    if (member->cursor >= 0 && has_other_epoch(room, member)) {
+        member->sink->close(member, TC_CLOSE_RESTART, "events were lost, reconnect");
+        return;
+    }
     if (member->cursor >= 0) {
         advance(room, member);
         return;
     }
-    if (member->after < 0 || member->lost
+    if (member->after < 0 || member->lost || has_other_epoch(room, member)
         || last_seq - member->after > room->site->resume_events) {
         serve_fresh(room, member, load);
         return;
@@ -253,6 +265,18 @@ static bool is_waited_for(const tc_room_t *room)
     return false;
 }
 
+void tc_room_load_again(tc_room_t *room)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->waiting) {
+            start_load(room);
+            return;
+        }
+    }
+}
+
 void tc_room_retry(tc_room_t *room)
 {
     if (is_waited_for(room)) {
@@ -292,7 +316,7 @@ static tc_blob_t *compose_resume(const tc_job_t *job, int64_t after)
     while (event != NULL && event->seq <= after) {
         event = event->next;
     }
-    return tc_history_of_list(event, 0, TC_HISTORY_RECOVERED, job->last_seq);
+    return tc_history_of_list(event, 0, TC_HISTORY_RECOVERED, job->last_seq, job->epoch);
 }
 
 /*

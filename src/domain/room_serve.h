@@ -30,6 +30,9 @@ void tc_room_on_events(tc_room_t *room, tc_job_t *job);
 /* Called if the store does not answer: closes the members that wait for their history, with 1013. */
 void tc_room_give_up_waiting(tc_room_t *room);
 
+/* If members wait for the room's LOAD and none is under way, asks the store for it. */
+void tc_room_load_again(tc_room_t *room);
+
 /* If the room or a member lacks events and nothing is under way to bring them, asks the store again. */
 void tc_room_retry(tc_room_t *room);
 

@@ -17,6 +17,7 @@ typedef struct tc_home_t {
     tc_bus_t *bus;
     tc_room_t *first;    /* its rooms, in no order */
     unsigned checks;     /* HEADS jobs in flight */
+    unsigned connects;   /* store->connects when the store was asked for news after a connection was made */
     int64_t checked_us;  /* when the store was asked for news last; monotonic */
     struct tc_home_t *next;
 } tc_home_t;

@@ -104,6 +104,7 @@ static tc_job_t *make_write(tc_member_t *member, const tc_chat_in_t *in)
     job->room = room;
     job->member = member;
     job->room_id = room->room_id;
+    job->known_seq = room->timeline.last_seq;
     job->user = tc_user_ref(member->user);
     job->message_type = in->message_type;
     job->has_reply = in->has_reply;

@@ -13,15 +13,17 @@
 #include "domain/user.h"
 
 #include <apr_errno.h>
+#include <stdatomic.h>
 
 typedef enum {
     TC_JOB_POST,   /* store a message; result: its event, or the event stored before under the same client_id */
     TC_JOB_EDIT,   /* replace a message's content; result: the event of the edit */
     TC_JOB_LOAD,   /* read the newest messages and events of a room; result: events, last_seq */
     TC_JOB_EVENTS, /* read the events with seq > after, at most `limit`; result: events, last_seq */
-    TC_JOB_HEADS,  /* find the rooms whose last seq is greater than `heads` says; result: heads */
+    TC_JOB_HEADS,  /* find the rooms whose last seq or epoch is not what `heads` says; result: heads */
     TC_JOB_ACCESS, /* find out which users may still enter the trip; result: users, last_seq */
-    TC_JOB_PROBE   /* find out whether the database answers; belongs to no room */
+    TC_JOB_PROBE,  /* find out whether the database answers; belongs to no room */
+    TC_JOB_MEND    /* compare the room with its log, and put back what is missing there; see domain/mend.h */
 } tc_job_kind_e;
 
 typedef enum {
@@ -44,6 +46,8 @@ typedef enum {
 typedef struct {
     tc_uuid_t room_id;
     int64_t last_seq;
+    int32_t epoch;
+    bool is_odd;               /* result: the log has lost events, or has another epoch */
 } tc_head_t;
 
 /* For whom an EVENTS job reads. */
@@ -78,6 +82,7 @@ typedef struct tc_job_t {
     bool has_reply;
     tc_uuid_t reply_to;
     tc_uuid_t message_id;       /* EDIT: the message to edit; POST: the id of the new message */
+    int64_t known_seq;          /* the room has had an event with this seq; a log that lacks it begins another epoch */
     struct tc_job_t *next_write; /* loop; in the room's list of writes in flight */
     bool claimed;               /* loop; POST: a fetch has brought the job's event */
     bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
@@ -85,7 +90,7 @@ typedef struct tc_job_t {
     tc_busy_key_e busy_key;     /* db; with the status BUSY */
     int64_t queued_us;          /* the store's: when the job was submitted; monotonic */
     /* LOAD and EVENTS */
-    int64_t after;              /* also of an EDIT, loop: the sender had seen this seq, so the edit's is greater */
+    int64_t after;              /* also of an EDIT and an ACCESS, loop: the log had this seq when the job was made */
     int limit;
     tc_fetch_e fetch;           /* loop; EVENTS */
     /* HEADS, question and result; ascending by room_id */
@@ -104,6 +109,8 @@ typedef struct tc_job_t {
     bool repeated;              /* POST: the message was stored before, under the same client_id */
     tc_event_t *events;         /* ascending by seq; the job owns a reference to each */
     int64_t last_seq;           /* of the room; at least the seq of the newest event in the list */
+    int32_t epoch;              /* of the room; not with HEADS, ACCESS and PROBE; MEND: first, the epoch that it had */
+    int lost, put_back;         /* MEND: events that the log had lost; how many of them it has again */
     bool complete;              /* EVENTS: the list holds every event between `after` and last_seq that still exists */
     tc_blob_t *history[2];      /* loop; LOAD: the list as a frame, composed when first needed; references */
     char text[];
@@ -111,6 +118,7 @@ typedef struct tc_job_t {
 
 typedef struct tc_store_t {
     const tc_site_t *site;
+    atomic_uint connects;       /* how often a connection to the database was made: it may be another one since */
     /*
      * Takes over a job, which comes back through tc_hub_on_job(). APR_EAGAIN: the queue is full, and the job stays the
      * caller's. Loop thread only.

@@ -135,6 +135,7 @@ static void trim(tc_timeline_t *timeline)
 void tc_timeline_init(tc_timeline_t *timeline, unsigned max_recent, size_t max_bytes)
 {
     memset(timeline, 0, sizeof(*timeline));
+    timeline->epoch = -1;
     timeline->max_recent = max_recent;
     timeline->max_bytes = max_bytes;
 }
@@ -194,6 +195,7 @@ bool tc_timeline_reload(tc_timeline_t *timeline, tc_event_t *events, int64_t las
         return false;
     }
     tc_timeline_init(&fresh, timeline->max_recent, timeline->max_bytes);
+    fresh.epoch = timeline->epoch;
     tc_timeline_load(&fresh, events, last_seq);
     for (seq = last_seq + 1; seq <= timeline->last_seq; seq++) {
         tc_timeline_append(&fresh, tc_timeline_get(timeline, seq));
@@ -201,6 +203,12 @@ bool tc_timeline_reload(tc_timeline_t *timeline, tc_event_t *events, int64_t las
     tc_timeline_free(timeline);
     *timeline = fresh;
     return true;
+}
+
+void tc_timeline_set_epoch(tc_timeline_t *timeline, int32_t epoch)
+{
+    forget_frames(timeline);
+    timeline->epoch = epoch;
 }
 
 void tc_timeline_skip(tc_timeline_t *timeline, int64_t last_seq)
@@ -239,7 +247,7 @@ tc_blob_t *tc_timeline_history(tc_timeline_t *timeline, tc_history_kind_e kind)
         for (i = 0; i < timeline->recent_count; i++) {
             tc_history_add(&history, timeline->recent[i].event, timeline->recent[i].seq);
         }
-        timeline->history[kind] = tc_history_end(&history, kind, timeline->last_seq);
+        timeline->history[kind] = tc_history_end(&history, kind, timeline->last_seq, timeline->epoch);
     }
     return timeline->history[kind];
 }
@@ -272,7 +280,7 @@ tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after)
         tc_history_add(&history, tc_timeline_get(timeline, seq), seq);
     }
     tc_blob_unref(timeline->resume);
-    timeline->resume = tc_history_end(&history, TC_HISTORY_RECOVERED, timeline->last_seq);
+    timeline->resume = tc_history_end(&history, TC_HISTORY_RECOVERED, timeline->last_seq, timeline->epoch);
     timeline->resume_after = after;
     return timeline->resume;
 }

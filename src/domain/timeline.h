@@ -23,6 +23,7 @@ typedef struct {
 
 typedef struct {
     int64_t last_seq;
+    int32_t epoch;        /* in which last_seq was given; -1: not known yet */
     unsigned max_recent;  /* messages */
     size_t max_bytes;
     size_t bytes;         /* of all events in the timeline */
@@ -54,6 +55,9 @@ void tc_timeline_load(tc_timeline_t *timeline, tc_event_t *events, int64_t last_
  * false and changes nothing if there would be a gap between the two, or if the store is ahead of the timeline.
  */
 bool tc_timeline_reload(tc_timeline_t *timeline, tc_event_t *events, int64_t last_seq);
+
+/* Notes that the numbers, which stay right, go on in another epoch. */
+void tc_timeline_set_epoch(tc_timeline_t *timeline, int32_t epoch);
 
 /* Adds the event with seq last_seq + 1. */
 void tc_timeline_append(tc_timeline_t *timeline, tc_event_t *event);

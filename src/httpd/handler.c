@@ -230,7 +230,7 @@ int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adopt
 }
 
 static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
-                            tc_handshake_out_t *handshake, int64_t after)
+                            tc_handshake_out_t *handshake, int64_t after, int32_t epoch)
 {
     tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
     unsigned reason = TC_L_REASON_FULL;
@@ -239,6 +239,7 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
     adoption->fd = -1;
     adoption->site = &vhost->site;
     adoption->after = after;
+    adoption->epoch = epoch;
     if (tc_child_reserve(child, &adoption->claim)) {
         reason = admit(r, vhost, child, handshake, adoption);
     }
@@ -270,7 +271,7 @@ int tc_handler(request_rec *r)
     tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
     tc_handshake_out_t handshake;
     tc_child_t *child;
-    int64_t after;
+    int64_t after, epoch;
     int wait_s;
 
     if (!tc_handler_is(r, TC_HANDLER_WEBSOCKET)) {
@@ -300,10 +301,14 @@ int tc_handler(request_rec *r)
         return refused(vhost, TC_L_REASON_MALFORMED,
                        answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event."));
     }
+    if (!tc_query_number(r, "epoch", &epoch) || epoch > INT32_MAX) {
+        return refused(vhost, TC_L_REASON_MALFORMED,
+                       answer(r, HTTP_BAD_REQUEST, "epoch must be the epoch of a history."));
+    }
     child = tc_runtime_start();
     if (child == NULL) {
         return refused(vhost, TC_L_REASON_STOPPING,
                        answer(r, HTTP_SERVICE_UNAVAILABLE, "The chat is starting or stopping."));
     }
-    return accept_handshake(r, vhost, child, &handshake, after);
+    return accept_handshake(r, vhost, child, &handshake, after, (int32_t)epoch);
 }

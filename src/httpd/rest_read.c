@@ -24,6 +24,7 @@
 /* What a request wants to read. */
 typedef struct {
     int64_t after, before; /* -1: not given */
+    int64_t epoch;         /* to which `after` belongs; -1: not given */
     int64_t limit;
     int64_t wait_s;        /* -1: not given */
     bool is_stream;        /* as server-sent events */
@@ -34,8 +35,9 @@ typedef struct {
 /* Fills in *query. Returns the name of a parameter that is wrong, or NULL. */
 static const char *read_query(request_rec *r, query_t *query)
 {
-    static const char *const names[] = {"after", "before", "limit", "wait"};
-    int64_t *const numbers[] = {&query->after, &query->before, &query->limit, &query->wait_s};
+    static const char *const names[] = {"after", "before", "limit", "wait", "epoch"};
+    int64_t *const numbers[] = {&query->after, &query->before, &query->limit, &query->wait_s,
+                                &query->epoch};
     const char *accept = apr_table_get(r->headers_in, "Accept");
     size_t i;
 
@@ -53,24 +55,36 @@ static const char *read_query(request_rec *r, query_t *query)
     if (query->before >= 0 && query->after >= 0) {
         return "before";
     }
+    if (query->epoch > INT32_MAX) {
+        return "epoch";
+    }
     query->is_stream = accept != NULL && !r->header_only
                        && ap_strcasestr(accept, "text/event-stream") != NULL;
     return query->wait_s >= 0 && query->after < 0 && !query->is_stream ? "wait" : NULL;
 }
 
-/* Where a stream resumes: Last-Event-ID, which browsers send when they reconnect, counts before the page's `after`. */
-static bool read_last_event_id(request_rec *r, int64_t *after)
+/*
+ * Where a stream resumes: Last-Event-ID, which browsers send when they reconnect, counts before the page's `after`. It
+ * is a seq and, behind a hyphen, its epoch; earlier versions sent the seq alone.
+ */
+static bool read_last_event_id(request_rec *r, query_t *query)
 {
     const char *id = apr_table_get(r->headers_in, "Last-Event-ID");
+    size_t len, epoch_len = 0;
 
     if (id == NULL || *id == '\0') {
         return true;
     }
-    if (strlen(id) > 15 || strspn(id, "0123456789") != strlen(id)) {
+    len = strspn(id, "0123456789");
+    if (id[len] == '-') {
+        epoch_len = strspn(id + len + 1, "0123456789");
+    }
+    if (len < 1 || len > 15 || epoch_len > 10 || id[len + (epoch_len > 0 ? epoch_len + 1 : 0)] != '\0') {
         return false;
     }
-    *after = apr_atoi64(id);
-    return true;
+    query->after = apr_atoi64(id);
+    query->epoch = epoch_len > 0 ? apr_atoi64(id + len + 1) : -1;
+    return query->epoch <= INT32_MAX;
 }
 
 /* ---- a page ---- */
@@ -82,14 +96,14 @@ static const char *list_url(request_rec *r, const query_t *query)
                         (int)query->limit);
 }
 
-static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, tc_buf_t *body)
+static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, int32_t epoch, tc_buf_t *body)
 {
     request_rec *r = visit->r;
     int rc;
 
     apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
     apr_table_setn(r->headers_out, "ETag",
-                   apr_psprintf(r->pool, "W/\"%" APR_INT64_T_FMT "\"", last_seq));
+                   apr_psprintf(r->pool, "W/\"%" APR_INT64_T_FMT "-%d\"", last_seq, epoch));
     rc = ap_meets_conditions(r);
     if (rc == OK) {
         return tc_reply_json(r, HTTP_OK, body);
@@ -158,7 +172,7 @@ static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_
     return rv;
 }
 
-static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, tc_event_t *events,
+static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, int32_t epoch, tc_event_t *events,
                       int count)
 {
     tc_page_t page = TC_PAGE_INIT;
@@ -167,10 +181,11 @@ static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq,
 
     page.url = list_url(visit->r, query);
     page.last_seq = last_seq;
+    page.epoch = epoch;
     find_page(query, events, count, &page);
     tc_page_encode(&body, &page, (const char *)results->data, results->len);
     tc_blob_unref(results);
-    return reply_with_etag(visit, last_seq, &body);
+    return reply_with_etag(visit, last_seq, epoch, &body);
 }
 
 /* ---- a connection that is held ---- */
@@ -200,6 +215,7 @@ static tc_adoption_t *make_adoption(tc_visit_t *visit, const query_t *query, con
     adoption->fd = -1;
     tc_visit_hand_over(visit, adoption);
     adoption->after = query->after;
+    adoption->epoch = (int32_t)query->epoch;
     adoption->claim = *claim;
     adoption->stream = make_request(visit->r, visit->vhost, query);
     return adoption;
@@ -243,7 +259,7 @@ static int reply_stream(tc_visit_t *visit, query_t *query)
     if (wait_s > 0) {
         return tc_reply_rate_limited(visit->r, wait_s);
     }
-    if (!read_last_event_id(visit->r, &query->after)) {
+    if (!read_last_event_id(visit->r, query)) {
         return tc_reply_error(visit->r, TC_CHAT_INVALID_FIELD, "Last-Event-ID");
     }
     return hold_connection(visit, query);
@@ -253,11 +269,17 @@ static int reply_list(tc_visit_t *visit, query_t *query)
 {
     tc_event_t *events = NULL;
     int64_t last_seq;
+    int32_t epoch;
     int count = 0, rc;
 
-    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
-                         visit->r->pool) != APR_SUCCESS
-        || read_page(visit, query, &events, &count) != APR_SUCCESS) {
+    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq, &epoch,
+                         visit->r->pool) != APR_SUCCESS) {
+        return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
+    }
+    if (query->after >= 0 && query->epoch >= 0 && query->epoch != epoch) {
+        query->after = query->wait_s = -1; /* a fresh start */
+    }
+    if (read_page(visit, query, &events, &count) != APR_SUCCESS) {
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
     if (last_seq < 0) {
@@ -268,7 +290,7 @@ static int reply_list(tc_visit_t *visit, query_t *query)
         query->after = last_seq; /* events between the two were deleted */
         return hold_connection(visit, query);
     }
-    rc = reply_page(visit, query, last_seq, events, count);
+    rc = reply_page(visit, query, last_seq, epoch, events, count);
     tc_event_unref_list(events);
     return rc;
 }
@@ -289,8 +311,9 @@ int tc_rest_room(tc_visit_t *visit)
     char room[TC_UUID_CHARS + 1];
     tc_buf_t body = TC_BUF_INIT;
     int64_t last_seq;
+    int32_t epoch;
 
-    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
+    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq, &epoch,
                          visit->r->pool) != APR_SUCCESS) {
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
@@ -301,6 +324,8 @@ int tc_rest_room(tc_visit_t *visit)
     tc_json_append_str(&body, visit->trip.text);
     TC_BUF_LIT(&body, ",\"last_seq\":");
     tc_buf_append_int(&body, last_seq);
+    TC_BUF_LIT(&body, ",\"epoch\":");
+    tc_buf_append_int(&body, epoch);
     TC_BUF_LIT(&body, "}");
-    return reply_with_etag(visit, last_seq, &body);
+    return reply_with_etag(visit, last_seq, epoch, &body);
 }

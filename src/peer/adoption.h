@@ -44,6 +44,7 @@ typedef struct tc_adoption_t {
     tc_trip_t trip;
     tc_uuid_t room_id;
     int64_t after;           /* seq to resume after; -1: a newcomer */
+    int32_t epoch;           /* to which that seq belongs; -1: the client does not say */
     char address[TC_USAGE_ADDRESS_CHARS]; /* the client's; "": not known */
     unsigned reject_code;
     const char *reject_reason; /* a literal */

@@ -565,6 +565,7 @@ void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
 {
     tc_hub_t *hub = peer->peers->hub;
 
+    peer->member.epoch = adoption->epoch;
     if (peer->member.cursor >= 0) {
         tc_hub_rejoin(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip,
                       &adoption->room_id);

@@ -47,9 +47,9 @@ static void finish(tc_peer_t *peer, tc_blob_t *last)
 
 /*
  * A frame as a server-sent event, encoded once for all streams and owned by the frame. The event's id is the seq that
- * the client has reached with it. An ephemeral frame has no id.
+ * the client has reached with it, and the seq's epoch. An ephemeral frame has no id.
  */
-static tc_blob_t *as_event(tc_blob_t *frame, int64_t seq)
+static tc_blob_t *as_event(tc_blob_t *frame, const tc_member_t *member)
 {
     size_t header = tc_wire_frame_header_len(frame);
     tc_buf_t buf = TC_BUF_INIT;
@@ -59,7 +59,9 @@ static tc_blob_t *as_event(tc_blob_t *frame, int64_t seq)
     }
     if (!frame->droppable) {
         TC_BUF_LIT(&buf, "id: ");
-        tc_buf_append_int(&buf, seq);
+        tc_buf_append_int(&buf, member->cursor);
+        TC_BUF_LIT(&buf, "-");
+        tc_buf_append_int(&buf, member->epoch);
         TC_BUF_LIT(&buf, "\n");
     }
     TC_BUF_LIT(&buf, "data: ");
@@ -133,8 +135,10 @@ static void answer_page(stream_t *stream)
 
     page.url = request->url;
     page.last_seq = member->after;
+    page.epoch = member->epoch;
     if (member->room != NULL && member->room->loaded) {
         page.last_seq = member->room->timeline.last_seq;
+        page.epoch = member->room->timeline.epoch;
         results = tc_timeline_page(&member->room->timeline, member->after, request->limit,
                                    &page.next_after);
     }
@@ -208,7 +212,7 @@ static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
         stream->ready = stream->ready || (!frame->droppable && member->cursor != member->after);
         tc_peer_ask_to_settle(peer);
     }
-    else if (tc_peer_push(peer, as_event(frame, member->cursor), urgent) != APR_SUCCESS) {
+    else if (tc_peer_push(peer, as_event(frame, member), urgent) != APR_SUCCESS) {
         tc_outq_drop_unsent(&peer->queue);
         tc_metrics_add(peer->site->metrics_slot, TC_M_SLOW_READERS, 1);
         close_stream(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");

@@ -69,7 +69,7 @@ static apr_status_t ask_combined(tc_work_t *work, tc_job_t *job, const char *roo
 
 static apr_status_t ask_singly(tc_work_t *work, tc_job_t *job)
 {
-    apr_status_t rv = tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq,
+    apr_status_t rv = tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, NULL,
                                        work->pool);
     int i;
 

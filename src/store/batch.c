@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "codec/json.h"
+#include "store/mend.h"
 
 #include <apr_strings.h>
 
@@ -14,6 +15,7 @@
 typedef struct {
     const char *id;
     int64_t newest;
+    int32_t epoch;
     const char *now; /* the time of its next events, which is not before the newest event's */
     bool advanced;
 } batch_room_t;
@@ -76,6 +78,7 @@ static apr_status_t find_room(batch_t *batch, const char *id, batch_room_t **roo
         *room = apr_pcalloc(batch->pool, sizeof(**room));
         (*room)->id = id;
         (*room)->newest = tc_sql_int(&rows, row, 1);
+        (*room)->epoch = (int32_t)tc_sql_int(&rows, row, 3);
         at = tc_sql_text(&rows, row, 2);
         (*room)->now = at != NULL && strcmp(at, batch->now) > 0 ? at : batch->now;
     }
@@ -144,10 +147,10 @@ static apr_status_t insert(batch_t *batch, const tc_job_t *job, const tc_stored_
                          seq_text(stored->seq, batch->pool),
                          stored->sender_id,  stored->client_id,
                          stored->content,    stored->message_type,
-                         stored->reply_id,   stored->created_at,
-                         stored->updated_at};
+                         stored->reply_id,   "0",
+                         stored->created_at, stored->updated_at};
     const char *sent[] = {stored->room_id, stored->id, stored->created_at, stored->sender_id, stored->client_id};
-    apr_status_t rv = execute(batch, dialect->insert, row, 10);
+    apr_status_t rv = execute(batch, dialect->insert, row, 11);
 
     if (rv == APR_SUCCESS && job->client_id != NULL) {
         rv = execute(batch, dialect->insert_sent, sent, 5);
@@ -232,7 +235,14 @@ static apr_status_t run_job(batch_t *batch, tc_job_t *job)
         job->status = TC_JOB_GONE;
         return APR_SUCCESS;
     }
-    return job->kind == TC_JOB_POST ? post(batch, job, room) : edit(batch, job, room);
+    if (job->known_seq > room->newest) {
+        rv = tc_mend_begin_epoch(&batch->work->sql, room->id, job->known_seq, &room->newest, &room->epoch, batch->pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = job->kind == TC_JOB_POST ? post(batch, job, room) : edit(batch, job, room);
+    }
+    job->epoch = room->epoch;
+    return rv;
 }
 
 /* ---- the rest of the transaction ---- */

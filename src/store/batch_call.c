@@ -42,6 +42,10 @@ static void append_job(tc_buf_t *json, const tc_work_t *work, const tc_job_t *jo
     if (job->has_reply) {
         append_uuid(json, ",\"reply_to_id\":", &job->reply_to);
     }
+    if (job->known_seq > 0) {
+        TC_BUF_LIT(json, ",\"known_seq\":");
+        tc_buf_append_int(json, job->known_seq);
+    }
     if (again) {
         TC_BUF_LIT(json, ",\"again\":true");
     }
@@ -134,6 +138,7 @@ static apr_status_t take(tc_work_t *work, tc_job_t *job, const tc_sql_rows_t *ro
     if (job->status != TC_JOB_DONE) {
         return APR_SUCCESS;
     }
+    job->epoch = (int32_t)tc_sql_int(rows, row, TC_COL_EPOCH);
     job->repeated = strcmp(outcome, "repeated") == 0;
     if (stored.content == NULL) {
         stored.content = job->content;

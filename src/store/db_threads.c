@@ -208,7 +208,7 @@ static void note_time(unsigned slot, tc_job_kind_e kind, int64_t since_us)
 {
     unsigned operation = kind <= TC_JOB_EDIT ? TC_L_OPERATION_WRITE : (unsigned)(kind - TC_JOB_EDIT);
 
-    if (kind != TC_JOB_PROBE) {
+    if (kind < TC_JOB_PROBE) {
         tc_metrics_observe_us(slot, TC_CELL(DATABASE_TIME, operation, 0), tc_clock_monotonic_us() - since_us);
     }
 }

@@ -13,6 +13,7 @@
 
 void tc_dbd_init(tc_dbd_t *store)
 {
+    atomic_init(&store->store.connects, 0);
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
@@ -23,7 +24,7 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->asks_singly, false);
 }
 
-static bool set_up(tc_sql_t *sql)
+static bool set_up(tc_dbd_t *store, tc_sql_t *sql)
 {
     const char *const *statement;
 
@@ -40,6 +41,7 @@ static bool set_up(tc_sql_t *sql)
         }
     }
     apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, sql);
+    atomic_fetch_add(&store->store.connects, 1);
     return true;
 }
 
@@ -126,7 +128,7 @@ static bool make_ready(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
     int tries;
 
-    for (tries = 1; !set_up(sql); tries++) {
+    for (tries = 1; !set_up(store, sql); tries++) {
         give_back(store, sql);
         if (tries == TC_STORE_TRIES || !ask_gate(store, sql, pool)) {
             return false;
@@ -343,7 +345,7 @@ apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *i
 }
 
 apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
-                              int64_t *last_seq, apr_pool_t *pool)
+                              int64_t *last_seq, int32_t *epoch, apr_pool_t *pool)
 {
     char room[TC_UUID_CHARS + 1];
     const char *args[] = {room};
@@ -355,6 +357,9 @@ apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *r
     rv = select_one(store, sql, sql->dialect->head, args, 1, &rows, &row, pool);
     if (rv == APR_SUCCESS) {
         *last_seq = row ? tc_sql_int(&rows, row, 0) : -1;
+        if (epoch != NULL) {
+            *epoch = row ? (int32_t)tc_sql_int(&rows, row, 1) : -1;
+        }
     }
     return rv;
 }

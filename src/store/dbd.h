@@ -100,9 +100,12 @@ apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *i
                               bool of_message, tc_trip_t *trip, bool *found,
                               apr_pool_t *pool);
 
-/* APR_SUCCESS with the last_seq of a room, -1 when the room does not exist any more. */
+/*
+ * APR_SUCCESS with the last_seq of a room, -1 when the room does not exist any more, and with its epoch. `epoch` may be
+ * NULL.
+ */
 apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
-                              int64_t *last_seq, apr_pool_t *pool);
+                              int64_t *last_seq, int32_t *epoch, apr_pool_t *pool);
 
 /*
  * APR_SUCCESS with the id of the trip's room, which is created if there is none. *trip becomes the trip's id as the

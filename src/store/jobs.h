@@ -20,7 +20,7 @@ apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64
 /* Answers an ACCESS job. Returns a failure, and leaves the job's status alone then (access.c). */
 apr_status_t tc_store_read_access(tc_work_t *work, tc_job_t *job);
 
-/* Answers one job that reads: any kind but POST and EDIT (read.c). */
+/* Answers one job of any kind but POST and EDIT: those that read, and MEND (read.c). */
 void tc_store_read(tc_work_t *work, tc_job_t *job);
 
 #endif

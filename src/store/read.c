@@ -1,7 +1,8 @@
-/* Answers the jobs that read: LOAD, EVENTS, HEADS and PROBE; access.c does ACCESS. See jobs.h. */
+/* Answers the jobs that read: LOAD, EVENTS, HEADS and PROBE; access.c does ACCESS, mend.c MEND. See jobs.h. */
 #include "store/jobs.h"
 
 #include "base/limits.h"
+#include "store/mend.h"
 #include "store/sql_table.h"
 
 #include <apr_strings.h>
@@ -64,10 +65,10 @@ static apr_status_t add_row(tc_work_t *work, const tc_sql_rows_t *rows, tc_sql_r
 
 /*
  * Reads at most `limit` events after the seq `after`, or the newest ones if `after` is ANY. *head is the room's last
- * seq, or -1 if there is no such room.
+ * seq, or -1 if there is no such room; *epoch is its epoch.
  */
 static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after, int limit,
-                                event_list_t *list, int64_t *head)
+                                event_list_t *list, int64_t *head, int32_t *epoch)
 {
     const char *args[] = {room, apr_off_t_toa(work->pool, after), apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
@@ -79,6 +80,7 @@ static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after
         int64_t seq = tc_sql_int(&rows, row, TC_COL_SEQ), last = tc_sql_int(&rows, row, TC_COL_HEAD);
 
         *head = seq > last ? seq : last > *head ? last : *head;
+        *epoch = (int32_t)tc_sql_int(&rows, row, TC_COL_EPOCH);
         rv = add_row(work, &rows, row, list, list_append);
     }
     return rv;
@@ -110,7 +112,7 @@ static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
     apr_status_t rv;
 
     tc_uuid_format(&job->room_id, room);
-    rv = read_events(work, room, load ? ANY : job->after, limit, list, &job->last_seq);
+    rv = read_events(work, room, load ? ANY : job->after, limit, list, &job->last_seq, &job->epoch);
     if (rv == APR_SUCCESS && job->last_seq < 0) {
         job->status = TC_JOB_GONE;
         return APR_SUCCESS;
@@ -131,10 +133,11 @@ apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64
     event_list_t list;
     apr_status_t rv;
     int64_t head;
+    int32_t epoch;
 
     list_init(&list);
     tc_uuid_format(room_id, room);
-    rv = forward ? read_events(work, room, from, limit, &list, &head)
+    rv = forward ? read_events(work, room, from, limit, &list, &head, &epoch)
                  : read_before(work, room, from, limit, &list);
     if (rv != APR_SUCCESS) {
         tc_event_unref_list(list.first);
@@ -155,19 +158,23 @@ static void keep_head(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *ro
         head = bsearch(&key, job->heads, (size_t)job->head_count, sizeof(key), tc_head_compare);
     }
     if (head != NULL) {
-        head->last_seq = tc_sql_int(rows, row, 1);
+        int64_t last_seq = tc_sql_int(rows, row, 1);
+
+        head->is_odd = last_seq < head->last_seq || tc_sql_int(rows, row, 2) != head->epoch;
+        head->last_seq = last_seq;
     }
 }
 
 static apr_status_t read_heads(tc_work_t *work, tc_job_t *job)
 {
-    static const char *const columns[] = {"id", "last_seq", NULL};
+    static const char *const columns[] = {"id", "last_seq", "epoch", NULL};
     tc_sql_table_t table = tc_sql_table(columns, work->pool);
     int i;
 
     for (i = 0; i < job->head_count; i++) {
         char *id = apr_palloc(work->pool, TC_UUID_CHARS + 1);
-        const char *row[] = {id, apr_off_t_toa(work->pool, job->heads[i].last_seq)};
+        const char *row[] = {id, apr_off_t_toa(work->pool, job->heads[i].last_seq),
+                             apr_itoa(work->pool, job->heads[i].epoch)};
 
         tc_uuid_format(&job->heads[i].room_id, id);
         tc_sql_table_add(&table, row);
@@ -185,7 +192,10 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
         return read_heads(work, job);
     }
     if (job->kind == TC_JOB_PROBE) {
-        return tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, work->pool);
+        return tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, NULL, work->pool);
+    }
+    if (job->kind == TC_JOB_MEND) {
+        return tc_store_mend(work, job);
     }
     if (job->kind == TC_JOB_ACCESS) {
         return tc_store_read_access(work, job);

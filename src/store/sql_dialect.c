@@ -42,30 +42,36 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .has_table = "SELECT count(*) FROM sqlite_master WHERE name = %s",
     .encoding = "PRAGMA encoding",
     PLAIN_STATEMENTS,
-    .head = "SELECT last_seq FROM chat_rooms WHERE id = %s",
+    .head = "SELECT last_seq, epoch FROM chat_rooms WHERE id = %s",
     .before = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
               " WHERE m.room_id = %s AND m.seq < CAST(%s AS INTEGER)"
               " ORDER BY m.seq DESC LIMIT CAST(%s AS INTEGER)",
-    .events = "WITH h (id, last_seq, after, places) AS ("
-              "SELECT r.id, r.last_seq, CASE WHEN q.after < 0 THEN r.last_seq - q.places ELSE q.after END, q.places"
+    .events = "WITH h (id, last_seq, epoch, after, places) AS ("
+              "SELECT r.id, r.last_seq, r.epoch,"
+              " CASE WHEN q.after < 0 THEN r.last_seq - q.places ELSE q.after END, q.places"
               " FROM (SELECT %s AS room_id, CAST(%s AS INTEGER) AS after, CAST(%s AS INTEGER) AS places) q"
               " JOIN chat_rooms r ON r.id = q.room_id)"
-              " SELECT e.*, h.last_seq FROM h LEFT JOIN (SELECT e.seq, e.kind, " SQLITE_COLUMNS
+              " SELECT e.*, h.last_seq, h.epoch FROM h LEFT JOIN (SELECT e.seq, e.kind, " SQLITE_COLUMNS
               " FROM chat_events e JOIN chat_messages m ON m.id = e.message_id" JOIN_REPLY
               " WHERE e.room_id = (SELECT id FROM h) AND e.seq > (SELECT after FROM h)"
               " ORDER BY e.seq LIMIT (SELECT places FROM h)) e ON true ORDER BY 1",
-    .heads = "SELECT id, last_seq FROM chat_rooms WHERE id = %s AND last_seq > CAST(%s AS INTEGER)",
+    .heads = "SELECT r.id, r.last_seq, r.epoch"
+             " FROM (SELECT %s AS id, CAST(%s AS INTEGER) AS last_seq, CAST(%s AS INTEGER) AS epoch) x"
+             " JOIN chat_rooms r ON r.id = x.id WHERE r.last_seq <> x.last_seq OR r.epoch <> x.epoch",
     .begin = "BEGIN IMMEDIATE",
-    .room_newest = "SELECT r.id, max(r.last_seq, coalesce(e.seq, 0)), e.at FROM chat_rooms r"
+    .room_newest = "SELECT r.id, max(r.last_seq, coalesce(e.seq, 0)), e.at, r.epoch FROM chat_rooms r"
                    " LEFT JOIN chat_events e ON e.room_id = r.id"
                    " AND e.seq = (SELECT max(seq) FROM chat_events WHERE room_id = r.id) WHERE r.id = %s",
+    .has_event = "SELECT 1 FROM chat_events WHERE room_id = %s AND seq = CAST(%s AS INTEGER) AND message_id = %s",
+    .begin_epoch = "UPDATE chat_rooms SET last_seq = %s, epoch = (epoch + 1 + abs(random() % 2147483646)) % 2147483647"
+                   " WHERE id = %s",
     .find_sent = "SELECT message_id FROM chat_client_ids"
                  " WHERE room_id = %s AND sender_id = %s AND client_id = %s",
     .find_message = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
                     " WHERE m.id = %s AND m.room_id = %s",
     .insert = "INSERT INTO chat_messages (id, room_id, seq, sender_id, client_id, content,"
               " message_type, reply_to_id, is_edited, created_at, updated_at)"
-              " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s)",
+              " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, CAST(%s AS INTEGER), %s, %s)",
     .insert_sent = "INSERT OR IGNORE INTO chat_client_ids (room_id, message_id, sent_at, sender_id, client_id)"
                    " VALUES (%s, %s, %s, %s, %s)",
     .insert_person = "INSERT INTO chat_people (id, email, username, full_name) VALUES (%s, %s, %s, %s)"
@@ -107,22 +113,23 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .has_table = "SELECT (to_regclass(%s) IS NOT NULL)::int",
     .encoding = "SELECT current_setting('server_encoding')",
     PLAIN_STATEMENTS,
-    .head = "SELECT " PGSQL_HEAD " FROM chat_rooms r WHERE r.id = %s",
+    .head = "SELECT " PGSQL_HEAD ", r.epoch FROM chat_rooms r WHERE r.id = %s",
     .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" JOIN_REPLY
               " WHERE m.room_id = %s AND m.seq < %s ORDER BY m.seq DESC LIMIT %s",
     .events = "WITH q AS (SELECT %s::uuid AS room_id, %s::bigint AS after, %s::bigint AS places)"
-              " SELECT e.*, h.head FROM q"
-              " CROSS JOIN LATERAL (SELECT " PGSQL_HEAD " AS head FROM chat_rooms r WHERE r.id = q.room_id) h"
+              " SELECT e.*, h.head, h.epoch FROM q"
+              " CROSS JOIN LATERAL (SELECT " PGSQL_HEAD " AS head, r.epoch FROM chat_rooms r WHERE r.id = q.room_id) h"
               " LEFT JOIN LATERAL (SELECT e.seq, e.kind, " PGSQL_COLUMNS " FROM chat_events e"
               " JOIN chat_messages m ON m.id = e.message_id AND m.room_id = e.room_id" JOIN_REPLY
               " WHERE e.room_id = q.room_id"
               " AND e.seq > CASE WHEN q.after < 0 THEN h.head - q.places ELSE q.after END"
               " ORDER BY e.seq LIMIT q.places) e ON true ORDER BY e.seq",
     .store = "SELECT seq, kind, id, room_id, sender_id, content, message_type, is_edited, created_at, updated_at,"
-             " reply_id, reply_content, reply_sender_id, client_id, outcome, n FROM chat_store(%s)",
+             " reply_id, reply_content, reply_sender_id, client_id, outcome, epoch, n FROM chat_store(%s)",
+    .mend = "SELECT epoch, last_seq, lost, put_back FROM chat_mend(%s::uuid, %s::integer, %s::bigint, %s::json)",
     .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
-    .heads = "SELECT r.id, " PGSQL_HEAD " FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
-             " JOIN chat_rooms r ON r.id = x.id WHERE " PGSQL_HEAD " > x.last_seq",
+    .heads = "SELECT r.id, " PGSQL_HEAD ", r.epoch FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
+             " JOIN chat_rooms r ON r.id = x.id WHERE r.epoch <> x.epoch OR " PGSQL_HEAD " <> x.last_seq",
     .begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s';"
              " SET LOCAL idle_in_transaction_session_timeout = '10s'",
 };

@@ -25,6 +25,7 @@ typedef enum {
     TC_COL_CLIENT_ID,
     TC_COL_HEAD,      /* only in `events`: the room's last seq */
     TC_COL_OUTCOME = TC_COL_HEAD, /* only in `store`: what became of the job */
+    TC_COL_EPOCH,     /* only in these two: the room's */
     TC_COL_JOB        /* only in `store`: which job */
 } tc_sql_message_column_e;
 
@@ -39,10 +40,10 @@ typedef struct {
     const char *room_find;     /* trip -> id, trip */
     const char *room_trip;     /* room -> trip */
     const char *message_trip;  /* message -> trip of its room */
-    const char *head;          /* room -> last_seq */
+    const char *head;          /* room -> last_seq, epoch */
     const char *before;        /* room, seq, limit -> messages before seq, newest first */
     /*
-     * room, after, limit -> the room's last seq with each of its events, oldest first. `after` -1: the events among
+     * room, after, limit -> the room's last seq and epoch with each of its events, oldest first. `after` -1: the events among
      * the newest `limit` numbers. Events of messages that were deleted are left out. A room without such events has
      * one row, whose seq is NULL.
      */
@@ -50,13 +51,16 @@ typedef struct {
     const char *store;         /* jobs as JSON -> their outcomes, in a transaction of its own; NULL: see below */
     const char *renew;         /* ends a connection that cannot write; NULL: there is no such thing */
     /* Run for many rows (sql_table.h). */
-    const char *heads;         /* room, last_seq -> room, last_seq of rooms that have a newer one */
+    const char *heads;         /* room, last_seq, epoch -> the same, of rooms that have others */
+    const char *mend;          /* room, epoch, seq, events as JSON -> see chat_mend(); NULL: see below */
     /* The statements of a batch, where `store` is NULL. */
     const char *begin;         /* begins a transaction that writes */
-    const char *room_newest;   /* room -> room, seq and time of its newest event */
+    const char *room_newest;   /* room -> room, seq and time of its newest event, epoch */
+    const char *has_event;     /* room, seq, message -> a row */
+    const char *begin_epoch;   /* last_seq, room; gives the room another epoch */
     const char *find_sent;     /* room, sender, client_id -> message's id */
     const char *find_message;  /* id, room -> message */
-    const char *insert;        /* id, room, seq, sender, client_id, content, type, reply, at, at */
+    const char *insert;        /* id, room, seq, sender, client_id, content, type, reply, is_edited, at, at */
     const char *insert_sent;   /* room, message, at, sender, client_id */
     const char *insert_person; /* id, email, username, full_name */
     const char *update;        /* content, at, id, room */

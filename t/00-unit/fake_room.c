@@ -115,7 +115,7 @@ bool fake_has(const fake_store_t *store, int64_t seq)
 {
     store = store->rows_of;
     return seq >= 1 && seq <= store->last_seq
-           && !store->messages[store->rows[seq - 1].message].deleted;
+           && store->rows[seq - 1].message >= 0 && !store->messages[store->rows[seq - 1].message].deleted;
 }
 
 static void describe(const fake_message_t *message, char *id, tc_chat_message_t *out)
@@ -159,6 +159,7 @@ static void finish_write(fake_store_t *store, tc_job_t *job, int64_t seq)
         describe(message, id, &shown);
         tc_event_set_own(job->events, job->client_id);
     }
+    job->epoch = store->epoch;
     job->status = TC_JOB_DONE;
 }
 
@@ -277,6 +278,7 @@ static void work_on_load(const fake_store_t *store, tc_job_t *job)
     }
     read_older(store, job, from, job->limit - messages);
     job->last_seq = store->last_seq;
+    job->epoch = store->epoch;
     job->status = TC_JOB_DONE;
 }
 
@@ -284,6 +286,7 @@ static void work_on_events(const fake_store_t *store, tc_job_t *job)
 {
     job->complete = read_rows(store, job, job->after, job->limit) < job->limit;
     job->last_seq = store->last_seq;
+    job->epoch = store->epoch;
     job->status = TC_JOB_DONE;
 }
 
@@ -294,12 +297,33 @@ static void work_on_heads(const fake_store_t *store, tc_job_t *job)
 
     for (i = 0; i < job->head_count; i++) {
         ck_assert(i == 0 || tc_head_compare(&job->heads[i - 1], &job->heads[i]) < 0);
-        if (store->last_seq > job->heads[i].last_seq) {
-            job->heads[i].last_seq = store->last_seq;
-        }
+        job->heads[i].is_odd = store->last_seq < job->heads[i].last_seq || store->epoch != job->heads[i].epoch;
+        job->heads[i].last_seq = store->last_seq;
     }
     job->status = TC_JOB_DONE;
 }
+
+static json_object *member_of(json_object *object, const char *name)
+{
+    json_object *value = NULL;
+
+    json_object_object_get_ex(object, name, &value);
+    return value;
+}
+
+static const char *text_of(json_object *object, const char *name)
+{
+    return json_object_get_string(member_of(object, name));
+}
+
+static int64_t int_of(json_object *object, const char *name)
+{
+    ck_assert_msg(json_object_is_type(member_of(object, name), json_type_int), "no number %s in %s",
+                  name, json_object_to_json_string(object));
+    return json_object_get_int64(member_of(object, name));
+}
+
+#include "fake_mend.c"
 
 /* Refuses the one user that the test has named. */
 static void work_on_access(const fake_store_t *store, tc_job_t *job)
@@ -337,6 +361,9 @@ static void work_on(fake_store_t *store, tc_job_t *job)
         break;
     case TC_JOB_ACCESS:
         work_on_access(store, job);
+        break;
+    case TC_JOB_MEND:
+        work_on_mend(store, job);
         break;
     }
 }
@@ -392,7 +419,7 @@ tc_job_t *fake_take(fake_store_t *store)
 
 const char *fake_jobs(const fake_store_t *store)
 {
-    static const char *const names[] = {"POST", "EDIT", "LOAD", "EVENTS", "HEADS", "ACCESS"};
+    static const char *const names[] = {"POST", "EDIT", "LOAD", "EVENTS", "HEADS", "ACCESS", "PROBE", "MEND"};
     static char text[512];
     const tc_mail_t *mail;
     size_t len = 0;
@@ -478,26 +505,6 @@ void fake_store_close(fake_store_t *store)
 }
 
 /* ---- frames that a member gets ---- */
-
-static json_object *member_of(json_object *object, const char *name)
-{
-    json_object *value = NULL;
-
-    json_object_object_get_ex(object, name, &value);
-    return value;
-}
-
-static const char *text_of(json_object *object, const char *name)
-{
-    return json_object_get_string(member_of(object, name));
-}
-
-static int64_t int_of(json_object *object, const char *name)
-{
-    ck_assert_msg(json_object_is_type(member_of(object, name), json_type_int), "no number %s in %s",
-                  name, json_object_to_json_string(object));
-    return json_object_get_int64(member_of(object, name));
-}
 
 /* Begins a word of the transcript. The caller appends the word to the buffer that is returned. */
 static tc_buf_t *word(fake_member_t *self)
@@ -829,6 +836,7 @@ fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const ch
     tc_trip_t trip = trip_of(trip_id);
     tc_uuid_t room = uuid_of(room_id);
 
+    self->member.epoch = -1;
     tc_hub_join(world->hub, &self->member, &store->store, store->bus, &trip, &room, after);
     return self;
 }
@@ -836,6 +844,17 @@ fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const ch
 fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after)
 {
     return fake_join_room(world, &world->store, user, after, FAKE_TRIP, FAKE_ROOM);
+}
+
+fake_member_t *fake_resume(fake_world_t *world, const char *user, int64_t after, int32_t epoch)
+{
+    fake_member_t *self = make_member(world, &world->store, user);
+    tc_trip_t trip = trip_of(FAKE_TRIP);
+    tc_uuid_t room = uuid_of(FAKE_ROOM);
+
+    self->member.epoch = epoch;
+    tc_hub_join(world->hub, &self->member, &world->store.store, world->store.bus, &trip, &room, after);
+    return self;
 }
 
 fake_member_t *fake_rejoin(fake_world_t *world, const char *user, int64_t cursor)

@@ -62,6 +62,7 @@ typedef struct fake_store_t {
     int message_count;
     fake_row_t *rows;
     int64_t last_seq;
+    int32_t epoch;
     const char *stranger;         /* the id of a user who may no longer enter; NULL: none */
     bool room_is_gone;
     fake_list_t queued;        /* jobs as they were submitted */
@@ -122,6 +123,10 @@ int64_t fake_edit(fake_store_t *store, int64_t message_seq, const char *content)
 void fake_delete(fake_store_t *store, int64_t message_seq);
 bool fake_has(const fake_store_t *store, int64_t seq);
 
+/* The store loses its newest events, which must be messages. / The room gets another epoch. */
+void fake_fail_over(fake_store_t *store, int lost);
+void fake_begin_epoch(fake_store_t *store);
+
 /* Makes the event of a row, as a reader of the database does. NULL: the message was deleted. */
 tc_event_t *fake_event(const fake_store_t *store, int64_t seq);
 
@@ -153,6 +158,9 @@ void fake_close(fake_world_t *world);
 fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after);
 fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const char *user,
                               int64_t after, const char *trip_id, const char *room_id);
+
+/* Adds a client that says to which epoch `after` belongs. */
+fake_member_t *fake_resume(fake_world_t *world, const char *user, int64_t after, int32_t epoch);
 
 /* Adds a member that moves here from another child, where it has seen the events up to `cursor`. */
 fake_member_t *fake_rejoin(fake_world_t *world, const char *user, int64_t cursor);

@@ -155,7 +155,7 @@ START_TEST(a_frame_of_any_length_has_its_object_where_the_event_says)
         memset(content, 'x', lengths[i]);
         event = message_of(1, content);
         ck_assert_mem_eq(event->wire->data + event->object_at, "{\"id\":", 6);
-        frame = tc_history_of_list(event, 1, TC_HISTORY_FRESH, 1);
+        frame = tc_history_of_list(event, 1, TC_HISTORY_FRESH, 1, 7);
         tc_json_free(parse_frame(frame));
         tc_blob_unref(frame);
         tc_event_unref(event);
@@ -273,7 +273,7 @@ static tc_event_t *make_list(void)
 static void expect_of_list(const tc_event_t *list, unsigned max, tc_history_kind_e kind,
                            const char *expected)
 {
-    tc_blob_t *frame = tc_history_of_list(list, max, kind, 9);
+    tc_blob_t *frame = tc_history_of_list(list, max, kind, 9, 7);
 
     ck_assert_str_eq(read_history(frame), expected);
     tc_blob_unref(frame);

@@ -164,7 +164,7 @@ subtest 'typing is not part of the record' => sub {
 
 subtest 'the history of a new room is empty' => sub {
     my $history = $site->chat(trip => $site->new_trip)->history;
-    is_deeply($history, { type => 'message_history', messages => [], last_seq => 0 }, 'with the fields it always has');
+    is_deeply($history, { type => 'message_history', messages => [], last_seq => 0, epoch => $history->{epoch} }, 'with the fields it always has');
 };
 
 subtest 'the history is the last fifty messages, oldest first' => sub {
@@ -173,7 +173,7 @@ subtest 'the history is the last fifty messages, oldest first' => sub {
     $ann->say("message $_") for 1 .. $sent;
     my @live    = map { $_->{message} } $ann->next_many($sent, 'chat_message');
     my $history = $site->chat(trip => $trip, as => 'bob')->history;
-    fields_are($history, [qw(type messages last_seq)], 'its fields are the usual ones');
+    fields_are($history, [qw(type messages last_seq epoch)], 'its fields are the usual ones');
     is_deeply(contents_of(@{ $history->{messages} }), [map { "message $_" } 11 .. $sent], 'in that order');
     is_deeply($history->{messages}, [@live[10 .. $sent - 1]], 'as they were sent out live');
     is($history->{last_seq}, $sent, 'and last_seq is that of the last');

@@ -158,7 +158,7 @@ subtest 'an HTTP/1.0 client is served' => sub {
     is_deeply($old->list($trip, { after => 0, wait => 5, limit => 1 }, http => '1.0')->{json}{results}[0]{seq}, 1, 'a poll with news');
     my $there = $site->new_trip;
     is_deeply($old->list($there, { after => 0, wait => 1 }, http => '1.0')->{json}{results}, [], 'a poll without');
-    is($old->follow($there, {}, http => '1.0')->next_event->{id}, 0, 'a stream');
+    is($old->follow($there, {}, http => '1.0')->next_event->{id} =~ s/-\d+\z//r, 0, 'a stream');
 };
 
 subtest 'two sites share nothing' => sub {

@@ -64,7 +64,8 @@ subtest 'a room says its ids and how far it has come' => sub {
     my ($trip) = trip_with();
     my $room = $ann->room($trip)->{json};
     like($room->{id}, UUID, 'its own id');
-    is_deeply($room, { id => $room->{id}, trip_id => $trip, last_seq => 0 }, 'a new one');
+    is_deeply($room, { id => $room->{id}, trip_id => $trip, last_seq => 0, epoch => $room->{epoch} }, 'a new one');
+    like($room->{epoch}, qr/\A\d+\z/, 'with its epoch');
     my $message = $ann->posted($trip, 'one');
     is($message->{chat_room_id}, $room->{id}, 'messages carry its id');
     is_deeply($ann->room($trip)->{json}, { %$room, last_seq => 1 }, 'it has come further');
@@ -73,7 +74,8 @@ subtest 'a room says its ids and how far it has come' => sub {
 
 subtest 'an empty list' => sub {
     my ($trip) = trip_with();
-    is_deeply(page($trip), { next => undef, previous => undef, results => [], last_seq => 0 }, 'has every field');
+    my $epoch = $ann->room($trip)->{json}{epoch};
+    is_deeply(page($trip), { next => undef, previous => undef, results => [], last_seq => 0, epoch => $epoch }, 'has every field');
     is_deeply(page($trip, after => 0), page($trip), 'forward as well');
 };
 

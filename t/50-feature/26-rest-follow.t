@@ -48,7 +48,7 @@ sub history_is_that_of_a_socket {
     my $events = follow($trip, site => $where, defined $after ? (query => { after => $after }) : ());
     my @ids    = ($events->{history}{id});
     is_deeply(history_of($events), $socket->history, $name);
-    is_deeply(\@ids, [$socket->history->{last_seq}], 'its id is how far it brings the reader');
+    is_deeply(\@ids, [join '-', @{ $socket->history }{qw(last_seq epoch)}], 'its id is how far it brings the reader, and the epoch');
     $_->disconnect for $socket, $events;
     return;
 }
@@ -79,21 +79,21 @@ for my $name (qw(plain forgetful)) {
             my $event = $events->next_event;
             is_deeply(JSON::PP->new->utf8->decode($event->{data}), $bob->next_json, "event $seq");
             is_deeply([sort keys %$event], [qw(data id)], 'an id and data, nothing else');
-            is($event->{id}, $seq, 'the id is the seq');
+            is($event->{id}, $seq . '-' . history_of($events)->{epoch}, 'the id is the seq, and its epoch');
         }
     };
 
     subtest "nothing is missing and nothing comes twice over many connections: $name" => sub {
         my $trip = $where->new_trip;
         my $ann  = $where->chat(trip => $trip);
-        my ($last, $total, @all) = (0, 120);
+        my ($last, $total, $id, @all) = (0, 120);
         for my $number (1 .. $total) {
             $ann->say("message $number");
             next if $number % 10;
-            my $events = follow($trip, site => $where, $last % 20 ? (last => $last) : (query => { after => $last }));
+            my $events = follow($trip, site => $where, $last % 20 ? (last => $id) : (query => { after => $last }));
             push @all, @{ seqs_of(@{ history_of($events)->{messages} }) };
             push @all, $events->next_json('chat_message')->{message}{seq} while ($all[-1] // 0) < $number;
-            $last = $events->last_id;
+            ($last, $id) = ($events->last_seq, $events->last_id);
             $events->disconnect;
         }
         is_consecutive(\@all, 1, $total, 'every event was seen once, in order');
@@ -124,7 +124,11 @@ subtest 'Last-Event-ID resumes, and counts before after=' => sub {
     is_deeply($seqs->(last => '', query => { after => 4 }), [1, 5],      'an empty one is none');
     is_deeply($seqs->(last => 0),                         [1, 1 .. 5],  'from the beginning');
     is_deeply($seqs->(last => 99),                        [0, 1 .. 5],  'from the future it is a fresh start');
-    for my $bad ('x', '-1', '1.5', '1 2', '9999999999999999') {
+    my $epoch = $site->chat(trip => $trip)->history->{epoch};
+    is_deeply($seqs->(last => "3-$epoch"),                [1, 4, 5],    'with its epoch');
+    is_deeply($seqs->(last => 3, query => { epoch => 0 }), [1, 4, 5],    'an id without one counts before the page\'s epoch=');
+    is_deeply($seqs->(last => '3-' . ($epoch ^ 1)),       [0, 1 .. 5],  'in another epoch it is a fresh start');
+    for my $bad ('x', '-1', '1.5', '1 2', '9999999999999999', '1-', '1-x', '1-2-3', '1-2147483648', '-') {
         my $answer = $site->rest->list($trip, {}, fields => { Accept => 'text/event-stream', 'Last-Event-ID' => $bad });
         refusal_is($answer, 400, { code => 'invalid_field', field => 'Last-Event-ID' }, "what is no number is refused: $bad");
     }
@@ -141,9 +145,9 @@ subtest 'typing is told to others, and has no id' => sub {
     is_deeply([sort keys %$event], ['data'], 'data alone');
     is_deeply(JSON::PP->new->utf8->decode($event->{data}),
         { type => 'typing', user_id => user('ann')->{id}, user_email => 'ann@example.com', is_typing => JSON::PP::true }, 'as on a socket');
-    is($bob->last_id, 0, 'a reader resumes from the event before');
+    is($bob->last_seq, 0, 'a reader resumes from the event before');
     $ann->say('typed');
-    is($own->next_event->{id}, 1, 'who types is not told');
+    like($own->next_event->{id}, qr{\A1-}, 'who types is not told');
 };
 
 subtest 'a text cannot break out of its event' => sub {
@@ -153,7 +157,7 @@ subtest 'a text cannot break out of its event' => sub {
     $site->rest->posted($trip, $text);
     my $event = $events->next_event;
     is(JSON::PP->new->utf8->decode($event->{data})->{message}{content}, $text, 'it is data');
-    is($event->{id}, 1, 'the id is the server\'s');
+    like($event->{id}, qr{\A1-}, 'the id is the server\'s');
 };
 
 subtest 'a stream without events says that it lives' => sub {
@@ -177,13 +181,13 @@ subtest 'a reader that does not read is cut off, and resumes' => sub {
         $quick->next_many(AT_A_TIME, 'chat_message');
     }
     my $total = $rounds * AT_A_TIME;
-    is($quick->last_id, $total, 'the others have everything');
+    is($quick->last_seq, $total, 'the others have everything');
     my ($code, $first, @seen) = $slow->read_close;
     is($code, 1013, 'the slow one is told why');
     ok($slow->{stream}->read_to_end, 'and the stream ends');
     cmp_ok(scalar @seen, '<', $total, 'before it had everything');
     is_consecutive(seqs_of(@seen), 1, scalar @seen, 'what it has is in order, without a gap');
-    is($slow->last_id, @seen, 'it knows how far it has come');
+    is($slow->last_seq, @seen, 'it knows how far it has come');
     my $again = history_of(follow($trip, site => $small, last => $total - 5));
     is_deeply(seqs_of(@{ $again->{messages} }), [$total - 4 .. $total], 'and may come back');
 };
@@ -207,7 +211,7 @@ subtest 'a stream in a child full of connections is refused' => sub {
     refusal_is($where->rest->list($trip, {}, fields => { Accept => 'text/event-stream' }), 503, { code => 'overloaded', retry_after => 2 }, 'with 503');
     (pop @held)->disconnect;
     my $again = until_true('a place to be free', sub { eval { follow($trip, site => $where) } });
-    is($again->{history}{id}, 0, 'one that goes without a word gives its place back');
+    like($again->{history}{id}, qr{\A0-}, 'one that goes without a word gives its place back');
     $_->disconnect for @held, $again;
     stops_clean($server, 'the log has nothing to say', qr/\bTC0061:/);
 };

@@ -161,7 +161,7 @@ for my $name (qw(plain forgetful)) {
     subtest "after= gives what came since: $name" => sub {
         my ($trip, @messages) = trip_with($site, map { "message $_" } 1 .. 8);
         my $history = resumed($site, $trip, 5);
-        fields_are($history, [qw(type messages last_seq recovered)], 'with recovered beside the usual fields');
+        fields_are($history, [qw(type messages last_seq epoch recovered)], 'with recovered beside the usual fields');
         history_is($history, [6 .. 8], 8, 'yes', 'after 5 of 8');
         is_deeply($history->{messages}, [@messages[5 .. 7]], 'they are whole messages, as they were sent out');
         history_is(resumed($site, $trip, 0), [1 .. 8], 8, 'yes', 'after nothing');

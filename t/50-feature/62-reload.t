@@ -63,7 +63,7 @@ for my $mpm (qw(event worker prefork)) {
             my $first = $ann->said('one');
             hears($bob, 'one', 'members hear each other');
             is($stream->next_json('chat_message')->{message}{seq}, $first->{seq}, 'a stream of events goes on');
-            is($stream->last_id, $first->{seq}, 'with the next id');
+            is($stream->last_seq, $first->{seq}, 'with the next id');
             my $second = $site->rest->posted($trip, 'two');
             is_consecutive([$first->{seq}, $second->{seq}], 1, 2, 'newcomers are in the same room');
             hears($_, 'two', 'and are heard') for $ann, $bob;

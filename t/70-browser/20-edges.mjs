@@ -43,6 +43,44 @@ await scene("the list", async () => {
   is([ann.seqs, ann.chat.lastSeq], [[3, 4], 4], "also where the room has begun anew");
 });
 
+await scene("the epoch", async () => {
+  const epochs = [7, 7, 8];
+  const fake = await FakeServer.start({ welcome: (_, at) => history(3, [message(3)], { epoch: epochs[at], recovered: at === 1 ? true : undefined }) });
+  const ann = await join(fake);
+  ok(!fake.sockets[0].url.includes("epoch"), "a newcomer knows none");
+  fake.sockets[0].close(1001);
+  const params = async at => Object.fromEntries(new URL((await fake.socket(at)).url, fake.url).searchParams);
+  is(await params(1), { after: "3", epoch: "7" }, "who returns names that of the history");
+  await ann.is("realtime");
+  fake.sockets[1].close(1001);
+  await params(2);
+  await ann.is("realtime");
+  fake.sockets[2].close(1001);
+  is(await params(3), { after: "3", epoch: "8" }, "the newest one");
+});
+
+await scene("a poll in another epoch", async () => {
+  const answers = [
+    { results: [message(1)], last_seq: 1, epoch: 7 },
+    { results: [message(2)], last_seq: 2, epoch: 7 },
+    { results: [message(3)], last_seq: 3, epoch: 8 },
+    { results: [message(3)], last_seq: 3, epoch: 8 },
+  ];
+  const polls = () => fake.requests.filter(({ headers }) => headers.accept === "application/json");
+  const fake = await FakeServer.start({
+    answer: ({ headers }, response) => {
+      const page = headers.accept === "application/json" && answers[polls().length - 1];
+      if (page) response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify({ next: null, previous: null, ...page }));
+    },
+  });
+  const ann = await join(fake, { over: "poll" });
+  await ann.sees("message 3");
+  is(ann.seqs, [3], "is a fresh start");
+  const params = polls().slice(0, 4).map(({ url }) => Object.fromEntries(new URL(url, fake.url).searchParams));
+  is(params.map(({ after, epoch }) => [after, epoch]), [[undefined, undefined], ["1", "7"], ["2", "7"], [undefined, undefined]],
+    "and each request names the epoch of the answer before");
+});
+
 await scene("an error with retry_after", async () => {
   const fake = await FakeServer.start();
   const ann = await join(fake);

@@ -22,6 +22,7 @@ sub new {
 
 sub head    { return $_[0]{head} }
 sub last_id { return $_[0]{last_id} }    # what a browser would send as Last-Event-ID
+sub last_seq { return $_[0]{last_id} =~ s/-\d+\z//r }
 sub ended   { return $_[0]{stream}->ended }
 
 sub disconnect { return $_[0]{stream}->disconnect }

@@ -12,7 +12,7 @@ use warnings;
 use File::Path qw(make_path remove_tree);
 
 use TripChat::Database;
-use TripChat::File qw(read_file);
+use TripChat::File qw(read_file write_file);
 use TripChat::Surroundings qw(var_dir);
 use TripChat::Process qw(free_port);
 
@@ -33,6 +33,24 @@ sub start {
     $self->_make_cluster;
     return $class->start_on_free_port(qr/could not bind|could not create any TCP/, sub { $self->{port} = free_port(); $self });
 }
+
+# An asynchronous standby of this one, which replays what comes over `port`, a relay's for example.
+sub standby {
+    my ($self, %opt) = @_;
+    my $dir = sprintf '%s/postgres-%d-%d', var_dir(), $$, ++$made;
+    remove_tree($dir);
+    make_path($dir);
+    my $standby = bless { dir => $dir, settings => $self->{settings} }, ref $self;
+    system(_program('pg_basebackup'), qw(-h 127.0.0.1 -U postgres -X stream -c fast -p), $self->{port}, '-D', "$dir/data") == 0
+        or die "pg_basebackup fails\n";
+    my $settings = "$dir/data/postgresql.auto.conf";
+    write_file($settings, read_file($settings) . "primary_conninfo = 'host=127.0.0.1 user=postgres port=$opt{port}'\n");
+    write_file("$dir/data/standby.signal", '');
+    return ref($self)->start_on_free_port(qr/could not bind|could not create any TCP/, sub { $standby->{port} = free_port(); $standby });
+}
+
+# Makes a standby a primary. Returns when it takes writes.
+sub promote { my ($self) = @_; $self->database('postgres')->sql('SELECT pg_promote() \g /dev/null'); return }
 
 # The one of t/run; without that, one of this file's own.
 sub shared {

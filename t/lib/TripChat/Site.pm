@@ -76,7 +76,7 @@ sub chats {
 sub _asking_client {
     my ($self, %opt) = @_;
     my %query = (token => $opt{token} // $self->token($opt{as} // 'ann'));
-    $query{after} = $opt{after} if defined $opt{after};
+    defined $opt{$_} and $query{$_} = $opt{$_} for qw(after epoch);
     my $client = $self->_new_client('TripChat::Client', %opt);
     return $client->ask_to_open($self->path($opt{trip}, %query));
 }
