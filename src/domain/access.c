@@ -56,7 +56,7 @@ static bool ask(tc_room_t *room, tc_user_t *const *users, unsigned count)
     job->users = tc_alloc(count * sizeof(*job->users));
     job->user_count = (int)count;
     for (i = 0; i < count; i++) {
-        job->users[i] = (tc_access_t){tc_user_ref(users[i]), true};
+        job->users[i] = (tc_access_t){tc_user_ref(users[i]), true, true};
     }
     if (room->store->submit(room->store, job) != APR_SUCCESS) {
         tc_job_destroy(job);
@@ -112,7 +112,10 @@ static void show_out(tc_room_t *room, const tc_job_t *job)
         const tc_access_t *entry = bsearch(member->user->id, job->users, (size_t)job->user_count,
                                            sizeof(*entry), compare_access);
 
-        if (entry != NULL && !entry->allowed) {
+        if (entry != NULL && !entry->known) {
+            member->sink->close(member, TC_CLOSE_UNAUTHORIZED, "Unauthorized");
+        }
+        else if (entry != NULL && !entry->allowed) {
             member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
         }
         else if (job->status == TC_JOB_GONE) {

@@ -42,6 +42,7 @@ typedef struct {
 typedef struct {
     tc_user_t *user;
     bool allowed;
+    bool known; /* the site still has the user */
 } tc_access_t;
 
 struct tc_room_t;

@@ -1,7 +1,6 @@
 /* Who sends a request, and for which trip. See authorize.h. */
 #include "httpd/authorize.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "httpd/often.h"
 
@@ -17,9 +16,18 @@ static tc_chat_error_e turn_away(const tc_visit_t *visit, tc_chat_error_e error,
     return error;
 }
 
+/* The database gave no answer, or a refusal. Only a right that is missing is not mended by a later try. */
 static tc_chat_error_e no_answer(const tc_visit_t *visit)
 {
-    return turn_away(visit, TC_CHAT_UNAVAILABLE, "the database does not answer");
+    switch (visit->sql.fault) {
+    case TC_SQL_FAULT_RIGHT:
+        return turn_away(visit, TC_CHAT_INTERNAL, "httpd's database user has not the rights that the chat needs; "
+                         "TC0012 and TC0015 name the statement");
+    case TC_SQL_FAULT_STATEMENT:
+        return turn_away(visit, TC_CHAT_UNAVAILABLE, "the database refuses a statement, which TC0012 names");
+    default:
+        return turn_away(visit, TC_CHAT_UNAVAILABLE, "the database does not answer");
+    }
 }
 
 /*
@@ -41,7 +49,7 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     tc_jwt_identity_t identity;
     const char *why = "no token";
 
-    memset(visit, 0, sizeof(*visit));
+    memset(visit, 0, sizeof(*visit)); /* sql.handle is NULL, sql.fault NONE */
     visit->r = r;
     visit->vhost = vhost;
     if (token != NULL) {
@@ -51,59 +59,66 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     if (why != NULL) {
         return turn_away(visit, TC_CHAT_UNAUTHORIZED, why);
     }
-    visit->user_id = identity.user_id;
+    visit->claim = identity.user_id;
     visit->expires_s = identity.expires_s;
-    if (!tc_dbd_answers(&vhost->store, half_of_the_workers())
-        || !tc_dbd_open(&vhost->store, &visit->sql, r->pool)
-        || tc_dbd_find_user(&vhost->store, &visit->sql, visit->user_id, &visit->user, r->pool)
+    return TC_CHAT_OK;
+}
+
+static bool open_database(tc_visit_t *visit)
+{
+    tc_dbd_t *store = &visit->vhost->store;
+
+    return visit->sql.handle != NULL
+           || (tc_dbd_answers(store, half_of_the_workers()) && tc_dbd_open(store, &visit->sql, visit->r->pool));
+}
+
+static tc_chat_error_e no_user(const tc_visit_t *visit)
+{
+    return turn_away(visit, TC_CHAT_UNAUTHORIZED, "the user does not exist");
+}
+
+tc_chat_error_e tc_visit_user(tc_visit_t *visit)
+{
+    if (!open_database(visit)
+        || tc_site_find_user(&visit->vhost->store, &visit->sql, visit->claim, &visit->user, visit->r->pool)
                != APR_SUCCESS) {
         return no_answer(visit);
     }
-    return visit->user ? TC_CHAT_OK
-                       : turn_away(visit, TC_CHAT_UNAUTHORIZED, "the user does not exist");
+    return visit->user ? TC_CHAT_OK : no_user(visit);
 }
 
-tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_uuid_t *trip_id)
+/* The room is made when a visitor first comes. */
+static tc_chat_error_e open_room(tc_visit_t *visit)
 {
-    tc_dbd_t *store = &visit->vhost->store;
-    apr_pool_t *pool = visit->r->pool;
-    bool allowed;
+    apr_status_t rv = tc_dbd_open_room(&visit->vhost->store, &visit->sql, &visit->trip_id, &visit->room_id,
+                                       visit->r->pool);
 
-    visit->trip_id = *trip_id;
-    if (tc_dbd_check_access(store, &visit->sql, trip_id, visit->user_id, &allowed, pool)
-        != APR_SUCCESS) {
+    if (rv == APR_NOTFOUND) {
+        return turn_away(visit, TC_CHAT_FORBIDDEN, "TripChatAccessQuery lets the user in, but the trip does not exist");
+    }
+    return rv == APR_SUCCESS ? TC_CHAT_OK : no_answer(visit);
+}
+
+tc_chat_error_e tc_visit_room(tc_visit_t *visit, tc_visit_by_e by, const tc_uuid_t *id)
+{
+    tc_site_visit_t found;
+
+    if (!open_database(visit)
+        || tc_site_visit(&visit->vhost->store, &visit->sql, by, id, visit->claim, &found, visit->r->pool)
+               != APR_SUCCESS) {
         return no_answer(visit);
     }
-    if (!allowed) {
+    visit->user = found.user;
+    visit->trip_id = found.trip_id;
+    visit->room_id = found.room_id;
+    visit->last_seq = found.last_seq;
+    if (found.user == NULL) {
+        return no_user(visit);
+    }
+    if (!found.has_trip || !found.allowed) {
         return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or the trip does not exist");
     }
-    return tc_dbd_open_room(store, &visit->sql, trip_id, &visit->room_id, pool) == APR_SUCCESS
-               ? TC_CHAT_OK
-               : no_answer(visit);
-}
-
-tc_chat_error_e tc_visit_room_or_trip(tc_visit_t *visit, const tc_uuid_t *id)
-{
-    tc_uuid_t trip_id;
-    bool found;
-
-    if (tc_dbd_find_trip(&visit->vhost->store, &visit->sql, id, false, &trip_id, &found,
-                         visit->r->pool) != APR_SUCCESS) {
-        return no_answer(visit);
-    }
-    return tc_visit_trip(visit, found ? &trip_id : id);
-}
-
-tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id)
-{
-    tc_uuid_t trip_id;
-    bool found;
-
-    if (tc_dbd_find_trip(&visit->vhost->store, &visit->sql, message_id, true, &trip_id,
-                         &found, visit->r->pool) != APR_SUCCESS) {
-        return no_answer(visit);
-    }
-    return found ? tc_visit_trip(visit, &trip_id) : TC_CHAT_FORBIDDEN;
+    return found.has_room ? TC_CHAT_OK : open_room(visit);
 }
 
 void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
@@ -115,11 +130,6 @@ void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
     adoption->room_id = visit->room_id;
     adoption->lease.rules = &visit->vhost->jwt;
     adoption->lease.expires_us = tc_lease_expiry_us(visit->expires_s);
-    if (strcmp(visit->user_id, visit->user->id) != 0) {
-        apr_size_t size = strlen(visit->user_id) + 1;
-
-        adoption->lease.subject = memcpy(tc_alloc(size), visit->user_id, size);
-    }
     adoption->user = visit->user;
     visit->user = NULL;
 }

@@ -96,7 +96,11 @@ static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *
     if (error != TC_CHAT_OK) {
         return error;
     }
-    return read_trip(r, &trip_id) ? tc_visit_trip(visit, &trip_id) : TC_CHAT_FORBIDDEN;
+    if (read_trip(r, &trip_id)) {
+        return tc_visit_room(visit, TC_BY_TRIP, &trip_id);
+    }
+    error = tc_visit_user(visit);
+    return error == TC_CHAT_OK ? TC_CHAT_FORBIDDEN : error;
 }
 
 /* A user who is not on a trip must not learn whether the trip exists, so both cases have one reason. */
@@ -118,6 +122,10 @@ static void reject(tc_adoption_t *adoption, tc_chat_error_e error)
     case TC_CHAT_RATE_LIMITED:
         adoption->reject_code = TC_CLOSE_POLICY;
         adoption->reject_reason = "too many connections";
+        break;
+    case TC_CHAT_INTERNAL:
+        adoption->reject_code = TC_CLOSE_INTERNAL;
+        adoption->reject_reason = "the server is not set up right";
         break;
     default:
         adoption->reject_code = TC_CLOSE_TRY_LATER;
@@ -195,6 +203,8 @@ static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
         return answer(r, HTTP_UNAUTHORIZED, adoption->reject_reason);
     case TC_CLOSE_FORBIDDEN:
         return answer(r, HTTP_FORBIDDEN, adoption->reject_reason);
+    case TC_CLOSE_INTERNAL:
+        return answer(r, HTTP_INTERNAL_SERVER_ERROR, adoption->reject_reason);
     case TC_CLOSE_POLICY:
         return answer_later(r, HTTP_TOO_MANY_REQUESTS, TC_RETRY_AFTER_S, adoption->reject_reason);
     default:

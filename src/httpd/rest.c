@@ -89,16 +89,16 @@ static int answer_options(request_rec *r, path_e path)
 
 static int with_id(tc_visit_t *visit, const route_t *route)
 {
-    tc_chat_error_e error = TC_CHAT_FORBIDDEN;
+    tc_chat_error_e error;
     tc_uuid_t id;
+    bool is_id = tc_uuid_parse(route->id, strlen(route->id), &id);
 
-    if (route->path == PATH_MESSAGE) {
-        return tc_uuid_parse(route->id, strlen(route->id), &id)
-                   ? tc_rest_patch(visit, &id)
-                   : tc_reply_error(visit->r, TC_CHAT_MESSAGE_NOT_FOUND, NULL);
+    if (is_id && route->path == PATH_MESSAGE) {
+        return tc_rest_patch(visit, &id);
     }
-    if (tc_uuid_parse(route->id, strlen(route->id), &id)) {
-        error = tc_visit_room_or_trip(visit, &id);
+    error = is_id ? tc_visit_room(visit, TC_BY_ROOM_OR_TRIP, &id) : tc_visit_user(visit);
+    if (error == TC_CHAT_OK && !is_id) {
+        error = route->path == PATH_MESSAGE ? TC_CHAT_MESSAGE_NOT_FOUND : TC_CHAT_FORBIDDEN;
     }
     if (error != TC_CHAT_OK) {
         return tc_reply_error(visit->r, error, NULL);

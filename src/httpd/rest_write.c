@@ -132,7 +132,7 @@ int tc_rest_post(tc_visit_t *visit)
     int rc = read_json(visit, tc_chat_decode_post, &in);
 
     if (rc == OK) {
-        error = tc_visit_room_or_trip(visit, &in.chat_room);
+        error = tc_visit_room(visit, TC_BY_ROOM_OR_TRIP, &in.chat_room);
         rc = error == TC_CHAT_OK ? write_message(visit, &in) : tc_reply_error(visit->r, error, NULL);
     }
     tc_chat_in_free(&in);
@@ -148,7 +148,7 @@ int tc_rest_patch(tc_visit_t *visit, const tc_uuid_t *message_id)
 
     if (rc == OK) {
         in.message_id = *message_id;
-        error = tc_visit_message(visit, message_id);
+        error = tc_visit_room(visit, TC_BY_MESSAGE, message_id);
         if (error == TC_CHAT_FORBIDDEN) {
             error = TC_CHAT_MESSAGE_NOT_FOUND;
         }

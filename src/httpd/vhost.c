@@ -105,8 +105,8 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->store.store.site = &vhost->site;
     vhost->store.server = server;
     vhost->store.gate = gate;
-    vhost->store.access_query = tc_config_query(config, TC_D_ACCESS_QUERY);
-    vhost->store.user_query = tc_config_query(config, TC_D_USER_QUERY);
+    vhost->store.queries.access = tc_config_query(config, TC_D_ACCESS_QUERY);
+    vhost->store.queries.user = tc_config_query(config, TC_D_USER_QUERY);
     return rc;
 }
 

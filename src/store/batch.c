@@ -416,27 +416,41 @@ static apr_status_t advance_rooms(batch_t *batch)
     return run(batch, batch->work->sql.dialect->advance, &table, NULL);
 }
 
-static apr_status_t make_events(batch_t *batch)
+/*
+ * Runs outside the transaction: one of the site's queries that failed would end it. A sender comes with their job. If
+ * authors replied to cannot be asked for, the message is stored all the same.
+ */
+static void learn_people(batch_t *batch)
+{
+    const tc_stored_t **stored = apr_palloc(batch->pool, (size_t)batch->count * sizeof(*stored));
+    int i, count = 0;
+
+    for (i = 0; i < batch->count; i++) {
+        tc_people_keep(batch->work->people, batch->work->store, batch->items[i].job->user);
+        if (batch->items[i].status == TC_JOB_DONE) {
+            stored[count++] = &batch->items[i].stored;
+        }
+    }
+    (void)tc_stored_learn(batch->work, stored, count);
+}
+
+static void make_events(batch_t *batch)
 {
     int i;
 
+    learn_people(batch);
     for (i = 0; i < batch->count; i++) {
         batch_item_t *item = &batch->items[i];
         tc_job_t *job = item->job;
-        apr_status_t rv;
 
-        if (item->status != TC_JOB_DONE) {
-            continue;
-        }
-        rv = tc_stored_to_event(batch->work, &item->stored, job->client_id, &job->events);
-        if (rv != APR_SUCCESS) {
-            return rv;
+        if (item->status == TC_JOB_DONE
+            && tc_stored_to_event(batch->work, &item->stored, job->client_id, &job->events) != APR_SUCCESS) {
+            item->status = TC_JOB_UNAVAILABLE; /* an id that is no UUID: the table is not as it should be */
         }
     }
-    return APR_SUCCESS;
 }
 
-/* Runs inside the transaction. Events are made before the commit: a message without an event is not stored. */
+/* Runs inside the transaction. */
 static apr_status_t store(batch_t *batch)
 {
     apr_status_t rv = lock_rooms(batch);
@@ -455,10 +469,7 @@ static apr_status_t store(batch_t *batch)
     if (rv == APR_SUCCESS) {
         rv = write_edits(batch);
     }
-    if (rv == APR_SUCCESS) {
-        rv = advance_rooms(batch);
-    }
-    return rv == APR_SUCCESS ? make_events(batch) : rv;
+    return rv == APR_SUCCESS ? advance_rooms(batch) : rv;
 }
 
 static void settle(batch_t *batch)
@@ -475,16 +486,6 @@ static void settle(batch_t *batch)
         if (batch->items[i].status == TC_JOB_DONE && !batch->items[i].repeated) {
             tc_event_launch(batch->items[i].job->events, slot, now_us);
         }
-    }
-}
-
-static void drop_events(tc_job_t *const *jobs, int count)
-{
-    int i;
-
-    for (i = 0; i < count; i++) {
-        tc_event_unref_list(jobs[i]->events);
-        jobs[i]->events = NULL;
     }
 }
 
@@ -515,14 +516,13 @@ tc_try_e tc_batch_try(tc_work_t *work, tc_job_t *const *jobs, int count, bool in
         return remote ? TC_TRY_LOST : TC_TRY_BUSY;
     }
     if (store(&batch) != APR_SUCCESS) {
-        drop_events(jobs, count);
         return give_up(work, since_us);
     }
     if (tc_sql_commit(&work->sql) == APR_SUCCESS) {
+        make_events(&batch);
         settle(&batch);
         return TC_TRY_DONE;
     }
-    drop_events(jobs, count);
     /* If COMMIT fails, SQLite leaves the transaction open. It must be rolled back before the next one can begin. */
     return tc_sql_rollback(&work->sql) == APR_SUCCESS || !remote ? TC_TRY_BUSY : TC_TRY_IN_DOUBT;
 }

@@ -134,7 +134,6 @@ static void run_mail(db_thread_t *self, tc_mail_t *list)
         }
         give_back(self, &batch.jobs[0]->mail, (unsigned)batch.count);
         apr_pool_clear(self->pool);
-        tc_people_refresh(self->people);
     }
 }
 
@@ -151,7 +150,7 @@ static void db_main(void *context)
 
     tc_thread_set_role(TC_THREAD_DB);
     apr_pool_create(&self->pool, root);
-    self->people = tc_people_create(root);
+    self->people = tc_people_create();
     do {
         stopping = !tc_worker_thread_wait(&self->thread);
         run_mail(self, tc_mailbox_take(&self->mailbox));

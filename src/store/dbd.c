@@ -5,27 +5,41 @@
 #include "base/limits.h"
 #include "base/log.h"
 
+#include <apr_strings.h>
+
 #define SHUT_US (500 * TC_US_PER_MS)
 #define STUCK_US (3 * TC_US_PER_S) /* longer than any lock wait (sql_dialect.c) */
 #define STUCK_MANY_US (500 * TC_US_PER_MS)
-#define SETUP_DONE "tripchat setup" /* a key in a connection's table of prepared statements, not SQL */
 
 void tc_dbd_init(tc_dbd_t *store)
 {
+    int i;
+
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
     atomic_init(&store->answered_us, 0);
-    atomic_init(&store->asks_singly, false);
+    for (i = 0; i < TC_ASK_COUNT; i++) {
+        atomic_init(&store->singly_until_us[i], 0);
+    }
+    atomic_init(&store->unfit_until_us, 0);
+    atomic_init(&store->nameless_until_us, 0);
+    atomic_init(&store->spare_people, NULL);
+    atomic_init(&store->has_types, false);
+    atomic_init(&store->is_checked, false);
+    atomic_init(&store->is_checking, false);
+    atomic_init(&store->wrong, 0);
+    atomic_init(&store->check_again_us, 0);
 }
 
-static bool set_up(tc_sql_t *sql)
+static bool set_up(tc_sql_t *sql, apr_pool_t *pool)
 {
     const char *const *statement;
 
-    if (apr_hash_get(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING) != NULL) {
+    if (tc_sql_is_set_up(sql)) {
         return true;
     }
+    tc_sql_want_states(sql, pool);
     for (statement = sql->dialect->setup; *statement != NULL; statement++) {
         int changed = 0;
         int error = apr_dbd_query(sql->driver, sql->handle, &changed, *statement);
@@ -35,7 +49,7 @@ static bool set_up(tc_sql_t *sql)
             return false;
         }
     }
-    apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, sql);
+    tc_sql_note_set_up(sql);
     return true;
 }
 
@@ -81,12 +95,13 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         return false;
     }
     sql->in_transaction = false;
+    sql->fault = TC_SQL_FAULT_NONE;
     sql->dialect = tc_sql_dialect_find(apr_dbd_name(sql->driver));
     if (sql->dialect == NULL) {
         tc_log(TC_LOG_ERR, 0, "TC0011: DBDriver %s is not supported, use pgsql or sqlite3",
                apr_dbd_name(sql->driver));
     }
-    if (sql->dialect == NULL || !set_up(sql)) {
+    if (sql->dialect == NULL || !set_up(sql, pool)) {
         tc_dbd_close(store, sql);
         return false;
     }
@@ -113,27 +128,15 @@ bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     return tc_dbd_open(store, sql, pool);
 }
 
-/* True when the database says that the value does not fit the column's type. apr_dbd gives the text, not the code. */
-static bool is_no_value(const char *why)
-{
-    return strstr(why, "invalid input syntax") != NULL || strstr(why, "out of range") != NULL;
-}
-
-/*
- * Runs a query that returns one row or none (*row is NULL). If the query fails, it is tried again: the connection may
- * have been lost since its last use, or the schema may have changed. In a transaction it is not tried again, because
- * the transaction is lost with the connection. *why gets the reason of a failure.
- */
-static apr_status_t ask_for_one(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
-                                const char **args, int count, tc_sql_rows_t *rows,
-                                tc_sql_row_t **row, const char **why, apr_pool_t *pool)
+apr_status_t tc_dbd_ask(tc_dbd_t *store, tc_sql_t *sql, const char *statement, const char **args, int count,
+                        tc_sql_rows_t *rows, tc_sql_row_t **row, const char **why, apr_pool_t *pool)
 {
     apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, why, pool);
     int tries;
 
     *row = NULL;
     for (tries = 1; rv != APR_SUCCESS && tries < TC_STORE_TRIES && !sql->in_transaction
-                    && !is_no_value(*why); tries++) {
+                    && sql->fault != TC_SQL_FAULT_VALUE; tries++) {
         if (!tc_dbd_reopen(store, sql, pool)) {
             return APR_EGENERAL;
         }
@@ -149,65 +152,11 @@ static apr_status_t select_one(tc_dbd_t *store, tc_sql_t *sql, const char *state
 {
     const char *why = "no connection";
     apr_status_t rv =
-        ask_for_one(store, sql, statement, args, count, rows, row, &why, pool);
+        tc_dbd_ask(store, sql, statement, args, count, rows, row, &why, pool);
 
     if (rv != APR_SUCCESS) {
         tc_sql_log_failure("query failed", why);
     }
-    return rv;
-}
-
-/* Runs one of the site's own queries. An id that does not fit the column's type finds no row; that is no failure. */
-static apr_status_t ask_site(tc_dbd_t *store, tc_sql_t *sql, const tc_sql_query_t *query,
-                             const char *trip, const char *user, tc_sql_rows_t *rows,
-                             tc_sql_row_t **row, apr_pool_t *pool)
-{
-    const char *args[TC_SQL_QUERY_PLACES], *why = "no connection";
-    apr_status_t rv;
-
-    tc_sql_query_bind(query, trip, user, args);
-    rv = ask_for_one(store, sql, query->text, args, query->count, rows, row, &why, pool);
-    if (rv == APR_SUCCESS) {
-        return rv;
-    }
-    if (is_no_value(why)) {
-        tc_log(TC_LOG_INFO, 0, "TC0013: an id does not fit the type of its column, so it counts as not found");
-        return APR_SUCCESS;
-    }
-    tc_sql_log_failure("query failed", why);
-    return rv;
-}
-
-apr_status_t tc_dbd_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *user_id,
-                              tc_user_t **user, apr_pool_t *pool)
-{
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv = ask_site(store, sql, store->user_query, NULL, user_id, &rows, &row, pool);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *user = NULL;
-    if (row != NULL && tc_sql_text(&rows, row, 0) != NULL) {
-        *user = tc_user_create(tc_sql_text(&rows, row, 0), tc_sql_text(&rows, row, 1),
-                               tc_sql_text(&rows, row, 2), tc_sql_text(&rows, row, 3));
-    }
-    return APR_SUCCESS;
-}
-
-apr_status_t tc_dbd_check_access(tc_dbd_t *store, tc_sql_t *sql,
-                                 const tc_uuid_t *trip_id, const char *user_id,
-                                 bool *allowed, apr_pool_t *pool)
-{
-    char trip[TC_UUID_CHARS + 1];
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv;
-
-    tc_uuid_format(trip_id, trip);
-    rv = ask_site(store, sql, store->access_query, trip, user_id, &rows, &row, pool);
-    *allowed = rv == APR_SUCCESS && row != NULL;
     return rv;
 }
 
@@ -229,7 +178,7 @@ static apr_status_t find_uuid(tc_dbd_t *store, tc_sql_t *sql, const char *statem
     return rv;
 }
 
-static apr_status_t find_room(tc_dbd_t *store, tc_sql_t *sql, const char *trip,
+apr_status_t tc_dbd_find_room(tc_dbd_t *store, tc_sql_t *sql, const char *trip,
                               tc_uuid_t *room_id, bool *found, apr_pool_t *pool)
 {
     return find_uuid(store, sql, sql->dialect->room_find, trip, room_id, found, pool);
@@ -263,16 +212,28 @@ apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *r
     return rv;
 }
 
-/* Runs in a transaction, because that limits the lock wait. */
+/*
+ * Runs in a transaction, because that limits the lock wait. APR_NOTFOUND: the trip does not exist. The access query may
+ * let users into such a trip, and then no later try succeeds.
+ */
 static apr_status_t create_room(tc_sql_t *sql, const char **args, apr_pool_t *pool)
 {
+    const char *statement = sql->dialect->room_create, *why = "the driver gives no reason";
     apr_status_t rv = tc_sql_begin(sql);
 
-    if (rv == APR_SUCCESS) {
-        rv = tc_sql_execute(sql, sql->dialect->room_create, args, 3, pool);
+    if (rv != APR_SUCCESS) {
+        (void)tc_sql_rollback(sql);
+        return rv;
     }
+    rv = tc_sql_do(sql, statement, args, 3, &why, pool);
     if (rv == APR_SUCCESS) {
         rv = tc_sql_commit(sql);
+    }
+    else if (sql->fault == TC_SQL_FAULT_PARENT) {
+        rv = APR_NOTFOUND;
+    }
+    else {
+        tc_sql_log_failure(apr_psprintf(pool, "cannot make a room: \"%.60s\"", statement), why);
     }
     if (rv != APR_SUCCESS) {
         (void)tc_sql_rollback(sql);
@@ -289,16 +250,12 @@ apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *t
     apr_status_t rv;
 
     tc_uuid_format(trip_id, trip);
-    rv = find_room(store, sql, trip, room_id, &found, pool);
-    if (rv != APR_SUCCESS || found) {
-        return rv;
-    }
     tc_uuid_make_v7(room_id);
     tc_uuid_format(room_id, id);
     tc_clock_rfc3339(tc_clock_wall_us(), now);
     rv = create_room(sql, args, pool);
     if (rv == APR_SUCCESS) {
-        rv = find_room(store, sql, trip, room_id, &found, pool);
+        rv = tc_dbd_find_room(store, sql, trip, room_id, &found, pool);
     }
     return rv == APR_SUCCESS && !found ? APR_EGENERAL : rv;
 }

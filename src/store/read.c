@@ -2,6 +2,7 @@
 #include "store/jobs.h"
 
 #include "base/limits.h"
+#include "store/check.h"
 #include "store/sql_table.h"
 
 #include <apr_strings.h>
@@ -41,25 +42,44 @@ static void list_prepend(event_list_t *list, tc_event_t *event)
     list->messages += event->kind == TC_EVENT_MESSAGE;
 }
 
-/* Adds each row of a result to the list with `add`, in the result's order. */
-static apr_status_t add_rows(tc_work_t *work, tc_sql_rows_t *rows, event_list_t *list,
-                             void (*add)(event_list_t *list, tc_event_t *event))
+typedef void add_fn(event_list_t *list, tc_event_t *event);
+
+/* Makes the events of some rows, after their people were asked for in one statement. */
+static apr_status_t add_events(tc_work_t *work, const apr_array_header_t *stored, event_list_t *list, add_fn *add)
 {
+    const tc_stored_t *const *rows = (const tc_stored_t *const *)stored->elts;
+    apr_status_t rv = tc_stored_learn(work, rows, stored->nelts);
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < stored->nelts; i++) {
+        tc_event_t *event;
+
+        rv = tc_stored_to_event(work, rows[i], NULL, &event);
+        if (rv == APR_SUCCESS) {
+            add(list, event);
+        }
+    }
+    return rv;
+}
+
+/* Adds each row of a result to the list with `add`, in the result's order. */
+static apr_status_t add_rows(tc_work_t *work, tc_sql_rows_t *rows, event_list_t *list, add_fn *add)
+{
+    apr_array_header_t *stored = apr_array_make(work->pool, 64, sizeof(tc_stored_t *));
+    apr_status_t rv = APR_SUCCESS;
     tc_sql_row_t *row;
 
-    while ((row = tc_sql_next(rows)) != NULL) {
-        tc_stored_t stored;
-        tc_event_t *event;
-        apr_status_t rv;
+    while (rv == APR_SUCCESS && (row = tc_sql_next(rows)) != NULL) {
+        tc_stored_t *one = apr_palloc(work->pool, sizeof(*one));
 
-        tc_stored_read(rows, row, &stored);
-        rv = tc_stored_to_event(work, &stored, NULL, &event);
-        if (rv != APR_SUCCESS) {
-            return rv;
+        tc_stored_read(rows, row, one);
+        APR_ARRAY_PUSH(stored, tc_stored_t *) = one;
+        if (stored->nelts == TC_STORE_PEOPLE) {
+            rv = add_events(work, stored, list, add);
+            apr_array_clear(stored);
         }
-        add(list, event);
     }
-    return APR_SUCCESS;
+    return rv == APR_SUCCESS ? add_events(work, stored, list, add) : rv;
 }
 
 static apr_status_t read_head(tc_work_t *work, tc_job_t *job, const char *room)
@@ -207,6 +227,7 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
         return read_heads(work, job);
     }
     if (job->kind == TC_JOB_PROBE) {
+        tc_check_if_due(work->store, &work->sql, work->pool);
         return tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, work->pool);
     }
     if (job->kind == TC_JOB_ACCESS) {

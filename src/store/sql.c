@@ -3,9 +3,42 @@
 
 #include "base/log.h"
 
+#include <apr_dso.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SETUP_DONE "tripchat setup" /* a key in the table of prepared statements, not SQL */
+#define VERBOSE 2          /* libpq's PQERRORS_VERBOSE, with which errors have their SQLSTATE */
+#define STATEMENT_CHARS 80 /* of a statement, in the log */
+
+typedef int set_verbosity_fn(void *connection, int verbosity);
+
+/*
+ * apr_dbd has no SQLSTATE, and the words depend on the server's language. The driver has loaded libpq for all to see, so
+ * its function is found in the program itself.
+ */
+void tc_sql_want_states(tc_sql_t *sql, apr_pool_t *pool)
+{
+    union {
+        apr_dso_handle_sym_t symbol;
+        set_verbosity_fn *set;
+    } verbosity;
+    apr_dso_handle_t *program;
+
+    if (sql->dialect->remote && apr_dso_load(&program, NULL, pool) == APR_SUCCESS
+        && apr_dso_sym(&verbosity.symbol, program, "PQsetErrorVerbosity") == APR_SUCCESS) {
+        (void)verbosity.set(apr_dbd_native_handle(sql->driver, sql->handle), VERBOSE);
+    }
+}
+
+/* "query failed", with the statement if somebody has to mend it or the schema. */
+static const char *name_of(const tc_sql_t *sql, const char *what, const char *statement, apr_pool_t *pool)
+{
+    bool is_wrong = sql->fault == TC_SQL_FAULT_RIGHT || sql->fault == TC_SQL_FAULT_STATEMENT;
+
+    return is_wrong ? apr_psprintf(pool, "%s: \"%.*s\"", what, STATEMENT_CHARS, statement) : what;
+}
 
 void tc_sql_log_failure(const char *what, const char *why)
 {
@@ -46,12 +79,30 @@ static apr_dbd_prepared_t *prepare(tc_sql_t *sql, const char *statement, const c
     return prepared;
 }
 
-/* The driver of a server has prepared nothing. Forgotten statements stay on the connection's pool. */
+/*
+ * The driver of a server has prepared nothing. Forgotten statements stay on the connection's pool. The connection stays
+ * set up: another PRAGMA would make SQLite refuse every statement that was prepared before.
+ */
 void tc_sql_forget(tc_sql_t *sql)
 {
+    bool is_set_up = tc_sql_is_set_up(sql);
+
     if (sql->handle != NULL && !sql->dialect->remote) {
         apr_hash_clear(sql->prepared);
     }
+    if (is_set_up) {
+        tc_sql_note_set_up(sql);
+    }
+}
+
+bool tc_sql_is_set_up(const tc_sql_t *sql)
+{
+    return sql->handle != NULL && apr_hash_get(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING) != NULL;
+}
+
+void tc_sql_note_set_up(tc_sql_t *sql)
+{
+    apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, sql);
 }
 
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
@@ -65,12 +116,14 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
     rows->row = NULL;
     rows->pool = pool;
     if (prepared == NULL) {
+        sql->fault = tc_sql_fault(*why);
         return APR_EGENERAL;
     }
     error = apr_dbd_pselect(sql->driver, pool, sql->handle, &rows->results, prepared, 1, count,
                             args);
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
+        sql->fault = tc_sql_fault(*why);
         return APR_EGENERAL;
     }
     return APR_SUCCESS;
@@ -83,28 +136,40 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
     apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, &why, pool);
 
     if (rv != APR_SUCCESS) {
-        tc_sql_log_failure("query failed", why);
+        tc_sql_log_failure(name_of(sql, "query failed", statement, pool), why);
     }
     return rv;
+}
+
+apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, int count, const char **why,
+                       apr_pool_t *pool)
+{
+    apr_dbd_prepared_t *prepared = prepare(sql, statement, why, pool);
+    int error = 0, changed = 0;
+
+    if (prepared != NULL) {
+        error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, prepared, count, args);
+    }
+    if (error != 0) {
+        *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
+    }
+    if (prepared == NULL || error != 0) {
+        sql->fault = tc_sql_fault(*why);
+        return APR_EGENERAL;
+    }
+    return APR_SUCCESS;
 }
 
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool)
 {
     const char *why = "the driver gives no reason";
-    apr_dbd_prepared_t *prepared = prepare(sql, statement, &why, pool);
-    int error, changed = 0;
+    apr_status_t rv = tc_sql_do(sql, statement, args, count, &why, pool);
 
-    if (prepared == NULL) {
-        tc_sql_log_failure("statement failed", why);
-        return APR_EGENERAL;
+    if (rv != APR_SUCCESS) {
+        tc_sql_log_failure(name_of(sql, "statement failed", statement, pool), why);
     }
-    error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, prepared, count, args);
-    if (error != 0) {
-        tc_sql_log_error(sql, "statement failed", error);
-        return APR_EGENERAL;
-    }
-    return APR_SUCCESS;
+    return rv;
 }
 
 tc_sql_row_t *tc_sql_next(tc_sql_rows_t *rows)
@@ -140,6 +205,17 @@ static int say(tc_sql_t *sql, const char *statement)
     int changed = 0;
 
     return apr_dbd_query(sql->driver, sql->handle, &changed, statement);
+}
+
+apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, apr_pool_t *pool)
+{
+    int error = say(sql, command);
+
+    if (error != 0) {
+        *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
+        sql->fault = tc_sql_fault(*why);
+    }
+    return error == 0 ? APR_SUCCESS : APR_EGENERAL;
 }
 
 apr_status_t tc_sql_begin(tc_sql_t *sql)

@@ -7,6 +7,7 @@
 #define TC_STORE_SQL_H
 
 #include "store/sql_dialect.h"
+#include "store/sql_fault.h"
 
 #include <apr_dbd.h>
 #include <apr_hash.h>
@@ -22,6 +23,7 @@ typedef struct {
     apr_hash_t *prepared; /* the chat's own statements of this connection, by SQL text */
     apr_pool_t *pool;     /* lives as long as the connection */
     bool in_transaction;
+    tc_sql_fault_e fault; /* what the last statement that failed failed of */
     void *lease;          /* the glue's */
 } tc_sql_t;
 
@@ -47,6 +49,16 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool);
 
+/* Like tc_sql_execute(), but logs nothing and puts the reason of a failure into *why, on the pool. */
+apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, int count, const char **why,
+                       apr_pool_t *pool);
+
+/* Runs text that is no format and has no arguments, a command of the session for example. Logs nothing. */
+apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, apr_pool_t *pool);
+
+/* Has PostgreSQL's driver put the SQLSTATE into the texts of errors, if libpq can be found. Once a connection. */
+void tc_sql_want_states(tc_sql_t *sql, apr_pool_t *pool);
+
 /*
  * tc_sql_next() returns the next row, or NULL after the last. The new row replaces the row before. tc_sql_text()
  * returns column `n` (from 0) as a text on the pool; NULL for SQL's NULL. tc_sql_int() returns the column as a number;
@@ -67,7 +79,11 @@ apr_status_t tc_sql_rollback(tc_sql_t *sql);
 /* Forgets prepared statements: after an error they may be older than the schema. */
 void tc_sql_forget(tc_sql_t *sql);
 
-/* Logs "TC0012: what: why" at most once a second, with the number of lines left out. Any thread. */
+/* Whether the connection was made ready for the chat, and that it was now. Lasts as long as the connection. */
+bool tc_sql_is_set_up(const tc_sql_t *sql);
+void tc_sql_note_set_up(tc_sql_t *sql);
+
+/* Logs "TC0012: what: why" (the statement, if it can never succeed) at most once a second, with the number of lines left out. Any thread. */
 void tc_sql_log_failure(const char *what, const char *why);
 
 /* The same; `why` is the database's text for `error`, which the last call on `sql` returned. */

@@ -33,9 +33,13 @@ typedef struct {
 /* Fills *out from a row whose columns are tc_sql_message_column_e. */
 void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *out);
 
+/* Learns the people of messages whom the memory does not know: senders, and authors replied to. Logs a failure. */
+apr_status_t tc_stored_learn(tc_work_t *work, const tc_stored_t *const *stored, int count);
+
 /*
- * Makes the event of a message. If `client_id` is not NULL, the event has a second encoding with it, for its sender.
- * *event is a reference, the caller's. Fails when a user cannot be read (logged) or the message's id is not a UUID.
+ * Makes the event of a message, with the names that tc_stored_learn() has learned. If `client_id` is not NULL, the event
+ * has a second encoding with it, for its sender. *event is a reference, the caller's. Fails when the message's id is not
+ * a UUID.
  */
 apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const char *client_id,
                                 tc_event_t **out);

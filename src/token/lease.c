@@ -7,7 +7,7 @@
 #include "codec/close.h"
 #include "domain/speak.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #define FOR_HISTORY_US (100 * TC_US_PER_MS) /* until the next look: a warning is not sent before the history */
 #define REFUSALS_A_SECOND 20 /* logged */
@@ -75,11 +75,10 @@ static const char *renew(tc_lease_t *lease, const tc_member_t *member, const cha
                          apr_pool_t *scratch)
 {
     tc_jwt_identity_t identity;
-    const char *subject = lease->subject ? lease->subject : member->user->id;
     const char *why = tc_jwt_verify(token, len, lease->rules, tc_clock_wall_us() / TC_US_PER_S,
                                     &identity, scratch);
 
-    if (why == NULL && strcmp(identity.user_id, subject) != 0) {
+    if (why == NULL && strcmp(identity.user_id, member->user->claim) != 0) {
         why = "it belongs to another user";
     }
     if (why == NULL) {
@@ -111,10 +110,4 @@ void tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, s
         tc_speak_error(member, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
     }
     apr_pool_clear(scratch);
-}
-
-void tc_lease_free(tc_lease_t *lease)
-{
-    free(lease->subject);
-    lease->subject = NULL;
 }

@@ -10,7 +10,6 @@
 
 typedef struct {
     const tc_jwt_rules_t *rules; /* the site's; NULL: the connection was turned away */
-    char *subject;               /* malloc'ed; the user as the token names them, NULL when that is their id */
     int64_t expires_us;          /* monotonic; 0: not within ten years, so never */
     bool warned;
 } tc_lease_t;
@@ -34,8 +33,5 @@ void tc_lease_check(tc_lease_t *lease, tc_member_t *member, int64_t warning_us, 
  */
 void tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, size_t len,
                     const char *client_id, int64_t now_us, apr_pool_t *scratch);
-
-/* Frees what the lease owns, not the lease. Any thread. */
-void tc_lease_free(tc_lease_t *lease);
 
 #endif

@@ -277,8 +277,8 @@ CONF
     my $eve = $site->chat(trip => $trip, token => $token{42});
     is_deeply(
         $eve->said('hello')->{sender},
-        { id => '42', email => 'eve@example.com', username => 'eve', full_name => undef },
-        'the sender is what the user query says'
+        { id => '42', email => 'eve@example.com', username => 'eve', full_name => 'eve' },
+        'the sender is what the user query says, and no name is null'
     );
     $eve->leave;
     turned_away_with($site, $site->path($trip, token => $token{43}), undef, 4003, 'and a stranger has no row');
