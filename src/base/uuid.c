@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <apr_general.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -80,18 +81,50 @@ void tc_uuid_format(const tc_uuid_t *uuid, char *out)
     out[n] = '\0';
 }
 
-void tc_uuid_make_v7(tc_uuid_t *out)
+/*
+ * The newest id's time and counter (RFC 9562, 6.2, method 1): 48 bits of milliseconds, then a counter of 16 bits. Any
+ * thread raises it.
+ */
+static _Atomic uint64_t newest;
+
+#define COUNTER_BITS 16
+#define SEED_MASK 0x7fff /* a new millisecond begins in the lower half of the counter, so that there is room to count */
+
+/* Returns a time and counter that are greater than all before. A full counter carries into the milliseconds. */
+static uint64_t next_tick(uint64_t ms, unsigned seed)
 {
-    uint64_t ms = (uint64_t)(tc_clock_wall_us() / TC_US_PER_MS);
+    uint64_t last = atomic_load(&newest), next;
+
+    do {
+        next = ms << COUNTER_BITS | (seed & SEED_MASK);
+        if (next <= last) {
+            next = last + 1;
+        }
+    } while (!atomic_compare_exchange_weak(&newest, &last, next));
+    return next;
+}
+
+void tc_uuid_make_v7_at(tc_uuid_t *out, int64_t wall_us)
+{
+    unsigned char *bytes = out->bytes;
+    uint64_t tick, ms;
     int i;
 
-    draw_random(out->bytes + 6, TC_UUID_BYTES - 6);
+    draw_random(bytes + 6, TC_UUID_BYTES - 6);
+    tick = next_tick((uint64_t)(wall_us / TC_US_PER_MS), (unsigned)bytes[6] << 8 | bytes[7]);
+    ms = tick >> COUNTER_BITS;
     for (i = 5; i >= 0; i--) {
-        out->bytes[i] = (unsigned char)ms;
+        bytes[i] = (unsigned char)ms;
         ms >>= 8;
     }
-    out->bytes[6] = (unsigned char)((out->bytes[6] & 0x0f) | 0x70);
-    out->bytes[8] = (unsigned char)((out->bytes[8] & 0x3f) | 0x80);
+    bytes[6] = (unsigned char)(0x70 | (tick >> 12 & 0x0f)); /* the version, then 12 bits of the counter */
+    bytes[7] = (unsigned char)(tick >> 4);
+    bytes[8] = (unsigned char)(0x80 | (tick & 0x0f) << 2 | (bytes[8] & 0x03)); /* the variant, then its last 4 bits */
+}
+
+void tc_uuid_make_v7(tc_uuid_t *out)
+{
+    tc_uuid_make_v7_at(out, tc_clock_wall_us());
 }
 
 bool tc_uuid_equal(const tc_uuid_t *a, const tc_uuid_t *b)

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define TC_UUID_BYTES 16
 #define TC_UUID_CHARS 36
@@ -20,8 +21,14 @@ bool tc_uuid_parse(const char *text, size_t len_bytes, tc_uuid_t *out);
 /* Writes the lower-case form and a NUL. `out` holds TC_UUID_CHARS + 1 bytes. */
 void tc_uuid_format(const tc_uuid_t *uuid, char *out);
 
-/* Makes a version 7 UUID (RFC 9562, 5.7) from the wall clock and the system's random source. */
+/*
+ * Makes a version 7 UUID (RFC 9562, 5.7) from the wall clock and the system's random source. In a process each one sorts
+ * after all that were made before it, also within a millisecond and after the clock was set back (6.2).
+ */
 void tc_uuid_make_v7(tc_uuid_t *out);
+
+/* The same for a clock that says `wall_us`. For tests. */
+void tc_uuid_make_v7_at(tc_uuid_t *out, int64_t wall_us);
 
 bool tc_uuid_equal(const tc_uuid_t *a, const tc_uuid_t *b);
 

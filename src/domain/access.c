@@ -52,7 +52,7 @@ static bool ask(tc_room_t *room, tc_user_t *const *users, unsigned count)
 
     job->room = room;
     job->room_id = room->room_id;
-    job->trip_id = room->key.id;
+    job->trip = room->trip_key.trip;
     job->users = tc_alloc(count * sizeof(*job->users));
     job->user_count = (int)count;
     for (i = 0; i < count; i++) {

@@ -2,12 +2,9 @@
 #include "domain/event.h"
 
 #include "base/alloc.h"
-#include "codec/json.h"
 #include "codec/wire.h"
 
 #include <stdlib.h>
-
-#define CONTENT_KEY "\"content\":"
 
 static void encode_message(tc_event_t *event, const char *object, size_t object_len)
 {
@@ -70,15 +67,23 @@ tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *
 }
 
 /* The payload is an object: what is added goes before its last brace. */
-void tc_event_set_own(tc_event_t *event, const char *client_id)
+tc_blob_t *tc_event_frame_for(const tc_event_t *event, const char *client_id)
 {
     tc_buf_t buf = TC_BUF_INIT;
     size_t header = tc_wire_frame_header_len(event->wire);
+    tc_blob_t *frame;
 
     tc_buf_append(&buf, event->wire->data + header, event->wire->len - header - 1);
     tc_chat_encode_end(&buf, client_id);
-    event->own = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
+    frame = tc_wire_frame(TC_OPCODE_TEXT, buf.data, buf.len, 0);
+    frame->flight = tc_flight_ref(event->wire->flight);
     tc_buf_free(&buf);
+    return frame;
+}
+
+void tc_event_set_own(tc_event_t *event, const char *client_id)
+{
+    event->own = tc_event_frame_for(event, client_id);
 }
 
 void tc_event_launch(tc_event_t *event, unsigned slot, int64_t now_us)
@@ -87,22 +92,6 @@ void tc_event_launch(tc_event_t *event, unsigned slot, int64_t now_us)
     if (event->own != NULL) {
         event->own->flight = tc_flight_ref(event->wire->flight);
     }
-}
-
-/* The first "content": in an object is the message's own: inside a string, its quotes would be escaped. */
-bool tc_event_has_content(const tc_event_t *event, const char *content)
-{
-    const unsigned char *object = event->wire->data + event->object_at;
-    const unsigned char *end = object + event->object_len, *at;
-    tc_buf_t text = TC_BUF_INIT;
-    bool same;
-
-    tc_json_append_str(&text, content);
-    at = memmem(object, event->object_len, CONTENT_KEY, sizeof(CONTENT_KEY) - 1);
-    at = at ? at + sizeof(CONTENT_KEY) - 1 : end;
-    same = (size_t)(end - at) >= text.len && memcmp(at, text.data, text.len) == 0;
-    tc_buf_free(&text);
-    return same;
 }
 
 void tc_event_unref(tc_event_t *event)

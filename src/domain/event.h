@@ -17,6 +17,7 @@ typedef struct tc_event_t {
     struct tc_event_t *next_held; /* loop; the next early event of its room */
     uint32_t refs;           /* owner's thread */
     uint32_t holds;          /* loop: places of its room's timeline in which it stands; see timeline.c */
+    bool attributed;         /* loop: it came over the bus or as the answer to a write, so its writer is known */
     tc_event_kind_e kind;
     int64_t seq;
     tc_uuid_t message_id;
@@ -38,7 +39,10 @@ tc_event_t *tc_event_wrap(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *me
                           const char *object, size_t object_len,
                           const tc_chat_message_t *message);
 
-/* Adds the sender's copy: the frame for everybody, with the client_id in it. */
+/* Makes the frame for everybody with a client_id in it. The caller owns the one reference. */
+tc_blob_t *tc_event_frame_for(const tc_event_t *event, const char *client_id);
+
+/* Adds the sender's copy: the frame for everybody, with the client_id in it. Call this once at most. */
 void tc_event_set_own(tc_event_t *event, const char *client_id);
 
 /*
@@ -46,9 +50,6 @@ void tc_event_set_own(tc_event_t *event, const char *client_id);
  * counted in `slot`, the site's (base/metrics.h, base/flight.h). Any thread.
  */
 void tc_event_launch(tc_event_t *event, unsigned slot, int64_t now_us);
-
-/* True if the event's object shows this content. */
-bool tc_event_has_content(const tc_event_t *event, const char *content);
 
 static inline tc_event_t *tc_event_ref(tc_event_t *event)
 {

@@ -1,40 +1,22 @@
 /* All live rooms of a child. See hub.h. */
 #include "domain/hub.h"
 
-#include "base/alloc.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "base/units.h"
 #include "codec/close.h"
 #include "domain/access.h"
-#include "domain/room_fetch.h"
+#include "domain/news.h"
 #include "domain/room_serve.h"
 #include "domain/speak.h"
 #include "domain/typing.h"
 
-#include <apr_hash.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* While the bus is up, every third tick asks the store for news, in case the bus lost an event. Ticks may be early. */
-#define CHECK_UP_US (2800 * TC_US_PER_MS)
-
-/* The store and the bus of a site. */
-typedef struct hub_site_t {
-    tc_store_t *store;
-    tc_bus_t *bus;
-    unsigned checks;      /* HEADS jobs in flight */
-    int64_t checked_us;
-    struct hub_site_t *next;
-} hub_site_t;
+/* A replaced room is remembered at least this long: a handshake that found it may still be under way. */
+#define REPLACED_US (10 * TC_US_PER_S)
 
 struct tc_hub_t {
-    apr_pool_t *pool;
-    apr_hash_t *rooms; /* tc_room_key_t to tc_room_t */
-    apr_hash_t *by_id; /* tc_room_key_t to tc_room_t */
-    tc_room_t *first;  /* all of them, for the sweep */
-    hub_site_t *sites;
+    tc_rooms_t rooms;
     tc_meter_t *meter; /* NULL: users are not counted */
     int64_t watch_until_us;
     void (*on_gap)(void *context);
@@ -45,9 +27,7 @@ tc_hub_t *tc_hub_create(apr_pool_t *pool)
 {
     tc_hub_t *hub = apr_pcalloc(pool, sizeof(*hub));
 
-    hub->pool = pool;
-    hub->rooms = apr_hash_make(pool);
-    hub->by_id = apr_hash_make(pool);
+    tc_rooms_init(&hub->rooms, pool);
     return hub;
 }
 
@@ -62,70 +42,16 @@ void tc_hub_watch_gaps(tc_hub_t *hub, void (*on_gap)(void *context), void *conte
     hub->gap_context = context;
 }
 
-/* Submits a HEADS job for a batch of rooms, and takes over `heads`. If the queue is full, the next check asks again. */
-static void submit_heads(hub_site_t *site, tc_head_t *heads, int count)
-{
-    tc_job_t *job = tc_job_create(TC_JOB_HEADS, site->store, NULL, 0, NULL);
-
-    qsort(heads, (size_t)count, sizeof(*heads), tc_head_compare);
-    job->heads = heads;
-    job->head_count = count;
-    if (site->store->submit(site->store, job) == APR_SUCCESS) {
-        site->checks++;
-    }
-    else {
-        tc_job_destroy(job);
-    }
-}
-
-/* Asks the store which rooms of a site have news: all rooms, or only those with `probe` set (`probes_alone`). */
-static void check_site(tc_hub_t *hub, hub_site_t *site, bool probes_alone)
-{
-    tc_head_t *heads = NULL;
-    tc_room_t *room;
-    int count = 0;
-
-    if (site->checks > 0) {
-        return;
-    }
-    for (room = hub->first; room != NULL; room = room->next) {
-        if (room->store != site->store || !room->loaded || (probes_alone && !room->probe)) {
-            continue;
-        }
-        room->probe = false;
-        if (count == 0) {
-            heads = tc_alloc(TC_STORE_HEADS * sizeof(*heads));
-        }
-        heads[count].room_id = room->room_id;
-        heads[count].last_seq = room->timeline.last_seq;
-        if (++count == TC_STORE_HEADS) {
-            submit_heads(site, heads, count);
-            count = 0;
-        }
-    }
-    if (count > 0) {
-        submit_heads(site, heads, count);
-    }
-}
-
 void tc_hub_fill_gaps(tc_hub_t *hub)
 {
-    hub_site_t *site;
-    tc_room_t *room;
-
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    for (room = hub->first; room != NULL; room = room->next) {
-        tc_room_retry(room);
-    }
-    for (site = hub->sites; site != NULL; site = site->next) {
-        check_site(hub, site, true);
-    }
+    tc_news_fill_gaps(&hub->rooms);
 }
 
 /* Call this after anything that may leave a gap in the room. The missing events are most likely on their way. */
 static void mind_the_gap(tc_hub_t *hub, tc_room_t *room)
 {
-    if (!tc_room_is_behind(room) && !(room->probe && room->loaded)) {
+    if (!tc_rooms_note_lack(&hub->rooms, room)) {
         return;
     }
     if (hub->on_gap == NULL) {
@@ -136,89 +62,46 @@ static void mind_the_gap(tc_hub_t *hub, tc_room_t *room)
     }
 }
 
-static void forget_room(tc_hub_t *hub, tc_room_t *room)
-{
-    apr_hash_set(hub->rooms, &room->key, sizeof(room->key), NULL);
-    apr_hash_set(hub->by_id, &room->id_key, sizeof(room->id_key), NULL);
-    room->bus->room_closed(room->bus, room);
-    tc_metrics_sub(room->site->metrics_slot, TC_M_ROOMS, 1);
-    tc_room_destroy(room);
-}
-
 void tc_hub_destroy(tc_hub_t *hub)
 {
-    while (hub->first != NULL) {
-        tc_room_t *room = hub->first;
-
-        hub->first = room->next;
-        forget_room(hub, room);
-    }
+    tc_rooms_free(&hub->rooms);
 }
 
 unsigned tc_hub_room_count(const tc_hub_t *hub)
 {
-    return apr_hash_count(hub->rooms);
+    return apr_hash_count(hub->rooms.by_id);
 }
 
-static tc_room_t *find_room(const tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id)
+/*
+ * Finds or opens the trip's room. The room's id counts: its trip may have had another spelling in the child that a member
+ * comes from. The hub may have an older room of this trip, which was deleted and made again: a `is_newcomer`, whose room
+ * was just found in the store, replaces it. NULL: the room that was asked for is the older one.
+ */
+static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
+                             const tc_uuid_t *room_id, bool is_newcomer)
 {
-    tc_room_key_t key = {site->index, *room_id};
+    tc_room_t *room = tc_rooms_find(&hub->rooms, store->site, room_id), *older;
 
-    return apr_hash_get(hub->by_id, &key, sizeof(key));
-}
-
-/* Adds a site at its first use. Sites are few and stay as long as the child. */
-static void know_site(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus)
-{
-    hub_site_t *site;
-
-    for (site = hub->sites; site != NULL; site = site->next) {
-        if (site->store == store) {
-            return;
-        }
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    if (room != NULL) {
+        return room->replaced ? NULL : room;
     }
-    site = apr_pcalloc(hub->pool, sizeof(*site));
-    site->store = store;
-    site->bus = bus;
-    site->next = hub->sites;
-    hub->sites = site;
-}
-
-static tc_room_t *open_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
-                            const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
-{
-    tc_room_t *room = tc_room_create(store, bus, trip_id, room_id);
-
-    know_site(hub, store, bus);
-    apr_hash_set(hub->rooms, &room->key, sizeof(room->key), room);
-    apr_hash_set(hub->by_id, &room->id_key, sizeof(room->id_key), room);
-    room->next = hub->first;
-    hub->first = room;
-    tc_metrics_add(room->site->metrics_slot, TC_M_ROOMS, 1);
-    bus->room_opened(bus, room);
-    return room;
-}
-
-/* Finds or opens the trip's room. NULL: the hub has an older room of this trip, which was deleted and made again. */
-static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus,
-                             const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
-{
-    tc_room_key_t key = {store->site->index, *trip_id};
-    tc_room_t *room = apr_hash_get(hub->rooms, &key, sizeof(key));
-
-    if (room == NULL) {
-        return open_room(hub, store, bus, trip_id, room_id);
+    older = tc_rooms_find_trip(&hub->rooms, store->site, trip);
+    if (older != NULL && !is_newcomer) {
+        return NULL;
     }
-    return tc_uuid_equal(&room->room_id, room_id) ? room : NULL;
+    if (older != NULL) {
+        tc_rooms_replace(&hub->rooms, older);
+    }
+    return tc_rooms_open(&hub->rooms, store, bus, trip, room_id);
 }
 
 /* The same for a member that joins. NULL: the member was closed and told to reconnect. */
-static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                        const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
+                        const tc_uuid_t *room_id, bool is_newcomer)
 {
-    tc_room_t *room = enter_room(hub, store, bus, trip_id, room_id);
+    tc_room_t *room = enter_room(hub, store, bus, trip, room_id, is_newcomer);
 
-    TC_ASSERT_THREAD(TC_THREAD_LOOP);
     if (room == NULL) {
         member->sink->close(member, TC_CLOSE_RESTART, "room was replaced, reconnect");
     }
@@ -226,9 +109,9 @@ static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, t
 }
 
 void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after)
+                 const tc_trip_t *trip, const tc_uuid_t *room_id, int64_t after)
 {
-    tc_room_t *room = admit(hub, member, store, bus, trip_id, room_id);
+    tc_room_t *room = admit(hub, member, store, bus, trip, room_id, true);
 
     if (room != NULL) {
         tc_room_join(room, member, after);
@@ -236,9 +119,9 @@ void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t
 }
 
 void tc_hub_rejoin(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                   const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+                   const tc_trip_t *trip, const tc_uuid_t *room_id)
 {
-    tc_room_t *room = admit(hub, member, store, bus, trip_id, room_id);
+    tc_room_t *room = admit(hub, member, store, bus, trip, room_id, false);
 
     if (room != NULL) {
         tc_room_rejoin(room, member);
@@ -270,11 +153,10 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
 }
 
 void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in,
+                  const tc_trip_t *trip, const tc_uuid_t *room_id, const tc_chat_in_t *in,
                   int64_t now_us)
 {
-    TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    member->room = enter_room(hub, store, bus, trip_id, room_id);
+    member->room = enter_room(hub, store, bus, trip, room_id, true);
     if (member->room == NULL) {
         tc_speak_error(member, TC_CHAT_UNAVAILABLE, NULL, NULL, 0);
         return;
@@ -305,8 +187,11 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     if (!job->repeated || job->events->seq > room->timeline.last_seq) {
         publish(room, job->events);
     }
+    job->events->attributed = true;
     if (job->member->sink->stored == NULL) {
-        tc_room_confirm(room, job);
+        if (!tc_room_confirm(room, job)) {
+            tc_speak_error(job->member, TC_CHAT_MESSAGE_NOT_FOUND, job->client_id, NULL, 0);
+        }
     }
     else if (!job->told) {
         job->member->sink->stored(job->member, job);
@@ -345,42 +230,30 @@ static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 /* Takes the result of a HEADS job: rooms that have events which this child has not seen. */
 static void on_heads(tc_hub_t *hub, const tc_job_t *job)
 {
-    hub_site_t *site;
     int i;
 
-    for (site = hub->sites; site->store != job->store; site = site->next) {
-    }
-    site->checks--;
+    tc_news_end_check(&hub->rooms, job);
     for (i = 0; i < job->head_count && job->status == TC_JOB_DONE; i++) {
-        tc_room_t *room = find_room(hub, job->store->site, &job->heads[i].room_id);
+        tc_room_t *room = tc_rooms_find(&hub->rooms, job->store->site, &job->heads[i].room_id);
 
         if (room != NULL) {
             tc_room_hear(room, job->heads[i].last_seq);
             mind_the_gap(hub, room);
         }
     }
-}
-
-static bool is_check_due(const tc_hub_t *hub, const hub_site_t *site, int64_t now_us)
-{
-    switch (site->bus->state) {
-    case TC_BUS_DOWN:
-        return true;
-    case TC_BUS_UP:
-        return now_us - site->checked_us >= CHECK_UP_US;
-    case TC_BUS_ALONE:
-        break;
+    if (hub->rooms.lacking != NULL) { /* among them rooms that could not be asked for meanwhile */
+        mind_the_gap(hub, hub->rooms.lacking);
     }
-    return now_us < hub->watch_until_us;
 }
 
 void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
                          tc_event_t *event)
 {
-    tc_room_t *room = find_room(hub, site, room_id);
+    tc_room_t *room = tc_rooms_find(&hub->rooms, site, room_id);
 
     tc_metrics_add(site->metrics_slot, TC_M_EVENTS_HEARD + (unsigned)event->kind, 1);
     if (room != NULL) {
+        event->attributed = true;
         tc_room_ingest(room, event);
         mind_the_gap(hub, room);
     }
@@ -389,7 +262,7 @@ void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *
 void tc_hub_on_bus_head(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
                         int64_t seq)
 {
-    tc_room_t *room = find_room(hub, site, room_id);
+    tc_room_t *room = tc_rooms_find(&hub->rooms, site, room_id);
 
     if (room != NULL) {
         tc_room_hear(room, seq);
@@ -400,7 +273,7 @@ void tc_hub_on_bus_head(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *r
 void tc_hub_on_bus_typing(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id,
                           const char *user_id, tc_blob_t *frame)
 {
-    tc_room_t *room = find_room(hub, site, room_id);
+    tc_room_t *room = tc_rooms_find(&hub->rooms, site, room_id);
 
     if (room != NULL) {
         tc_typing_on_bus(room, user_id, frame);
@@ -409,7 +282,7 @@ void tc_hub_on_bus_typing(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t 
 
 void tc_hub_on_bus_joined(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *room_id)
 {
-    tc_room_t *room = find_room(hub, site, room_id);
+    tc_room_t *room = tc_rooms_find(&hub->rooms, site, room_id);
 
     if (room != NULL) {
         room->probe = true; /* events between the load and the subscription may have been missed */
@@ -417,61 +290,10 @@ void tc_hub_on_bus_joined(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t 
     }
 }
 
-/* Announces the last seq of each room whose events may not have reached the other children. */
-static void tell_heads(tc_hub_t *hub, tc_bus_t *bus)
-{
-    tc_room_t *room;
-
-    for (room = hub->first; room != NULL; room = room->next) {
-        if (room->bus == bus && room->untold) {
-            room->untold = false;
-            bus->publish_head(bus, room);
-        }
-    }
-}
-
-/* For rooms that are being loaded: events between the load and the subscription may have been missed. */
-static void probe_loading(tc_hub_t *hub, const tc_bus_t *bus)
-{
-    tc_room_t *room;
-
-    for (room = hub->first; room != NULL; room = room->next) {
-        room->probe = room->probe || (room->bus == bus && !room->loaded);
-    }
-}
-
-/* The bus may have lost the events that were published last. */
-static void note_untold(tc_hub_t *hub, const tc_bus_t *bus)
-{
-    tc_room_t *room;
-
-    for (room = hub->first; room != NULL; room = room->next) {
-        if (room->bus == bus) {
-            room->untold = room->untold || room->published;
-            room->published = false;
-        }
-    }
-}
-
 void tc_hub_on_bus_state(tc_hub_t *hub, tc_bus_t *bus, tc_bus_state_e state, int64_t now_us)
 {
-    hub_site_t *site;
-
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    bus->state = state;
-    if (state == TC_BUS_UP) {
-        tell_heads(hub, bus);
-        probe_loading(hub, bus);
-    }
-    else {
-        note_untold(hub, bus);
-    }
-    for (site = hub->sites; site != NULL; site = site->next) {
-        if (site->bus == bus) {
-            site->checked_us = now_us;
-            check_site(hub, site, false);
-        }
-    }
+    tc_news_on_bus_state(&hub->rooms, bus, state, now_us);
 }
 
 /* ---- jobs and time ---- */
@@ -486,6 +308,9 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     case TC_JOB_EDIT:
         tc_room_remove_write(room, job);
         on_written(hub, room, job);
+        if (member->sink->stored == NULL) { /* a member of the room's list */
+            tc_room_advance(room, member);
+        }
         break;
     case TC_JOB_LOAD:
         tc_room_on_load(room, job);
@@ -508,9 +333,12 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     if (--room->jobs == 0 && room->count == 0) {
         room->empty_since_us = now_us;
     }
-    tc_job_destroy(job);
     if (member != NULL) {
         member->jobs--;
+        member->told -= job->told;
+    }
+    tc_job_destroy(job);
+    if (member != NULL) {
         member->sink->settled(member);
     }
 }
@@ -530,6 +358,25 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     }
 }
 
+/* Tells a sender that the store takes too long. Its connection need not wait for this job any more. */
+static void tell_sender(tc_room_t *room, tc_job_t *job)
+{
+    tc_member_t *member = job->member;
+
+    job->told = true;
+    member->told++;
+    if (member->room != room) {
+        return;
+    }
+    if (!job->claimed) {
+        tc_speak_error(member, TC_CHAT_UNAVAILABLE, job->client_id, NULL, 0);
+    }
+    if (member->sink->stored == NULL) {
+        tc_room_advance(room, member);
+        member->sink->settled(member);
+    }
+}
+
 /* A store that does not answer: senders get `unavailable`, clients that wait for a history are closed with 1013. */
 static void tell_overdue(tc_room_t *room, int64_t now_us)
 {
@@ -541,10 +388,7 @@ static void tell_overdue(tc_room_t *room, int64_t now_us)
             job->seen_us = now_us;
         }
         if (!job->told && now_us - job->seen_us >= patience_us) {
-            job->told = true;
-            if (job->member->room == room && !job->claimed) {
-                tc_speak_error(job->member, TC_CHAT_UNAVAILABLE, job->client_id, NULL, 0);
-            }
+            tell_sender(room, job);
         }
     }
     if (!room->loading && !room->resuming) {
@@ -565,30 +409,38 @@ static int64_t linger_us(const tc_site_t *site)
                                                                          : site->room_linger_us;
 }
 
+static bool is_forgettable(tc_room_t *room, int64_t now_us)
+{
+    if (room->replaced && room->replaced_us == 0) {
+        room->replaced_us = now_us;
+    }
+    return room->count == 0 && room->jobs == 0 && now_us - room->empty_since_us >= linger_us(room->site)
+           && (!room->replaced || now_us - room->replaced_us >= REPLACED_US);
+}
+
+static void tick_room(tc_room_t *room, int64_t now_us)
+{
+    tc_room_retry(room);
+    tell_overdue(room, now_us);
+    tc_access_tick(room, now_us);
+}
+
 void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
 {
-    tc_room_t **at = &hub->first;
-    hub_site_t *site;
+    tc_home_t *home;
+    tc_room_t *room, *next;
 
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    while (*at != NULL) {
-        tc_room_t *room = *at;
-        bool idle = room->count == 0 && room->jobs == 0;
-
-        if (idle && now_us - room->empty_since_us >= linger_us(room->site)) {
-            *at = room->next;
-            forget_room(hub, room);
-            continue;
-        }
-        tc_room_retry(room);
-        tell_overdue(room, now_us);
-        tc_access_tick(room, now_us);
-        at = &room->next;
-    }
-    for (site = hub->sites; site != NULL; site = site->next) {
-        if (is_check_due(hub, site, now_us)) {
-            site->checked_us = now_us;
-            check_site(hub, site, false);
+    for (home = hub->rooms.homes; home != NULL; home = home->next) {
+        for (room = home->first; room != NULL; room = next) {
+            next = room->next;
+            if (is_forgettable(room, now_us)) {
+                tc_rooms_forget(&hub->rooms, room);
+            }
+            else {
+                tick_room(room, now_us);
+            }
         }
     }
+    tc_news_tick(&hub->rooms, now_us < hub->watch_until_us, now_us);
 }

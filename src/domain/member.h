@@ -28,7 +28,7 @@ typedef struct {
     void (*close)(struct tc_member_t *member, unsigned code, const char *reason);
     /* Asks for a call of tc_typing_on_timer() at `due_us` (monotonic). */
     void (*wake)(struct tc_member_t *member, int64_t due_us);
-    /* Says that a job of the member has come back. member->jobs is the number of jobs that are left. */
+    /* Says that a job of the member has come back, or that its sender was told. See member->jobs and member->told. */
     void (*settled)(struct tc_member_t *member);
     /* The client sent a new token. `client_id` may be NULL. NULL: this kind of connection cannot send one. */
     void (*authenticate)(struct tc_member_t *member, const char *token, const char *client_id);
@@ -47,10 +47,12 @@ typedef struct tc_member_t {
     struct tc_room_t *room; /* NULL: in no room */
     unsigned index;         /* place in the room's list */
     unsigned jobs;          /* jobs in flight; the member stays in memory until they are back */
+    unsigned told;          /* of these jobs: those whose sender got `unavailable`, because the store takes too long */
     int64_t cursor;         /* seq of the newest event handed to the member; -1: it has no history yet */
     int64_t after;          /* the seq to resume from; -1: a newcomer */
     bool waiting;           /* waits until the room is loaded, or the store answers again */
     bool resuming;          /* waits for the EVENTS job of all members that resume */
+    bool lagging;           /* has its history, and waits for the EVENTS job of all members that fell behind the log */
     bool lost;              /* the store cannot resume from `after`: the member gets a fresh history */
     bool typing_shown;      /* the state that the room was told last */
     bool typing_wanted;     /* the state to tell at typing_due_us */

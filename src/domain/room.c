@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                           const tc_uuid_t *room_id)
 {
     tc_room_t *room = tc_alloc_zero(sizeof(*room));
@@ -15,7 +15,7 @@ tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *tri
     room->site = store->site;
     room->store = store;
     room->bus = bus;
-    room->key = (tc_room_key_t){store->site->index, *trip_id};
+    room->trip_key = (tc_room_trip_key_t){store->site->index, *trip};
     room->id_key = (tc_room_key_t){store->site->index, *room_id};
     room->room_id = *room_id;
     room->writes_end = &room->writes;
@@ -50,7 +50,7 @@ void tc_room_add(tc_room_t *room, tc_member_t *member)
 
 bool tc_room_owes(const tc_room_t *room, const tc_member_t *member)
 {
-    return member->jobs > 0 || tc_confirms_have(room->confirms, member);
+    return member->jobs > member->told || tc_confirms_have(room->confirms, member);
 }
 
 void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us)
@@ -63,6 +63,7 @@ void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us)
     member->room = NULL;
     member->waiting = false;
     member->resuming = false;
+    member->lagging = false;
     while ((confirm = tc_confirms_take_until(&room->confirms, INT64_MAX, member)) != NULL) {
         tc_confirm_destroy(confirm);
     }
@@ -84,18 +85,43 @@ void tc_room_send_others(tc_room_t *room, const char *user_id, tc_blob_t *frame)
     }
 }
 
+/* True if a write in flight is an edit that this event may be: `member` alone, or NULL for any member. */
+static bool is_edit_in_flight(const tc_room_t *room, const tc_member_t *member, const tc_event_t *event)
+{
+    const tc_job_t *job;
+
+    if (event->kind != TC_EVENT_EDIT || event->attributed) {
+        return false;
+    }
+    for (job = room->writes; job != NULL; job = job->next_write) {
+        if (job->kind == TC_JOB_EDIT && !job->told && event->seq > job->after
+            && (member == NULL || job->member == member) && tc_uuid_equal(&job->message_id, &event->message_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tc_room_is_undecided(const tc_room_t *room, const tc_member_t *member, const tc_event_t *event)
+{
+    return is_edit_in_flight(room, member, event) && !tc_confirms_have_event(room->confirms, event->seq, member);
+}
+
 /* The event's sender gets its own copy in the event's place, and urgently, because it waits for the answer. */
 void tc_room_hand_over(tc_room_t *room, tc_member_t *member, tc_event_t *event)
 {
-    tc_confirm_t *confirm =
-        room->confirms != NULL ? tc_confirms_take(&room->confirms, event->seq, member) : NULL;
+    tc_confirm_t *confirm = NULL;
 
+    if (room->confirms != NULL) {
+        tc_room_confirm_until(room, member, event->seq - 1);
+        confirm = tc_confirms_take(&room->confirms, event->seq, member);
+    }
     member->cursor = event->seq;
     if (confirm == NULL) {
         member->sink->send(member, event->wire, false);
         return;
     }
-    member->sink->send(member, confirm->frame ? confirm->frame : event->wire, true);
+    tc_confirm_send(confirm, event);
     tc_confirm_destroy(confirm);
 }
 
@@ -129,12 +155,15 @@ tc_event_t *tc_room_unhold(tc_room_t *room, tc_event_t **at)
 
 void tc_room_deliver(tc_room_t *room, tc_event_t *event)
 {
+    bool may_wait = is_edit_in_flight(room, NULL, event);
     unsigned i, handed = 0;
 
     tc_timeline_append(&room->timeline, event);
     for (i = 0; i < room->count; i++) {
-        if (room->members[i]->cursor == event->seq - 1) {
-            tc_room_hand_over(room, room->members[i], event);
+        tc_member_t *member = room->members[i];
+
+        if (member->cursor == event->seq - 1 && !(may_wait && tc_room_is_undecided(room, member, event))) {
+            tc_room_hand_over(room, member, event);
             handed++;
         }
     }
@@ -204,33 +233,37 @@ void tc_room_remove_write(tc_room_t *room, tc_job_t *job)
     }
 }
 
-void tc_room_confirm(tc_room_t *room, const tc_job_t *job)
+bool tc_room_confirm(tc_room_t *room, const tc_job_t *job)
 {
-    const tc_event_t *event = job->events;
+    tc_event_t *event = job->events;
     tc_member_t *member = job->member;
 
     if (member->room != room || job->claimed) {
-        return;
+        return true;
     }
     if (event->seq > member->cursor) {
-        tc_confirms_add(&room->confirms, event->seq, member, event->own);
+        tc_confirms_add(&room->confirms, member, event, job->client_id, !job->told);
     }
-    else {
-        member->sink->send(member, event->own ? event->own : event->wire, true);
+    else if (!job->told && job->kind == TC_JOB_EDIT) {
+        return false;
     }
+    else if (!job->told && event->own != NULL) {
+        member->sink->send(member, event->own, true);
+    }
+    return true;
 }
 
 /*
- * These events were deleted, or the member's history contains them already. If its own copy has a client_id, the sender
- * still gets that copy, because the event was stored.
+ * These events were deleted, or the member's history contains them already. If the sender waits for an answer with its
+ * client_id, it still gets its copy, because the event was stored.
  */
 void tc_room_confirm_until(tc_room_t *room, tc_member_t *member, int64_t seq)
 {
     tc_confirm_t *confirm;
 
     while ((confirm = tc_confirms_take_until(&room->confirms, seq, member)) != NULL) {
-        if (confirm->frame != NULL) {
-            member->sink->send(member, confirm->frame, true);
+        if (confirm->client_id[0] != '\0' && confirm->sends > 0) {
+            tc_confirm_send(confirm, confirm->event);
         }
         tc_confirm_destroy(confirm);
     }

@@ -13,14 +13,25 @@
 #include "domain/store.h"
 #include "domain/timeline.h"
 
-/* The key by which a room is found. Two sites may use the same id. The bytes are hashed, so there is no padding. */
+#include <stddef.h>
+#include <string.h>
+
+/*
+ * The keys by which a room is found: with the trip's id, and with its own. Two sites may use the same id. The bytes are
+ * hashed, those of a trip's key up to the end of its text (tc_room_trip_key_len()), so there is no padding.
+ */
+typedef struct {
+    uint32_t site_index;
+    tc_trip_t trip;
+} tc_room_trip_key_t;
+
 typedef struct {
     uint32_t site_index;
     tc_uuid_t id;
 } tc_room_key_t;
 
 typedef struct tc_room_t {
-    tc_room_key_t key;       /* with the trip's id */
+    tc_room_trip_key_t trip_key;
     tc_room_key_t id_key;    /* with the room's id */
     const tc_site_t *site;
     tc_store_t *store;
@@ -38,7 +49,8 @@ typedef struct tc_room_t {
     int64_t heard_seq;       /* the greatest seq heard of; if it is beyond last_seq, events are missing */
     bool fetching;           /* the room's own EVENTS job is in flight */
     int64_t asked_seq;       /* heard_seq when that job was sent: the store knows that seq, or it does not exist */
-    bool lagging;            /* members that fell behind the log wait until the store can be asked again */
+    bool lagging;            /* some members fell behind the log */
+    bool catching_up;        /* the EVENTS job of all members that fell behind the log is in flight */
     bool resuming;           /* the EVENTS job of all members that resume is in flight */
     tc_event_t *held;        /* early events, ascending by seq */
     unsigned held_count;
@@ -51,11 +63,21 @@ typedef struct tc_room_t {
     int64_t check_due_us;    /* the next access check; monotonic; 0: not set yet */
     unsigned jobs;           /* jobs in flight; the room stays in memory until they are back */
     int64_t empty_since_us;  /* monotonic; valid while count is 0 */
-    struct tc_room_t *next;  /* in the hub's list */
+    bool replaced;           /* deleted, and its trip has another room: the room only waits for its members to go */
+    int64_t replaced_us;     /* when the hub's tick first saw that; monotonic; 0: not yet */
+    struct tc_room_t *next;  /* in the list of its site; see rooms.h */
+    struct tc_room_t **link; /* the pointer that points to this room */
+    struct tc_room_t *next_lacking; /* in the list of rooms that lack something */
+    struct tc_room_t **lacking_link; /* NULL: the room is not in that list */
 } tc_room_t;
 
+static inline apr_ssize_t tc_room_trip_key_len(const tc_room_trip_key_t *key)
+{
+    return (apr_ssize_t)(offsetof(tc_room_trip_key_t, trip) + strlen(key->trip.text));
+}
+
 /* Makes an empty room, not loaded yet. The hub frees it with tc_room_destroy(). */
-tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                           const tc_uuid_t *room_id);
 
 /* Frees a room that has no members and no jobs in flight. */
@@ -65,7 +87,7 @@ void tc_room_destroy(tc_room_t *room);
 void tc_room_add(tc_room_t *room, tc_member_t *member);
 void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us);
 
-/* True while the member waits for an answer that only this child can give: a job or a confirmation. */
+/* True while the member waits for an answer that only this child can give: a job it was not told of, a confirmation. */
 bool tc_room_owes(const tc_room_t *room, const tc_member_t *member);
 
 /*
@@ -76,16 +98,20 @@ void tc_room_ingest(tc_room_t *room, tc_event_t *event);
 
 /*
  * _add_write() notes a POST or EDIT that was submitted to the store, _remove_write() that it has come back. Meanwhile a
- * fetch may bring the job's event. The sender then still gets its own copy, exactly once.
+ * fetch may bring the job's event. The sender then still gets its own copy, exactly once: of a POST in the place of the
+ * event that the fetch brought, which the message's id tells. An edit has no id of its own, and others may edit the same
+ * message. So an event that may be the member's own edit waits, for this member alone, until the job is back.
  */
 void tc_room_add_write(tc_room_t *room, tc_job_t *job);
 void tc_room_remove_write(tc_room_t *room, tc_job_t *job);
 
 /*
- * Confirms a POST or EDIT that was stored. Its sender gets its own copy when its cursor reaches the event, or at once
- * if it has passed the event already. Does nothing if a fetch has brought the event before (job->claimed).
+ * Confirms a POST or EDIT that was stored. Its sender gets its own copy when its cursor reaches the event. If the cursor
+ * has passed a POST already, because it is in the history or was deleted, the sender gets a copy with a client_id at
+ * once, unless it was told something before. Does nothing if a fetch has brought the event before (job->claimed). Returns false if the cursor has passed an EDIT: the message was
+ * deleted, and the copy would come behind later events. The sender then has no answer yet.
  */
-void tc_room_confirm(tc_room_t *room, const tc_job_t *job);
+bool tc_room_confirm(tc_room_t *room, const tc_job_t *job);
 
 /* Notes that, as the bus or the store says, the room has an event with this seq. */
 void tc_room_hear(tc_room_t *room, int64_t seq);
@@ -95,7 +121,13 @@ void tc_room_send_others(tc_room_t *room, const char *user_id, tc_blob_t *frame)
 
 /* ---- for room_serve.c and room_fetch.c ---- */
 
-/* Sends a member the event that follows its cursor. The event's sender gets its own copy instead. */
+/* True if the event may be an edit of this member that is still in flight. Then its place waits for the job. */
+bool tc_room_is_undecided(const tc_room_t *room, const tc_member_t *member, const tc_event_t *event);
+
+/*
+ * Sends a member the event that follows its cursor. The event's sender gets its own copy instead. Events between the two
+ * were deleted.
+ */
 void tc_room_hand_over(tc_room_t *room, tc_member_t *member, tc_event_t *event);
 
 /* Sends a member its confirmations up to `seq`. The events themselves will not be handed to the member any more. */

@@ -4,25 +4,20 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 
-bool tc_room_submit_read(tc_room_t *room, tc_member_t *member, tc_job_kind_e kind, int64_t after,
-                         int limit, bool for_resumers)
+bool tc_room_submit_read(tc_room_t *room, tc_job_kind_e kind, int64_t after, int limit, tc_fetch_e fetch)
 {
     tc_job_t *job = tc_job_create(kind, room->store, NULL, 0, NULL);
 
     job->room = room;
-    job->member = member;
     job->room_id = room->room_id;
     job->after = after;
     job->limit = limit;
-    job->for_resumers = for_resumers;
+    job->fetch = fetch;
     if (room->store->submit(room->store, job) != APR_SUCCESS) {
         tc_job_destroy(job);
         return false;
     }
     room->jobs++;
-    if (member != NULL) {
-        member->jobs++;
-    }
     return true;
 }
 
@@ -35,22 +30,19 @@ void tc_room_fetch_gap(tc_room_t *room)
 {
     if (tc_room_is_behind(room)) {
         room->asked_seq = room->heard_seq;
-        room->fetching = tc_room_submit_read(room, NULL, TC_JOB_EVENTS, room->timeline.last_seq,
-                                             TC_ROOM_LOG_EVENTS, false);
+        room->fetching = tc_room_submit_read(room, TC_JOB_EVENTS, room->timeline.last_seq, TC_ROOM_LOG_EVENTS,
+                                             TC_FETCH_ROOM);
         tc_metrics_add(room->site->metrics_slot, TC_M_GAPS_FOUND, room->fetching);
     }
 }
 
-/* Finds the write in flight to which an event belongs. Other children may edit the same message: the text decides. */
-static tc_job_t *find_write(const tc_room_t *room, const tc_event_t *event)
+/* Finds the POST in flight to which an event belongs. */
+static tc_job_t *find_post(const tc_room_t *room, const tc_event_t *event)
 {
-    tc_job_kind_e kind = event->kind == TC_EVENT_MESSAGE ? TC_JOB_POST : TC_JOB_EDIT;
     tc_job_t *job;
 
     for (job = room->writes; job != NULL; job = job->next_write) {
-        if (job->kind == kind && !job->claimed
-            && tc_uuid_equal(&event->message_id, &job->message_id)
-            && (kind == TC_JOB_POST || tc_event_has_content(event, job->content))) {
+        if (job->kind == TC_JOB_POST && !job->claimed && tc_uuid_equal(&event->message_id, &job->message_id)) {
             return job;
         }
     }
@@ -60,7 +52,7 @@ static tc_job_t *find_write(const tc_room_t *room, const tc_event_t *event)
 void tc_room_claim_own(tc_room_t *room, tc_event_t *events)
 {
     for (; events != NULL && room->writes != NULL; events = events->next) {
-        tc_job_t *job = find_write(room, events);
+        tc_job_t *job = events->kind == TC_EVENT_MESSAGE ? find_post(room, events) : NULL;
 
         if (job == NULL || job->member->room != room || job->member->sink->stored != NULL
             || events->seq <= job->member->cursor) {
@@ -70,7 +62,7 @@ void tc_room_claim_own(tc_room_t *room, tc_event_t *events)
         if (job->client_id != NULL) {
             tc_event_set_own(events, job->client_id);
         }
-        tc_confirms_add(&room->confirms, events->seq, job->member, events->own);
+        tc_confirms_add(&room->confirms, job->member, events, job->client_id, !job->told);
     }
 }
 

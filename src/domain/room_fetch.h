@@ -7,16 +7,12 @@
 
 #include "domain/room.h"
 
-/*
- * Submits a LOAD or EVENTS job for a member, or for the room if `member` is NULL. Returns false if the store's queue is
- * full.
- */
-bool tc_room_submit_read(tc_room_t *room, tc_member_t *member, tc_job_kind_e kind, int64_t after,
-                         int limit, bool for_resumers);
+/* Submits a LOAD or EVENTS job. Returns false if the store's queue is full. */
+bool tc_room_submit_read(tc_room_t *room, tc_job_kind_e kind, int64_t after, int limit, tc_fetch_e fetch);
 
 /*
- * Looks for fetched events that belong to writes in flight (the commit was made, but its answer was lost). Their
- * senders get their own copies when their cursors reach the events.
+ * Looks for fetched events that belong to POSTs in flight: the fetch was faster than the answer, or the answer was lost
+ * after the commit. Their senders get their own copies when their cursors reach the events.
  */
 void tc_room_claim_own(tc_room_t *room, tc_event_t *events);
 

@@ -9,7 +9,7 @@
 /* Closes a member whose events cannot be had. */
 static void dismiss(tc_member_t *member, tc_job_status_e status)
 {
-    member->waiting = member->resuming = false;
+    member->waiting = member->resuming = member->lagging = false;
     if (status == TC_JOB_GONE) {
         member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
     }
@@ -21,8 +21,7 @@ static void dismiss(tc_member_t *member, tc_job_status_e status)
 static void start_load(tc_room_t *room)
 {
     if (!room->loading) {
-        room->loading =
-            tc_room_submit_read(room, NULL, TC_JOB_LOAD, 0, room->site->history_msgs, false);
+        room->loading = tc_room_submit_read(room, TC_JOB_LOAD, 0, room->site->history_msgs, TC_FETCH_ROOM);
     }
 }
 
@@ -60,8 +59,8 @@ static void start_resume(tc_room_t *room)
         return;
     }
     after -= after % TC_ROOM_LOG_EVENTS;
-    room->resuming = tc_room_submit_read(room, NULL, TC_JOB_EVENTS, after,
-                                         room->site->resume_events + TC_ROOM_LOG_EVENTS + 1, true);
+    room->resuming = tc_room_submit_read(room, TC_JOB_EVENTS, after,
+                                         room->site->resume_events + TC_ROOM_LOG_EVENTS + 1, TC_FETCH_RESUMERS);
     for (i = 0; i < room->count && !room->resuming; i++) {
         if (room->members[i]->resuming) {
             dismiss(room->members[i], TC_JOB_UNAVAILABLE);
@@ -69,33 +68,54 @@ static void start_resume(tc_room_t *room)
     }
 }
 
-/* A member that has its history is not closed if the store does not answer: the next tick asks again. */
-static void fetch_later(tc_room_t *room, tc_member_t *member)
+/*
+ * Asks the store for the events of all members that have their history and fell behind the log. One job serves them all,
+ * in pieces: it begins where the member stands that lacks the most. If the store does not answer, the next tick asks
+ * again.
+ */
+static void start_catch_up(tc_room_t *room)
 {
-    member->waiting = room->lagging = true;
-}
+    int64_t after = INT64_MAX;
+    unsigned i;
 
-/* Asks the store for the events of a member that has its history and fell behind the log. */
-static void fetch_for(tc_room_t *room, tc_member_t *member)
-{
-    if (!tc_room_submit_read(room, member, TC_JOB_EVENTS, member->cursor, room->site->resume_events + 1,
-                     false)) {
-        fetch_later(room, member);
+    if (!room->lagging || !room->loaded || room->catching_up) {
+        return;
+    }
+    for (i = 0; i < room->count; i++) {
+        if (room->members[i]->lagging && room->members[i]->cursor < after) {
+            after = room->members[i]->cursor;
+        }
+    }
+    room->lagging = after != INT64_MAX;
+    if (room->lagging) {
+        room->catching_up =
+            tc_room_submit_read(room, TC_JOB_EVENTS, after, TC_ROOM_LOG_EVENTS, TC_FETCH_LAGGERS);
     }
 }
 
-/* Hands a member that has its history all events up to the room's last seq. */
+/* Hands a member that has its history all events up to the room's last seq, or up to one that waits for its own edit. */
 static void advance(tc_room_t *room, tc_member_t *member)
 {
     while (member->cursor < room->timeline.last_seq) {
         tc_event_t *event = tc_timeline_get(&room->timeline, member->cursor + 1);
 
         if (event == NULL) {
-            fetch_for(room, member);
+            member->lagging = room->lagging = true;
+            start_catch_up(room);
+            return;
+        }
+        if (tc_room_is_undecided(room, member, event)) {
             return;
         }
         tc_room_hand_over(room, member, event);
         tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, 1);
+    }
+}
+
+void tc_room_advance(tc_room_t *room, tc_member_t *member)
+{
+    if (member->room == room && room->loaded && member->cursor >= 0 && !member->waiting && !member->lagging) {
+        advance(room, member);
     }
 }
 
@@ -220,24 +240,6 @@ void tc_room_give_up_waiting(tc_room_t *room)
     }
 }
 
-static void fetch_for_lagging(tc_room_t *room)
-{
-    unsigned i;
-
-    if (!room->lagging || !room->loaded) {
-        return;
-    }
-    room->lagging = false;
-    for (i = 0; i < room->count; i++) {
-        tc_member_t *member = room->members[i];
-
-        if (member->waiting && member->cursor >= 0) {
-            member->waiting = false;
-            advance(room, member);
-        }
-    }
-}
-
 /* True if members wait for the room's LOAD. Members from another child stay if a LOAD fails, so it is repeated. */
 static bool is_waited_for(const tc_room_t *room)
 {
@@ -256,7 +258,7 @@ void tc_room_retry(tc_room_t *room)
     if (is_waited_for(room)) {
         start_load(room);
     }
-    fetch_for_lagging(room);
+    start_catch_up(room);
     tc_room_fetch_gap(room);
 }
 
@@ -344,16 +346,22 @@ static void on_resume(tc_room_t *room, tc_job_t *job)
     }
 }
 
-/* Hands a member that fell behind the log the events it asked for. */
+/* Hands a member that fell behind the log the events that the store has brought. */
 static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
 {
     tc_event_t *event;
 
     for (event = job->events; event != NULL; event = event->next) {
-        if (event->seq > member->cursor) {
-            tc_room_hand_over(room, member, tc_room_copy_of(room, event));
-            tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, 1);
+        tc_event_t *known = tc_room_copy_of(room, event);
+
+        if (event->seq <= member->cursor) {
+            continue;
         }
+        if (tc_room_is_undecided(room, member, known)) {
+            return; /* tc_room_advance() goes on when its job is back */
+        }
+        tc_room_hand_over(room, member, known);
+        tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, 1);
     }
     if (job->complete && job->last_seq > member->cursor) {
         member->cursor = job->last_seq;
@@ -362,30 +370,47 @@ static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
     advance(room, member);
 }
 
+/* room->catching_up stays true meanwhile, so that those who need another piece ask for it together. */
+static void on_catch_up(tc_room_t *room, const tc_job_t *job)
+{
+    unsigned i;
+
+    for (i = 0; i < room->count; i++) {
+        tc_member_t *member = room->members[i];
+
+        if (!member->lagging) {
+            continue;
+        }
+        if (job->status == TC_JOB_GONE) {
+            dismiss(member, job->status);
+        }
+        else if (job->status == TC_JOB_DONE && member->cursor >= job->after) {
+            member->lagging = false;
+            catch_up(room, member, job);
+        }
+    }
+    room->catching_up = false;
+}
+
 void tc_room_on_events(tc_room_t *room, tc_job_t *job)
 {
-    tc_member_t *member = job->member;
-
     tc_room_claim_own(room, job->events);
-    if (job->for_resumers) {
+    if (job->fetch == TC_FETCH_RESUMERS) {
         on_resume(room, job);
     }
-    else if (member != NULL && member->room == room && job->status == TC_JOB_DONE) {
-        catch_up(room, member, job);
-    }
-    else if (member != NULL && member->room == room && job->status == TC_JOB_GONE) {
-        dismiss(member, job->status);
-    }
-    else if (member != NULL && member->room == room) {
-        fetch_later(room, member);
+    else if (job->fetch == TC_FETCH_LAGGERS) {
+        on_catch_up(room, job);
     }
     if (job->status == TC_JOB_DONE && room->loaded) {
         tc_room_take_fetched(room, job);
     }
-    if (member == NULL && !job->for_resumers) {
+    if (job->fetch == TC_FETCH_ROOM) {
         tc_room_end_fetch(room, job);
     }
     start_resume(room);
+    if (job->status == TC_JOB_DONE) {
+        start_catch_up(room);
+    }
     if (job->status == TC_JOB_DONE && !job->complete) {
         tc_room_retry(room);
     }

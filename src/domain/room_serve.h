@@ -17,6 +17,12 @@ void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after);
  */
 void tc_room_rejoin(tc_room_t *room, tc_member_t *member);
 
+/*
+ * Hands a member the events that waited for one of its own edits. Call this when the edit has come back, or its sender
+ * was told that it takes too long. Does nothing for a member that waits for something else.
+ */
+void tc_room_advance(tc_room_t *room, tc_member_t *member);
+
 /* Take the result of a LOAD or EVENTS job of this room. The caller destroys the job. */
 void tc_room_on_load(tc_room_t *room, tc_job_t *job);
 void tc_room_on_events(tc_room_t *room, tc_job_t *job);

@@ -86,7 +86,16 @@ static tc_action_e action_of(const tc_chat_in_t *in, tc_chat_error_e error)
 
 /* ---- messages ---- */
 
-static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
+/*
+ * A client whose jobs are overdue is read again, so that its pings are answered. Its messages make no further jobs then:
+ * so many wait for the store already.
+ */
+static bool is_stuck(const tc_member_t *member)
+{
+    return member->told > 0 && member->jobs >= member->room->site->max_pending;
+}
+
+static tc_job_t *make_write(tc_member_t *member, const tc_chat_in_t *in)
 {
     tc_room_t *room = member->room;
     tc_job_t *job = tc_job_create(in->kind == TC_CHAT_IN_MESSAGE ? TC_JOB_POST : TC_JOB_EDIT,
@@ -103,7 +112,22 @@ static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
     if (job->kind == TC_JOB_POST) {
         tc_uuid_make_v7(&job->message_id);
     }
-    job->follows = room->writes;
+    else {
+        job->after = room->timeline.last_seq > member->cursor ? room->timeline.last_seq : member->cursor;
+    }
+    return job;
+}
+
+static void submit_write(tc_member_t *member, const tc_chat_in_t *in)
+{
+    tc_room_t *room = member->room;
+    tc_job_t *job;
+
+    if (is_stuck(member)) {
+        tc_speak_error(member, TC_CHAT_UNAVAILABLE, in->client_id, NULL, 0);
+        return;
+    }
+    job = make_write(member, in);
     if (room->store->submit(room->store, job) != APR_SUCCESS) {
         tc_speak_error(member, TC_CHAT_OVERLOADED, in->client_id, NULL, 0);
         tc_job_destroy(job);

@@ -5,6 +5,7 @@
 #include "httpd/often.h"
 
 #include <ap_mpm.h>
+#include <apr_strings.h>
 #include <http_log.h>
 
 APLOG_USE_MODULE(tripchat);
@@ -22,7 +23,7 @@ static tc_chat_error_e no_answer(const tc_visit_t *visit)
     switch (visit->sql.fault) {
     case TC_SQL_FAULT_RIGHT:
         return turn_away(visit, TC_CHAT_INTERNAL, "httpd's database user has not the rights that the chat needs; "
-                         "TC0012 and TC0015 name the statement");
+                         "TC0012 and TC0017 name the statement");
     case TC_SQL_FAULT_STATEMENT:
         return turn_away(visit, TC_CHAT_UNAVAILABLE, "the database refuses a statement, which TC0012 names");
     default:
@@ -87,10 +88,23 @@ tc_chat_error_e tc_visit_user(tc_visit_t *visit)
     return visit->user ? TC_CHAT_OK : no_user(visit);
 }
 
+tc_chat_error_e tc_visit_wrong_form(tc_visit_t *visit, bool is_room)
+{
+    tc_trip_form_e form = visit->vhost->site.rules.trip_form;
+    tc_chat_error_e error = tc_visit_user(visit);
+
+    if (error != TC_CHAT_OK) {
+        return error;
+    }
+    return turn_away(visit, TC_CHAT_FORBIDDEN,
+                     apr_psprintf(visit->r->pool, "the id in the URL is not %s%s, which TripChatTripKey wants",
+                                  is_room ? "the id of a room, nor " : "", tc_trip_form_words(form)));
+}
+
 /* The room is made when a visitor first comes. */
 static tc_chat_error_e open_room(tc_visit_t *visit)
 {
-    apr_status_t rv = tc_dbd_open_room(&visit->vhost->store, &visit->sql, &visit->trip_id, &visit->room_id,
+    apr_status_t rv = tc_dbd_open_room(&visit->vhost->store, &visit->sql, &visit->trip, &visit->room_id,
                                        visit->r->pool);
 
     if (rv == APR_NOTFOUND) {
@@ -99,26 +113,56 @@ static tc_chat_error_e open_room(tc_visit_t *visit)
     return rv == APR_SUCCESS ? TC_CHAT_OK : no_answer(visit);
 }
 
-tc_chat_error_e tc_visit_room(tc_visit_t *visit, tc_visit_by_e by, const tc_uuid_t *id)
+static tc_chat_error_e visit_target(tc_visit_t *visit, const tc_site_target_t *target)
 {
     tc_site_visit_t found;
 
     if (!open_database(visit)
-        || tc_site_visit(&visit->vhost->store, &visit->sql, by, id, visit->claim, &found, visit->r->pool)
+        || tc_site_visit(&visit->vhost->store, &visit->sql, target, visit->claim, &found, visit->r->pool)
                != APR_SUCCESS) {
         return no_answer(visit);
     }
     visit->user = found.user;
-    visit->trip_id = found.trip_id;
+    visit->trip = found.trip;
     visit->room_id = found.room_id;
     visit->last_seq = found.last_seq;
     if (found.user == NULL) {
         return no_user(visit);
     }
-    if (!found.has_trip || !found.allowed) {
+    if (!found.has_trip) {
+        return turn_away(visit, TC_CHAT_FORBIDDEN, "there is no such room or message");
+    }
+    if (!found.allowed) {
         return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or the trip does not exist");
     }
     return found.has_room ? TC_CHAT_OK : open_room(visit);
+}
+
+tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip)
+{
+    tc_site_target_t target = {.by = TC_BY_TRIP, .trip = *trip};
+
+    return visit_target(visit, &target);
+}
+
+tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place)
+{
+    tc_site_target_t target = {.by = TC_BY_ROOM_OR_TRIP, .id = place->room_id, .trip = place->trip};
+
+    if (!place->may_be_trip) {
+        target.by = TC_BY_ROOM;
+    }
+    else if (!place->may_be_room) {
+        target.by = TC_BY_TRIP;
+    }
+    return visit_target(visit, &target);
+}
+
+tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id)
+{
+    tc_site_target_t target = {.by = TC_BY_MESSAGE, .id = *message_id};
+
+    return visit_target(visit, &target);
 }
 
 void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
@@ -126,7 +170,7 @@ void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
     adoption->site = &visit->vhost->site;
     adoption->store = &visit->vhost->store.store;
     adoption->bus = visit->vhost->bus;
-    adoption->trip_id = visit->trip_id;
+    adoption->trip = visit->trip;
     adoption->room_id = visit->room_id;
     adoption->lease.rules = &visit->vhost->jwt;
     adoption->lease.expires_us = tc_lease_expiry_us(visit->expires_s);

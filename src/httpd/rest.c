@@ -90,16 +90,19 @@ static int answer_options(request_rec *r, path_e path)
 static int with_id(tc_visit_t *visit, const route_t *route)
 {
     tc_chat_error_e error;
+    tc_place_t place;
     tc_uuid_t id;
-    bool is_id = tc_uuid_parse(route->id, strlen(route->id), &id);
 
-    if (is_id && route->path == PATH_MESSAGE) {
-        return tc_rest_patch(visit, &id);
+    if (route->path == PATH_MESSAGE) {
+        if (tc_uuid_parse(route->id, strlen(route->id), &id)) {
+            return tc_rest_patch(visit, &id);
+        }
+        error = tc_visit_user(visit);
+        return tc_reply_error(visit->r, error == TC_CHAT_OK ? TC_CHAT_MESSAGE_NOT_FOUND : error, NULL);
     }
-    error = is_id ? tc_visit_room(visit, TC_BY_ROOM_OR_TRIP, &id) : tc_visit_user(visit);
-    if (error == TC_CHAT_OK && !is_id) {
-        error = route->path == PATH_MESSAGE ? TC_CHAT_MESSAGE_NOT_FOUND : TC_CHAT_FORBIDDEN;
-    }
+    error = tc_place_parse(route->id, strlen(route->id), visit->vhost->site.rules.trip_form, &place)
+                ? tc_visit_place(visit, &place)
+                : tc_visit_wrong_form(visit, true);
     if (error != TC_CHAT_OK) {
         return tc_reply_error(visit->r, error, NULL);
     }

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "base/units.h"
+#include "codec/json.h"
 #include "codec/page.h"
 #include "domain/history.h"
 #include "httpd/admission.h"
@@ -74,9 +75,11 @@ static bool read_last_event_id(request_rec *r, int64_t *after)
 
 /* ---- a page ---- */
 
+/* httpd has decoded the path, in which the trip's id may have any character. */
 static const char *list_url(request_rec *r, const query_t *query)
 {
-    return apr_psprintf(r->pool, "%s?limit=%d&", r->parsed_uri.path, (int)query->limit);
+    return apr_psprintf(r->pool, "%s?limit=%d&", ap_os_escape_path(r->pool, r->parsed_uri.path, 1),
+                        (int)query->limit);
 }
 
 static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, tc_buf_t *body)
@@ -146,7 +149,7 @@ static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_
     bool forward = query->after >= 0;
     int64_t from = forward ? query->after : query->before >= 0 ? query->before : NEWEST;
     tc_work_t work = {&visit->vhost->store, visit->sql, tc_people_borrow(&visit->vhost->store),
-                      visit->r->pool};
+                      NULL, visit->r->pool};
     apr_status_t rv = tc_store_read_page(&work, &visit->room_id, from, forward, (int)query->limit,
                                          events, count);
 
@@ -258,13 +261,13 @@ static int64_t newest_seq(const tc_event_t *events, int64_t last_seq)
 static int reply_list(tc_visit_t *visit, query_t *query)
 {
     tc_event_t *events = NULL;
-    int64_t last_seq = visit->last_seq;
+    int64_t last_seq;
     int count = 0, rc;
 
     if (read_page(visit, query, &events, &count) != APR_SUCCESS) {
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
-    last_seq = newest_seq(events, last_seq);
+    last_seq = newest_seq(events, visit->last_seq);
     if (count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
         && tc_takeover_has_room(visit->r)) {
         query->after = last_seq; /* events between the two were deleted */
@@ -288,12 +291,16 @@ int tc_rest_messages(tc_visit_t *visit)
 
 int tc_rest_room(tc_visit_t *visit)
 {
-    char room[TC_UUID_CHARS + 1], trip[TC_UUID_CHARS + 1];
+    char room[TC_UUID_CHARS + 1];
     tc_buf_t body = TC_BUF_INIT;
 
     tc_uuid_format(&visit->room_id, room);
-    tc_uuid_format(&visit->trip_id, trip);
-    tc_buf_append_str(&body, apr_psprintf(visit->r->pool, "{\"id\":\"%s\",\"trip_id\":\"%s\",\"last_seq\":%"
-                                          APR_INT64_T_FMT "}", room, trip, visit->last_seq));
+    TC_BUF_LIT(&body, "{\"id\":");
+    tc_json_append_str(&body, room);
+    TC_BUF_LIT(&body, ",\"trip_id\":");
+    tc_json_append_str(&body, visit->trip.text);
+    TC_BUF_LIT(&body, ",\"last_seq\":");
+    tc_buf_append_int(&body, visit->last_seq);
+    TC_BUF_LIT(&body, "}");
     return reply_with_etag(visit, visit->last_seq, &body);
 }

@@ -474,15 +474,13 @@ static void begin_usage(tc_peer_t *peer, const tc_adoption_t *adoption)
     if (peer->site->connection_log == 0) {
         return;
     }
-    usage = peer->usage = tc_alloc_zero(sizeof(*usage));
+    usage = peer->usage = tc_usage_create(adoption->user ? adoption->trip.text : NULL);
     if (head != NULL && head->has_usage) {
-        *usage = head->usage;
+        tc_usage_restore(usage, &head->usage);
         return;
     }
     usage->began_us = tc_peer_now_us(peer);
     usage->bytes_in = adoption->input_len;
-    usage->has_trip = adoption->user != NULL;
-    usage->trip_id = adoption->trip_id;
     memcpy(usage->address, adoption->address, sizeof(usage->address));
 }
 
@@ -567,11 +565,11 @@ void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
     tc_hub_t *hub = peer->peers->hub;
 
     if (peer->member.cursor >= 0) {
-        tc_hub_rejoin(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
+        tc_hub_rejoin(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip,
                       &adoption->room_id);
     }
     else {
-        tc_hub_join(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
+        tc_hub_join(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip,
                     &adoption->room_id, adoption->after);
     }
 }

@@ -351,12 +351,15 @@ static void take_chat_message(tc_peer_t *peer, const tc_read_item_t *message)
 }
 
 /*
- * Backpressure: a client with TripChatMaxPending jobs in flight is not read. Neither is a client that has no history
+ * Backpressure: a client with TripChatMaxPending jobs in flight is not read, until it was told that the store takes too
+ * long. Then it is read again, since its pings need no store; see is_stuck() in domain/speak.c. Neither is a client that has no history
  * yet: otherwise the client's own message could be in its history and come a second time.
  */
 static bool is_chat_paused(const tc_peer_t *peer)
 {
-    return peer->member.jobs >= peer->site->max_pending || peer->member.cursor < 0;
+    const tc_member_t *member = &peer->member;
+
+    return member->jobs - member->told >= peer->site->max_pending || member->cursor < 0;
 }
 
 static const tc_application_t chat = {tc_peer_join, take_chat_message, is_chat_paused};

@@ -5,7 +5,7 @@
 
 apr_status_t tc_store_read_access(tc_work_t *work, tc_job_t *job)
 {
-    apr_status_t rv = tc_site_check_users(work->store, &work->sql, &job->trip_id, &job->room_id, job->users,
+    apr_status_t rv = tc_site_check_users(work->store, &work->sql, &job->trip, &job->room_id, job->users,
                                           job->user_count, &job->last_seq, work->pool);
 
     if (rv == APR_SUCCESS && job->last_seq < 0) {

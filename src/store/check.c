@@ -34,12 +34,12 @@ static void note_failure(check_t *check, tc_check_e what, const char *statement,
     }
     check->wrong |= 1u << what;
     if (!known && what == TC_CHECK_TABLES) {
-        tc_log(TC_LOG_ERR, 0, "TC0015: site %s: the database refuses \"%.80s\": %.*s; check the chat's tables and "
+        tc_log(TC_LOG_ERR, 0, "TC0017: site %s: the database refuses \"%.80s\": %.*s; check the chat's tables and "
                "the rights of httpd's database user (sql/, docs/operations.md)", site, statement,
                (int)strcspn(why, "\r\n"), why);
     }
     else if (!known) {
-        tc_log(TC_LOG_ERR, 0, "TC0015: site %s: %s fails, so nobody can connect: %.*s", site, names[what],
+        tc_log(TC_LOG_ERR, 0, "TC0017: site %s: %s fails, so nobody can connect: %.*s", site, names[what],
                (int)strcspn(why, "\r\n"), why);
     }
 }
@@ -79,14 +79,17 @@ static void check_tables(check_t *check)
 {
     const tc_sql_dialect_t *dialect = check->sql->dialect;
     const char *const statements[] = {
-        dialect->room_create, dialect->room_find,     dialect->head,   dialect->before, dialect->events,
-        dialect->lock_rooms,  dialect->find_messages, dialect->insert, dialect->update, dialect->insert_edits,
-        dialect->advance,
+        dialect->room_create, dialect->room_find,    dialect->head,        dialect->before,
+        dialect->events,      dialect->store,        dialect->room_newest, dialect->find_sent,
+        dialect->insert,      dialect->insert_sent,  dialect->insert_person, dialect->update,
+        dialect->insert_edit, dialect->advance,
     };
     size_t i;
 
     for (i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
-        explain(check, TC_CHECK_TABLES, with_nulls(statements[i], check->pool));
+        if (statements[i] != NULL) {
+            explain(check, TC_CHECK_TABLES, with_nulls(statements[i], check->pool));
+        }
     }
 }
 
@@ -217,7 +220,7 @@ void tc_check_if_due(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         apr_pool_destroy(check.pool);
         before = check.interrupted ? 0 : atomic_exchange(&store->wrong, check.wrong);
         if (before != 0 && check.wrong == 0) {
-            tc_log(TC_LOG_INFO, 0, "TC0016: site %s: the queries and the chat's tables work now",
+            tc_log(TC_LOG_INFO, 0, "TC0018: site %s: the queries and the chat's tables work now",
                    store->store.site->name);
         }
         atomic_store(&store->is_checked, !check.interrupted);

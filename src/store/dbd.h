@@ -38,9 +38,11 @@ typedef struct tc_dbd_t {
     atomic_llong shut_until_us;         /* monotonic; no connection is asked for before that */
     atomic_uint asking;                 /* workers and db threads that have a connection or wait for one */
     atomic_llong answered_us;           /* monotonic; when the database last answered, or the first began to ask */
+    atomic_bool fits;                   /* the chat's tables have the version of this module */
+    atomic_uint waiting;                /* threads that wait for a connection */
+    atomic_uint lent;                   /* connections that threads have */
     atomic_llong singly_until_us[TC_ASK_COUNT]; /* monotonic; the queries cannot stand in one statement */
     atomic_llong unfit_until_us;        /* monotonic; ids of the chat's tables do not fit the user query's place */
-    atomic_llong nameless_until_us;     /* monotonic; there is no table chat_people */
     _Atomic(struct tc_people_t *) spare_people; /* readers' memory of users that nobody uses now */
     /* the checks of check.h */
     tc_site_types_t types;
@@ -71,10 +73,27 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql);
 
 /*
+ * _rest() says that a thread keeps its connection for later and asks nothing meanwhile. _resume() ends that; it stands
+ * before the next use of the connection and before tc_dbd_close(). Db.
+ */
+void tc_dbd_rest(tc_dbd_t *store);
+void tc_dbd_resume(tc_dbd_t *store);
+
+/* True when somebody waits for a connection, and all that there are belong to threads that keep `kept` of them. Db. */
+bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept);
+
+/*
  * After a failure: forgets prepared statements. If the database is a server, closes the connection and opens another
  * one. False: there is no other one, and *sql is closed.
  */
 bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
+
+/*
+ * After a statement that writes failed: if the connection cannot write, because the server is a standby or read-only,
+ * ends it for good and opens another one. True if there is another one, so that it is worth to try again. The address
+ * may lead to another server by now.
+ */
+bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 
 /*
  * Runs a query that returns one row or none (*row is NULL). If it fails, it is tried again: the connection may have been
@@ -85,24 +104,30 @@ bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 apr_status_t tc_dbd_ask(tc_dbd_t *store, tc_sql_t *sql, const char *statement, const char **args, int count,
                         tc_sql_rows_t *rows, tc_sql_row_t **row, const char **why, apr_pool_t *pool);
 
-/* Here and below, a query that fails has been logged. APR_SUCCESS with *found and, if it is true, the trip of the room `id` or, with `of_message`, of the message `id`. */
+/*
+ * Here and below, a query that fails has been logged. APR_SUCCESS with *found and, if it is true, the trip of the room
+ * `id` or, with `of_message`, of the message `id`.
+ */
 apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
-                              bool of_message, tc_uuid_t *trip_id, bool *found,
+                              bool of_message, tc_trip_t *trip, bool *found,
                               apr_pool_t *pool);
 
 /* APR_SUCCESS with the last_seq of a room, -1 when the room does not exist any more. */
 apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
                               int64_t *last_seq, apr_pool_t *pool);
 
-/* APR_SUCCESS with *found and, if it is true, the id of the trip's room. */
-apr_status_t tc_dbd_find_room(tc_dbd_t *store, tc_sql_t *sql, const char *trip,
-                              tc_uuid_t *room_id, bool *found, apr_pool_t *pool);
+/*
+ * APR_SUCCESS with *found and, if it is true, the id of the trip's room. *trip becomes the trip's id as the room's row
+ * has it: for the database, other texts may be the same id.
+ */
+apr_status_t tc_dbd_find_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip, tc_uuid_t *room_id,
+                              bool *found, apr_pool_t *pool);
 
 /*
- * Makes the trip's room, unless somebody else does at the same time. APR_SUCCESS with its id. APR_NOTFOUND: there is no
- * such trip. Any other failure has been logged, and sql->fault says what it is.
+ * Makes the trip's room, unless somebody else does at the same time. APR_SUCCESS with its id and *trip as above.
+ * APR_NOTFOUND: there is no such trip. Any other failure has been logged, and sql->fault says what it is.
  */
-apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
+apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
                               tc_uuid_t *room_id, apr_pool_t *pool);
 
 #endif

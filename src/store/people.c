@@ -164,13 +164,6 @@ apr_status_t tc_people_learn(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql
     return rv;
 }
 
-void tc_people_keep(tc_people_t *people, const tc_dbd_t *store, tc_user_t *user)
-{
-    if (!knows(people, store, user->id)) {
-        remember_as(people, store, user->id, tc_user_ref(user));
-    }
-}
-
 const tc_user_t *tc_people_get(tc_people_t *people, const tc_dbd_t *store, const char *user_id)
 {
     person_key_t key;

@@ -21,9 +21,6 @@ void tc_people_destroy(tc_people_t *people);
 apr_status_t tc_people_learn(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
                              apr_pool_t *pool);
 
-/* Remembers a user who is known from elsewhere: the sender of a message comes with it. */
-void tc_people_keep(tc_people_t *people, const tc_dbd_t *store, tc_user_t *user);
-
 /*
  * The user's record, which is valid until the memory has been asked for many others. Never NULL: whoever is not in it,
  * because the site and chat_people do not have them any more, is "(deleted user)" without an e-mail address.

@@ -8,6 +8,8 @@
 #include <apr_strings.h>
 #include <stdlib.h>
 
+#define ANY (-1) /* in place of a seq: the newest events are read */
+
 /* Events under construction, ascending. */
 typedef struct {
     tc_event_t *first;
@@ -44,72 +46,65 @@ static void list_prepend(event_list_t *list, tc_event_t *event)
 
 typedef void add_fn(event_list_t *list, tc_event_t *event);
 
-/* Makes the events of some rows, after their people were asked for in one statement. */
-static apr_status_t add_events(tc_work_t *work, const apr_array_header_t *stored, event_list_t *list, add_fn *add)
+/* Rows on their way into a list: their people are asked for in one statement, before the events are made. */
+typedef struct {
+    tc_work_t *work;
+    event_list_t *list;
+    add_fn *add;
+    const tc_stored_t *rows[TC_STORE_PEOPLE];
+    int count;
+} intake_t;
+
+static apr_status_t add_events(intake_t *intake)
 {
-    const tc_stored_t *const *rows = (const tc_stored_t *const *)stored->elts;
-    apr_status_t rv = tc_stored_learn(work, rows, stored->nelts);
+    apr_status_t rv = tc_stored_learn(intake->work, intake->rows, intake->count);
     int i;
 
-    for (i = 0; rv == APR_SUCCESS && i < stored->nelts; i++) {
+    for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
         tc_event_t *event;
 
-        rv = tc_stored_to_event(work, rows[i], NULL, &event);
+        rv = tc_stored_to_event(intake->work, intake->rows[i], NULL, NULL, &event);
         if (rv == APR_SUCCESS) {
-            add(list, event);
+            intake->add(intake->list, event);
         }
     }
+    intake->count = 0;
     return rv;
 }
 
-/* Adds each row of a result to the list with `add`, in the result's order. */
-static apr_status_t add_rows(tc_work_t *work, tc_sql_rows_t *rows, event_list_t *list, add_fn *add)
+/* Takes the message or event of a row in. A room without events has a row that has none. add_events() follows. */
+static apr_status_t add_row(intake_t *intake, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
-    apr_array_header_t *stored = apr_array_make(work->pool, 64, sizeof(tc_stored_t *));
-    apr_status_t rv = APR_SUCCESS;
-    tc_sql_row_t *row;
+    tc_stored_t *stored = apr_palloc(intake->work->pool, sizeof(*stored));
 
-    while (rv == APR_SUCCESS && (row = tc_sql_next(rows)) != NULL) {
-        tc_stored_t *one = apr_palloc(work->pool, sizeof(*one));
-
-        tc_stored_read(rows, row, one);
-        APR_ARRAY_PUSH(stored, tc_stored_t *) = one;
-        if (stored->nelts == TC_STORE_PEOPLE) {
-            rv = add_events(work, stored, list, add);
-            apr_array_clear(stored);
-        }
+    tc_stored_read(rows, row, stored);
+    if (stored->id != NULL) {
+        intake->rows[intake->count++] = stored;
     }
-    return rv == APR_SUCCESS ? add_events(work, stored, list, add) : rv;
+    return intake->count == TC_STORE_PEOPLE ? add_events(intake) : APR_SUCCESS;
 }
 
-static apr_status_t read_head(tc_work_t *work, tc_job_t *job, const char *room)
-{
-    const char *args[] = {room};
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->head, args, 1, &rows, work->pool);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    row = tc_sql_next(&rows);
-    if (row == NULL) {
-        job->status = TC_JOB_GONE;
-        return APR_SUCCESS;
-    }
-    job->last_seq = tc_sql_int(&rows, row, 0);
-    return APR_SUCCESS;
-}
-
+/*
+ * Reads at most `limit` events after the seq `after`, or the newest ones if `after` is ANY. *head is the room's last
+ * seq, or -1 if there is no such room.
+ */
 static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after, int limit,
-                                event_list_t *list)
+                                event_list_t *list, int64_t *head)
 {
-    const char *from = apr_off_t_toa(work->pool, after);
-    const char *args[] = {room, from, room, from, apr_itoa(work->pool, limit)};
+    const char *args[] = {room, apr_off_t_toa(work->pool, after), apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
-    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 5, &rows, work->pool);
+    tc_sql_row_t *row;
+    intake_t intake = {.work = work, .list = list, .add = list_append};
+    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 3, &rows, work->pool);
 
-    return rv == APR_SUCCESS ? add_rows(work, &rows, list, list_append) : rv;
+    *head = -1;
+    while (rv == APR_SUCCESS && (row = tc_sql_next(&rows)) != NULL) {
+        int64_t seq = tc_sql_int(&rows, row, TC_COL_SEQ), last = tc_sql_int(&rows, row, TC_COL_HEAD);
+
+        *head = seq > last ? seq : last > *head ? last : *head;
+        rv = add_row(&intake, &rows, row);
+    }
+    return rv == APR_SUCCESS ? add_events(&intake) : rv;
 }
 
 static apr_status_t read_before(tc_work_t *work, const char *room, int64_t before, int limit,
@@ -117,52 +112,38 @@ static apr_status_t read_before(tc_work_t *work, const char *room, int64_t befor
 {
     const char *args[] = {room, apr_off_t_toa(work->pool, before), apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    intake_t intake = {.work = work, .list = list, .add = list_prepend};
     apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->before, args, 3, &rows, work->pool);
 
-    return rv == APR_SUCCESS ? add_rows(work, &rows, list, list_prepend) : rv;
+    while (rv == APR_SUCCESS && (row = tc_sql_next(&rows)) != NULL) {
+        rv = add_row(&intake, &rows, row);
+    }
+    return rv == APR_SUCCESS ? add_events(&intake) : rv;
 }
 
 /*
- * Reads the newest events for the room's log and, if these hold fewer messages than the history needs, older messages.
- * An event that is committed between the two reads is newer than the first one and comes live.
+ * LOAD reads the newest events for the room's log and, if these hold fewer messages than the history needs, older
+ * messages. An event that is committed between the two reads is newer than the first one and comes live.
  */
-static apr_status_t read_load(tc_work_t *work, tc_job_t *job, const char *room, event_list_t *list)
-{
-    int64_t after = job->last_seq > TC_ROOM_LOG_EVENTS ? job->last_seq - TC_ROOM_LOG_EVENTS : 0;
-    apr_status_t rv = read_events(work, room, after, TC_ROOM_LOG_EVENTS, list);
-
-    if (rv == APR_SUCCESS && after > 0 && list->messages < job->limit) {
-        rv = read_before(work, room, after + 1, job->limit - list->messages, list);
-    }
-    return rv;
-}
-
-static int64_t newest_seq(const event_list_t *list)
-{
-    const tc_event_t *event;
-    int64_t seq = 0;
-
-    for (event = list->first; event != NULL; event = event->next) {
-        seq = event->seq;
-    }
-    return seq;
-}
-
 static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
 {
+    bool load = job->kind == TC_JOB_LOAD;
+    int limit = load ? TC_ROOM_LOG_EVENTS : job->limit;
     char room[TC_UUID_CHARS + 1];
     apr_status_t rv;
 
     tc_uuid_format(&job->room_id, room);
-    rv = read_head(work, job, room);
-    if (rv != APR_SUCCESS || job->status == TC_JOB_GONE) {
-        return rv;
+    rv = read_events(work, room, load ? ANY : job->after, limit, list, &job->last_seq);
+    if (rv == APR_SUCCESS && job->last_seq < 0) {
+        job->status = TC_JOB_GONE;
+        return APR_SUCCESS;
     }
-    rv = job->kind == TC_JOB_LOAD ? read_load(work, job, room, list)
-                                  : read_events(work, room, job->after, job->limit, list);
-    job->complete = list->count < job->limit;
-    if (newest_seq(list) > job->last_seq) {
-        job->last_seq = newest_seq(list);
+    job->complete = list->count < limit;
+    if (rv == APR_SUCCESS && load && job->last_seq > limit && list->messages < job->limit) {
+        int64_t before = list->first ? list->first->seq : job->last_seq - limit + 1;
+
+        rv = read_before(work, room, before, job->limit - list->messages, list);
     }
     return rv;
 }
@@ -173,10 +154,11 @@ apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64
     char room[TC_UUID_CHARS + 1];
     event_list_t list;
     apr_status_t rv;
+    int64_t head;
 
     list_init(&list);
     tc_uuid_format(room_id, room);
-    rv = forward ? read_events(work, room, from, limit, &list)
+    rv = forward ? read_events(work, room, from, limit, &list, &head)
                  : read_before(work, room, from, limit, &list);
     if (rv != APR_SUCCESS) {
         tc_event_unref_list(list.first);

@@ -101,6 +101,12 @@ apr_status_t tc_site_check_access(tc_dbd_t *store, tc_sql_t *sql, const char *tr
     return rv;
 }
 
+/* The text of a trip's id for the database. */
+static const char *trip_text(const tc_dbd_t *store, const tc_trip_t *trip, apr_pool_t *pool)
+{
+    return tc_trip_to_sql(trip, store->store.site->rules.trip_form, apr_palloc(pool, TC_TRIP_MAX_BYTES + 1));
+}
+
 /* An id that is not a UUID counts as none. */
 static bool read_uuid(const tc_sql_rows_t *rows, tc_sql_row_t *row, int column, tc_uuid_t *uuid)
 {
@@ -109,66 +115,78 @@ static bool read_uuid(const tc_sql_rows_t *rows, tc_sql_row_t *row, int column, 
     return text != NULL && tc_uuid_parse(text, strlen(text), uuid);
 }
 
-static apr_status_t visit_at_once(tc_dbd_t *store, tc_sql_t *sql, tc_visit_by_e by, const char *id, const char *claim,
+static void read_visit(const tc_dbd_t *store, const tc_sql_rows_t *rows, tc_sql_row_t *row,
+                       const tc_site_target_t *target, const char *claim, tc_site_visit_t *out)
+{
+    const char *trip = tc_sql_text(rows, row, TC_VISIT_TRIP);
+
+    out->user = read_user(rows, row, TC_VISIT_USER, claim);
+    out->allowed = !tc_site_sql_is_no(tc_sql_text(rows, row, TC_VISIT_ALLOWED));
+    out->has_trip = trip != NULL;
+    out->trip = target->trip;
+    (void)tc_trip_from_sql(trip, store->store.site->rules.trip_form, &out->trip); /* else the asked id stays */
+    out->has_room = read_uuid(rows, row, TC_VISIT_ROOM, &out->room_id);
+    out->last_seq = out->has_room ? tc_sql_int(rows, row, TC_VISIT_LAST_SEQ) : 0;
+}
+
+static apr_status_t visit_at_once(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, const char *claim,
                                   tc_site_visit_t *out, const char **why, apr_pool_t *pool)
 {
     const char *args[2 + TC_SQL_QUERY_PLACES];
+    char id[TC_UUID_CHARS + 1];
     int count = 0;
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
     apr_status_t rv;
 
-    while (count < tc_site_sql_visit_ids(by)) {
+    if (target->by != TC_BY_TRIP) {
+        tc_uuid_format(&target->id, id);
         args[count++] = id;
+    }
+    if (target->by == TC_BY_TRIP || target->by == TC_BY_ROOM_OR_TRIP) {
+        args[count++] = trip_text(store, &target->trip, pool);
     }
     tc_sql_query_bind(store->queries.user, NULL, claim, args + count);
     count += store->queries.user->count;
-    rv = tc_dbd_ask(store, sql, tc_site_sql_visit(&store->queries, by, tc_check_types(store), pool), args, count,
-                    &rows, &row, why, pool);
-    if (rv != APR_SUCCESS || row == NULL) {
-        return rv;
+    rv = tc_dbd_ask(store, sql, tc_site_sql_visit(&store->queries, target->by, tc_check_types(store), pool), args,
+                    count, &rows, &row, why, pool);
+    if (rv == APR_SUCCESS && row != NULL) {
+        read_visit(store, &rows, row, target, claim, out);
     }
-    out->user = read_user(&rows, row, TC_VISIT_USER, claim);
-    out->allowed = !tc_site_sql_is_no(tc_sql_text(&rows, row, TC_VISIT_ALLOWED));
-    out->has_trip = read_uuid(&rows, row, TC_VISIT_TRIP, &out->trip_id);
-    out->has_room = read_uuid(&rows, row, TC_VISIT_ROOM, &out->room_id);
-    out->last_seq = out->has_room ? tc_sql_int(&rows, row, TC_VISIT_LAST_SEQ) : 0;
     return rv;
 }
 
-static apr_status_t find_trip(tc_dbd_t *store, tc_sql_t *sql, tc_visit_by_e by, const tc_uuid_t *id,
-                              tc_site_visit_t *out, apr_pool_t *pool)
+static apr_status_t find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, tc_site_visit_t *out,
+                              apr_pool_t *pool)
 {
     apr_status_t rv = APR_SUCCESS;
 
     out->has_trip = false;
-    if (by != TC_BY_TRIP) {
-        rv = tc_dbd_find_trip(store, sql, id, by == TC_BY_MESSAGE, &out->trip_id, &out->has_trip, pool);
+    if (target->by != TC_BY_TRIP) {
+        rv = tc_dbd_find_trip(store, sql, &target->id, target->by == TC_BY_MESSAGE, &out->trip, &out->has_trip, pool);
     }
-    if (!out->has_trip && by != TC_BY_MESSAGE) {
-        out->trip_id = *id;
+    if (!out->has_trip && (target->by == TC_BY_TRIP || target->by == TC_BY_ROOM_OR_TRIP)) {
+        out->trip = target->trip;
         out->has_trip = true;
     }
     return rv;
 }
 
-static apr_status_t visit_singly(tc_dbd_t *store, tc_sql_t *sql, tc_visit_by_e by, const tc_uuid_t *id,
-                                 const char *claim, tc_site_visit_t *out, apr_pool_t *pool)
+static apr_status_t visit_singly(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, const char *claim,
+                                 tc_site_visit_t *out, apr_pool_t *pool)
 {
-    char trip[TC_UUID_CHARS + 1];
     apr_status_t rv = tc_site_find_user(store, sql, claim, &out->user, pool);
 
     if (rv != APR_SUCCESS || out->user == NULL) {
         return rv;
     }
-    rv = find_trip(store, sql, by, id, out, pool);
+    rv = find_trip(store, sql, target, out, pool);
     if (rv != APR_SUCCESS || !out->has_trip) {
         return rv;
     }
-    tc_uuid_format(&out->trip_id, trip);
-    rv = tc_site_check_access(store, sql, trip, out->user->id, &out->allowed, pool);
+    rv = tc_site_check_access(store, sql, trip_text(store, &out->trip, pool), out->user->id, &out->allowed, pool);
     if (rv == APR_SUCCESS && out->allowed) {
-        rv = tc_dbd_find_room(store, sql, trip, &out->room_id, &out->has_room, pool);
+        rv = tc_dbd_find_room(store, sql, &out->trip, &out->room_id, &out->has_room, pool);
     }
     if (rv == APR_SUCCESS && out->has_room) {
         rv = tc_dbd_find_head(store, sql, &out->room_id, &out->last_seq, pool);
@@ -183,19 +201,17 @@ static void forget(tc_site_visit_t *out)
     memset(out, 0, sizeof(*out));
 }
 
-apr_status_t tc_site_visit(tc_dbd_t *store, tc_sql_t *sql, tc_visit_by_e by, const tc_uuid_t *id, const char *claim,
+apr_status_t tc_site_visit(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, const char *claim,
                            tc_site_visit_t *out, apr_pool_t *pool)
 {
-    char text[TC_UUID_CHARS + 1];
     const char *why = NULL;
     tc_sql_fault_e fault = TC_SQL_FAULT_NONE;
     apr_status_t rv;
 
     memset(out, 0, sizeof(*out));
-    tc_uuid_format(id, text);
     tc_check_if_due(store, sql, pool);
     if ((!sql->dialect->remote || tc_check_types(store) != NULL) && !tc_site_asks_singly(store, TC_ASK_VISIT)) {
-        rv = visit_at_once(store, sql, by, text, claim, out, &why, pool);
+        rv = visit_at_once(store, sql, target, claim, out, &why, pool);
         if (rv == APR_SUCCESS) {
             return rv;
         }
@@ -205,7 +221,7 @@ apr_status_t tc_site_visit(tc_dbd_t *store, tc_sql_t *sql, tc_visit_by_e by, con
             return rv;
         }
     }
-    rv = visit_singly(store, sql, by, id, claim, out, pool);
+    rv = visit_singly(store, sql, target, claim, out, pool);
     if (rv != APR_SUCCESS) {
         forget(out);
     }

@@ -12,23 +12,30 @@
 /* A visitor: who they are, and what they asked for. */
 typedef struct {
     tc_user_t *user;   /* a reference, the caller's; NULL: there is no such user, and nothing below is set */
-    bool has_trip;     /* false: there is no such message */
-    tc_uuid_t trip_id;
+    bool has_trip;     /* false: there is no such room or message */
+    tc_trip_t trip;    /* as the room's row has it, else as it was asked for */
     bool allowed;      /* on the trip */
     bool has_room;
     tc_uuid_t room_id;
     int64_t last_seq;  /* of the room */
 } tc_site_visit_t;
 
-/* Finds user, access and room for a token's claim and the id that the request names. */
-apr_status_t tc_site_visit(tc_dbd_t *store, tc_sql_t *sql, tc_visit_by_e by, const tc_uuid_t *id, const char *claim,
+/* What a request names: a trip, a room or a message. Only the ids that `by` names are used. */
+typedef struct {
+    tc_visit_by_e by;
+    tc_uuid_t id;   /* of the room or message */
+    tc_trip_t trip;
+} tc_site_target_t;
+
+/* Finds user, access and room for a token's claim and what the request names. */
+apr_status_t tc_site_visit(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, const char *claim,
                            tc_site_visit_t *out, apr_pool_t *pool);
 
 /* Finds a user by the claim of their token. *user is a reference, the caller's; NULL: there is no such user. */
 apr_status_t tc_site_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *claim, tc_user_t **user, apr_pool_t *pool);
 
 /* May these users still enter the trip? Fills in the entries' results, and *last_seq of the room; -1: it is gone. */
-apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id, const tc_uuid_t *room_id,
+apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, const tc_trip_t *trip_id, const tc_uuid_t *room_id,
                                  tc_access_t *users, int count, int64_t *last_seq, apr_pool_t *pool);
 
 /*

@@ -115,15 +115,14 @@ static apr_status_t check_singly(tc_dbd_t *store, tc_sql_t *sql, const char *tri
 }
 
 /* A database in this process (SQLite) is asked once for each user: there is no round trip to save. */
-apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id, const tc_uuid_t *room_id,
+apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, const tc_trip_t *trip_id, const tc_uuid_t *room_id,
                                  tc_access_t *users, int count, int64_t *last_seq, apr_pool_t *pool)
 {
-    char trip[TC_UUID_CHARS + 1], room[TC_UUID_CHARS + 1];
-    const char *why = NULL;
+    char space[TC_TRIP_MAX_BYTES + 1], room[TC_UUID_CHARS + 1];
+    const char *trip = tc_trip_to_sql(trip_id, store->store.site->rules.trip_form, space), *why = NULL;
     tc_sql_fault_e fault = TC_SQL_FAULT_NONE;
     apr_status_t rv;
 
-    tc_uuid_format(trip_id, trip);
     tc_uuid_format(room_id, room);
     *last_seq = -1;
     tc_check_if_due(store, sql, pool);
@@ -255,26 +254,16 @@ static apr_status_t ask_chat_people(tc_dbd_t *store, tc_sql_t *sql, const char *
     return rv;
 }
 
-/* The names under which people wrote last. A database without that table knows nobody. */
+/* The names under which people wrote last. */
 static apr_status_t find_former(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
                                 tc_user_t **users, apr_pool_t *pool)
 {
     const char *why = "no connection";
-    int64_t now_us = tc_clock_monotonic_us();
-    apr_status_t rv;
+    apr_status_t rv = ask_chat_people(store, sql, ids, count, users, &why, pool);
 
-    if (now_us < atomic_load(&store->nameless_until_us)) {
-        return APR_SUCCESS;
+    if (rv != APR_SUCCESS) {
+        tc_sql_log_failure("cannot read chat_people", why);
     }
-    rv = ask_chat_people(store, sql, ids, count, users, &why, pool);
-    if (rv == APR_SUCCESS) {
-        return rv;
-    }
-    if (sql->handle != NULL && (sql->fault == TC_SQL_FAULT_STATEMENT || sql->fault == TC_SQL_FAULT_RIGHT)) {
-        atomic_store(&store->nameless_until_us, now_us + TC_STORE_SINGLY_SOON_S * TC_US_PER_S);
-        return APR_SUCCESS;
-    }
-    tc_sql_log_failure("cannot read chat_people", why);
     return rv;
 }
 

@@ -12,15 +12,16 @@
  */
 static const char *const trips[] = {
     [TC_BY_TRIP] = "SELECT COALESCE((SELECT trip_id FROM chat_rooms WHERE 1 = 0), %s)",
+    [TC_BY_ROOM] = "SELECT (SELECT trip_id FROM chat_rooms WHERE id = %s)",
     [TC_BY_ROOM_OR_TRIP] = "SELECT COALESCE((SELECT trip_id FROM chat_rooms WHERE id = %s), %s)",
     [TC_BY_MESSAGE] = "SELECT (SELECT chat_r.trip_id FROM chat_messages chat_m JOIN chat_rooms chat_r"
                       " ON chat_r.id = chat_m.room_id WHERE chat_m.id = %s)",
 };
 
-int tc_site_sql_visit_ids(tc_visit_by_e by)
-{
-    return by == TC_BY_ROOM_OR_TRIP ? 2 : 1;
-}
+/* The seq of the newest event of the room chat_r. See chat_advance() in sql/chat.pgsql.sql. */
+#define HEAD                                                                                                          \
+    "CASE WHEN chat_r.lags THEN greatest(chat_r.last_seq,"                                                            \
+    " (SELECT max(chat_l.seq) FROM chat_events chat_l WHERE chat_l.room_id = chat_r.id)) ELSE chat_r.last_seq END"
 
 static const char *cast(const char *expression, const char (*types)[TC_SITE_TYPE_CHARS], int place, apr_pool_t *pool)
 {
@@ -52,11 +53,11 @@ const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by
 
     if (types == NULL) { /* SQLite has no LATERAL; a subquery among the columns gives its first row */
         return apr_pstrcat(pool, "WITH chat_t(chat_trip) AS (", trips[by], "), " USER_COLUMNS " AS ", user,
-                           " SELECT chat_u.*, ", access, ", chat_t.chat_trip, chat_r.id, chat_r.last_seq"
+                           " SELECT chat_u.*, ", access, ", coalesce(chat_r.trip_id, chat_t.chat_trip), chat_r.id, chat_r.last_seq"
                            " FROM chat_t CROSS JOIN chat_u", room, NULL);
     }
     return apr_pstrcat(pool, "SELECT chat_u.chat_id, chat_u.chat_email, chat_u.chat_username, chat_u.chat_full_name,"
-                       " chat_a.chat_ok, chat_t.chat_trip, chat_r.id, chat_r.last_seq FROM (", trips[by],
+                       " chat_a.chat_ok, coalesce(chat_r.trip_id, chat_t.chat_trip), chat_r.id, " HEAD " FROM (", trips[by],
                        " AS chat_trip) chat_t CROSS JOIN ", user, " AS " USER_COLUMNS " LEFT JOIN LATERAL ", access,
                        " AS chat_a(chat_ok) ON true", room, NULL);
 }
@@ -70,7 +71,7 @@ const char *tc_site_sql_access(const tc_site_queries_t *queries, const tc_site_t
     const char *access = put(queries->access, NULL, "chat_u.chat_id", types->access, pool);
 
     return apr_pstrcat(pool, "SELECT chat_v.chat_n, chat_u.chat_id, chat_a.chat_ok,"
-                       " (SELECT last_seq FROM chat_rooms WHERE id = %s) FROM " ELEMENTS " CROSS JOIN LATERAL ", user,
+                       " (SELECT " HEAD " FROM chat_rooms chat_r WHERE chat_r.id = %s) FROM " ELEMENTS " CROSS JOIN LATERAL ", user,
                        " AS chat_u(chat_id) LEFT JOIN LATERAL ", access, " AS chat_a(chat_ok) ON true", NULL);
 }
 

@@ -23,26 +23,25 @@ typedef struct {
     const tc_sql_query_t *access;
 } tc_site_queries_t;
 
-/* What a visitor names: a trip; a room or a trip; a message. */
-typedef enum { TC_BY_TRIP, TC_BY_ROOM_OR_TRIP, TC_BY_MESSAGE } tc_visit_by_e;
+/* What a visitor names. */
+typedef enum { TC_BY_TRIP, TC_BY_ROOM, TC_BY_ROOM_OR_TRIP, TC_BY_MESSAGE } tc_visit_by_e;
 
 /* Columns of tc_site_sql_visit(). */
 typedef enum {
     TC_VISIT_USER,    /* id, email, username, full_name */
     TC_VISIT_ALLOWED = 4, /* the access query's first column; NULL: it has no row */
-    TC_VISIT_TRIP,    /* NULL: there is no such message */
+    TC_VISIT_TRIP,    /* as the room's row has it, else as it was asked for; NULL: there is no such room or message */
     TC_VISIT_ROOM,    /* NULL: the trip has no room yet */
     TC_VISIT_LAST_SEQ
 } tc_visit_column_e;
 
 /*
- * User, access and room of a visitor: one row, or none if there is no such user. Arguments: the id that the visitor
- * names, as often as tc_site_sql_visit_ids() says, then the claim for each place of the user query. `types` is NULL for
- * a database that needs no casts. On `pool`, as all below.
+ * User, access and room of a visitor: one row, or none if there is no such user. Arguments: the id of the room or
+ * message and then that of the trip, as far as `by` names them, then the claim for each place of the user query. `types`
+ * is NULL for a database that needs no casts. On `pool`, as all below.
  */
 const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, const tc_site_types_t *types,
                               apr_pool_t *pool);
-int tc_site_sql_visit_ids(tc_visit_by_e by);
 
 /*
  * Access of many users: number, id, access query's first column, the room's last_seq; no row for a user who is gone.

@@ -2,35 +2,14 @@
 #include "store/sql.h"
 
 #include "base/log.h"
+#include "codec/utf8.h"
 
-#include <apr_dso.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SETUP_DONE "tripchat setup" /* a key in the table of prepared statements, not SQL */
-#define VERBOSE 2          /* libpq's PQERRORS_VERBOSE, with which errors have their SQLSTATE */
 #define STATEMENT_CHARS 80 /* of a statement, in the log */
-
-typedef int set_verbosity_fn(void *connection, int verbosity);
-
-/*
- * apr_dbd has no SQLSTATE, and the words depend on the server's language. The driver has loaded libpq for all to see, so
- * its function is found in the program itself.
- */
-void tc_sql_want_states(tc_sql_t *sql, apr_pool_t *pool)
-{
-    union {
-        apr_dso_handle_sym_t symbol;
-        set_verbosity_fn *set;
-    } verbosity;
-    apr_dso_handle_t *program;
-
-    if (sql->dialect->remote && apr_dso_load(&program, NULL, pool) == APR_SUCCESS
-        && apr_dso_sym(&verbosity.symbol, program, "PQsetErrorVerbosity") == APR_SUCCESS) {
-        (void)verbosity.set(apr_dbd_native_handle(sql->driver, sql->handle), VERBOSE);
-    }
-}
 
 /* "query failed", with the statement if somebody has to mend it or the schema. */
 static const char *name_of(const tc_sql_t *sql, const char *what, const char *statement, apr_pool_t *pool)
@@ -89,9 +68,7 @@ void tc_sql_forget(tc_sql_t *sql)
 
     if (sql->handle != NULL && !sql->dialect->remote) {
         apr_hash_clear(sql->prepared);
-    }
-    if (is_set_up) {
-        tc_sql_note_set_up(sql);
+        tc_sql_note_set_up(sql, is_set_up);
     }
 }
 
@@ -100,9 +77,9 @@ bool tc_sql_is_set_up(const tc_sql_t *sql)
     return sql->handle != NULL && apr_hash_get(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING) != NULL;
 }
 
-void tc_sql_note_set_up(tc_sql_t *sql)
+void tc_sql_note_set_up(tc_sql_t *sql, bool is_set_up)
 {
-    apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, sql);
+    apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, is_set_up ? sql->prepared : NULL);
 }
 
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
@@ -180,6 +157,15 @@ tc_sql_row_t *tc_sql_next(tc_sql_rows_t *rows)
     return error == 0 ? rows->row : NULL;
 }
 
+static const char *mend(const char *text, apr_pool_t *pool)
+{
+    size_t len = strlen(text);
+    char *mended = apr_palloc(pool, tc_utf8_mended_max(len) + 1);
+
+    mended[tc_utf8_mend(text, len, mended)] = '\0';
+    return mended;
+}
+
 const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
 {
     char *text = NULL;
@@ -187,6 +173,9 @@ const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
     /* Not apr_dbd_get_entry(), which returns an empty text for SQL's NULL with some drivers. */
     if (apr_dbd_datum_get(rows->sql->driver, row, n, APR_DBD_TYPE_STRING, &text) != APR_SUCCESS) {
         return NULL;
+    }
+    if (!tc_utf8_is_valid(text, strlen(text))) { /* other programs write, too, and one bad row must not close a room */
+        return mend(text, rows->pool);
     }
     /* With pgsql, the texts are freed when the last row has been read. */
     return rows->sql->dialect->remote ? apr_pstrdup(rows->pool, text) : text;

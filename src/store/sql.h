@@ -23,7 +23,7 @@ typedef struct {
     apr_hash_t *prepared; /* the chat's own statements of this connection, by SQL text */
     apr_pool_t *pool;     /* lives as long as the connection */
     bool in_transaction;
-    tc_sql_fault_e fault; /* what the last statement that failed failed of */
+    tc_sql_fault_e fault; /* of the last statement that failed */
     void *lease;          /* the glue's */
 } tc_sql_t;
 
@@ -56,9 +56,6 @@ apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, 
 /* Runs text that is no format and has no arguments, a command of the session for example. Logs nothing. */
 apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, apr_pool_t *pool);
 
-/* Has PostgreSQL's driver put the SQLSTATE into the texts of errors, if libpq can be found. Once a connection. */
-void tc_sql_want_states(tc_sql_t *sql, apr_pool_t *pool);
-
 /*
  * tc_sql_next() returns the next row, or NULL after the last. The new row replaces the row before. tc_sql_text()
  * returns column `n` (from 0) as a text on the pool; NULL for SQL's NULL. tc_sql_int() returns the column as a number;
@@ -79,11 +76,11 @@ apr_status_t tc_sql_rollback(tc_sql_t *sql);
 /* Forgets prepared statements: after an error they may be older than the schema. */
 void tc_sql_forget(tc_sql_t *sql);
 
-/* Whether the connection was made ready for the chat, and that it was now. Lasts as long as the connection. */
+/* Whether the connection was made ready for the chat, and that it was now, or is not any more. Outlives tc_sql_forget(). */
 bool tc_sql_is_set_up(const tc_sql_t *sql);
-void tc_sql_note_set_up(tc_sql_t *sql);
+void tc_sql_note_set_up(tc_sql_t *sql, bool is_set_up);
 
-/* Logs "TC0012: what: why" (the statement, if it can never succeed) at most once a second, with the number of lines left out. Any thread. */
+/* Logs "TC0012: what: why" at most once a second, with the number of lines left out. Any thread. */
 void tc_sql_log_failure(const char *what, const char *why);
 
 /* The same; `why` is the database's text for `error`, which the last call on `sql` returned. */

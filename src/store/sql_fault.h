@@ -8,7 +8,7 @@
 typedef enum {
     TC_SQL_FAULT_NONE,
     TC_SQL_FAULT_OTHER,     /* anything that may pass: a connection, a lock, a full disk, a read-only server */
-    TC_SQL_FAULT_VALUE,     /* an argument does not fit the type of its column */
+    TC_SQL_FAULT_VALUE,     /* an argument does not fit the type of its column, or (SQLite) a constraint */
     TC_SQL_FAULT_PARENT,    /* a foreign key has no row */
     TC_SQL_FAULT_RIGHT,     /* the role has not the right */
     TC_SQL_FAULT_STATEMENT  /* the statement does not fit the schema, or is no SQL */

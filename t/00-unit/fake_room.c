@@ -53,6 +53,14 @@ static int64_t add_row(fake_store_t *store, tc_event_kind_e kind, int message)
     return store->last_seq;
 }
 
+/* Remembers what the message reads from now on. */
+static void note_text(fake_message_t *message, const char *content)
+{
+    if (message->text_count < FAKE_TEXTS) {
+        message->texts[message->text_count++] = copy_text(content);
+    }
+}
+
 static int64_t write_message(fake_store_t *store, const tc_uuid_t *id, tc_user_t *sender,
                              const char *content, const char *client_id)
 {
@@ -66,6 +74,7 @@ static int64_t write_message(fake_store_t *store, const tc_uuid_t *id, tc_user_t
     message->sender = tc_user_ref(sender);
     message->content = copy_text(content);
     message->client_id = copy_text(client_id);
+    note_text(message, content);
     message->seq = add_row(store, TC_EVENT_MESSAGE, store->message_count++);
     return message->seq;
 }
@@ -85,6 +94,7 @@ static int64_t edit_message(fake_store_t *store, int number, const char *content
 
     free(message->content);
     message->content = copy_text(content);
+    note_text(message, content);
     message->edited = true;
     return add_row(store, TC_EVENT_EDIT, number);
 }
@@ -440,6 +450,7 @@ void fake_store_open(fake_store_t *store, tc_bus_t *bus)
         .room_linger_us = 30 * FAKE_SECOND,
         .typing_interval_us = FAKE_SECOND,
         .typing_max_room = 200,
+        .max_pending = 64,
     };
 }
 
@@ -451,12 +462,15 @@ void fake_store_share(fake_store_t *store, fake_store_t *rows_of)
 
 void fake_store_close(fake_store_t *store)
 {
-    int i;
+    int i, text;
 
     ck_assert_uint_eq(store->queued.count + store->worked.count, 0);
     for (i = 0; i < store->message_count; i++) {
         tc_user_unref(store->messages[i].sender);
         free(store->messages[i].content);
+        for (text = 0; text < store->messages[i].text_count; text++) {
+            free(store->messages[i].texts[text]);
+        }
         free(store->messages[i].client_id);
     }
     free(store->messages);
@@ -510,14 +524,17 @@ static void check_nothing_between(const fake_member_t *self, int64_t from, int64
 }
 
 /*
- * Checks that the member gets each event once and in seq order. Two kinds of own messages may come out of order: a
- * repeated message, and a message that the member sent before it had its history.
+ * Checks that the member gets each event once and in seq order. Three kinds of own messages may come out of order: a
+ * repeated message, a message that the member sent before it had its history, and one that was deleted meanwhile.
  */
 static void check_event(fake_member_t *self, int64_t seq, bool own)
 {
     ck_assert_msg(seq >= 1 && seq <= self->store->last_seq, "no such event: %lld", (long long)seq);
     if (own && seq <= self->seen) {
-        ck_assert_msg(self->store->messages[self->store->rows[seq - 1].message].repeated || seq <= self->history_seq,
+        ck_assert_msg(self->store->rows[seq - 1].kind == TC_EVENT_MESSAGE, "member %s was shown its edit %lld late",
+                      self->member.user->id, (long long)seq);
+        ck_assert_msg(self->store->messages[self->store->rows[seq - 1].message].repeated || seq <= self->history_seq
+                          || !fake_has(self->store, seq),
                       "member %s was shown %lld twice", self->member.user->id, (long long)seq);
         return;
     }
@@ -527,6 +544,38 @@ static void check_event(fake_member_t *self, int64_t seq, bool own)
                   (long long)self->seen);
     check_nothing_between(self, self->seen, seq);
     self->seen = seq;
+}
+
+/* Notes which of the message's texts the member is shown. A fetch may show a later text than the next event does. */
+static void note_shown(fake_member_t *self, int64_t seq, const char *content)
+{
+    int number = self->store->rows[seq - 1].message;
+    const fake_message_t *message = &self->store->messages[number];
+    int text = message->text_count;
+
+    while (text > 0 && strcmp(message->texts[text - 1], content) != 0) {
+        text--;
+    }
+    while (self->texts_size <= number) {
+        self->texts = realloc(self->texts, (size_t)(self->texts_size + 64) * sizeof(*self->texts));
+        memset(self->texts + self->texts_size, 0, 64 * sizeof(*self->texts));
+        self->texts_size += 64;
+    }
+    self->texts[number].last = text;
+    if (text > self->texts[number].newest) {
+        self->texts[number].newest = text;
+    }
+}
+
+void fake_check_texts(const fake_member_t *self)
+{
+    int i;
+
+    for (i = 0; i < self->texts_size; i++) {
+        ck_assert_msg(self->texts[i].last == self->texts[i].newest, "member %s (%llu) ends with text %d of message %d, not with %d",
+                      self->member.user->id, (unsigned long long)self->member.id, self->texts[i].last, i,
+                      self->texts[i].newest);
+    }
 }
 
 static void on_event(fake_member_t *self, const char *kind, json_object *frame)
@@ -541,6 +590,9 @@ static void on_event(fake_member_t *self, const char *kind, json_object *frame)
     }
     unit_append_text(&self->transcript, ")");
     check_event(self, seq, client_id != NULL);
+    if (!self->store->messages[self->store->rows[seq - 1].message].repeated) {
+        note_shown(self, seq, text_of(message, "content"));
+    }
 }
 
 /* Checks a history: messages ascend, a resume leaves out nothing, a fresh start has no more than the site allows. */
@@ -718,6 +770,14 @@ static tc_uuid_t uuid_of(const char *text)
     return uuid;
 }
 
+static tc_trip_t trip_of(const char *text)
+{
+    tc_trip_t trip;
+
+    ck_assert(tc_trip_parse(text, strlen(text), TC_TRIP_TEXT, &trip));
+    return trip;
+}
+
 fake_world_t *fake_open_bus(tc_bus_state_e state)
 {
     fake_world_t *world = calloc(1, sizeof(*world));
@@ -766,7 +826,8 @@ fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const ch
                               int64_t after, const char *trip_id, const char *room_id)
 {
     fake_member_t *self = make_member(world, store, user);
-    tc_uuid_t trip = uuid_of(trip_id), room = uuid_of(room_id);
+    tc_trip_t trip = trip_of(trip_id);
+    tc_uuid_t room = uuid_of(room_id);
 
     tc_hub_join(world->hub, &self->member, &store->store, store->bus, &trip, &room, after);
     return self;
@@ -780,7 +841,8 @@ fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after)
 fake_member_t *fake_rejoin(fake_world_t *world, const char *user, int64_t cursor)
 {
     fake_member_t *self = make_member(world, &world->store, user);
-    tc_uuid_t trip = uuid_of(FAKE_TRIP), room = uuid_of(FAKE_ROOM);
+    tc_trip_t trip = trip_of(FAKE_TRIP);
+    tc_uuid_t room = uuid_of(FAKE_ROOM);
 
     self->seen = self->member.cursor = cursor;
     tc_hub_rejoin(world->hub, &self->member, &world->store.store, world->store.bus, &trip, &room);
@@ -819,12 +881,18 @@ void fake_say(fake_member_t *member, const char *content, const char *client_id)
 
 void fake_say_edit(fake_member_t *member, int64_t message_seq, const char *content)
 {
+    fake_say_edit_as(member, message_seq, content, NULL);
+}
+
+void fake_say_edit_as(fake_member_t *member, int64_t message_seq, const char *content, const char *client_id)
+{
     const fake_store_t *store = member->store;
     char json[1000], id[TC_UUID_CHARS + 1];
 
     tc_uuid_format(&store->messages[store->rows[message_seq - 1].message].id, id);
     snprintf(json, sizeof(json),
-             "{\"type\":\"edit_message\",\"message_id\":\"%s\",\"content\":\"%s\"}", id, content);
+             "{\"type\":\"edit_message\",\"message_id\":\"%s\",\"content\":\"%s\"%s%s%s}", id, content,
+             client_id ? ",\"client_id\":\"" : "", client_id ? client_id : "", client_id ? "\"" : "");
     fake_send(member, json);
 }
 
@@ -924,6 +992,29 @@ bool fake_answer(fake_world_t *world, fake_store_t *store)
     return true;
 }
 
+bool fake_answer_read(fake_world_t *world, fake_store_t *store)
+{
+    fake_list_t others;
+    tc_job_t *job, *read = NULL;
+
+    list_init(&others);
+    while ((job = list_take(&store->worked)) != NULL) {
+        if (read == NULL && job->kind != TC_JOB_POST && job->kind != TC_JOB_EDIT) {
+            read = job;
+        }
+        else {
+            list_add(&others, job);
+        }
+    }
+    while ((job = list_take(&others)) != NULL) {
+        list_add(&store->worked, job);
+    }
+    if (read != NULL) {
+        tc_hub_on_job(world->hub, read, world->now_us);
+    }
+    return read != NULL;
+}
+
 void fake_settle(fake_world_t *world)
 {
     int turns = 0;
@@ -954,6 +1045,7 @@ void fake_close(fake_world_t *world)
         ck_assert_uint_eq(self->member.jobs, 0);
         tc_user_unref(self->member.user);
         tc_buf_free(&self->transcript);
+        free(self->texts);
         free(self);
     }
     fake_store_close(&world->store);

@@ -25,6 +25,8 @@
 #define FAKE_ROOM "018d0000-0000-7000-8000-000000000001"
 #define FAKE_SECOND INT64_C(1000000)
 
+enum { FAKE_TEXTS = 400 }; /* of one message at most; later ones are not told apart */
+
 /* A message of the fake store. Its events are rows. */
 typedef struct {
     tc_uuid_t id;
@@ -35,6 +37,8 @@ typedef struct {
     bool edited;
     bool deleted;
     bool repeated;   /* a POST with the same client_id came again */
+    char *texts[FAKE_TEXTS]; /* what it has read, the oldest first */
+    int text_count;
 } fake_message_t;
 
 /* An event: rows[seq - 1]. */
@@ -69,6 +73,12 @@ typedef struct fake_store_t {
 
 struct fake_world_t;
 
+/* The numbers, from 1, of a message's newest text and of its last text that a member was shown; 0: none. */
+typedef struct {
+    int newest;
+    int last;
+} fake_shown_t;
+
 typedef struct fake_member_t {
     tc_member_t member; /* must be the first member */
     struct fake_member_t *next;
@@ -77,6 +87,8 @@ typedef struct fake_member_t {
     tc_buf_t transcript;
     int64_t seen;       /* seq of the newest event that was sent to the member; -1: it has no history yet */
     int64_t history_seq; /* last_seq of the member's history */
+    fake_shown_t *texts; /* for each message */
+    int texts_size;
     unsigned closed;    /* close code, or 0 */
     int64_t woken_us;   /* the time that the last wake() asked for */
     unsigned frames;
@@ -152,6 +164,9 @@ void fake_leave(fake_world_t *world, fake_member_t *member);
 /* A member sends a chat_message (client_id may be NULL), an edit, a typing message, or any JSON. */
 void fake_say(fake_member_t *member, const char *content, const char *client_id);
 void fake_say_edit(fake_member_t *member, int64_t message_seq, const char *content);
+
+/* The same with a client_id. */
+void fake_say_edit_as(fake_member_t *member, int64_t message_seq, const char *content, const char *client_id);
 void fake_type(fake_member_t *member, bool is_typing);
 void fake_send(fake_member_t *member, const char *json);
 
@@ -185,6 +200,9 @@ fake_member_t *fake_ann_after(fake_world_t *world, int count);
 /* Gives the oldest finished job back to the hub. False: there is none. */
 bool fake_answer(fake_world_t *world, fake_store_t *store);
 
+/* Gives the oldest finished read back, before writes that were finished earlier. False: there is none. */
+bool fake_answer_read(fake_world_t *world, fake_store_t *store);
+
 /* Works and answers until no job is left. */
 void fake_settle(fake_world_t *world);
 
@@ -204,6 +222,9 @@ void fake_tick(fake_world_t *world);
     ck_assert_str_eq(fake_jobs(&(world)->store), (expected))
 #define fake_expect_told(world, expected)                                                          \
     ck_assert_str_eq(fake_told(&(world)->bus), (expected))
+
+/* Checks that the last text of each message that the member was shown is the newest that it was shown. */
+void fake_check_texts(const fake_member_t *member);
 
 const char *fake_transcript(fake_member_t *member);
 void fake_forget(fake_member_t *member);

@@ -8,7 +8,9 @@
 #include "base/thread.h"
 #include "base/uuid.h"
 
+#include <apr_thread_proc.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <time.h>
 
 START_TEST(zeroed_memory_is_zero_and_nothing_is_never_null)
@@ -210,6 +212,88 @@ START_TEST(made_uuids_are_version_7_carry_the_time_and_never_repeat)
 }
 END_TEST
 
+static void expect_rise(tc_uuid_t *last, int64_t wall_us)
+{
+    tc_uuid_t next;
+
+    tc_uuid_make_v7_at(&next, wall_us);
+    ck_assert_int_gt(memcmp(next.bytes, last->bytes, TC_UUID_BYTES), 0);
+    ck_assert_uint_eq(next.bytes[6] >> 4, 7);
+    ck_assert_uint_eq(next.bytes[8] >> 6, 2);
+    *last = next;
+}
+
+START_TEST(made_uuids_rise_within_a_millisecond_and_when_the_clock_is_set_back)
+{
+    int64_t now_us = tc_clock_wall_us();
+    tc_uuid_t last;
+    int i;
+
+    tc_uuid_make_v7(&last);
+    for (i = 0; i < 200000; i++) { /* more than the counter of one millisecond holds */
+        expect_rise(&last, now_us);
+    }
+    for (i = 0; i < 1000; i++) {
+        expect_rise(&last, now_us - 3600 * TC_US_PER_S + i);
+    }
+    expect_rise(&last, now_us + 10 * TC_US_PER_S);
+}
+END_TEST
+
+enum { UUID_THREADS = 4, UUIDS_A_THREAD = 20000 };
+
+typedef struct {
+    tc_uuid_t made[UUIDS_A_THREAD];
+} uuid_maker_t;
+
+static void *make_uuids(apr_thread_t *thread, void *data)
+{
+    uuid_maker_t *maker = data;
+    int i;
+
+    (void)thread;
+    for (i = 0; i < UUIDS_A_THREAD; i++) {
+        tc_uuid_make_v7(&maker->made[i]);
+    }
+    return NULL;
+}
+
+/* Compares the time and the counter: the bytes behind them are random. */
+static int compare_ticks(const void *a, const void *b)
+{
+    const tc_uuid_t *left = a, *right = b;
+    int order = memcmp(left->bytes, right->bytes, 8);
+
+    return order ? order : (left->bytes[8] >> 2) - (right->bytes[8] >> 2);
+}
+
+START_TEST(uuids_that_threads_make_at_the_same_time_rise_too)
+{
+    uuid_maker_t *makers = calloc(UUID_THREADS, sizeof(*makers));
+    apr_pool_t *pool = unit_pool();
+    apr_thread_t *threads[UUID_THREADS];
+    tc_uuid_t *all = makers[0].made;
+    apr_status_t rv;
+    int i, j;
+
+    for (i = 0; i < UUID_THREADS; i++) {
+        ck_assert_int_eq(apr_thread_create(&threads[i], NULL, make_uuids, &makers[i], pool), APR_SUCCESS);
+    }
+    for (i = 0; i < UUID_THREADS; i++) {
+        apr_thread_join(&rv, threads[i]);
+        for (j = 1; j < UUIDS_A_THREAD; j++) {
+            ck_assert_int_lt(compare_ticks(&makers[i].made[j - 1], &makers[i].made[j]), 0);
+        }
+    }
+    qsort(all, (size_t)UUID_THREADS * UUIDS_A_THREAD, sizeof(*all), compare_ticks);
+    for (i = 1; i < UUID_THREADS * UUIDS_A_THREAD; i++) {
+        ck_assert_int_lt(compare_ticks(&all[i - 1], &all[i]), 0); /* no tick was given twice */
+    }
+    apr_pool_destroy(pool);
+    free(makers);
+}
+END_TEST
+
 START_TEST(times_are_written_as_rfc_3339_in_utc)
 {
     static const struct {
@@ -366,6 +450,8 @@ UNIT_MAIN("base", zeroed_memory_is_zero_and_nothing_is_never_null,
           any_byte_that_does_not_belong_where_it_stands_makes_it_no_uuid,
           only_thirty_six_characters_are_a_uuid,
           made_uuids_are_version_7_carry_the_time_and_never_repeat,
+          made_uuids_rise_within_a_millisecond_and_when_the_clock_is_set_back,
+          uuids_that_threads_make_at_the_same_time_rise_too,
           times_are_written_as_rfc_3339_in_utc, a_date_is_that_of_gmtime_on_every_day,
           the_monotonic_clock_never_goes_back,
           a_log_line_reaches_the_sink_with_its_level_and_status,

@@ -279,6 +279,61 @@ START_TEST(a_gap_that_does_not_close_is_fetched_a_moment_later)
 }
 END_TEST
 
+/* The rooms are told nothing by the hub, so only a walk over all of them would find what they lack. */
+START_TEST(gaps_are_filled_without_a_look_at_rooms_that_lack_nothing)
+{
+    fake_world_t *world = fake_open_bus(TC_BUS_UP);
+    int gaps = 0, i;
+
+    for (i = 0; i < 100; i++) {
+        fake_join_number(world, "ann", i);
+    }
+    fake_settle(world);
+    tc_hub_watch_gaps(world->hub, count_gap, &gaps);
+    fake_lose(world, "m1");
+    for (i = 0; i < 100; i++) {
+        tc_room_t *room = (tc_room_t *)world->bus.rooms[i];
+
+        room->heard_seq = 1;
+        room->probe = true;
+    }
+    tc_hub_on_bus_head(world->hub, &world->store.site, &world->bus.rooms[42]->room_id, 1);
+    tc_hub_fill_gaps(world->hub);
+    fake_expect_jobs(world, "EVENTS>0 HEADS:1");
+    fake_settle(world);
+    fake_tick(world); /* the tick looks at all of them */
+    fake_settle(world);
+    for (i = 0; i < 100; i++) {
+        ck_assert_int_eq(((const tc_room_t *)world->bus.rooms[i])->timeline.last_seq, 1);
+    }
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_room_that_is_to_be_probed_during_a_check_is_probed_after_it)
+{
+    fake_world_t *world = fake_open_bus(TC_BUS_UP);
+    int gaps = 0;
+
+    fake_join_number(world, "ann", 1);
+    fake_join_number(world, "ann", 2);
+    fake_settle(world);
+    tc_hub_watch_gaps(world->hub, count_gap, &gaps);
+    tc_hub_on_bus_joined(world->hub, &world->store.site, &world->bus.rooms[0]->room_id);
+    tc_hub_fill_gaps(world->hub);
+    tc_hub_on_bus_joined(world->hub, &world->store.site, &world->bus.rooms[1]->room_id);
+    tc_hub_fill_gaps(world->hub);
+    fake_expect_jobs(world, "HEADS:1");
+    gaps = 0;
+    fake_settle(world);
+    ck_assert_int_eq(gaps, 1);
+    tc_hub_fill_gaps(world->hub);
+    fake_expect_jobs(world, "HEADS:1");
+    fake_settle(world);
+    fake_close(world);
+}
+END_TEST
+
 START_TEST(rooms_that_the_bus_takes_up_together_are_probed_together_and_no_others)
 {
     fake_world_t *world = fake_open_bus(TC_BUS_UP);
@@ -332,5 +387,7 @@ UNIT_MAIN("hub_news", while_the_bus_is_up_the_store_is_asked_every_three_seconds
           a_check_of_several_jobs_is_in_flight_until_the_last_is_back,
           a_gap_that_closes_by_itself_costs_no_query,
           a_gap_that_does_not_close_is_fetched_a_moment_later,
+          gaps_are_filled_without_a_look_at_rooms_that_lack_nothing,
+          a_room_that_is_to_be_probed_during_a_check_is_probed_after_it,
           rooms_that_the_bus_takes_up_together_are_probed_together_and_no_others,
           a_probe_that_the_store_does_not_take_is_made_up_for_by_the_next_check)

@@ -73,7 +73,8 @@ static void expect_nothing_told(const poster_t *self)
 static void write_in(fake_world_t *world, poster_t *self, const char *room_id,
                      const tc_chat_in_t *in)
 {
-    tc_uuid_t trip = uuid_of(FAKE_TRIP), room = uuid_of(room_id);
+    tc_trip_t trip = trip_of(FAKE_TRIP);
+    tc_uuid_t room = uuid_of(room_id);
 
     tc_hub_write(world->hub, &self->member, &world->store.store, &world->bus.bus, &trip, &room, in,
                  world->now_us);
@@ -258,7 +259,7 @@ START_TEST(a_store_that_fails_or_is_full_refuses)
 }
 END_TEST
 
-START_TEST(a_room_made_anew_takes_no_write_for_the_old_one)
+START_TEST(a_room_made_anew_takes_writes_at_once_and_the_old_one_none)
 {
     fake_world_t *world = fake_open();
     fake_member_t *ann = fake_settle_in(world, "ann");
@@ -267,9 +268,14 @@ START_TEST(a_room_made_anew_takes_no_write_for_the_old_one)
                              .message_type = "text"};
 
     write_in(world, poster, OTHER_ROOM, &in);
+    fake_expect_jobs(world, "POST");
+    fake_expect(ann, "CLOSE1012");
+    fake_settle(world);
+    expect_told(poster, "stored(1:hi)");
+    poster = new_poster("bob");
+    write_in(world, poster, FAKE_ROOM, &in);
     expect_told(poster, "refused(unavailable)");
     fake_expect_jobs(world, "");
-    fake_expect(ann, "");
     fake_close(world);
 }
 END_TEST
@@ -430,7 +436,7 @@ UNIT_MAIN("hub_write", what_is_stored_is_answered_and_shown_to_the_room, a_poste
           where_nobody_is_it_is_stored_all_the_same,
           a_room_that_was_opened_for_a_write_is_forgotten,
           who_comes_while_it_is_under_way_sees_it_once, what_the_store_refuses_is_refused,
-          a_store_that_fails_or_is_full_refuses, a_room_made_anew_takes_no_write_for_the_old_one,
+          a_store_that_fails_or_is_full_refuses, a_room_made_anew_takes_writes_at_once_and_the_old_one_none,
           who_was_told_that_it_takes_too_long_is_told_nothing_more,
           what_comes_again_is_answered_with_what_is_stored_and_shown_to_nobody,
           a_bus_is_told_once_or_when_it_is_up_again,

@@ -28,6 +28,8 @@ typedef struct {
     int on_the_way_count;
     int sent[CHILDREN]; /* letters of the child that are lost or on their way */
     int client_ids;
+    int edits;          /* each edit has a text of its own */
+    int edits_of_place[MEMBERS][CLIENT_IDS]; /* edits with a client_id that this member sent and waits for */
     uint64_t seed;
 } model_t;
 
@@ -71,6 +73,7 @@ static void come(model_t *model, unsigned place)
     model->members[place] = fake_join(child_of(model, place), user_of(place),
                                       after[below(model, 4)]);
     memset(model->said[place], 0, sizeof(model->said[place]));
+    memset(model->edits_of_place[place], 0, sizeof(model->edits_of_place[place]));
 }
 
 static void go(model_t *model, unsigned place)
@@ -119,12 +122,15 @@ static void speak(model_t *model, unsigned place)
     }
 }
 
-static void edit(model_t *model, fake_member_t *member)
+static void edit(model_t *model, unsigned place)
 {
     int64_t seq = somewhere(model);
+    char text[16];
 
-    if (fake_has(rows_of(model), seq)) {
-        fake_say_edit(member, seq, "edited");
+    if (fake_has(rows_of(model), seq) && model->edits < CLIENT_IDS) {
+        snprintf(text, sizeof(text), "e%d", model->edits);
+        fake_say_edit_as(model->members[place], seq, text, text);
+        model->edits_of_place[place][model->edits++] = 1;
     }
 }
 
@@ -260,14 +266,17 @@ static void act_on_member(model_t *model, unsigned place)
         speak(model, place);
     }
     else if (may_speak(member)) {
-        edit(model, member);
+        edit(model, place);
+        if (below(model, 3) == 0) {
+            edit(model, place);
+        }
     }
 }
 
 static void step(model_t *model)
 {
     fake_world_t *child = any_child(model);
-    unsigned what = below(model, 41);
+    unsigned what = below(model, 43);
 
     if (what < 12) {
         act_on_member(model, below(model, MEMBERS));
@@ -298,6 +307,9 @@ static void step(model_t *model)
     }
     else if (what == 39) {
         turn_bus(model);
+    }
+    else if (what > 40) {
+        fake_answer_read(child, &child->store); /* reads and writes run on threads of their own */
     }
     send_letters(model);
 }
@@ -346,6 +358,48 @@ static void check_answers(model_t *model, int place)
     }
 }
 
+static int count_of(const char *transcript, const char *what)
+{
+    int count = 0;
+
+    while ((transcript = strstr(transcript, what)) != NULL) {
+        transcript += strlen(what);
+        count++;
+    }
+    return count;
+}
+
+/*
+ * Checks that each edit was answered once: with the sender's copy, or with an error. A sender that was told that the
+ * store takes too long may get its copy later.
+ */
+static void check_edits(model_t *model, int place)
+{
+    fake_member_t *member = model->members[place];
+    const char *transcript = fake_transcript(member);
+    int number, own, told, refused;
+
+    for (number = 0; number < model->edits; number++) {
+        char text[64];
+
+        if (!model->edits_of_place[place][number]) {
+            continue;
+        }
+        snprintf(text, sizeof(text), " own e%d)", number);
+        own = count_of(transcript, text);
+        snprintf(text, sizeof(text), "(unavailable e%d 2s)", number);
+        told = count_of(transcript, text);
+        snprintf(text, sizeof(text), "(overloaded e%d 2s)", number);
+        refused = count_of(transcript, text);
+        snprintf(text, sizeof(text), " e%d)", number);
+        refused += count_of(transcript, text) - own;
+        ck_assert_msg(own <= 1 && told <= 1 && refused <= 1 && own + told + refused >= 1 && (own || told) + refused == 1,
+                      "seed %llu, %d children: edit e%d has answers %d own, %d unavailable, %d refused for member %llu: %s",
+                      (unsigned long long)model->seed, model->count, number, own, told, refused,
+                      (unsigned long long)member->member.id, transcript);
+    }
+}
+
 static void check_members(model_t *model)
 {
     int64_t newest = rows_of(model)->last_seq;
@@ -365,6 +419,11 @@ static void check_members(model_t *model)
                       (unsigned long long)member->member.id, (long long)member->seen,
                       (long long)newest);
         check_answers(model, place);
+        check_edits(model, place);
+        fake_check_texts(member);
+        ck_assert_msg(!tc_room_owes(member->member.room, &member->member),
+                      "seed %llu, %d children: a confirmation of member %llu was left behind",
+                      (unsigned long long)model->seed, model->count, (unsigned long long)member->member.id);
     }
 }
 

@@ -1,0 +1,139 @@
+/* All live rooms of a child. See rooms.h. */
+#include "domain/rooms.h"
+
+#include "base/metrics.h"
+#include "codec/close.h"
+#include "domain/room_fetch.h"
+
+void tc_rooms_init(tc_rooms_t *rooms, apr_pool_t *pool)
+{
+    rooms->pool = pool;
+    rooms->by_trip = apr_hash_make(pool);
+    rooms->by_id = apr_hash_make(pool);
+    rooms->homes = NULL;
+    rooms->lacking = NULL;
+}
+
+void tc_rooms_free(tc_rooms_t *rooms)
+{
+    tc_home_t *home;
+
+    for (home = rooms->homes; home != NULL; home = home->next) {
+        while (home->first != NULL) {
+            tc_rooms_forget(rooms, home->first);
+        }
+    }
+}
+
+tc_room_t *tc_rooms_find(const tc_rooms_t *rooms, const tc_site_t *site, const tc_uuid_t *room_id)
+{
+    tc_room_key_t key = {site->index, *room_id};
+
+    return apr_hash_get(rooms->by_id, &key, sizeof(key));
+}
+
+tc_room_t *tc_rooms_find_trip(const tc_rooms_t *rooms, const tc_site_t *site, const tc_trip_t *trip)
+{
+    tc_room_trip_key_t key = {site->index, *trip};
+
+    return apr_hash_get(rooms->by_trip, &key, tc_room_trip_key_len(&key));
+}
+
+tc_home_t *tc_rooms_home(const tc_rooms_t *rooms, const tc_store_t *store)
+{
+    tc_home_t *home = rooms->homes;
+
+    while (home != NULL && home->store != store) {
+        home = home->next;
+    }
+    return home;
+}
+
+static tc_home_t *find_or_make_home(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus)
+{
+    tc_home_t *home = tc_rooms_home(rooms, store);
+
+    if (home == NULL) {
+        home = apr_pcalloc(rooms->pool, sizeof(*home));
+        home->store = store;
+        home->bus = bus;
+        home->next = rooms->homes;
+        rooms->homes = home;
+    }
+    return home;
+}
+
+tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
+                         const tc_uuid_t *room_id)
+{
+    tc_room_t *room = tc_room_create(store, bus, trip, room_id);
+    tc_home_t *home = find_or_make_home(rooms, store, bus);
+
+    apr_hash_set(rooms->by_trip, &room->trip_key, tc_room_trip_key_len(&room->trip_key), room);
+    apr_hash_set(rooms->by_id, &room->id_key, sizeof(room->id_key), room);
+    room->next = home->first;
+    room->link = &home->first;
+    if (room->next != NULL) {
+        room->next->link = &room->next;
+    }
+    home->first = room;
+    tc_metrics_add(room->site->metrics_slot, TC_M_ROOMS, 1);
+    bus->room_opened(bus, room);
+    return room;
+}
+
+/* Closing a member does not change the list: a member leaves the list later, when its connection is destroyed. */
+void tc_rooms_replace(tc_rooms_t *rooms, tc_room_t *room)
+{
+    unsigned i;
+
+    apr_hash_set(rooms->by_trip, &room->trip_key, tc_room_trip_key_len(&room->trip_key), NULL);
+    room->replaced = true;
+    for (i = 0; i < room->count; i++) {
+        room->members[i]->sink->close(room->members[i], TC_CLOSE_RESTART, "room was replaced, reconnect");
+    }
+}
+
+void tc_rooms_forget(tc_rooms_t *rooms, tc_room_t *room)
+{
+    if (!room->replaced) {
+        apr_hash_set(rooms->by_trip, &room->trip_key, tc_room_trip_key_len(&room->trip_key), NULL);
+    }
+    apr_hash_set(rooms->by_id, &room->id_key, sizeof(room->id_key), NULL);
+    *room->link = room->next;
+    if (room->next != NULL) {
+        room->next->link = room->link;
+    }
+    tc_rooms_clear_lack(room);
+    room->bus->room_closed(room->bus, room);
+    tc_metrics_sub(room->site->metrics_slot, TC_M_ROOMS, 1);
+    tc_room_destroy(room);
+}
+
+bool tc_rooms_note_lack(tc_rooms_t *rooms, tc_room_t *room)
+{
+    if (!tc_room_is_behind(room) && !(room->probe && room->loaded)) {
+        return false;
+    }
+    if (room->lacking_link == NULL) {
+        room->next_lacking = rooms->lacking;
+        room->lacking_link = &rooms->lacking;
+        if (room->next_lacking != NULL) {
+            room->next_lacking->lacking_link = &room->next_lacking;
+        }
+        rooms->lacking = room;
+    }
+    return true;
+}
+
+void tc_rooms_clear_lack(tc_room_t *room)
+{
+    if (room->lacking_link == NULL) {
+        return;
+    }
+    *room->lacking_link = room->next_lacking;
+    if (room->next_lacking != NULL) {
+        room->next_lacking->lacking_link = room->lacking_link;
+    }
+    room->lacking_link = NULL;
+}
