@@ -28,6 +28,7 @@
 #define TC_STORE_KEEP_BYTES  (1 << 20) /* free memory that a db thread keeps for the next batch */
 #define TC_STORE_TURNS               8  /* reads of histories and gaps for each read that can wait */
 #define TC_STORE_TRIES               3  /* tries of a transaction or query that may be repeated */
+#define TC_STORE_LOST_TRIES          8  /* tries of a query over connections that turn out to be lost */
 #define TC_STORE_PARTS_S            10  /* seconds for a batch that fails and for the parts it is split into */
 #define TC_STORE_OVERDUE_S           5  /* seconds without an answer of the store after which clients are told */
 #define TC_STORE_HEADS            1024  /* rooms that one HEADS job asks for news of */

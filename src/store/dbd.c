@@ -216,6 +216,12 @@ bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     return tc_dbd_reopen(store, sql, pool);
 }
 
+/* When a server was started again, each connection in mod_dbd's pool turns out to be lost when it is next used. */
+static int max_tries(const tc_sql_t *sql, apr_pool_t *pool)
+{
+    return sql->dialect->remote && !tc_libpq_is_connected(sql, pool) ? TC_STORE_LOST_TRIES : TC_STORE_TRIES;
+}
+
 apr_status_t tc_dbd_ask(tc_dbd_t *store, tc_sql_t *sql, const char *statement, const char **args, int count,
                         tc_sql_rows_t *rows, tc_sql_row_t **row, const char **why, apr_pool_t *pool)
 {
@@ -223,7 +229,7 @@ apr_status_t tc_dbd_ask(tc_dbd_t *store, tc_sql_t *sql, const char *statement, c
     int tries;
 
     *row = NULL;
-    for (tries = 1; rv != APR_SUCCESS && tries < TC_STORE_TRIES && !sql->in_transaction
+    for (tries = 1; rv != APR_SUCCESS && tries < max_tries(sql, pool) && !sql->in_transaction
                     && sql->fault != TC_SQL_FAULT_VALUE; tries++) {
         if (!tc_dbd_reopen(store, sql, pool)) {
             return APR_EGENERAL;
