@@ -126,11 +126,11 @@ static void judge(tc_work_t *work, tc_job_t *job, const char *outcome, const cha
 /* Takes the outcome of one job. A message that comes back without its content is the job's own. NULL: no message. */
 static tc_stored_t *take(tc_work_t *work, tc_job_t *job, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
-    const char *outcome = tc_sql_text(rows, row, TC_COL_OUTCOME);
+    const char *text = tc_sql_text(rows, row, TC_COL_OUTCOME), *outcome = text ? text : "";
     tc_stored_t *stored = apr_palloc(work->pool, sizeof(*stored));
 
     tc_stored_read(rows, row, stored);
-    judge(work, job, outcome ? outcome : "", stored->content);
+    judge(work, job, outcome, stored->content);
     if (job->status != TC_JOB_DONE) {
         return NULL;
     }

@@ -182,6 +182,7 @@ static void check_queries(check_t *check)
     tc_site_types_t types;
     bool known = false;
 
+    memset(&types, 0, sizeof(types));
     if (check->sql->dialect->remote) {
         known = ask_types(check, TC_CHECK_USER_QUERY, queries->user, types.user);
         known = ask_types(check, TC_CHECK_ACCESS_QUERY, queries->access, types.access) && known;

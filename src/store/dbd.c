@@ -349,7 +349,7 @@ apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
 {
     char space[TC_TRIP_MAX_BYTES + 1], id[TC_UUID_CHARS + 1], now[TC_CLOCK_RFC3339_BYTES];
     const char *args[] = {id, tc_trip_to_sql(trip, trip_form(store), space), now};
-    bool found;
+    bool found = false;
     apr_status_t rv;
 
     tc_uuid_make_v7(room_id);

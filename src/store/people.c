@@ -58,11 +58,15 @@ static void forget(tc_people_t *people, person_t *person)
 
 void tc_people_destroy(tc_people_t *people)
 {
+    person_t *person, *older;
+
     if (people == NULL) {
         return;
     }
-    while (people->oldest != NULL) {
-        forget(people, people->oldest);
+    for (person = people->newest; person != NULL; person = older) {
+        older = person->older;
+        tc_user_unref(person->user);
+        free(person);
     }
     apr_pool_destroy(people->pool);
     free(people);

@@ -81,7 +81,7 @@ tc_user_t *tc_site_read_person(const tc_sql_rows_t *rows, tc_sql_row_t *row, int
 apr_status_t tc_site_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *claim, tc_user_t **user, apr_pool_t *pool)
 {
     tc_sql_rows_t rows;
-    tc_sql_row_t *row;
+    tc_sql_row_t *row = NULL;
     apr_status_t rv;
 
     tc_check_if_due(store, sql, pool);

@@ -14,8 +14,8 @@ static const char *const trips[] = {
     [TC_BY_TRIP] = "SELECT COALESCE((SELECT trip_id FROM chat_rooms WHERE 1 = 0), %s)",
     [TC_BY_ROOM] = "SELECT (SELECT trip_id FROM chat_rooms WHERE id = %s)",
     [TC_BY_ROOM_OR_TRIP] = "SELECT COALESCE((SELECT trip_id FROM chat_rooms WHERE id = %s), %s)",
-    [TC_BY_MESSAGE] = "SELECT (SELECT chat_r.trip_id FROM chat_messages chat_m JOIN chat_rooms chat_r"
-                      " ON chat_r.id = chat_m.room_id WHERE chat_m.id = %s)",
+    [TC_BY_MESSAGE] = ("SELECT (SELECT chat_r.trip_id FROM chat_messages chat_m JOIN chat_rooms chat_r"
+                       " ON chat_r.id = chat_m.room_id WHERE chat_m.id = %s)"),
 };
 
 /* The seq of the newest event of the room chat_r. See chat_advance() in sql/chat.pgsql.sql. */

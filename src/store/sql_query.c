@@ -49,10 +49,7 @@ static int is_name_char(char c)
 static const char *end_of_quotes(const char *text, char quote, int escapes)
 {
     for (; *text != '\0'; text++) {
-        if (escapes && *text == '\\' && text[1] != '\0') {
-            text++;
-        }
-        else if (*text == quote && text[1] == quote) {
+        if ((escapes && *text == '\\' && text[1] != '\0') || (*text == quote && text[1] == quote)) {
             text++;
         }
         else if (*text == quote) {

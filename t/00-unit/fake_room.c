@@ -747,7 +747,7 @@ static void sink_authenticate(tc_member_t *member, const char *token, const char
     unit_append_text(word(self), "authenticate(%s %s)", token, client_id ? client_id : "-");
 }
 
-static const tc_sink_t sink = {sink_send, sink_close, sink_wake, sink_settled, sink_authenticate, NULL, NULL};
+static const tc_sink_t sink = {sink_send, sink_close, sink_wake, sink_settled, sink_authenticate, NULL, NULL, NULL};
 
 const char *fake_transcript(fake_member_t *member)
 {

@@ -87,6 +87,23 @@ subtest 'a user who is deactivated is out, and keeps their name' => sub {
     stops_clean($server, 'and the log has nothing to say');
 };
 
+subtest 'a new token of a user who is gone is refused' => sub {
+    my $server = TripChat::Server->start(site_config => "TripChatRecheck 0\n");
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
+    $bob->send_json({ type => 'authenticate', token => $site->token('bob'), client_id => 'b1' });
+    my $answer = $bob->next_json;
+    is_deeply([@$answer{qw(type client_id)}], ['authenticated', 'b1'], 'one who is there may renew it');
+    $site->sql(sprintf "DELETE FROM trip_collaborators WHERE user_id = '%s'; DELETE FROM users WHERE id = '%s'", (user('bob')->{id}) x 2);
+    $bob->send_json({ type => 'authenticate', token => $site->token('bob'), client_id => 'b2' });
+    error_is($bob, { code => 'unauthorized', client_id => 'b2' }, 'one who was deleted may not');
+    is($bob->read_close->{code}, 4001, 'and is out');
+    still_talks($ann, 'others stay');
+    $ann->leave;
+    stops_clean($server, 'and the log has nothing to say');
+};
+
 subtest 'who has no name anywhere is a deleted user, and no name is null' => sub {
     my $server = TripChat::Server->start(site_config => 
             user_query(q(SELECT id, email, username, full_name FROM users WHERE id = %{user} AND full_name <> '')));
