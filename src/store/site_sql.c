@@ -43,6 +43,15 @@ static const char *put(const tc_sql_query_t *query, const char *trip, const char
     return apr_pstrcat(pool, "(", tc_sql_query_put(query, instead, pool), "\n)", NULL);
 }
 
+/*
+ * The first row of a query. It is asked for each row before it, with that row's values: without LIMIT, PostgreSQL would
+ * sometimes read all members of a trip and then look for the one.
+ */
+static const char *first_row(const char *query, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "LATERAL (SELECT * FROM ", query, " chat_q LIMIT 1)", NULL);
+}
+
 const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, const tc_site_types_t *types,
                               apr_pool_t *pool)
 {
@@ -58,8 +67,8 @@ const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by
     }
     return apr_pstrcat(pool, "SELECT chat_u.chat_id, chat_u.chat_email, chat_u.chat_username, chat_u.chat_full_name,"
                        " chat_a.chat_ok, coalesce(chat_r.trip_id, chat_t.chat_trip), chat_r.id, " HEAD " FROM (", trips[by],
-                       " AS chat_trip) chat_t CROSS JOIN ", user, " AS " USER_COLUMNS " LEFT JOIN LATERAL ", access,
-                       " AS chat_a(chat_ok) ON true", room, NULL);
+                       " AS chat_trip) chat_t CROSS JOIN ", first_row(user, pool), " AS " USER_COLUMNS " LEFT JOIN ",
+                       first_row(access, pool), " AS chat_a(chat_ok) ON true", room, NULL);
 }
 
 /* The elements of a JSON array as rows with numbers. */
@@ -71,15 +80,17 @@ const char *tc_site_sql_access(const tc_site_queries_t *queries, const tc_site_t
     const char *access = put(queries->access, NULL, "chat_u.chat_id", types->access, pool);
 
     return apr_pstrcat(pool, "SELECT chat_v.chat_n, chat_u.chat_id, chat_a.chat_ok,"
-                       " (SELECT " HEAD " FROM chat_rooms chat_r WHERE chat_r.id = %s) FROM " ELEMENTS " CROSS JOIN LATERAL ", user,
-                       " AS chat_u(chat_id) LEFT JOIN LATERAL ", access, " AS chat_a(chat_ok) ON true", NULL);
+                       " (SELECT " HEAD " FROM chat_rooms chat_r WHERE chat_r.id = %s) FROM " ELEMENTS " CROSS JOIN ",
+                       first_row(user, pool), " AS chat_u(chat_id) LEFT JOIN ", first_row(access, pool),
+                       " AS chat_a(chat_ok) ON true", NULL);
 }
 
 const char *tc_site_sql_people(const tc_site_queries_t *queries, const tc_site_types_t *types, apr_pool_t *pool)
 {
     return apr_pstrcat(pool, "SELECT chat_v.chat_n, chat_u.chat_id, chat_u.chat_email, chat_u.chat_username,"
-                       " chat_u.chat_full_name FROM " ELEMENTS " CROSS JOIN LATERAL ",
-                       put(queries->user, NULL, "chat_v.chat_claim", types->user, pool), " AS " USER_COLUMNS, NULL);
+                       " chat_u.chat_full_name FROM " ELEMENTS " CROSS JOIN ",
+                       first_row(put(queries->user, NULL, "chat_v.chat_claim", types->user, pool), pool),
+                       " AS " USER_COLUMNS, NULL);
 }
 
 int tc_site_sql_is_no(const char *value)
