@@ -463,7 +463,7 @@ END $$;
 
 -- Stores each job apart from the others, after a job of the batch failed. What fails because of the server (a read-only
 -- or full database, for example) makes the whole call fail.
-CREATE FUNCTION chat_store_singly(jobs json) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
+CREATE FUNCTION chat_store_singly(jobs json, patience integer) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
 DECLARE
     item   json;
     result chat_outcome;
@@ -482,7 +482,7 @@ BEGIN
             result.outcome := 'busy_target';
         ELSE
             BEGIN
-                SELECT * INTO result FROM chat_store_part(json_build_array(item), 2 - waits);
+                SELECT * INTO result FROM chat_store_part(json_build_array(item), patience - waits);
             EXCEPTION WHEN OTHERS THEN
                 IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
                     RAISE;
@@ -507,18 +507,23 @@ BEGIN
 END $$;
 
 -- Stores a batch and returns one row a job: what became of it, and the event. `jobs` is an array of objects with the
--- fields of chat_job. A call is a transaction of its own, or a part of the caller's. Whatever somebody else has locked is
--- waited for a moment only, and delays no other job.
--- Plans depend on nothing in a batch, so they are made once a connection.
-CREATE FUNCTION chat_store(jobs json) RETURNS SETOF chat_outcome LANGUAGE plpgsql
+-- fields of chat_job. A call is a transaction of its own, or a part of the caller's. Whatever somebody else has locked
+-- delays no other job: it is waited for a moment if the call is `patient`, and then reported as busy. Plans depend on
+-- nothing in a batch, so they are made once a connection.
+CREATE FUNCTION chat_store(jobs json, patient boolean DEFAULT true) RETURNS SETOF chat_outcome LANGUAGE plpgsql
 SET lock_timeout = '50ms' SET plan_cache_mode = 'force_generic_plan' AS $$
+DECLARE
+    patience integer := CASE WHEN patient THEN 2 ELSE 0 END;
 BEGIN
-    RETURN QUERY SELECT * FROM chat_store_part(jobs, 2);
+    IF NOT patient THEN
+        PERFORM set_config('lock_timeout', '1ms', true);
+    END IF;
+    RETURN QUERY SELECT * FROM chat_store_part(jobs, patience);
 EXCEPTION WHEN OTHERS THEN
     IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
         RAISE;
     END IF;
-    RETURN QUERY SELECT * FROM chat_store_singly(jobs);
+    RETURN QUERY SELECT * FROM chat_store_singly(jobs, patience);
 END $$;
 
 -- ---- for other programs ----

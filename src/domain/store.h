@@ -83,6 +83,7 @@ typedef struct tc_job_t {
     bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
     int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */
     tc_busy_key_e busy_key;     /* db; with the status BUSY */
+    bool was_busy;              /* db; an earlier try met a lock of somebody else */
     int64_t queued_us;          /* the store's: when the job was submitted; monotonic */
     /* LOAD and EVENTS */
     int64_t after;              /* also of an EDIT, loop: the sender had seen this seq, so the edit's is greater */
