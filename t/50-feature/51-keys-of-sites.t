@@ -23,10 +23,7 @@ use TripChat::Test;
 
 use constant HEX => '550e8400e29b41d4a716446655440000';
 
-# Until chat.pgsql.sql knows the names of key columns, those of the odd site are called id.
-my $knows_columns = read_file(TripChat::Httpd::sql_dir() . '/chat.pgsql.sql') =~ /\(:user_column\)/;
 my $odd = sub { my ($name) = @_; return is_full() ? qq{"Odd Site"."$name"} : qq{"$name"} };
-my $column = sub { my ($name) = @_; return is_full() && !$knows_columns ? 'id' : qq{"$name"} };
 
 # trip: as the database has it. asked: ways in which a URL may name it, the first canonical. also: another trip.
 # wrong: ids of another form, as a URL has them. absent: ids of the right form that are no trip.
@@ -42,7 +39,7 @@ my %SITE = (
     },
     text => {
         users => $odd->('user table'), trips => $odd->('trip "table"' =~ s/"/""/gr), members => $odd->('members'),
-        user_id => $column->('user key'), trip_id => $column->('trip key'), user_type => 'varchar(60)', trip_type => 'text',
+        user_id => '"user key"', trip_id => '"trip key"', user_type => 'varchar(60)', trip_type => 'text',
         schema => is_full() ? 'CREATE SCHEMA "Odd Site";' : '',
         people => { ann => q{Ann O'Brien "7"}, bob => 'bob@example.org', carol => "\xc3\xbc:1" },
         trip   => '12:Summer_2026~x', asked => ['12:Summer_2026~x', '12%3ASummer%5F2026%7Ex'], also => "k\xc3\xb6ln",
