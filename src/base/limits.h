@@ -22,7 +22,7 @@
 #define TC_STORE_QUEUE_JOBS      65536  /* jobs of a site that wait for a child's db threads; a room's: a quarter */
 #define TC_STORE_QUEUE_BYTES (64 << 20) /* contents of these jobs; those of one room: a quarter */
 #define TC_STORE_BUSY_MS           200  /* milliseconds until a job that met a lock is tried again */
-#define TC_STORE_BUSY_S             10  /* seconds that a job waits for a lock of somebody else */
+#define TC_STORE_BUSY_S              4  /* seconds that a job waits for a lock of somebody else */
 #define TC_STORE_READ_S             10  /* seconds that a history or a gap waits for a free db thread */
 #define TC_STORE_KEEP_S             10  /* seconds that an idle db thread keeps its connection */
 #define TC_STORE_KEEP_BYTES  (1 << 20) /* free memory that a db thread keeps for the next batch */
