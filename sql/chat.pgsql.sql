@@ -565,16 +565,26 @@ BEGIN
     RETURN ids + events;
 END $$;
 
--- The functions find the chat's tables from any search_path.
+-- The functions find the chat's tables from any search_path, and the operators of the keys' types: citext, for example,
+-- has its own, in the schema of its extension.
 DO $$
 DECLARE
-    f regprocedure;
+    f    regprocedure;
+    path text;
 BEGIN
+    SELECT quote_ident(current_schema()) || coalesce(string_agg(DISTINCT ', ' || quote_ident(n.nspname), ''), '')
+    INTO path
+    FROM pg_attribute a
+    JOIN pg_type k ON k.oid = a.atttypid
+    JOIN pg_type t ON t.oid IN (k.oid, k.typbasetype)
+    JOIN pg_namespace n ON n.oid = t.typnamespace AND n.nspname NOT IN ('pg_catalog', current_schema())
+    WHERE (a.attrelid = 'chat_rooms'::regclass AND a.attname = 'trip_id')
+       OR (a.attrelid = 'chat_messages'::regclass AND a.attname = 'sender_id');
     FOR f IN SELECT p.oid FROM pg_proc p
              WHERE p.pronamespace = current_schema()::regnamespace
                AND p.proname IN ('chat_store', 'chat_post', 'chat_prune', 'chat_log_messages', 'chat_take_seq',
                                  'chat_delete_rooms') LOOP
-        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %s, pg_temp', f, path);
     END LOOP;
 END $$;
 
