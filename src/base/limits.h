@@ -23,7 +23,7 @@
 #define TC_STORE_PARTS_S            10  /* seconds for a batch that fails and for the parts it is split into */
 #define TC_STORE_OVERDUE_S           5  /* seconds without an answer of the store after which clients are told */
 #define TC_STORE_HEADS            1024  /* rooms that one HEADS job asks for news of */
-#define TC_STORE_ACCESS_USERS      256  /* users of a room whose access one statement asks for; a power of 2 */
+#define TC_STORE_ACCESS_USERS     4096  /* users of a room that one ACCESS job asks for */
 #define TC_STORE_USERS            4096  /* user records that a db thread remembers */
 #define TC_STORE_USER_TTL_S         60  /* seconds until a db thread reads a user record again */
 #define TC_BUS_REPLY_BYTES   (8 << 20) /* one reply of Redis */

@@ -10,6 +10,7 @@
 #include "domain/bus.h"
 #include "domain/confirm.h"
 #include "domain/member.h"
+#include "domain/roster.h"
 #include "domain/store.h"
 #include "domain/timeline.h"
 
@@ -30,6 +31,7 @@ typedef struct tc_room_t {
     bool untold;             /* the other children may have missed events of this child: announce the last seq */
     tc_member_t **members;   /* in no order */
     unsigned count, size;
+    tc_roster_t roster;      /* the members' users; empty where access is not checked */
     tc_timeline_t timeline;
     bool loaded;
     bool stale;              /* the timeline was read before the last access check: newcomers wait for a LOAD */

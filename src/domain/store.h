@@ -49,9 +49,11 @@ typedef enum {
 typedef struct {
     tc_user_t *user;
     bool allowed;
+    bool known; /* the site still has the user */
 } tc_access_t;
 
 struct tc_room_t;
+struct tc_seat_t;
 struct tc_member_t;
 
 typedef struct tc_job_t {
@@ -82,9 +84,10 @@ typedef struct tc_job_t {
     /* HEADS, question and result; ascending by room_id */
     tc_head_t *heads;           /* owned by the job */
     int head_count;
-    /* ACCESS, question and result; ascending by the users' ids */
+    /* ACCESS, question and result */
     tc_uuid_t trip_id;
     tc_access_t *users;         /* owned by the job, with a reference to each user */
+    struct tc_seat_t **seats;   /* loop; the room's seats of these users; the array is owned by the job */
     int user_count;
     /* PROBE */
     void (*on_end)(struct tc_job_t *job); /* called when the job is destroyed, whatever its result; may be NULL */

@@ -301,13 +301,14 @@ static void work_on_heads(const fake_store_t *store, tc_job_t *job)
     job->status = TC_JOB_DONE;
 }
 
-/* Refuses the one user that the test has named. */
+/* Refuses the user that the test has named, and no longer knows another one. */
 static void work_on_access(const fake_store_t *store, tc_job_t *job)
 {
     int i;
 
     for (i = 0; i < job->user_count; i++) {
-        ck_assert(i == 0 || strcmp(job->users[i - 1].user->id, job->users[i].user->id) < 0);
+        ck_assert(job->users[i].allowed && job->users[i].known);
+        job->users[i].known = store->unknown == NULL || strcmp(store->unknown, job->users[i].user->id) != 0;
         job->users[i].allowed = store->stranger == NULL || strcmp(store->stranger, job->users[i].user->id) != 0;
     }
     job->last_seq = store->last_seq;
