@@ -43,6 +43,7 @@ typedef struct tc_room_t {
     bool lagging;            /* some members fell behind the log */
     bool catching_up;        /* the EVENTS job of all members that fell behind the log is in flight */
     bool resuming;           /* the EVENTS job of all members that resume is in flight */
+    bool resumes_exactly;    /* the next such job must not begin before the member that lacks the most */
     tc_event_t *held;        /* early events, ascending by seq */
     unsigned held_count;
     size_t held_bytes;

@@ -13,32 +13,76 @@ typedef struct {
     tc_event_t **end;
     int count;
     int messages;
+    size_t bytes;     /* of all events */
+    size_t max_bytes; /* a single event may have more */
+    bool cut;         /* events were left out, because they would be more than max_bytes */
 } event_list_t;
 
-static void list_init(event_list_t *list)
+static void list_init(event_list_t *list, size_t max_bytes)
 {
     list->first = NULL;
     list->end = &list->first;
     list->count = list->messages = 0;
+    list->bytes = 0;
+    list->max_bytes = max_bytes;
+    list->cut = false;
+}
+
+static void list_note(event_list_t *list, const tc_event_t *event)
+{
+    list->count++;
+    list->messages += event->kind == TC_EVENT_MESSAGE;
+    list->bytes += tc_event_size(event);
+}
+
+/* True if the event does not fit. The list is cut then, and owns the event no more. */
+static bool list_leave_out(event_list_t *list, tc_event_t *event)
+{
+    if (list->count == 0 || list->bytes + tc_event_size(event) <= list->max_bytes) {
+        return false;
+    }
+    list->cut = true;
+    tc_event_unref(event);
+    return true;
 }
 
 static void list_append(event_list_t *list, tc_event_t *event)
 {
+    if (!list_leave_out(list, event)) {
+        *list->end = event;
+        list->end = &event->next;
+        list_note(list, event);
+    }
+}
+
+/* Drops the oldest events instead of the newest ones. */
+static void list_append_newest(event_list_t *list, tc_event_t *event)
+{
     *list->end = event;
     list->end = &event->next;
-    list->count++;
-    list->messages += event->kind == TC_EVENT_MESSAGE;
+    list_note(list, event);
+    while (list->bytes > list->max_bytes && list->count > 1) {
+        tc_event_t *oldest = list->first;
+
+        list->first = oldest->next;
+        list->count--;
+        list->messages -= oldest->kind == TC_EVENT_MESSAGE;
+        list->bytes -= tc_event_size(oldest);
+        tc_event_unref(oldest);
+    }
 }
 
 static void list_prepend(event_list_t *list, tc_event_t *event)
 {
+    if (list_leave_out(list, event)) {
+        return;
+    }
     event->next = list->first;
     if (list->first == NULL) {
         list->end = &event->next;
     }
     list->first = event;
-    list->count++;
-    list->messages += event->kind == TC_EVENT_MESSAGE;
+    list_note(list, event);
 }
 
 /* Adds each row of a result to the list with `add`, in the result's order. */
@@ -52,6 +96,9 @@ static apr_status_t add_rows(tc_work_t *work, tc_sql_rows_t *rows, event_list_t 
         tc_event_t *event;
         apr_status_t rv;
 
+        if (list->cut) {
+            continue; /* the rest of the rows */
+        }
         tc_stored_read(rows, row, &stored);
         rv = tc_stored_to_event(work, &stored, NULL, &event);
         if (rv != APR_SUCCESS) {
@@ -81,15 +128,15 @@ static apr_status_t read_head(tc_work_t *work, tc_job_t *job, const char *room)
     return APR_SUCCESS;
 }
 
-static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after, int limit,
-                                event_list_t *list)
+static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after, int limit, event_list_t *list,
+                                void (*add)(event_list_t *list, tc_event_t *event))
 {
     const char *from = apr_off_t_toa(work->pool, after);
     const char *args[] = {room, from, room, from, apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
     apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 5, &rows, work->pool);
 
-    return rv == APR_SUCCESS ? add_rows(work, &rows, list, list_append) : rv;
+    return rv == APR_SUCCESS ? add_rows(work, &rows, list, add) : rv;
 }
 
 static apr_status_t read_before(tc_work_t *work, const char *room, int64_t before, int limit,
@@ -109,9 +156,9 @@ static apr_status_t read_before(tc_work_t *work, const char *room, int64_t befor
 static apr_status_t read_load(tc_work_t *work, tc_job_t *job, const char *room, event_list_t *list)
 {
     int64_t after = job->last_seq > TC_ROOM_LOG_EVENTS ? job->last_seq - TC_ROOM_LOG_EVENTS : 0;
-    apr_status_t rv = read_events(work, room, after, TC_ROOM_LOG_EVENTS, list);
+    apr_status_t rv = read_events(work, room, after, TC_ROOM_LOG_EVENTS, list, list_append_newest);
 
-    if (rv == APR_SUCCESS && after > 0 && list->messages < job->limit) {
+    if (rv == APR_SUCCESS && after > 0 && list->messages < job->limit && list->bytes < list->max_bytes) {
         rv = read_before(work, room, after + 1, job->limit - list->messages, list);
     }
     return rv;
@@ -139,8 +186,8 @@ static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
         return rv;
     }
     rv = job->kind == TC_JOB_LOAD ? read_load(work, job, room, list)
-                                  : read_events(work, room, job->after, job->limit, list);
-    job->complete = list->count < job->limit;
+                                  : read_events(work, room, job->after, job->limit, list, list_append);
+    job->complete = list->count < job->limit && !list->cut;
     if (newest_seq(list) > job->last_seq) {
         job->last_seq = newest_seq(list);
     }
@@ -154,9 +201,9 @@ apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64
     event_list_t list;
     apr_status_t rv;
 
-    list_init(&list);
+    list_init(&list, SIZE_MAX);
     tc_uuid_format(room_id, room);
-    rv = forward ? read_events(work, room, from, limit, &list)
+    rv = forward ? read_events(work, room, from, limit, &list, list_append)
                  : read_before(work, room, from, limit, &list);
     if (rv != APR_SUCCESS) {
         tc_event_unref_list(list.first);
@@ -212,7 +259,7 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
     if (job->kind == TC_JOB_ACCESS) {
         return tc_store_read_access(work, job);
     }
-    list_init(&list);
+    list_init(&list, job->max_bytes);
     rv = answer(work, job, &list);
     if (rv == APR_SUCCESS) {
         job->events = list.first;
