@@ -114,7 +114,7 @@ ECHO_OBJ := $(BUILD)/module/t/echo/mod_tripchat_echo.o $(filter-out %/mod_tripch
 NEXT     := $(BUILD)/mod_tripchat_next.so
 NEXT_SRC := $(shell grep -l '"peer/parcel.h"' $(SRC))
 NEXT_OBJ := $(NEXT_SRC:%.c=$(BUILD)/module/next/%.o) $(filter-out $(NEXT_SRC:%.c=$(BUILD)/module/%.o),$(OBJ))
-NEXT_IS  := -DTC_PARCEL_VERSION=2
+NEXT_IS  := -DTC_PARCEL_VERSION=1000
 
 .PHONY: all deps install run echo token grant revoke test test-deps browser-deps check test-unit unit-programs test-matrix test-tsan test-browser fuzz dist deb test-deb FORCE bench clean
 
@@ -236,10 +236,11 @@ grant revoke:
 
 # The sources that the unit tests link: those that need neither httpd nor a database.
 UNIT_SRC   := $(PURE_SRC) $(sort $(wildcard src/token/*.c src/shared/*.c)) \
-              $(addprefix src/,peer/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c) \
+              $(addprefix src/,peer/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c store/job_lane.c \
+                store/job_queue.c store/noted.c) \
               t/00-unit/unit.c
 UNIT_TESTS := $(patsubst t/00-unit/test_%.c,%,$(sort $(wildcard t/00-unit/test_*.c)))
-TSAN_TESTS := $(filter mailbox loop hub_threads semaphore,$(UNIT_TESTS))
+TSAN_TESTS := $(filter mailbox loop hub_threads db_threads semaphore,$(UNIT_TESTS))
 UNIT_CFLAGS = $(PURE_CFLAGS) -It/00-unit -g -O1 -fno-omit-frame-pointer -DTC_CHECK_THREADS
 UNIT_LIBS   = $(APR_LIBS) $(or $(call ask_pkg_config,--libs,check),-lcheck) $(LIBS)
 ASAN       := -fsanitize=address,undefined -fno-sanitize-recover=undefined

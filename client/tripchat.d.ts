@@ -51,8 +51,8 @@ export interface Status {
 export type TokenReason = "start" | "expired" | "expiring" | "refused";
 
 export interface Options {
-  /** The trip whose room the client enters. */
-  tripId: string;
+  /** The trip whose room the client enters: its id, of whatever form. A number must be a safe integer. */
+  tripId: string | number | bigint;
   /** The address of the server. The default is the page's own origin. */
   url?: string;
   /** An access token. `token` or `getToken` is needed. */

@@ -588,6 +588,12 @@ function pause(ms, signal, sleepers) {
 // ---- the chat ------------------------------------------------------------------------------------
 
 /** See tripchat.d.ts. */
+// A trip's id as text. JavaScript rounds greater numbers: they must be strings.
+function textOfId(id) {
+  if (typeof id === "bigint" || Number.isSafeInteger(id) || (typeof id === "string" && id !== "")) return String(id);
+  throw new TypeError("TripChat needs a tripId: a text that is not empty, or a safe integer");
+}
+
 export class TripChat {
   #options;
   #timing;
@@ -628,7 +634,7 @@ export class TripChat {
 
   constructor(options) {
     this.#options = { ...DEFAULTS, ...options };
-    if (!this.#options.tripId) throw new TypeError("TripChat needs a tripId");
+    this.#options.tripId = textOfId(this.#options.tripId);
     const base = this.#options.url ?? globalThis.location?.origin;
     if (!base) throw new TypeError("TripChat needs a url where there is no page");
     this.#options.url = base.endsWith("/") ? base : `${base}/`;

@@ -1,61 +1,525 @@
--- The chat's tables for PostgreSQL, for psql. May be run twice.
+-- The chat's tables for PostgreSQL, for psql: version 2. May be run twice. It does not change tables of version 1:
+-- upgrade-2.pgsql.sql does.
 --
 -- The site's own tables of users and trips must exist; site.pgsql.sql makes plain ones. If yours have other
--- names or other types of keys, set the variables. A Django site whose users have integer keys runs
+-- names or other keys, set the variables. A Django site whose users have integer keys runs
 --
 --   psql -v users=auth_user -v user_key=integer -v trips=trips_trip -f chat.pgsql.sql
+--
+-- users, trips            the tables, as SQL writes them: -v users='"Old Site"."user table"'
+-- user_column, trip_column their key columns (PRIMARY KEY or UNIQUE): -v trip_column=slug
+-- user_key, trip_key      the types of these columns
 --
 -- When a user or a trip is deleted, their messages are deleted, too.
 \set ON_ERROR_STOP on
 \if :{?users} \else \set users users \endif
+\if :{?user_column} \else \set user_column id \endif
 \if :{?user_key} \else \set user_key uuid \endif
 \if :{?trips} \else \set trips trips \endif
+\if :{?trip_column} \else \set trip_column id \endif
 \if :{?trip_key} \else \set trip_key uuid \endif
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SET LOCAL lock_timeout = '5s';
 
-CREATE TABLE IF NOT EXISTS chat_rooms (
-    id         uuid NOT NULL PRIMARY KEY,
-    trip_id    :trip_key NOT NULL UNIQUE REFERENCES :trips (id) ON DELETE CASCADE,
-    last_seq   bigint NOT NULL DEFAULT 0, -- the seq of the room's newest event
-    created_at timestamptz NOT NULL DEFAULT now()
+\if :{?upgrading} \else
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('chat_edits') AND relkind = 'r') THEN
+        RAISE EXCEPTION 'the chat''s tables have version 1: run upgrade-2.pgsql.sql';
+    END IF;
+END $$;
+\endif
+
+-- The version of the tables is the greatest of these.
+CREATE TABLE IF NOT EXISTS chat_schema (
+    version integer NOT NULL PRIMARY KEY,
+    since   timestamptz NOT NULL DEFAULT now()
 );
 
--- Every message takes a seq of its room; so does every edit, in chat_edits.
+-- last_seq is the seq of the room's newest event. Where `lags` is true it may be less: see chat_store_part(). A room
+-- gets another epoch when the database has lost events of it.
+CREATE TABLE IF NOT EXISTS chat_rooms (
+    id         uuid NOT NULL PRIMARY KEY,
+    trip_id    :trip_key NOT NULL UNIQUE REFERENCES :trips (:trip_column) ON DELETE CASCADE,
+    last_seq   bigint NOT NULL DEFAULT 0 CHECK (last_seq >= 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    epoch      integer NOT NULL DEFAULT floor(random() * 2147483647) CHECK (epoch >= 0),
+    lags       boolean NOT NULL DEFAULT false
+);
+
+-- Every key has the room in it, so the tables can be partitioned or distributed by room. reply_to_id is the id of a
+-- message of the same room, which may have been deleted.
 CREATE TABLE IF NOT EXISTS chat_messages (
-    id           uuid NOT NULL PRIMARY KEY,
+    id           uuid NOT NULL,
     room_id      uuid NOT NULL REFERENCES chat_rooms (id) ON DELETE CASCADE,
-    seq          bigint NOT NULL,
-    sender_id    :user_key NOT NULL REFERENCES :users (id) ON DELETE CASCADE,
+    seq          bigint NOT NULL CHECK (seq > 0),
+    sender_id    :user_key NOT NULL REFERENCES :users (:user_column) ON DELETE CASCADE,
     client_id    text,
     content      text NOT NULL,
     message_type text NOT NULL DEFAULT 'text',
-    reply_to_id  uuid REFERENCES chat_messages (id) ON DELETE SET NULL,
+    reply_to_id  uuid,
     is_edited    boolean NOT NULL DEFAULT false,
     created_at   timestamptz NOT NULL DEFAULT now(),
-    updated_at   timestamptz NOT NULL DEFAULT now()
+    updated_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT chat_messages_pkey PRIMARY KEY (id, room_id),
+    CONSTRAINT chat_messages_time CHECK (updated_at >= created_at)
 );
 
 CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_seq ON chat_messages (room_id, seq);
--- Idempotency key: the same client_id is not stored twice. Also finds the messages of a user who is deleted.
-CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_client_id
-    ON chat_messages (sender_id, room_id, client_id);
-CREATE INDEX IF NOT EXISTS chat_messages_by_reply
-    ON chat_messages (reply_to_id) WHERE reply_to_id IS NOT NULL;
+-- Finds the messages of a user who is deleted.
+CREATE INDEX IF NOT EXISTS chat_messages_by_sender ON chat_messages (sender_id);
 
-CREATE TABLE IF NOT EXISTS chat_edits (
-    room_id    uuid NOT NULL REFERENCES chat_rooms (id) ON DELETE CASCADE,
-    seq        bigint NOT NULL,
-    message_id uuid NOT NULL REFERENCES chat_messages (id) ON DELETE CASCADE,
-    edited_at  timestamptz NOT NULL DEFAULT now(),
+-- The log: everything durable that happens in a room is an event with a seq of its own. A message's row here is made
+-- by a trigger of chat_messages, whoever inserts the message.
+CREATE TABLE IF NOT EXISTS chat_events (
+    room_id    uuid NOT NULL,
+    message_id uuid NOT NULL,
+    seq        bigint NOT NULL CHECK (seq > 0),
+    at         timestamptz NOT NULL DEFAULT now(),
+    kind       smallint NOT NULL CHECK (kind >= 0), -- 0: a message, 1: an edit
     PRIMARY KEY (room_id, seq)
 );
 
-CREATE INDEX IF NOT EXISTS chat_edits_by_message ON chat_edits (message_id);
+CREATE INDEX IF NOT EXISTS chat_events_by_time ON chat_events (at) WHERE kind <> 0; -- for chat_prune()
 
--- Every batch of messages updates the row of its room. Free space on the page allows updates that touch no
--- index (HOT updates).
+-- Edits, as version 1 of the tables had them.
+CREATE OR REPLACE VIEW chat_edits AS
+SELECT room_id, seq, message_id, at AS edited_at, kind FROM chat_events WHERE kind = 1;
+ALTER VIEW chat_edits ALTER kind SET DEFAULT 1;
+
+-- Idempotency keys: the same client_id of a sender is not stored twice in a room. chat_prune() deletes old ones.
+CREATE TABLE IF NOT EXISTS chat_client_ids (
+    room_id    uuid NOT NULL,
+    message_id uuid NOT NULL,
+    sent_at    timestamptz NOT NULL,
+    sender_id  text NOT NULL,
+    client_id  text NOT NULL,
+    PRIMARY KEY (room_id, sender_id, client_id)
+);
+
+CREATE INDEX IF NOT EXISTS chat_client_ids_by_time ON chat_client_ids USING brin (sent_at);
+
+-- The names under which people wrote last, for messages of users whom the site does not have any more.
+CREATE TABLE IF NOT EXISTS chat_people (
+    id        text NOT NULL PRIMARY KEY,
+    email     text NOT NULL,
+    username  text NOT NULL,
+    full_name text NOT NULL
+);
+
+-- Batches of messages update the row of their room. Free space on the page allows updates that touch no index
+-- (HOT updates).
 ALTER TABLE chat_rooms SET (fillfactor = 50);
+
+-- What httpd asks chat_store() for, and what it gets. Nothing else depends on these types.
+DROP FUNCTION IF EXISTS chat_store, chat_store_singly, chat_store_part, chat_note_people, chat_check, chat_edit, chat_answer, chat_insert,
+    chat_advance, chat_lock_room;
+DROP TYPE IF EXISTS chat_job, chat_new_message, chat_outcome, chat_locked_room;
+
+CREATE TYPE chat_job AS (
+    n            integer,   -- comes back with the outcome; the jobs of a room are done in this order
+    kind         smallint,  -- 0: a new message, 1: an edit
+    id           uuid,      -- of the new message, or of the message to edit
+    room_id      uuid,
+    sender_id    :user_key,
+    client_id    text,
+    content      text,
+    message_type text,
+    reply_to_id  uuid,
+    again        boolean,   -- an earlier try may have stored the job
+    sender       json       -- {"email", "username", "full_name"}, if chat_people may not have them
+);
+
+CREATE TYPE chat_new_message AS (
+    id           uuid,
+    room_id      uuid,
+    seq          bigint,
+    sender_id    :user_key,
+    client_id    text,
+    content      text,
+    message_type text,
+    reply_to_id  uuid,
+    at           timestamptz
+);
+
+-- outcome: stored; repeated (stored before, under the same client_id); no_reply, no_message, no_sender (what the job
+-- names does not exist); not_sender (somebody else's message); gone (the room does not exist); busy_room, busy_sender,
+-- busy_target (locked by somebody else, try again); or the SQLSTATE of a failure, with its message in `content`.
+CREATE TYPE chat_outcome AS (
+    n            integer,
+    outcome      text,
+    seq          bigint,
+    kind         integer,
+    id           uuid,
+    room_id      uuid,
+    sender_id    text,
+    content      text,      -- NULL: the job's own
+    message_type text,
+    is_edited    integer,
+    created_at   text,
+    updated_at   text,
+    reply_id     uuid,
+    reply_content   text,
+    reply_sender_id text,
+    client_id    text
+);
+
+-- SECURITY DEFINER: who may write messages or delete rooms need not know of the log.
+CREATE OR REPLACE FUNCTION chat_log_messages() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO chat_events (room_id, message_id, seq, at, kind)
+    SELECT room_id, id, seq, created_at, 0 FROM new_messages;
+    RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS chat_log_messages ON chat_messages;
+CREATE TRIGGER chat_log_messages AFTER INSERT ON chat_messages
+    REFERENCING NEW TABLE AS new_messages FOR EACH STATEMENT EXECUTE FUNCTION chat_log_messages();
+
+-- A program that takes numbers by UPDATE chat_rooms SET last_seq = last_seq + 1 gets free ones where last_seq lags, too.
+CREATE OR REPLACE FUNCTION chat_take_seq() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    NEW.last_seq := NEW.last_seq - OLD.last_seq
+        + greatest(OLD.last_seq, (SELECT max(seq) FROM chat_events WHERE room_id = OLD.id));
+    RETURN NEW;
+END $$;
+
+DROP TRIGGER IF EXISTS chat_take_seq ON chat_rooms;
+CREATE TRIGGER chat_take_seq BEFORE UPDATE OF last_seq ON chat_rooms
+    FOR EACH ROW WHEN (OLD.lags AND NEW.lags) EXECUTE FUNCTION chat_take_seq();
+
+CREATE OR REPLACE FUNCTION chat_delete_rooms() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    DELETE FROM chat_events WHERE room_id IN (SELECT id FROM old_rooms);
+    DELETE FROM chat_client_ids WHERE room_id IN (SELECT id FROM old_rooms);
+    RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS chat_delete_rooms ON chat_rooms;
+CREATE TRIGGER chat_delete_rooms AFTER DELETE ON chat_rooms
+    REFERENCING OLD TABLE AS old_rooms FOR EACH STATEMENT EXECUTE FUNCTION chat_delete_rooms();
+
+-- A time as clients see it: RFC 3339, in UTC.
+CREATE OR REPLACE FUNCTION chat_time(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;
+
+-- ---- storing ----
+
+-- A room of a batch. state: locked, gone, or busy_room. newest: the seq of its newest event. at: the time of its next
+-- events, which is not before the newest event's. slow: looking at the row takes long.
+CREATE TYPE chat_locked_room AS (
+    id uuid, state text, newest bigint, at timestamptz, last_seq bigint, lags boolean, slow boolean
+);
+
+-- Locks the row of a room. If somebody else has it, waits up to lock_timeout where `waits` says so.
+CREATE FUNCTION chat_lock_room(room_id uuid, waits boolean) RETURNS chat_locked_room LANGUAGE plpgsql AS $$
+DECLARE
+    long  CONSTANT interval := '400 microseconds';
+    room  chat_locked_room;
+    since timestamptz := clock_timestamp();
+BEGIN
+    room.id := room_id;
+    room.state := 'locked';
+    SELECT r.last_seq, r.lags INTO room.last_seq, room.lags
+    FROM chat_rooms r WHERE r.id = room_id FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        room.slow := clock_timestamp() - since > long;
+        IF room.slow THEN -- or this process was put aside for a moment
+            since := clock_timestamp();
+            PERFORM FROM chat_rooms r WHERE r.id = room_id;
+            room.slow := clock_timestamp() - since > long;
+        END IF;
+    ELSIF NOT EXISTS (SELECT FROM chat_rooms r WHERE r.id = room_id) THEN
+        room.state := 'gone';
+    ELSIF NOT waits THEN
+        room.state := 'busy_room';
+    ELSE
+        BEGIN
+            SELECT r.last_seq, r.lags, false INTO room.last_seq, room.lags, room.slow
+            FROM chat_rooms r WHERE r.id = room_id FOR NO KEY UPDATE;
+            IF NOT FOUND THEN
+                room.state := 'gone';
+            END IF;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+            room.state := 'busy_room';
+        END;
+    END IF;
+    IF room.state = 'locked' THEN
+        SELECT e.seq, e.at INTO room.newest, room.at
+        FROM chat_events e WHERE e.room_id = room.id ORDER BY e.seq DESC LIMIT 1;
+        room.newest := greatest(room.newest, room.last_seq);
+        room.at := greatest(clock_timestamp(), room.at);
+    END IF;
+    RETURN room;
+END $$;
+
+-- Each update of last_seq leaves a dead version of the row. While a long transaction runs anywhere in the database,
+-- nobody may remove these versions, and after an hour of 50 messages a second each look at the row takes milliseconds.
+-- So while looking takes long, last_seq lags, and the log alone says which number is next.
+CREATE FUNCTION chat_advance(room chat_locked_room) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT room.slow AND (room.newest > room.last_seq OR room.lags) OR room.slow AND NOT room.lags THEN
+        UPDATE chat_rooms SET last_seq = room.newest, lags = room.slow WHERE id = room.id;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_insert(messages chat_new_message[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO chat_messages (id, room_id, seq, sender_id, client_id, content, message_type, reply_to_id, created_at,
+                               updated_at)
+    SELECT id, room_id, seq, sender_id, client_id, content, message_type, reply_to_id, at, at FROM unnest(messages)
+$$;
+
+-- The result of a job that a stored message answers.
+CREATE FUNCTION chat_answer(job chat_job, outcome text, m chat_messages, OUT result chat_outcome) LANGUAGE plpgsql AS $$
+BEGIN
+    result := ROW(job.n, outcome, m.seq, job.kind, m.id, m.room_id, m.sender_id, m.content, m.message_type,
+                  m.is_edited::integer, chat_time(m.created_at), chat_time(m.updated_at), NULL, NULL, NULL, m.client_id);
+    IF m.reply_to_id IS NOT NULL THEN
+        SELECT p.id, p.content, p.sender_id INTO result.reply_id, result.reply_content, result.reply_sender_id
+        FROM chat_messages p WHERE p.id = m.reply_to_id AND p.room_id = m.room_id;
+    END IF;
+END $$;
+
+-- Stores an edit. The room is locked.
+CREATE FUNCTION chat_edit(job chat_job, event_seq bigint, event_at timestamptz, OUT result chat_outcome)
+LANGUAGE plpgsql AS $$
+DECLARE
+    message chat_messages;
+    sent    bigint; -- the seq that an earlier try got
+BEGIN
+    result.n := job.n;
+    SELECT * INTO message FROM chat_messages m WHERE m.id = job.id AND m.room_id = job.room_id FOR NO KEY UPDATE;
+    IF job.again AND message.content = job.content THEN
+        SELECT max(e.seq) INTO sent FROM chat_events e
+        WHERE e.room_id = job.room_id AND e.message_id = job.id AND e.kind = 1 AND e.seq > event_seq - 1000;
+    END IF;
+    IF message.id IS NULL THEN
+        result.outcome := 'no_message';
+    ELSIF message.sender_id <> job.sender_id THEN
+        result.outcome := 'not_sender';
+    ELSIF sent IS NOT NULL THEN
+        message.seq := sent;
+        result := chat_answer(job, 'stored', message);
+    ELSE
+        UPDATE chat_messages m SET content = job.content, is_edited = true, updated_at = greatest(event_at, m.created_at)
+        WHERE m.id = job.id AND m.room_id = job.room_id RETURNING * INTO message;
+        INSERT INTO chat_events (room_id, message_id, seq, at, kind)
+        VALUES (job.room_id, job.id, event_seq, event_at, 1);
+        message.seq := event_seq;
+        result := chat_answer(job, 'stored', message);
+    END IF;
+END $$;
+
+-- What becomes of a new message, before it is inserted. outcome NULL: it is to be inserted.
+CREATE FUNCTION chat_check(job chat_job, event_at timestamptz, OUT result chat_outcome) LANGUAGE plpgsql AS $$
+DECLARE
+    message chat_messages;
+BEGIN
+    result.n := job.n;
+    IF job.again THEN
+        SELECT * INTO message FROM chat_messages m WHERE m.id = job.id AND m.room_id = job.room_id;
+        IF FOUND THEN
+            result := chat_answer(job, 'stored', message);
+            RETURN;
+        END IF;
+    END IF;
+    IF job.client_id IS NOT NULL THEN
+        INSERT INTO chat_client_ids (room_id, message_id, sent_at, sender_id, client_id)
+        VALUES (job.room_id, job.id, event_at, job.sender_id, job.client_id) ON CONFLICT DO NOTHING;
+        IF NOT FOUND THEN
+            SELECT m.* INTO message
+            FROM chat_client_ids c JOIN chat_messages m ON m.id = c.message_id AND m.room_id = c.room_id
+            WHERE c.room_id = job.room_id AND c.sender_id = job.sender_id::text AND c.client_id = job.client_id;
+            IF FOUND THEN
+                result := chat_answer(job, 'repeated', message);
+            ELSE
+                result.outcome := 'no_message'; -- it was deleted meanwhile
+            END IF;
+            RETURN;
+        END IF;
+    END IF;
+    IF job.reply_to_id IS NOT NULL THEN
+        SELECT m.id, m.content, m.sender_id INTO result.reply_id, result.reply_content, result.reply_sender_id
+        FROM chat_messages m WHERE m.id = job.reply_to_id AND m.room_id = job.room_id;
+        IF NOT FOUND THEN
+            result.outcome := 'no_reply';
+            DELETE FROM chat_client_ids c
+            WHERE c.room_id = job.room_id AND c.sender_id = job.sender_id::text AND c.client_id = job.client_id;
+        END IF;
+    END IF;
+END $$;
+
+-- Keeps the senders' names. People come before rooms, and in the order of their ids, so that two calls never deadlock.
+CREATE FUNCTION chat_note_people(jobs json) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO chat_people AS p (id, email, username, full_name)
+    SELECT DISTINCT ON (j.sender_id::text) j.sender_id::text, coalesce(j.sender->>'email', ''),
+           coalesce(j.sender->>'username', ''), coalesce(j.sender->>'full_name', '')
+    FROM json_populate_recordset(NULL::chat_job, jobs) j WHERE j.sender IS NOT NULL ORDER BY j.sender_id::text
+    ON CONFLICT (id) DO UPDATE
+    SET email = excluded.email, username = excluded.username, full_name = excluded.full_name
+    WHERE (p.email, p.username, p.full_name) <> (excluded.email, excluded.username, excluded.full_name)
+$$;
+
+-- Stores jobs, the rooms in the order of their ids, so that two calls never deadlock. A job that fails makes the call
+-- fail. At most `patience` times the call waits for a locked room; NULL: it waits for each.
+CREATE FUNCTION chat_store_part(jobs json, patience integer) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
+DECLARE
+    job     chat_job;
+    room    chat_locked_room;
+    result  chat_outcome;
+    coming  chat_new_message[] := '{}'; -- messages that are not inserted yet
+    sent    text[] := '{}';             -- the client_ids of those of them that are in this room
+BEGIN
+    PERFORM chat_note_people(jobs) WHERE strpos(jobs::text, '"sender":') > 0;
+    FOR job IN SELECT * FROM json_populate_recordset(NULL::chat_job, jobs) j ORDER BY j.room_id, j.n LOOP
+        IF job.room_id IS DISTINCT FROM room.id THEN
+            PERFORM chat_advance(room) WHERE room.state = 'locked';
+            room := chat_lock_room(job.room_id, patience > 0 OR patience IS NULL);
+            patience := patience - (room.state = 'busy_room')::integer;
+            sent := '{}';
+        END IF;
+        result := NULL;
+        IF job.kind = 1 OR job.again OR job.reply_to_id IS NOT NULL OR job.client_id = ANY (sent) THEN
+            PERFORM chat_insert(coming);
+            coming := '{}';
+            sent := '{}';
+        END IF;
+        IF room.state <> 'locked' THEN
+            result.n := job.n;
+            result.outcome := room.state;
+        ELSIF job.kind = 1 THEN
+            result := chat_edit(job, room.newest + 1, room.at);
+            room.newest := greatest(room.newest, result.seq);
+        ELSE
+            result := chat_check(job, room.at);
+            IF result.outcome IS NULL THEN
+                room.newest := room.newest + 1;
+                coming := array_append(coming, ROW(job.id, job.room_id, room.newest, job.sender_id, job.client_id,
+                    job.content, job.message_type, job.reply_to_id, room.at)::chat_new_message);
+                sent := array_append(sent, job.client_id);
+                result := ROW(job.n, 'stored', room.newest, 0, job.id, job.room_id, job.sender_id, NULL,
+                    job.message_type, 0, chat_time(room.at), chat_time(room.at), result.reply_id, result.reply_content,
+                    result.reply_sender_id, job.client_id)::chat_outcome;
+            END IF;
+        END IF;
+        RETURN NEXT result;
+    END LOOP;
+    PERFORM chat_advance(room) WHERE room.state = 'locked';
+    PERFORM chat_insert(coming);
+END $$;
+
+-- Stores each job apart from the others, after a job of the batch failed. What fails because of the server (a read-only
+-- or full database, for example) makes the whole call fail.
+CREATE FUNCTION chat_store_singly(jobs json) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
+DECLARE
+    item   json;
+    result chat_outcome;
+    busy   text[] := '{}'; -- senders and messages that are locked by somebody else
+    waits  integer := 0;
+    reason text;
+    broken text;
+BEGIN
+    FOR item IN SELECT j.value FROM json_array_elements(jobs) j
+                ORDER BY (j.value->>'room_id')::uuid, (j.value->>'n')::integer LOOP
+        result := NULL;
+        result.n := item->>'n';
+        IF item->>'sender_id' = ANY (busy) THEN
+            result.outcome := 'busy_sender';
+        ELSIF item->>'id' = ANY (busy) OR item->>'reply_to_id' = ANY (busy) THEN
+            result.outcome := 'busy_target';
+        ELSE
+            BEGIN
+                SELECT * INTO result FROM chat_store_part(json_build_array(item), 2 - waits);
+            EXCEPTION WHEN OTHERS THEN
+                IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
+                    RAISE;
+                END IF;
+                GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, broken = CONSTRAINT_NAME;
+                result.outcome := SQLSTATE;
+                result.content := reason;
+                IF SQLSTATE IN ('55P03', '40P01', '40001') THEN
+                    result.outcome := CASE WHEN item->>'kind' = '0' THEN 'busy_sender' ELSE 'busy_target' END;
+                    busy := array_append(busy, item->>(CASE WHEN item->>'kind' = '0' THEN 'sender_id' ELSE 'id' END));
+                    waits := waits + 1;
+                ELSIF broken = 'chat_messages_sender_id_fkey' THEN
+                    result.outcome := 'no_sender';
+                END IF;
+            END;
+        END IF;
+        IF waits = 4 THEN
+            PERFORM set_config('lock_timeout', '1ms', true);
+        END IF;
+        RETURN NEXT result;
+    END LOOP;
+END $$;
+
+-- Stores a batch and returns one row a job: what became of it, and the event. `jobs` is an array of objects with the
+-- fields of chat_job. A call is a transaction of its own, or a part of the caller's. Whatever somebody else has locked is
+-- waited for a moment only, and delays no other job.
+CREATE FUNCTION chat_store(jobs json) RETURNS SETOF chat_outcome LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM chat_store_part(jobs, 2);
+EXCEPTION WHEN OTHERS THEN
+    IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
+        RAISE;
+    END IF;
+    RETURN QUERY SELECT * FROM chat_store_singly(jobs);
+END $$;
+
+-- ---- for other programs ----
+
+-- Posts a message to a trip's room from another program, in its transaction, and returns the message's seq. Waits for
+-- locks as any statement does. Lock the room before you lock users: call this first.
+CREATE OR REPLACE FUNCTION chat_post(trip :trip_key, sender :user_key, message text, type text DEFAULT 'text',
+                                     reply_to uuid DEFAULT NULL, client_id text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    room   uuid;
+    result chat_outcome;
+BEGIN
+    INSERT INTO chat_rooms (id, trip_id) VALUES (gen_random_uuid(), trip) ON CONFLICT (trip_id) DO NOTHING;
+    SELECT id INTO room FROM chat_rooms WHERE trip_id = trip;
+    SELECT * INTO result FROM chat_store_part(json_build_array(json_build_object('n', 0, 'kind', 0,
+        'id', gen_random_uuid(), 'room_id', room, 'sender_id', sender, 'client_id', client_id, 'content', message,
+        'message_type', type, 'reply_to_id', reply_to)), NULL);
+    IF result.outcome NOT IN ('stored', 'repeated') THEN
+        RAISE EXCEPTION 'the message was not stored: %', result.outcome;
+    END IF;
+    RETURN result.seq;
+END $$;
+
+-- Deletes what is needed for a while only: client_ids that are older than `age`, and those events other than messages
+-- that are neither younger than `age` nor among the newest `kept` of their room. (A client resumes over at most
+-- TripChatResumeLimit events.) Returns how many rows. Run it from time to time; it locks nothing that others write.
+CREATE OR REPLACE FUNCTION chat_prune(age interval DEFAULT '2 days', kept bigint DEFAULT 100000)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    ids    bigint;
+    events bigint;
+BEGIN
+    DELETE FROM chat_client_ids WHERE sent_at < now() - age;
+    GET DIAGNOSTICS ids = ROW_COUNT;
+    DELETE FROM chat_events e USING chat_rooms r
+    WHERE e.kind <> 0 AND e.at < now() - age AND r.id = e.room_id AND e.seq <= r.last_seq - kept;
+    GET DIAGNOSTICS events = ROW_COUNT;
+    RETURN ids + events;
+END $$;
+
+-- The functions find the chat's tables from any search_path.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT p.oid FROM pg_proc p
+             WHERE p.pronamespace = current_schema()::regnamespace
+               AND p.proname IN ('chat_store', 'chat_post', 'chat_prune', 'chat_log_messages', 'chat_take_seq',
+                                 'chat_delete_rooms') LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
+    END LOOP;
+END $$;
+
+INSERT INTO chat_schema (version) VALUES (2) ON CONFLICT DO NOTHING;
 
 COMMIT;

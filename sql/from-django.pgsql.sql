@@ -40,7 +40,7 @@ END $$;
 INSERT INTO chat_messages (id, room_id, seq, sender_id, content, message_type, reply_to_id, is_edited,
                            created_at, updated_at)
 SELECT m.id, r.id, r.last_seq + x.place, m.sender_id, m.content, m.message_type, m.reply_to_id, m.is_edited,
-       m.created_at, m.updated_at
+       m.created_at, greatest(m.created_at, m.updated_at)
 FROM coming x JOIN chat_rooms r ON r.id = x.room_id JOIN :old_messages m ON m.id = x.id
 WHERE NOT x.is_edit;
 
@@ -49,7 +49,7 @@ SELECT r.id, r.last_seq + x.place, m.id, m.updated_at
 FROM coming x JOIN chat_rooms r ON r.id = x.room_id JOIN :old_messages m ON m.id = x.id
 WHERE x.is_edit;
 
-UPDATE chat_messages c SET content = m.content, is_edited = true, updated_at = m.updated_at
+UPDATE chat_messages c SET content = m.content, is_edited = true, updated_at = greatest(m.created_at, m.updated_at)
 FROM coming x JOIN :old_messages m ON m.id = x.id
 WHERE x.is_edit AND c.id = x.id;
 

@@ -26,10 +26,12 @@ async function getToken() {
   return (await response.json())[me()];
 }
 
+function shorten(id) { return id.length > 16 ? `${id.slice(0, 8)}…` : id; }
+
 function choose(select, value) {
   if (!value) return;
   if (![...select.options].some(option => option.value === value)) {
-    select.append(new Option(select === $("trip") ? `${value.slice(0, 8)}…` : value, value));
+    select.append(new Option(select === $("trip") ? shorten(value) : value, value));
   }
   select.value = value;
 }

@@ -21,7 +21,15 @@
 #define TC_HISTORY_BYTES     (1 << 20) /* messages in one history, resume or page; more only if a single message has more */
 #define TC_STORE_READ_BYTES  (2 << 20) /* events in the answer to one LOAD or EVENTS job; more only if a single one has more */
 #define TC_STORE_BATCH_JOBS        256  /* jobs stored in one transaction */
-#define TC_STORE_QUEUE_JOBS      65536  /* jobs that wait for a child's db threads */
+#define TC_STORE_BATCH_BYTES (1 << 20) /* contents stored in one transaction; a longer content is stored alone */
+#define TC_STORE_QUEUE_JOBS      65536  /* jobs of a site that wait for a child's db threads; a room's: a quarter */
+#define TC_STORE_QUEUE_BYTES (64 << 20) /* contents of these jobs; those of one room: a quarter */
+#define TC_STORE_BUSY_MS           200  /* milliseconds until a job that met a lock is tried again */
+#define TC_STORE_BUSY_S              4  /* seconds that a job waits for a lock of somebody else */
+#define TC_STORE_READ_S             10  /* seconds that a history or a gap waits for a free db thread */
+#define TC_STORE_KEEP_S             10  /* seconds that an idle db thread keeps its connection */
+#define TC_STORE_KEEP_BYTES  (1 << 20) /* free memory that a db thread keeps for the next batch */
+#define TC_STORE_TURNS               8  /* reads of histories and gaps for each read that can wait */
 #define TC_STORE_TRIES               3  /* tries of a transaction or query that may be repeated */
 #define TC_STORE_PARTS_S            10  /* seconds for a batch that fails and for the parts it is split into */
 #define TC_STORE_OVERDUE_S           5  /* seconds without an answer of the store after which clients are told */

@@ -78,7 +78,7 @@ static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, con
     adoption->fd = fd;
     adoption->claim = *claim;
     adoption->parcel = memcpy(tc_alloc(sizeof(*parcel)), parcel, sizeof(*parcel));
-    adoption->trip_id = head->trip_id;
+    adoption->trip = head->trip;
     adoption->room_id = head->room_id;
     adoption->after = head->member.after;
     adoption->deflate = head->deflate;

@@ -213,11 +213,15 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
     tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, tick));
 
     int64_t next_us = timer->due_us + TICK_US; /* it fires a little late each time; the delays must not add up */
+    tc_dbd_t *store;
 
     if (has_company(child)) {
         tc_hub_watch_until(child->peers.hub, now_us + WATCH_US);
     }
     tc_hub_tick(child->peers.hub, now_us);
+    for (store = child->stores; store != NULL; store = store->next_served) {
+        tc_db_threads_tick(store->threads);
+    }
     tc_timer_set(tc_loop_timers(child->peers.loop), timer, next_us > now_us ? next_us : now_us + TICK_US);
 }
 

@@ -46,7 +46,7 @@ static void fill_head(const tc_peer_t *peer, tc_parcel_head_t *head)
 
     head->pid = getpid();
     head->site_index = peer->site->index;
-    head->trip_id = room->key.id;
+    head->trip = room->trip_key.trip;
     head->room_id = room->room_id;
     head->member = peer->member;
     head->lease_expires_us = peer->lease.expires_us;

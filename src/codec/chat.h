@@ -6,7 +6,7 @@
 #define TC_CODEC_CHAT_H
 
 #include "base/buf.h"
-#include "base/uuid.h"
+#include "codec/trip.h"
 
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -57,6 +57,7 @@ typedef enum {
 typedef struct {
     size_t max_content_chars;
     const char *const *message_types; /* NULL-terminated */
+    tc_trip_form_e trip_form;         /* TripChatTripKey */
 } tc_chat_rules_t;
 
 /* A client's message, or the body of a REST request. The strings belong to `doc`, unless said otherwise. */
@@ -70,7 +71,7 @@ typedef struct {
     bool has_reply;
     tc_uuid_t reply_to;
     tc_uuid_t message_id;     /* edit */
-    tc_uuid_t chat_room;      /* POST: the id of a room or of a trip */
+    tc_place_t chat_room;     /* POST */
     bool is_typing;
     const char *token;        /* authenticate: a string of any length without U+0000 */
     json_object *doc;

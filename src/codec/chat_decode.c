@@ -5,6 +5,8 @@
 #include "codec/json.h"
 #include "codec/utf8.h"
 
+#define EXACT_MAX ((INT64_C(1) << 53) - 1) /* the greatest integer that every JSON reader gets right */
+
 static tc_chat_error_e bad_field(tc_chat_in_t *out, const char *field)
 {
     out->bad_field = field;
@@ -165,16 +167,31 @@ static tc_chat_error_e read_object(const tc_chat_rules_t *rules, tc_chat_in_t *o
     return type != NULL ? TC_CHAT_UNKNOWN_TYPE : TC_CHAT_INVALID_MESSAGE;
 }
 
+/* A room's id is a text. An integer id of a trip may be a number, too, if every JSON reader gets it right (RFC 8259, 6). */
+static tc_chat_error_e read_chat_room(const tc_chat_rules_t *rules, tc_chat_in_t *out)
+{
+    size_t len = 0;
+    bool present;
+    const char *text = tc_json_get_string(out->doc, "chat_room", &len, &present);
+    json_object *value;
+
+    if (text == NULL && rules->trip_form == TC_TRIP_INTEGER
+        && json_object_object_get_ex(out->doc, "chat_room", &value)
+        && json_object_is_type(value, json_type_int) && json_object_get_int64(value) <= EXACT_MAX) {
+        text = json_object_to_json_string(value);
+        len = strlen(text);
+    }
+    return text != NULL && tc_place_parse(text, len, rules->trip_form, &out->chat_room)
+               ? TC_CHAT_OK
+               : bad_field(out, "chat_room");
+}
+
 static tc_chat_error_e read_post(const tc_chat_rules_t *rules, tc_chat_in_t *out)
 {
-    bool present = false;
     tc_chat_error_e error = read_client_id(out);
 
     if (error == TC_CHAT_OK) {
-        error = read_uuid(out, "chat_room", &out->chat_room, &present);
-    }
-    if (error == TC_CHAT_OK && !present) {
-        error = bad_field(out, "chat_room");
+        error = read_chat_room(rules, out);
     }
     return error == TC_CHAT_OK ? read_message(rules, out) : error;
 }

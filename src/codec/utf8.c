@@ -77,6 +77,34 @@ bool tc_utf8_is_valid(const void *text, size_t len)
     return tc_utf8_feed(&state, text, len) && tc_utf8_is_complete(&state);
 }
 
+/* The length of the character that begins at `at`; 0 when none does. */
+static size_t character_len(const char *at, size_t len)
+{
+    size_t n;
+
+    for (n = 1; n <= 4 && n <= len; n++) {
+        if (tc_utf8_is_valid(at, n)) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+size_t tc_utf8_mend(const char *text, size_t len, char *out)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    size_t at = 0, to = 0;
+
+    while (at < len) {
+        size_t n = character_len(text + at, len - at);
+
+        memcpy(out + to, n > 0 ? text + at : replacement, n > 0 ? n : sizeof(replacement) - 1);
+        to += n > 0 ? n : sizeof(replacement) - 1;
+        at += n > 0 ? n : 1;
+    }
+    return to;
+}
+
 size_t tc_utf8_count(const char *text, size_t len)
 {
     size_t i, count = 0;

@@ -27,6 +27,17 @@ static inline bool tc_utf8_is_complete(const tc_utf8_t *state)
 /* True if the bytes are a complete text in UTF-8. An empty text is valid. */
 bool tc_utf8_is_valid(const void *text, size_t len);
 
+/*
+ * Copies a text to `out` with U+FFFD in place of each byte that cannot stand at its place in UTF-8. Returns the length
+ * of the copy, which is at most tc_utf8_mended_max(len). No 0 is added.
+ */
+size_t tc_utf8_mend(const char *text, size_t len, char *out);
+
+static inline size_t tc_utf8_mended_max(size_t len)
+{
+    return 3 * len;
+}
+
 /* The number of code points in valid UTF-8. */
 size_t tc_utf8_count(const char *text, size_t len);
 

@@ -38,7 +38,7 @@ static bool ask(tc_room_t *room, unsigned count, int64_t now_us)
 
     job->room = room;
     job->room_id = room->room_id;
-    job->trip_id = room->key.id;
+    job->trip = room->trip_key.trip;
     job->users = tc_alloc(count * sizeof(*job->users));
     job->seats = tc_alloc(count * sizeof(*job->seats));
     job->user_count = (int)count;

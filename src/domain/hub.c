@@ -73,32 +73,34 @@ unsigned tc_hub_room_count(const tc_hub_t *hub)
 }
 
 /*
- * Finds or opens the trip's room. The hub may have an older room of this trip, which was deleted and made again: a
- * `is_newcomer`, whose room was just found in the store, replaces it. NULL: the room that was asked for is the older one.
+ * Finds or opens the trip's room. The room's id counts: its trip may have had another spelling in the child that a member
+ * comes from. The hub may have an older room of this trip, which was deleted and made again: a `is_newcomer`, whose room
+ * was just found in the store, replaces it. NULL: the room that was asked for is the older one.
  */
-static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+static tc_room_t *enter_room(tc_hub_t *hub, tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                              const tc_uuid_t *room_id, bool is_newcomer)
 {
-    tc_room_t *room = tc_rooms_find_trip(&hub->rooms, store->site, trip_id);
+    tc_room_t *room = tc_rooms_find(&hub->rooms, store->site, room_id), *older;
 
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
-    if (room != NULL && tc_uuid_equal(&room->room_id, room_id)) {
-        return room;
+    if (room != NULL) {
+        return room->replaced ? NULL : room;
     }
-    if (tc_rooms_find(&hub->rooms, store->site, room_id) != NULL || (room != NULL && !is_newcomer)) {
+    older = tc_rooms_find_trip(&hub->rooms, store->site, trip);
+    if (older != NULL && !is_newcomer) {
         return NULL;
     }
-    if (room != NULL) {
-        tc_rooms_replace(&hub->rooms, room);
+    if (older != NULL) {
+        tc_rooms_replace(&hub->rooms, older);
     }
-    return tc_rooms_open(&hub->rooms, store, bus, trip_id, room_id);
+    return tc_rooms_open(&hub->rooms, store, bus, trip, room_id);
 }
 
 /* The same for a member that joins. NULL: the member was closed and told to reconnect. */
-static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                         const tc_uuid_t *room_id, bool is_newcomer)
 {
-    tc_room_t *room = enter_room(hub, store, bus, trip_id, room_id, is_newcomer);
+    tc_room_t *room = enter_room(hub, store, bus, trip, room_id, is_newcomer);
 
     if (room == NULL) {
         member->sink->close(member, TC_CLOSE_RESTART, "room was replaced, reconnect");
@@ -107,9 +109,9 @@ static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, t
 }
 
 void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after)
+                 const tc_trip_t *trip, const tc_uuid_t *room_id, int64_t after)
 {
-    tc_room_t *room = admit(hub, member, store, bus, trip_id, room_id, true);
+    tc_room_t *room = admit(hub, member, store, bus, trip, room_id, true);
 
     if (room != NULL) {
         tc_room_join(room, member, after);
@@ -117,9 +119,9 @@ void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t
 }
 
 void tc_hub_rejoin(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                   const tc_uuid_t *trip_id, const tc_uuid_t *room_id)
+                   const tc_trip_t *trip, const tc_uuid_t *room_id)
 {
-    tc_room_t *room = admit(hub, member, store, bus, trip_id, room_id, false);
+    tc_room_t *room = admit(hub, member, store, bus, trip, room_id, false);
 
     if (room != NULL) {
         tc_room_rejoin(room, member);
@@ -151,10 +153,10 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
 }
 
 void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in,
+                  const tc_trip_t *trip, const tc_uuid_t *room_id, const tc_chat_in_t *in,
                   int64_t now_us)
 {
-    member->room = enter_room(hub, store, bus, trip_id, room_id, true);
+    member->room = enter_room(hub, store, bus, trip, room_id, true);
     if (member->room == NULL) {
         tc_speak_error(member, TC_CHAT_UNAVAILABLE, NULL, NULL, 0);
         return;

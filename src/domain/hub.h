@@ -39,14 +39,14 @@ void tc_hub_fill_gaps(tc_hub_t *hub);
  * room's members are closed with 1012. A member for a room that was replaced so is closed with 1012. The member stays the caller's, and must stay in memory until it has left and member->jobs is 0.
  */
 void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                 const tc_uuid_t *trip_id, const tc_uuid_t *room_id, int64_t after);
+                 const tc_trip_t *trip, const tc_uuid_t *room_id, int64_t after);
 
 /* Takes a member out of its room. Allowed if it is in none. */
 void tc_hub_leave(tc_hub_t *hub, tc_member_t *member, int64_t now_us);
 
 /* Adds a member that moved here from another child, where it has seen the events of this room up to its cursor. */
 void tc_hub_rejoin(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                   const tc_uuid_t *trip_id, const tc_uuid_t *room_id);
+                   const tc_trip_t *trip, const tc_uuid_t *room_id);
 
 /* Sets the meter that counts a user's actions over all of the user's connections. The meter must outlive the hub. */
 void tc_hub_set_meter(tc_hub_t *hub, tc_meter_t *meter);
@@ -61,7 +61,7 @@ void tc_hub_on_text(tc_hub_t *hub, tc_member_t *member, const char *text, size_t
  * `member` must stay in memory until then, and until member->jobs is 0. `in` stays the caller's.
  */
 void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
-                  const tc_uuid_t *trip_id, const tc_uuid_t *room_id, const tc_chat_in_t *in,
+                  const tc_trip_t *trip, const tc_uuid_t *room_id, const tc_chat_in_t *in,
                   int64_t now_us);
 
 /* Takes a job that the store has finished, and destroys it. */

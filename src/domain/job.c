@@ -16,6 +16,7 @@ tc_job_t *tc_job_create(tc_job_kind_e kind, tc_store_t *store, const char *conte
         memcpy(job->text, content, content_len);
     }
     job->content = job->text;
+    job->content_len = content_len;
     if (client_id != NULL) {
         job->client_id = memcpy(job->text + content_len + 1, client_id, id_size);
     }

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                           const tc_uuid_t *room_id)
 {
     tc_room_t *room = tc_alloc_zero(sizeof(*room));
@@ -15,7 +15,7 @@ tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *tri
     room->site = store->site;
     room->store = store;
     room->bus = bus;
-    room->key = (tc_room_key_t){store->site->index, *trip_id};
+    room->trip_key = (tc_room_trip_key_t){store->site->index, *trip};
     room->id_key = (tc_room_key_t){store->site->index, *room_id};
     room->room_id = *room_id;
     room->writes_end = &room->writes;

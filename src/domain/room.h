@@ -14,14 +14,25 @@
 #include "domain/store.h"
 #include "domain/timeline.h"
 
-/* The key by which a room is found. Two sites may use the same id. The bytes are hashed, so there is no padding. */
+#include <stddef.h>
+#include <string.h>
+
+/*
+ * The keys by which a room is found: with the trip's id, and with its own. Two sites may use the same id. The bytes are
+ * hashed, those of a trip's key up to the end of its text (tc_room_trip_key_len()), so there is no padding.
+ */
+typedef struct {
+    uint32_t site_index;
+    tc_trip_t trip;
+} tc_room_trip_key_t;
+
 typedef struct {
     uint32_t site_index;
     tc_uuid_t id;
 } tc_room_key_t;
 
 typedef struct tc_room_t {
-    tc_room_key_t key;       /* with the trip's id */
+    tc_room_trip_key_t trip_key;
     tc_room_key_t id_key;    /* with the room's id */
     const tc_site_t *site;
     tc_store_t *store;
@@ -63,8 +74,13 @@ typedef struct tc_room_t {
     struct tc_room_t **lacking_link; /* NULL: the room is not in that list */
 } tc_room_t;
 
+static inline apr_ssize_t tc_room_trip_key_len(const tc_room_trip_key_t *key)
+{
+    return (apr_ssize_t)(offsetof(tc_room_trip_key_t, trip) + strlen(key->trip.text));
+}
+
 /* Makes an empty room, not loaded yet. The hub frees it with tc_room_destroy(). */
-tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                           const tc_uuid_t *room_id);
 
 /* Frees a room that has no members and no jobs in flight. */

@@ -32,11 +32,11 @@ tc_room_t *tc_rooms_find(const tc_rooms_t *rooms, const tc_site_t *site, const t
     return apr_hash_get(rooms->by_id, &key, sizeof(key));
 }
 
-tc_room_t *tc_rooms_find_trip(const tc_rooms_t *rooms, const tc_site_t *site, const tc_uuid_t *trip_id)
+tc_room_t *tc_rooms_find_trip(const tc_rooms_t *rooms, const tc_site_t *site, const tc_trip_t *trip)
 {
-    tc_room_key_t key = {site->index, *trip_id};
+    tc_room_trip_key_t key = {site->index, *trip};
 
-    return apr_hash_get(rooms->by_trip, &key, sizeof(key));
+    return apr_hash_get(rooms->by_trip, &key, tc_room_trip_key_len(&key));
 }
 
 tc_home_t *tc_rooms_home(const tc_rooms_t *rooms, const tc_store_t *store)
@@ -63,13 +63,13 @@ static tc_home_t *find_or_make_home(tc_rooms_t *rooms, tc_store_t *store, tc_bus
     return home;
 }
 
-tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                          const tc_uuid_t *room_id)
 {
-    tc_room_t *room = tc_room_create(store, bus, trip_id, room_id);
+    tc_room_t *room = tc_room_create(store, bus, trip, room_id);
     tc_home_t *home = find_or_make_home(rooms, store, bus);
 
-    apr_hash_set(rooms->by_trip, &room->key, sizeof(room->key), room);
+    apr_hash_set(rooms->by_trip, &room->trip_key, tc_room_trip_key_len(&room->trip_key), room);
     apr_hash_set(rooms->by_id, &room->id_key, sizeof(room->id_key), room);
     room->next = home->first;
     room->link = &home->first;
@@ -87,7 +87,7 @@ void tc_rooms_replace(tc_rooms_t *rooms, tc_room_t *room)
 {
     unsigned i;
 
-    apr_hash_set(rooms->by_trip, &room->key, sizeof(room->key), NULL);
+    apr_hash_set(rooms->by_trip, &room->trip_key, tc_room_trip_key_len(&room->trip_key), NULL);
     room->replaced = true;
     for (i = 0; i < room->count; i++) {
         room->members[i]->sink->close(room->members[i], TC_CLOSE_RESTART, "room was replaced, reconnect");
@@ -97,7 +97,7 @@ void tc_rooms_replace(tc_rooms_t *rooms, tc_room_t *room)
 void tc_rooms_forget(tc_rooms_t *rooms, tc_room_t *room)
 {
     if (!room->replaced) {
-        apr_hash_set(rooms->by_trip, &room->key, sizeof(room->key), NULL);
+        apr_hash_set(rooms->by_trip, &room->trip_key, tc_room_trip_key_len(&room->trip_key), NULL);
     }
     apr_hash_set(rooms->by_id, &room->id_key, sizeof(room->id_key), NULL);
     *room->link = room->next;

@@ -23,7 +23,7 @@ typedef struct tc_home_t {
 
 typedef struct {
     apr_pool_t *pool;
-    apr_hash_t *by_trip; /* tc_room_key_t to tc_room_t; without rooms that were replaced */
+    apr_hash_t *by_trip; /* tc_room_trip_key_t to tc_room_t; without rooms that were replaced */
     apr_hash_t *by_id;   /* tc_room_key_t to tc_room_t */
     tc_home_t *homes;
     tc_room_t *lacking;  /* rooms that lack events, or may */
@@ -35,13 +35,13 @@ void tc_rooms_free(tc_rooms_t *rooms);
 
 /* Return a site's room with this id, or of this trip. NULL: there is none. */
 tc_room_t *tc_rooms_find(const tc_rooms_t *rooms, const tc_site_t *site, const tc_uuid_t *room_id);
-tc_room_t *tc_rooms_find_trip(const tc_rooms_t *rooms, const tc_site_t *site, const tc_uuid_t *trip_id);
+tc_room_t *tc_rooms_find_trip(const tc_rooms_t *rooms, const tc_site_t *site, const tc_trip_t *trip);
 
 /* Returns the site of a store. NULL: no room of it was opened. */
 tc_home_t *tc_rooms_home(const tc_rooms_t *rooms, const tc_store_t *store);
 
 /* Makes a room, of a trip that has none, and tells the bus. */
-tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, const tc_uuid_t *trip_id,
+tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                          const tc_uuid_t *room_id);
 
 /*

@@ -115,7 +115,6 @@ static tc_job_t *make_write(tc_member_t *member, const tc_chat_in_t *in)
     else {
         job->after = room->timeline.last_seq > member->cursor ? room->timeline.last_seq : member->cursor;
     }
-    job->follows = room->writes;
     return job;
 }
 

@@ -29,8 +29,16 @@ typedef enum {
     TC_JOB_DONE,
     TC_JOB_REFUSED,     /* nothing was stored; tc_job_t.error says why */
     TC_JOB_UNAVAILABLE, /* the database did not answer; a POST with a client_id may be repeated */
-    TC_JOB_GONE         /* the room no longer exists */
+    TC_JOB_GONE,        /* the room no longer exists */
+    TC_JOB_BUSY         /* db; somebody else has locked what busy_key says; the store tries again, the loop never sees it */
 } tc_job_status_e;
+
+/* What a job with the status BUSY waits for. Later jobs of the same room that need the same wait behind that job. */
+typedef enum {
+    TC_BUSY_ROOM,   /* the room: all its writes wait */
+    TC_BUSY_SENDER, /* the sender's row */
+    TC_BUSY_TARGET  /* the message that is edited or replied to */
+} tc_busy_key_e;
 
 /* The last seq of a room. */
 typedef struct {
@@ -66,17 +74,18 @@ typedef struct tc_job_t {
     /* POST and EDIT */
     tc_user_t *user;            /* the sender; a reference */
     const char *content;        /* in text[] */
+    size_t content_len;
     const char *client_id;      /* in text[], or NULL */
     const char *message_type;   /* belongs to the site's rules */
     bool has_reply;
     tc_uuid_t reply_to;
     tc_uuid_t message_id;       /* EDIT: the message to edit; POST: the id of the new message */
     struct tc_job_t *next_write; /* loop; in the room's list of writes in flight */
-    const struct tc_job_t *follows; /* loop; a write of the room that is in flight when this one is submitted, or NULL */
-    unsigned thread;            /* loop; the store's: which of its threads has the job */
     bool claimed;               /* loop; POST: a fetch has brought the job's event */
     bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
     int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */
+    tc_busy_key_e busy_key;     /* db; with the status BUSY */
+    int64_t queued_us;          /* the store's: when the job was submitted; monotonic */
     /* LOAD and EVENTS */
     int64_t after;              /* also of an EDIT, loop: the sender had seen this seq, so the edit's is greater */
     int limit;
@@ -86,7 +95,7 @@ typedef struct tc_job_t {
     tc_head_t *heads;           /* owned by the job */
     int head_count;
     /* ACCESS, question and result */
-    tc_uuid_t trip_id;
+    tc_trip_t trip;
     tc_access_t *users;         /* owned by the job, with a reference to each user */
     struct tc_seat_t **seats;   /* loop; the room's seats of these users; the array is owned by the job */
     int user_count;

@@ -77,6 +77,17 @@ bool tc_worker_thread_wait(tc_worker_thread_t *thread)
     return !atomic_load(&thread->stopping);
 }
 
+bool tc_worker_thread_wait_for(tc_worker_thread_t *thread, int64_t timeout_us)
+{
+    (void)tc_semaphore_wait_for(&thread->wakeups, timeout_us);
+    return !atomic_load(&thread->stopping);
+}
+
+bool tc_worker_thread_is_stopping(const tc_worker_thread_t *thread)
+{
+    return atomic_load(&thread->stopping);
+}
+
 void tc_worker_thread_wake(tc_worker_thread_t *thread)
 {
     tc_semaphore_post(&thread->wakeups);

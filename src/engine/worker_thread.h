@@ -39,6 +39,12 @@ apr_pool_t *tc_worker_thread_pool(const tc_worker_thread_t *thread);
 /* Sleeps until another thread wakes this one. Returns false if the thread shall stop. Only in the thread itself. */
 bool tc_worker_thread_wait(tc_worker_thread_t *thread);
 
+/* The same for `timeout_us` at most. */
+bool tc_worker_thread_wait_for(tc_worker_thread_t *thread, int64_t timeout_us);
+
+/* True when the thread shall stop. Any thread. */
+bool tc_worker_thread_is_stopping(const tc_worker_thread_t *thread);
+
 /* Wake the thread; _ask_to_stop() also makes its wait return false. Any thread; safe in a signal handler. */
 void tc_worker_thread_wake(tc_worker_thread_t *thread);
 void tc_worker_thread_ask_to_stop(tc_worker_thread_t *thread);

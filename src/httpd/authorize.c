@@ -6,6 +6,7 @@
 #include "httpd/often.h"
 
 #include <ap_mpm.h>
+#include <apr_strings.h>
 #include <http_log.h>
 
 APLOG_USE_MODULE(tripchat);
@@ -63,47 +64,60 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
                        : turn_away(visit, TC_CHAT_UNAUTHORIZED, "the user does not exist");
 }
 
-tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_uuid_t *trip_id)
+tc_chat_error_e tc_visit_wrong_form(const tc_visit_t *visit, bool is_room)
+{
+    tc_trip_form_e form = visit->vhost->site.rules.trip_form;
+
+    return turn_away(visit, TC_CHAT_FORBIDDEN,
+                     apr_psprintf(visit->r->pool, "the id in the URL is not %s%s, which TripChatTripKey wants",
+                                  is_room ? "the id of a room, nor " : "", tc_trip_form_words(form)));
+}
+
+tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip)
 {
     tc_dbd_t *store = &visit->vhost->store;
     apr_pool_t *pool = visit->r->pool;
     bool allowed;
 
-    visit->trip_id = *trip_id;
-    if (tc_dbd_check_access(store, &visit->sql, trip_id, visit->user_id, &allowed, pool)
+    visit->trip = *trip;
+    if (tc_dbd_check_access(store, &visit->sql, trip, visit->user_id, &allowed, pool)
         != APR_SUCCESS) {
         return no_answer(visit);
     }
     if (!allowed) {
         return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or the trip does not exist");
     }
-    return tc_dbd_open_room(store, &visit->sql, trip_id, &visit->room_id, pool) == APR_SUCCESS
+    return tc_dbd_open_room(store, &visit->sql, &visit->trip, &visit->room_id, pool) == APR_SUCCESS
                ? TC_CHAT_OK
                : no_answer(visit);
 }
 
-tc_chat_error_e tc_visit_room_or_trip(tc_visit_t *visit, const tc_uuid_t *id)
+tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place)
 {
-    tc_uuid_t trip_id;
-    bool found;
+    tc_trip_t trip;
+    bool found = false;
 
-    if (tc_dbd_find_trip(&visit->vhost->store, &visit->sql, id, false, &trip_id, &found,
-                         visit->r->pool) != APR_SUCCESS) {
+    if (place->may_be_room
+        && tc_dbd_find_trip(&visit->vhost->store, &visit->sql, &place->room_id, false, &trip, &found,
+                            visit->r->pool) != APR_SUCCESS) {
         return no_answer(visit);
     }
-    return tc_visit_trip(visit, found ? &trip_id : id);
+    if (!found && !place->may_be_trip) {
+        return turn_away(visit, TC_CHAT_FORBIDDEN, "there is no such room");
+    }
+    return tc_visit_trip(visit, found ? &trip : &place->trip);
 }
 
 tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id)
 {
-    tc_uuid_t trip_id;
+    tc_trip_t trip;
     bool found;
 
-    if (tc_dbd_find_trip(&visit->vhost->store, &visit->sql, message_id, true, &trip_id,
+    if (tc_dbd_find_trip(&visit->vhost->store, &visit->sql, message_id, true, &trip,
                          &found, visit->r->pool) != APR_SUCCESS) {
         return no_answer(visit);
     }
-    return found ? tc_visit_trip(visit, &trip_id) : TC_CHAT_FORBIDDEN;
+    return found ? tc_visit_trip(visit, &trip) : TC_CHAT_FORBIDDEN;
 }
 
 void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
@@ -111,7 +125,7 @@ void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
     adoption->site = &visit->vhost->site;
     adoption->store = &visit->vhost->store.store;
     adoption->bus = visit->vhost->bus;
-    adoption->trip_id = visit->trip_id;
+    adoption->trip = visit->trip;
     adoption->room_id = visit->room_id;
     adoption->lease.rules = &visit->vhost->jwt;
     adoption->lease.expires_us = tc_lease_expiry_us(visit->expires_s);

@@ -16,7 +16,7 @@ typedef struct {
     const char *user_id; /* as the token has it */
     int64_t expires_s;   /* the token; seconds since 1970 */
     tc_user_t *user;     /* a reference; NULL: none, or handed over */
-    tc_uuid_t trip_id;
+    tc_trip_t trip;      /* as the room's row has it */
     tc_uuid_t room_id;
 } tc_visit_t;
 
@@ -31,11 +31,17 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
  * Checks that the user may enter this trip, and finds its room or makes it. TC_CHAT_OK; TC_CHAT_FORBIDDEN, also if
  * there is no such trip; TC_CHAT_UNAVAILABLE if the database does not answer.
  */
-tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_uuid_t *trip_id);
+tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip);
 
 /* The same for a request with the id of a room or of a trip, and for a request with the id of a message. */
-tc_chat_error_e tc_visit_room_or_trip(tc_visit_t *visit, const tc_uuid_t *id);
+tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place);
 tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id);
+
+/*
+ * Notes that the URL has no id of the form that TripChatTripKey wants. `is_room` tells that the id of a room is allowed
+ * as well. Returns TC_CHAT_FORBIDDEN.
+ */
+tc_chat_error_e tc_visit_wrong_form(const tc_visit_t *visit, bool is_room);
 
 /* Fills in an adoption's site, store, bus, trip, room, lease and user. The user is the adoption's from now on. */
 void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption);

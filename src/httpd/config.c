@@ -37,11 +37,12 @@ static const directive_t directives[] = {
 /* Words of CHOICE directives in the order of their enums. */
 static const struct {
     tc_directive_e directive;
-    const char *words[4];
+    const char *words[5]; /* NULL-terminated */
 } choices[] = {
     {TC_D_REJECT, {"close", "http"}},
     {TC_D_DEFLATE, {"off", "on"}},
     {TC_D_MISSING_ORIGIN, {"allow", "refuse"}},
+    {TC_D_TRIP_KEY, {"uuid", "uuid-hex", "integer", "text"}},
 };
 
 static tc_config_value_t defaults[TC_DIRECTIVE_COUNT]; /* const after tc_config_init_defaults() */

@@ -21,6 +21,8 @@
 
 APLOG_USE_MODULE(tripchat);
 
+#define ROOT "/ws/chat"
+
 /* A plain-text answer to a request that does not become a WebSocket. */
 static int answer(request_rec *r, int status, const char *words)
 {
@@ -66,17 +68,23 @@ void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handsh
                          handshake->extensions);
 }
 
-/* The trip's id is the last part of the path, with or without a slash behind it. */
-static bool read_trip(request_rec *r, tc_uuid_t *trip_id)
+/*
+ * The trip's id is the last part of the path, with or without a slash behind it. httpd has decoded the path. A client
+ * without an id asks for ROOT and a slash; there the last part is not an id.
+ */
+static bool read_trip(request_rec *r, tc_trip_form_e form, tc_trip_t *trip)
 {
     apr_size_t len = strlen(r->uri), start;
 
     if (len > 0 && r->uri[len - 1] == '/') {
         len--;
     }
+    if (len >= sizeof(ROOT) - 1 && memcmp(r->uri + len - (sizeof(ROOT) - 1), ROOT, sizeof(ROOT) - 1) == 0) {
+        return false;
+    }
     for (start = len; start > 0 && r->uri[start - 1] != '/'; start--) {
     }
-    return tc_uuid_parse(r->uri + start, len - start, trip_id);
+    return tc_trip_parse(r->uri + start, len - start, form, trip);
 }
 
 /* A browser sends the token as a subprotocol, a program in Authorization. Any client may send it in the query. */
@@ -86,7 +94,7 @@ static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *
     const char *token = handshake->bearer;
     apr_size_t len = handshake->bearer_len;
     tc_chat_error_e error;
-    tc_uuid_t trip_id;
+    tc_trip_t trip;
 
     if (token == NULL) {
         token = tc_credentials_token(r);
@@ -96,7 +104,8 @@ static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *
     if (error != TC_CHAT_OK) {
         return error;
     }
-    return read_trip(r, &trip_id) ? tc_visit_trip(visit, &trip_id) : TC_CHAT_FORBIDDEN;
+    return read_trip(r, vhost->site.rules.trip_form, &trip) ? tc_visit_trip(visit, &trip)
+                                                            : tc_visit_wrong_form(visit, false);
 }
 
 /* A user who is not on a trip must not learn whether the trip exists, so both cases have one reason. */

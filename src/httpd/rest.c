@@ -89,7 +89,8 @@ static int answer_options(request_rec *r, path_e path)
 
 static int with_id(tc_visit_t *visit, const route_t *route)
 {
-    tc_chat_error_e error = TC_CHAT_FORBIDDEN;
+    tc_chat_error_e error;
+    tc_place_t place;
     tc_uuid_t id;
 
     if (route->path == PATH_MESSAGE) {
@@ -97,9 +98,9 @@ static int with_id(tc_visit_t *visit, const route_t *route)
                    ? tc_rest_patch(visit, &id)
                    : tc_reply_error(visit->r, TC_CHAT_MESSAGE_NOT_FOUND, NULL);
     }
-    if (tc_uuid_parse(route->id, strlen(route->id), &id)) {
-        error = tc_visit_room_or_trip(visit, &id);
-    }
+    error = tc_place_parse(route->id, strlen(route->id), visit->vhost->site.rules.trip_form, &place)
+                ? tc_visit_place(visit, &place)
+                : tc_visit_wrong_form(visit, true);
     if (error != TC_CHAT_OK) {
         return tc_reply_error(visit->r, error, NULL);
     }

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "base/units.h"
+#include "codec/json.h"
 #include "codec/page.h"
 #include "domain/history.h"
 #include "httpd/admission.h"
@@ -74,9 +75,11 @@ static bool read_last_event_id(request_rec *r, int64_t *after)
 
 /* ---- a page ---- */
 
+/* httpd has decoded the path, in which the trip's id may have any character. */
 static const char *list_url(request_rec *r, const query_t *query)
 {
-    return apr_psprintf(r->pool, "%s?limit=%d&", r->parsed_uri.path, (int)query->limit);
+    return apr_psprintf(r->pool, "%s?limit=%d&", ap_os_escape_path(r->pool, r->parsed_uri.path, 1),
+                        (int)query->limit);
 }
 
 static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, tc_buf_t *body)
@@ -146,7 +149,7 @@ static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_
     bool forward = query->after >= 0;
     int64_t from = forward ? query->after : query->before >= 0 ? query->before : NEWEST;
     tc_work_t work = {&visit->vhost->store, visit->sql, tc_people_create(visit->r->pool),
-                      visit->r->pool};
+                      NULL, visit->r->pool};
     apr_status_t rv = tc_store_read_page(&work, &visit->room_id, from, forward, (int)query->limit,
                                          events, count);
 
@@ -283,7 +286,7 @@ int tc_rest_messages(tc_visit_t *visit)
 
 int tc_rest_room(tc_visit_t *visit)
 {
-    char room[TC_UUID_CHARS + 1], trip[TC_UUID_CHARS + 1];
+    char room[TC_UUID_CHARS + 1];
     tc_buf_t body = TC_BUF_INIT;
     int64_t last_seq;
 
@@ -292,8 +295,12 @@ int tc_rest_room(tc_visit_t *visit)
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
     tc_uuid_format(&visit->room_id, room);
-    tc_uuid_format(&visit->trip_id, trip);
-    tc_buf_append_str(&body, apr_psprintf(visit->r->pool, "{\"id\":\"%s\",\"trip_id\":\"%s\",\"last_seq\":%"
-                                          APR_INT64_T_FMT "}", room, trip, last_seq));
+    TC_BUF_LIT(&body, "{\"id\":");
+    tc_json_append_str(&body, room);
+    TC_BUF_LIT(&body, ",\"trip_id\":");
+    tc_json_append_str(&body, visit->trip.text);
+    TC_BUF_LIT(&body, ",\"last_seq\":");
+    tc_buf_append_int(&body, last_seq);
+    TC_BUF_LIT(&body, "}");
     return reply_with_etag(visit, last_seq, &body);
 }

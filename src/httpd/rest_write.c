@@ -108,7 +108,7 @@ static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
     post = tc_post_create(&child->peers, &visit->vhost->store.store, visit->vhost->bus, visit->user,
-                          &visit->trip_id, &visit->room_id, in);
+                          &visit->trip, &visit->room_id, in);
     if (!tc_post_wait(post, PATIENCE_US, &result)) {
         rc = tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
@@ -132,7 +132,7 @@ int tc_rest_post(tc_visit_t *visit)
     int rc = read_json(visit, tc_chat_decode_post, &in);
 
     if (rc == OK) {
-        error = tc_visit_room_or_trip(visit, &in.chat_room);
+        error = tc_visit_place(visit, &in.chat_room);
         rc = error == TC_CHAT_OK ? write_message(visit, &in) : tc_reply_error(visit->r, error, NULL);
     }
     tc_chat_in_free(&in);

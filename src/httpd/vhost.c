@@ -53,6 +53,7 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
 {
     site->rules.max_content_chars = (size_t)tc_config_number(config, TC_D_MAX_CONTENT);
     site->rules.message_types = tc_config_words(config, TC_D_MESSAGE_TYPES);
+    site->rules.trip_form = (tc_trip_form_e)tc_config_number(config, TC_D_TRIP_KEY);
     site->history_msgs = (int)tc_config_number(config, TC_D_HISTORY);
     site->resume_events = (int)tc_config_number(config, TC_D_RESUME_LIMIT);
     site->room_cache_bytes = (size_t)tc_config_number(config, TC_D_ROOM_CACHE);

@@ -41,7 +41,7 @@ typedef struct tc_adoption_t {
     tc_bus_t *bus;
     tc_user_t *user;
     tc_lease_t lease;
-    tc_uuid_t trip_id;
+    tc_trip_t trip;
     tc_uuid_t room_id;
     int64_t after;           /* seq to resume after; -1: a newcomer */
     char address[TC_USAGE_ADDRESS_CHARS]; /* the client's; "": not known */

@@ -562,11 +562,11 @@ void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
     tc_hub_t *hub = peer->peers->hub;
 
     if (peer->member.cursor >= 0) {
-        tc_hub_rejoin(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
+        tc_hub_rejoin(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip,
                       &adoption->room_id);
     }
     else {
-        tc_hub_join(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip_id,
+        tc_hub_join(hub, &peer->member, adoption->store, adoption->bus, &adoption->trip,
                     &adoption->room_id, adoption->after);
     }
 }

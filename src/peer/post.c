@@ -14,7 +14,7 @@ struct tc_post_t {
     tc_peers_t *peers;
     tc_store_t *store;
     tc_bus_t *bus;
-    tc_uuid_t trip_id;
+    tc_trip_t trip;
     tc_uuid_t room_id;
     tc_chat_in_t in;
     tc_post_result_t result; /* the loop's until `answered`, then the worker's */
@@ -84,7 +84,7 @@ static void deliver(tc_mail_t *mail, void *context)
     tc_post_t *post = (tc_post_t *)mail;
 
     (void)context;
-    tc_hub_write(post->peers->hub, &post->member, post->store, post->bus, &post->trip_id, &post->room_id,
+    tc_hub_write(post->peers->hub, &post->member, post->store, post->bus, &post->trip, &post->room_id,
                  &post->in, tc_loop_now_us(post->peers->loop));
     if (post->member.jobs == 0) {
         let_go(post); /* it was refused at once */
@@ -94,7 +94,7 @@ static void deliver(tc_mail_t *mail, void *context)
 /* ---- worker ---- */
 
 tc_post_t *tc_post_create(tc_peers_t *peers, tc_store_t *store, tc_bus_t *bus, tc_user_t *user,
-                          const tc_uuid_t *trip_id, const tc_uuid_t *room_id, tc_chat_in_t *in)
+                          const tc_trip_t *trip, const tc_uuid_t *room_id, tc_chat_in_t *in)
 {
     tc_post_t *post = tc_alloc_zero(sizeof(*post));
 
@@ -106,7 +106,7 @@ tc_post_t *tc_post_create(tc_peers_t *peers, tc_store_t *store, tc_bus_t *bus, t
     post->peers = peers;
     post->store = store;
     post->bus = bus;
-    post->trip_id = *trip_id;
+    post->trip = *trip;
     post->room_id = *room_id;
     post->in = *in;
     in->doc = NULL;

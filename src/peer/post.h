@@ -24,7 +24,7 @@ typedef struct {
  * to `user`, and borrows `peers`, `store` and `bus`. Worker.
  */
 tc_post_t *tc_post_create(tc_peers_t *peers, tc_store_t *store, tc_bus_t *bus, tc_user_t *user,
-                          const tc_uuid_t *trip_id, const tc_uuid_t *room_id, tc_chat_in_t *in);
+                          const tc_trip_t *trip, const tc_uuid_t *room_id, tc_chat_in_t *in);
 
 /*
  * Gives the post to the loop, once, and waits for the answer. False: the loop has ended, or there was no answer within

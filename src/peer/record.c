@@ -1,7 +1,6 @@
 /* What the connection log says of a connection. See record.h. */
 #include "peer/record.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "peer/parcel.h"
 
@@ -16,15 +15,13 @@ tc_usage_t *tc_record_begin(const tc_adoption_t *adoption, int64_t now_us)
     if (adoption->site->connection_log == 0) {
         return NULL;
     }
-    usage = tc_alloc_zero(sizeof(*usage));
+    usage = tc_usage_create(adoption->user ? adoption->trip.text : NULL);
     if (head != NULL && head->has_usage) {
-        *usage = head->usage;
+        tc_usage_restore(usage, &head->usage);
         return usage;
     }
     usage->began_us = now_us;
     usage->bytes_in = adoption->input_len;
-    usage->has_trip = adoption->user != NULL;
-    usage->trip_id = adoption->trip_id;
     memcpy(usage->address, adoption->address, sizeof(usage->address));
     return usage;
 }

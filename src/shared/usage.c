@@ -1,10 +1,31 @@
 /* Writes the line of the connection log. See usage.h. */
 #include "shared/usage.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "codec/close.h"
 
 #include <stdio.h>
+#include <string.h>
+
+tc_usage_t *tc_usage_create(const char *trip)
+{
+    size_t size = trip ? strlen(trip) + 1 : 0;
+    tc_usage_t *usage = tc_alloc_zero(sizeof(*usage) + size);
+
+    if (trip != NULL) {
+        usage->trip = memcpy(usage + 1, trip, size);
+    }
+    return usage;
+}
+
+void tc_usage_restore(tc_usage_t *usage, const tc_usage_t *was)
+{
+    const char *trip = usage->trip;
+
+    *usage = *was;
+    usage->trip = trip;
+}
 
 /* Writes bytes that are not visible ASCII, or that have a meaning in the line, as %XX (RFC 3986, 2.1). */
 static void append_word(tc_buf_t *line, const char *word)
@@ -43,19 +64,16 @@ static void append_number(tc_buf_t *line, const char *name, uint64_t number)
 void tc_usage_encode(const tc_usage_t *usage, const tc_usage_subject_t *subject, int64_t wall_us, int64_t now_us,
                      tc_buf_t *line)
 {
-    char time[TC_CLOCK_RFC3339_BYTES], seconds[32], trip[TC_UUID_CHARS + 1] = "";
+    char time[TC_CLOCK_RFC3339_BYTES], seconds[32];
 
     tc_clock_rfc3339(wall_us, time);
-    if (usage->has_trip) {
-        tc_uuid_format(&usage->trip_id, trip);
-    }
     tc_buf_append_str(line, time);
     append_field(line, " site=", subject->site);
     append_number(line, " child=", (uint64_t)subject->child);
     append_number(line, " connection=", subject->id);
     append_field(line, " address=", usage->address);
     append_field(line, " user=", subject->user_id);
-    append_field(line, " trip=", trip);
+    append_field(line, " trip=", usage->trip ? usage->trip : "");
     append_field(line, " over=", subject->over);
     append_field(line, " tls=", subject->is_tls ? "yes" : "no");
     append_field(line, " relayed=", subject->is_bridged ? "yes" : "no");

@@ -6,7 +6,6 @@
 #define TC_SHARED_USAGE_H
 
 #include "base/buf.h"
-#include "base/uuid.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,8 +20,7 @@ typedef struct {
     uint64_t bytes_out;
     unsigned close_code; /* 0: none yet */
     bool closed_by_client;
-    bool has_trip; /* false: the connection was turned away before its user was known */
-    tc_uuid_t trip_id;
+    const char *trip; /* behind the struct; NULL: the connection was turned away before its user was known */
     char address[TC_USAGE_ADDRESS_CHARS];
 } tc_usage_t;
 
@@ -36,6 +34,13 @@ typedef struct {
     bool is_tls;
     bool is_bridged;
 } tc_usage_subject_t;
+
+/*
+ * Makes a zeroed usage, with a copy of the trip's id (or NULL) behind it. free() frees both. _restore() copies what a
+ * connection did in another child; the trip stays.
+ */
+tc_usage_t *tc_usage_create(const char *trip);
+void tc_usage_restore(tc_usage_t *usage, const tc_usage_t *was);
 
 /*
  * Appends the line with its line end: the time `wall_us`, then names and values, escaped so that no client can forge a

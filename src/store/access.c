@@ -90,7 +90,7 @@ static apr_status_t ask_singly(tc_work_t *work, tc_job_t *job)
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < job->user_count; i++) {
-        rv = tc_dbd_check_access(work->store, &work->sql, &job->trip_id, job->users[i].user->id,
+        rv = tc_dbd_check_access(work->store, &work->sql, &job->trip, job->users[i].user->id,
                                  &job->users[i].allowed, work->pool);
     }
     return rv;
@@ -99,8 +99,8 @@ static apr_status_t ask_singly(tc_work_t *work, tc_job_t *job)
 /* A database in this process (SQLite) is asked once for each user: there is no round trip to save. */
 static apr_status_t ask(tc_work_t *work, tc_job_t *job)
 {
-    char room[TC_UUID_CHARS + 1], trip[TC_UUID_CHARS + 1];
-    const char *why = "no row";
+    char room[TC_UUID_CHARS + 1], space[TC_TRIP_MAX_BYTES + 1];
+    const char *trip, *why = "no row";
     apr_status_t rv;
     int tries;
 
@@ -108,7 +108,7 @@ static apr_status_t ask(tc_work_t *work, tc_job_t *job)
         return ask_singly(work, job);
     }
     tc_uuid_format(&job->room_id, room);
-    tc_uuid_format(&job->trip_id, trip);
+    trip = tc_trip_to_sql(&job->trip, work->store->store.site->rules.trip_form, space);
     for (tries = 0; tries < 2; tries++) {
         if (ask_combined(work, job, room, trip, &why) == APR_SUCCESS) {
             return APR_SUCCESS;

@@ -1,49 +1,31 @@
 /*
- * Group commit: one try to store a batch. Rooms are locked in the order of their ids, so that two batches never
- * deadlock. Only what is stored takes a seq, so the seqs of a room have no gaps. See batch.h.
+ * Group commit by statements: one try to store a batch in one transaction, for a database in this process (SQLite). Only
+ * what is stored takes a seq, so the seqs of a room have no gaps. See batch.h.
  */
 #include "store/batch.h"
 
 #include "base/clock.h"
-#include "base/limits.h"
 #include "base/metrics.h"
-#include "store/sql_table.h"
+#include "codec/json.h"
 
 #include <apr_strings.h>
-#include <stdlib.h>
 
 /* A room of the batch. */
 typedef struct {
     const char *id;
-    int64_t last_seq;
+    int64_t newest;
+    const char *now; /* the time of its next events, which is not before the newest event's */
     bool advanced;
 } batch_room_t;
-
-/* A job of the batch and what is known about it. */
-typedef struct {
-    tc_job_t *job;
-    const char *room_id;
-    const char *target_id; /* the message replied to or edited, or NULL */
-    const char *sent_key;  /* room, sender and client_id of a POST with a client_id */
-    tc_job_status_e status;
-    tc_chat_error_e error;
-    bool repeated;         /* a POST that was stored before under its client_id */
-    bool survived;         /* a POST that an earlier try in doubt has stored */
-    tc_stored_t stored;    /* the event's content, when status is DONE */
-} batch_item_t;
 
 typedef struct {
     tc_work_t *work;
     apr_pool_t *pool;
-    batch_item_t *items;
-    int count;
-    bool in_doubt;       /* an earlier try may have been committed */
-    bool free_rooms;     /* leave out rooms that somebody else has locked */
-    apr_hash_t *rooms;   /* id to batch_room_t */
-    apr_hash_t *sent;    /* sent_key to tc_stored_t: stored before, or earlier in this batch */
-    apr_hash_t *targets; /* id to tc_stored_t */
+    apr_hash_t *rooms; /* id to batch_room_t, or to `gone` */
     const char *now;
 } batch_t;
+
+static batch_room_t gone;
 
 static const char *uuid_text(const tc_uuid_t *uuid, apr_pool_t *pool)
 {
@@ -53,476 +35,313 @@ static const char *uuid_text(const tc_uuid_t *uuid, apr_pool_t *pool)
     return text;
 }
 
-static const char *make_sent_key(const char *room, const char *sender, const char *client_id,
-                                 apr_pool_t *pool)
-{
-    return apr_pstrcat(pool, room, " ", sender, " ", client_id, NULL);
-}
-
-static void init_item(batch_t *batch, batch_item_t *item, tc_job_t *job)
-{
-    memset(item, 0, sizeof(*item));
-    item->job = job;
-    item->room_id = uuid_text(&job->room_id, batch->pool);
-    if (job->kind == TC_JOB_EDIT) {
-        item->target_id = uuid_text(&job->message_id, batch->pool);
-    }
-    else if (job->has_reply) {
-        item->target_id = uuid_text(&job->reply_to, batch->pool);
-    }
-    if (job->kind == TC_JOB_POST && job->client_id != NULL) {
-        item->sent_key = make_sent_key(item->room_id, job->user->id, job->client_id, batch->pool);
-    }
-}
-
-static void init_batch(batch_t *batch, tc_work_t *work, tc_job_t *const *jobs, int count)
-{
-    char *now = apr_palloc(work->pool, TC_CLOCK_RFC3339_BYTES);
-    int i;
-
-    tc_clock_rfc3339(tc_clock_wall_us(), now);
-    batch->work = work;
-    batch->pool = work->pool;
-    batch->items = apr_palloc(work->pool, (size_t)count * sizeof(batch_item_t));
-    batch->count = count;
-    batch->rooms = apr_hash_make(work->pool);
-    batch->sent = apr_hash_make(work->pool);
-    batch->targets = apr_hash_make(work->pool);
-    batch->now = now;
-    for (i = 0; i < count; i++) {
-        init_item(batch, &batch->items[i], jobs[i]);
-    }
-}
-
-/* ---- rows in, rows out ---- */
-
-/* Runs a statement for all rows of a table; calls `found` (NULL: nothing) with each row that comes back. */
-static apr_status_t run(batch_t *batch, const char *statement, const tc_sql_table_t *table,
-                        tc_sql_found_fn *found)
-{
-    return tc_sql_table_run(table, &batch->work->sql, statement, found, batch, batch->pool);
-}
-
 static const char *seq_text(int64_t seq, apr_pool_t *pool)
 {
     return apr_off_t_toa(pool, seq);
 }
 
-/* ---- what the database knows ---- */
-
-static const char *const id_column[] = {"id", NULL};
-
-static int compare_texts(const void *a, const void *b)
+static apr_status_t execute(batch_t *batch, const char *statement, const char **args, int count)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return tc_sql_execute(&batch->work->sql, statement, args, count, batch->pool);
 }
 
-static void keep_room(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *row)
+/* Asks for one row; *row is NULL when there is none. */
+static apr_status_t ask(batch_t *batch, const char *statement, const char **args, int count, tc_sql_rows_t *rows,
+                        tc_sql_row_t **row)
 {
-    batch_t *batch = context;
-    batch_room_t *room = apr_pcalloc(batch->pool, sizeof(*room));
+    apr_status_t rv = tc_sql_select(&batch->work->sql, statement, args, count, rows, batch->pool);
 
-    room->id = tc_sql_text(rows, row, 0);
-    room->last_seq = tc_sql_int(rows, row, 1);
-    apr_hash_set(batch->rooms, room->id, APR_HASH_KEY_STRING, room);
+    *row = rv == APR_SUCCESS ? tc_sql_next(rows) : NULL;
+    return rv;
 }
 
-static apr_status_t lock_rooms(batch_t *batch)
+/* Finds a room; *room is `gone` when there is none. The transaction has the only lock there is. */
+static apr_status_t find_room(batch_t *batch, const char *id, batch_room_t **room)
 {
-    const char **ids = apr_palloc(batch->pool, (size_t)batch->count * sizeof(char *));
-    tc_sql_table_t table = tc_sql_table(id_column, batch->pool);
-    int i;
-
-    for (i = 0; i < batch->count; i++) {
-        ids[i] = batch->items[i].room_id;
-    }
-    qsort(ids, (size_t)batch->count, sizeof(char *), compare_texts);
-    for (i = 0; i < batch->count; i++) {
-        if (i == 0 || strcmp(ids[i], ids[i - 1]) != 0) {
-            tc_sql_table_add(&table, &ids[i]);
-        }
-    }
-    return run(batch, batch->free_rooms ? batch->work->sql.dialect->lock_free_rooms
-                                        : batch->work->sql.dialect->lock_rooms, &table, keep_room);
-}
-
-static tc_stored_t *read_stored(batch_t *batch, const tc_sql_rows_t *rows, tc_sql_row_t *row)
-{
-    tc_stored_t *stored = apr_palloc(batch->pool, sizeof(*stored));
-
-    tc_stored_read(rows, row, stored);
-    return stored;
-}
-
-static void keep_sent(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *row)
-{
-    batch_t *batch = context;
-    tc_stored_t *stored = read_stored(batch, rows, row);
-    const char *key = make_sent_key(stored->room_id, stored->sender_id, stored->client_id,
-                                    batch->pool);
-
-    apr_hash_set(batch->sent, key, APR_HASH_KEY_STRING, stored);
-}
-
-static void keep_target(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *row)
-{
-    batch_t *batch = context;
-    tc_stored_t *stored = read_stored(batch, rows, row);
-
-    apr_hash_set(batch->targets, stored->id, APR_HASH_KEY_STRING, stored);
-}
-
-static apr_status_t find_sent(batch_t *batch)
-{
-    static const char *const columns[] = {"sender_id", "room_id", "client_id", NULL};
-    tc_sql_table_t table = tc_sql_table(columns, batch->pool);
-    int i;
-
-    for (i = 0; i < batch->count; i++) {
-        batch_item_t *item = &batch->items[i];
-        const char *row[] = {item->job->user->id, item->room_id, item->job->client_id};
-
-        if (item->sent_key != NULL) {
-            tc_sql_table_add(&table, row);
-        }
-    }
-    return run(batch, batch->work->sql.dialect->find_sent, &table, keep_sent);
-}
-
-static apr_status_t find_targets(batch_t *batch)
-{
-    tc_sql_table_t table = tc_sql_table(id_column, batch->pool);
-    int i;
-
-    for (i = 0; i < batch->count; i++) {
-        const batch_item_t *item = &batch->items[i];
-
-        if (item->target_id != NULL) {
-            tc_sql_table_add(&table, &item->target_id);
-        }
-        if (batch->in_doubt && item->job->kind == TC_JOB_POST) {
-            const char *own_id = uuid_text(&item->job->message_id, batch->pool);
-
-            tc_sql_table_add(&table, &own_id);
-        }
-    }
-    return run(batch, batch->work->sql.dialect->find_messages, &table, keep_target);
-}
-
-/* ---- what becomes of each job ---- */
-
-static void refuse(batch_item_t *item, tc_chat_error_e error)
-{
-    item->status = TC_JOB_REFUSED;
-    item->error = error;
-}
-
-/* The message of a POST that an earlier try in doubt has stored; NULL: that try has not stored it. */
-static const tc_stored_t *find_survivor(batch_t *batch, const batch_item_t *item)
-{
-    return batch->in_doubt ? apr_hash_get(batch->targets,
-                                          uuid_text(&item->job->message_id, batch->pool),
-                                          APR_HASH_KEY_STRING)
-                           : NULL;
-}
-
-/* The target message; NULL when there is none in the same room. */
-static const tc_stored_t *target_of(batch_t *batch, const batch_item_t *item)
-{
-    const tc_stored_t *target = apr_hash_get(batch->targets, item->target_id, APR_HASH_KEY_STRING);
-
-    return target != NULL && strcmp(target->room_id, item->room_id) == 0 ? target : NULL;
-}
-
-static int64_t take_seq(batch_room_t *room)
-{
-    room->advanced = true;
-    return ++room->last_seq;
-}
-
-static void decide_post(batch_t *batch, batch_item_t *item, batch_room_t *room)
-{
-    tc_stored_t *stored = &item->stored;
-    const tc_stored_t *target = NULL, *sent = find_survivor(batch, item);
-
-    if (sent != NULL) {
-        *stored = *sent;
-        item->survived = true;
-        item->status = TC_JOB_DONE;
-        return;
-    }
-    if (item->sent_key != NULL) {
-        sent = apr_hash_get(batch->sent, item->sent_key, APR_HASH_KEY_STRING);
-    }
-    if (sent != NULL) {
-        *stored = *sent;
-        item->repeated = true;
-        item->status = TC_JOB_DONE;
-        return;
-    }
-    if (item->target_id != NULL && (target = target_of(batch, item)) == NULL) {
-        refuse(item, TC_CHAT_REPLY_NOT_FOUND);
-        return;
-    }
-    stored->kind = TC_EVENT_MESSAGE;
-    stored->seq = take_seq(room);
-    stored->id = uuid_text(&item->job->message_id, batch->pool);
-    stored->room_id = item->room_id;
-    stored->sender_id = item->job->user->id;
-    stored->content = item->job->content;
-    stored->message_type = item->job->message_type;
-    stored->created_at = stored->updated_at = batch->now;
-    stored->reply_id = target ? target->id : NULL;
-    stored->reply_content = target ? target->content : NULL;
-    stored->reply_sender_id = target ? target->sender_id : NULL;
-    stored->client_id = item->job->client_id;
-    item->status = TC_JOB_DONE;
-    if (item->sent_key != NULL) {
-        apr_hash_set(batch->sent, item->sent_key, APR_HASH_KEY_STRING, stored);
-    }
-}
-
-static void decide_edit(batch_t *batch, batch_item_t *item, batch_room_t *room)
-{
-    const tc_stored_t *target = target_of(batch, item);
-
-    if (target == NULL) {
-        refuse(item, TC_CHAT_MESSAGE_NOT_FOUND);
-        return;
-    }
-    if (strcmp(target->sender_id, item->job->user->id) != 0) {
-        refuse(item, TC_CHAT_NOT_SENDER);
-        return;
-    }
-    item->stored = *target;
-    item->stored.kind = TC_EVENT_EDIT;
-    item->stored.seq = take_seq(room);
-    item->stored.content = item->job->content;
-    item->stored.is_edited = true;
-    item->stored.updated_at = batch->now;
-    item->status = TC_JOB_DONE;
-}
-
-static void decide(batch_t *batch)
-{
-    int i;
-
-    for (i = 0; i < batch->count; i++) {
-        batch_item_t *item = &batch->items[i];
-        batch_room_t *room = apr_hash_get(batch->rooms, item->room_id, APR_HASH_KEY_STRING);
-
-        if (room == NULL) {
-            item->status = batch->free_rooms ? TC_JOB_UNAVAILABLE : TC_JOB_GONE;
-        }
-        else if (item->job->kind == TC_JOB_POST) {
-            decide_post(batch, item, room);
-        }
-        else {
-            decide_edit(batch, item, room);
-        }
-    }
-}
-
-/* ---- what is written ---- */
-
-static bool is_new_message(const batch_item_t *item)
-{
-    return item->status == TC_JOB_DONE && item->job->kind == TC_JOB_POST && !item->repeated
-           && !item->survived;
-}
-
-static apr_status_t write_messages(batch_t *batch)
-{
-    static const char *const columns[] = {"id",      "room_id",      "seq",         "sender_id",
-                                          "client_id", "content",  "message_type", "reply_to_id",
-                                          "created_at", "updated_at", NULL};
-    tc_sql_table_t table = tc_sql_table(columns, batch->pool);
-    int i;
-
-    for (i = 0; i < batch->count; i++) {
-        const tc_stored_t *stored = &batch->items[i].stored;
-
-        if (is_new_message(&batch->items[i])) {
-            const char *row[] = {stored->id,         stored->room_id,
-                                 seq_text(stored->seq, batch->pool),
-                                 stored->sender_id,  stored->client_id,
-                                 stored->content,    stored->message_type,
-                                 stored->reply_id,   stored->created_at,
-                                 stored->updated_at};
-
-            tc_sql_table_add(&table, row);
-        }
-    }
-    return run(batch, batch->work->sql.dialect->insert, &table, NULL);
-}
-
-/* True when a later job of the batch edits the same message: only the content of the last edit is written. */
-static bool is_edited_again(const batch_t *batch, int i)
-{
-    int later;
-
-    for (later = i + 1; later < batch->count; later++) {
-        const batch_item_t *item = &batch->items[later];
-
-        if (item->status == TC_JOB_DONE && item->job->kind == TC_JOB_EDIT
-            && strcmp(item->stored.id, batch->items[i].stored.id) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static apr_status_t write_edits(batch_t *batch)
-{
-    static const char *const edit_columns[] = {"room_id", "seq", "message_id", "edited_at", NULL};
-    static const char *const content_columns[] = {"content", "updated_at", "id", NULL};
-    tc_sql_table_t edits = tc_sql_table(edit_columns, batch->pool);
-    tc_sql_table_t contents = tc_sql_table(content_columns, batch->pool);
+    const char *args[] = {id}, *at;
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
     apr_status_t rv;
+
+    *room = apr_hash_get(batch->rooms, id, APR_HASH_KEY_STRING);
+    if (*room != NULL) {
+        return APR_SUCCESS;
+    }
+    rv = ask(batch, batch->work->sql.dialect->room_newest, args, 1, &rows, &row);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    *room = &gone;
+    if (row != NULL) {
+        *room = apr_pcalloc(batch->pool, sizeof(**room));
+        (*room)->id = id;
+        (*room)->newest = tc_sql_int(&rows, row, 1);
+        at = tc_sql_text(&rows, row, 2);
+        (*room)->now = at != NULL && strcmp(at, batch->now) > 0 ? at : batch->now;
+    }
+    apr_hash_set(batch->rooms, id, APR_HASH_KEY_STRING, *room);
+    return APR_SUCCESS;
+}
+
+/* APR_NOTFOUND: there is no such message in the room. */
+static apr_status_t find_message(batch_t *batch, const char *id, const batch_room_t *room, tc_stored_t *stored)
+{
+    const char *args[] = {id, room->id};
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    apr_status_t rv = ask(batch, batch->work->sql.dialect->find_message, args, 2, &rows, &row);
+
+    if (row != NULL) {
+        tc_stored_read(&rows, row, stored);
+    }
+    return rv == APR_SUCCESS && row == NULL ? APR_NOTFOUND : rv;
+}
+
+/* ---- what becomes of a job ---- */
+
+static apr_status_t refuse(tc_job_t *job, tc_chat_error_e error)
+{
+    job->status = TC_JOB_REFUSED;
+    job->error = error;
+    return APR_SUCCESS;
+}
+
+static apr_status_t finish(batch_t *batch, tc_job_t *job, const tc_stored_t *stored)
+{
+    job->status = TC_JOB_DONE;
+    return tc_stored_to_event(batch->work, stored, job->user, job->client_id, &job->events);
+}
+
+/* APR_NOTFOUND: nothing was stored under the job's client_id. Otherwise the job is decided, or the call failed. */
+static apr_status_t find_sent(batch_t *batch, tc_job_t *job, const batch_room_t *room)
+{
+    const char *args[] = {room->id, job->user->id, job->client_id};
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    tc_stored_t stored;
+    apr_status_t rv;
+
+    if (job->client_id == NULL) {
+        return APR_NOTFOUND;
+    }
+    rv = ask(batch, batch->work->sql.dialect->find_sent, args, 3, &rows, &row);
+    if (row == NULL) {
+        return rv == APR_SUCCESS ? APR_NOTFOUND : rv;
+    }
+    rv = find_message(batch, tc_sql_text(&rows, row, 0), room, &stored);
+    if (rv == APR_NOTFOUND) {
+        return refuse(job, TC_CHAT_MESSAGE_NOT_FOUND); /* it was deleted meanwhile */
+    }
+    job->repeated = true;
+    stored.client_id = job->client_id;
+    return rv == APR_SUCCESS ? finish(batch, job, &stored) : rv;
+}
+
+static apr_status_t insert(batch_t *batch, const tc_job_t *job, const tc_stored_t *stored)
+{
+    const tc_sql_dialect_t *dialect = batch->work->sql.dialect;
+    const char *row[] = {stored->id,         stored->room_id,
+                         seq_text(stored->seq, batch->pool),
+                         stored->sender_id,  stored->client_id,
+                         stored->content,    stored->message_type,
+                         stored->reply_id,   stored->created_at,
+                         stored->updated_at};
+    const char *sent[] = {stored->room_id, stored->id, stored->created_at, stored->sender_id, stored->client_id};
+    apr_status_t rv = execute(batch, dialect->insert, row, 10);
+
+    if (rv == APR_SUCCESS && job->client_id != NULL) {
+        rv = execute(batch, dialect->insert_sent, sent, 5);
+    }
+    return rv;
+}
+
+static void fill_in(tc_stored_t *stored, tc_job_t *job, batch_room_t *room, apr_pool_t *pool)
+{
+    stored->kind = TC_EVENT_MESSAGE;
+    stored->seq = ++room->newest;
+    stored->id = uuid_text(&job->message_id, pool);
+    stored->room_id = room->id;
+    stored->sender_id = job->user->id;
+    stored->content = job->content;
+    stored->message_type = job->message_type;
+    stored->created_at = stored->updated_at = room->now;
+    stored->client_id = job->client_id;
+    room->advanced = true;
+}
+
+static apr_status_t post(batch_t *batch, tc_job_t *job, batch_room_t *room)
+{
+    tc_stored_t stored = {.seq = 0}, target;
+    apr_status_t rv = find_sent(batch, job, room);
+
+    if (rv != APR_NOTFOUND) {
+        return rv;
+    }
+    if (job->has_reply) {
+        rv = find_message(batch, uuid_text(&job->reply_to, batch->pool), room, &target);
+        if (rv != APR_SUCCESS) {
+            return rv == APR_NOTFOUND ? refuse(job, TC_CHAT_REPLY_NOT_FOUND) : rv;
+        }
+        stored.reply_id = target.id;
+        stored.reply_content = target.content;
+        stored.reply_sender_id = target.sender_id;
+    }
+    fill_in(&stored, job, room, batch->pool);
+    rv = insert(batch, job, &stored);
+    return rv == APR_SUCCESS ? finish(batch, job, &stored) : rv;
+}
+
+static apr_status_t edit(batch_t *batch, tc_job_t *job, batch_room_t *room)
+{
+    const tc_sql_dialect_t *dialect = batch->work->sql.dialect;
+    const char *id = uuid_text(&job->message_id, batch->pool), *seq = seq_text(room->newest + 1, batch->pool);
+    const char *content[] = {job->content, room->now, id, room->id};
+    const char *event[] = {room->id, id, seq, room->now};
+    tc_stored_t stored;
+    apr_status_t rv = find_message(batch, id, room, &stored);
+
+    if (rv != APR_SUCCESS) {
+        return rv == APR_NOTFOUND ? refuse(job, TC_CHAT_MESSAGE_NOT_FOUND) : rv;
+    }
+    if (strcmp(stored.sender_id, job->user->id) != 0) {
+        return refuse(job, TC_CHAT_NOT_SENDER);
+    }
+    room->newest++;
+    room->advanced = true;
+    stored.kind = TC_EVENT_EDIT;
+    stored.seq = room->newest;
+    stored.content = job->content;
+    stored.is_edited = true;
+    stored.updated_at = strcmp(room->now, stored.created_at) > 0 ? room->now : stored.created_at;
+    rv = execute(batch, dialect->update, content, 4);
+    if (rv == APR_SUCCESS) {
+        rv = execute(batch, dialect->insert_edit, event, 4);
+    }
+    return rv == APR_SUCCESS ? finish(batch, job, &stored) : rv;
+}
+
+static apr_status_t run_job(batch_t *batch, tc_job_t *job)
+{
+    batch_room_t *room;
+    apr_status_t rv = find_room(batch, uuid_text(&job->room_id, batch->pool), &room);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (room == &gone) {
+        job->status = TC_JOB_GONE;
+        return APR_SUCCESS;
+    }
+    return job->kind == TC_JOB_POST ? post(batch, job, room) : edit(batch, job, room);
+}
+
+/* ---- the rest of the transaction ---- */
+
+/* Keeps the names of senders whose names may be new. */
+static apr_status_t note_people(batch_t *batch, tc_job_t *const *jobs, int count)
+{
+    tc_work_t *work = batch->work;
+    apr_status_t rv = APR_SUCCESS;
     int i;
 
-    for (i = 0; i < batch->count; i++) {
-        const tc_stored_t *stored = &batch->items[i].stored;
-        const char *content[] = {stored->content, stored->updated_at, stored->id};
-        const char *edit[] = {stored->room_id, NULL, stored->id, stored->updated_at};
+    for (i = 0; i < count && rv == APR_SUCCESS; i++) {
+        const tc_user_t *user = jobs[i]->user;
+        json_object *names = NULL;
 
-        if (batch->items[i].status != TC_JOB_DONE || batch->items[i].job->kind != TC_JOB_EDIT) {
+        if (tc_noted_has(work->noted, work->store->store.site, user)
+            || tc_json_parse_object(user->sender_json, strlen(user->sender_json), 2, &names) != TC_JSON_OK) {
             continue;
         }
-        edit[1] = seq_text(stored->seq, batch->pool);
-        tc_sql_table_add(&edits, edit);
-        if (!is_edited_again(batch, i)) {
-            tc_sql_table_add(&contents, content);
-        }
+        const char *args[] = {user->id, user->email, tc_json_get_text(names, "username"),
+                              tc_json_get_text(names, "full_name")};
+
+        args[2] = args[2] ? args[2] : "";
+        args[3] = args[3] ? args[3] : "";
+        rv = execute(batch, work->sql.dialect->insert_person, args, 4);
+        tc_json_free(names);
     }
-    rv = run(batch, batch->work->sql.dialect->update, &contents, NULL);
-    return rv == APR_SUCCESS ? run(batch, batch->work->sql.dialect->insert_edits, &edits, NULL) : rv;
+    return rv;
 }
 
 static apr_status_t advance_rooms(batch_t *batch)
 {
-    static const char *const columns[] = {"last_seq", "id", NULL};
-    tc_sql_table_t table = tc_sql_table(columns, batch->pool);
+    apr_status_t rv = APR_SUCCESS;
     apr_hash_index_t *at;
 
-    for (at = apr_hash_first(batch->pool, batch->rooms); at != NULL; at = apr_hash_next(at)) {
+    for (at = apr_hash_first(batch->pool, batch->rooms); at != NULL && rv == APR_SUCCESS; at = apr_hash_next(at)) {
         const batch_room_t *room = apr_hash_this_val(at);
-        const char *row[] = {seq_text(room->last_seq, batch->pool), room->id};
+        const char *args[] = {seq_text(room->newest, batch->pool), room->id};
 
         if (room->advanced) {
-            tc_sql_table_add(&table, row);
+            rv = execute(batch, batch->work->sql.dialect->advance, args, 2);
         }
     }
-    return run(batch, batch->work->sql.dialect->advance, &table, NULL);
-}
-
-static apr_status_t make_events(batch_t *batch)
-{
-    int i;
-
-    for (i = 0; i < batch->count; i++) {
-        batch_item_t *item = &batch->items[i];
-        tc_job_t *job = item->job;
-        apr_status_t rv;
-
-        if (item->status != TC_JOB_DONE) {
-            continue;
-        }
-        rv = tc_stored_to_event(batch->work, &item->stored, job->client_id, &job->events);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-    }
-    return APR_SUCCESS;
+    return rv;
 }
 
 /* Runs inside the transaction. Events are made before the commit: a message without an event is not stored. */
-static apr_status_t store(batch_t *batch)
+static apr_status_t store(batch_t *batch, tc_job_t *const *jobs, int count)
 {
-    apr_status_t rv = lock_rooms(batch);
+    apr_status_t rv = note_people(batch, jobs, count);
+    int i;
 
-    if (rv == APR_SUCCESS) {
-        rv = find_sent(batch);
+    for (i = 0; i < count && rv == APR_SUCCESS; i++) {
+        rv = run_job(batch, jobs[i]);
     }
-    if (rv == APR_SUCCESS) {
-        rv = find_targets(batch);
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    decide(batch);
-    rv = write_messages(batch);
-    if (rv == APR_SUCCESS) {
-        rv = write_edits(batch);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = advance_rooms(batch);
-    }
-    return rv == APR_SUCCESS ? make_events(batch) : rv;
+    return rv == APR_SUCCESS ? advance_rooms(batch) : rv;
 }
 
-static void settle(batch_t *batch)
+void tc_batch_note_stored(tc_work_t *work, tc_job_t *const *jobs, int count)
 {
-    unsigned slot = batch->work->store->store.site->metrics_slot;
+    unsigned slot = work->store->store.site->metrics_slot;
     int64_t now_us = tc_clock_monotonic_us();
     int i;
 
-    tc_metrics_observe_size(slot, TC_M_DATABASE_WRITES, (uint64_t)batch->count);
-    for (i = 0; i < batch->count; i++) {
-        batch->items[i].job->status = batch->items[i].status;
-        batch->items[i].job->error = batch->items[i].error;
-        batch->items[i].job->repeated = batch->items[i].repeated;
-        if (batch->items[i].status == TC_JOB_DONE && !batch->items[i].repeated) {
-            tc_event_launch(batch->items[i].job->events, slot, now_us);
+    tc_metrics_observe_size(slot, TC_M_DATABASE_WRITES, (uint64_t)count);
+    for (i = 0; i < count; i++) {
+        if (jobs[i]->status != TC_JOB_DONE) {
+            continue;
+        }
+        tc_noted_add(work->noted, work->store->store.site, jobs[i]->user);
+        if (!jobs[i]->repeated) {
+            tc_event_launch(jobs[i]->events, slot, now_us);
         }
     }
 }
 
-static void drop_events(tc_job_t *const *jobs, int count)
+static void drop_results(tc_job_t *const *jobs, int count)
 {
     int i;
 
     for (i = 0; i < count; i++) {
         tc_event_unref_list(jobs[i]->events);
         jobs[i]->events = NULL;
+        jobs[i]->status = TC_JOB_PENDING;
+        jobs[i]->repeated = false;
     }
 }
 
-/* Ends the try after a statement failed. A lock wait that timed out may succeed later, so it counts as BUSY. */
-static tc_try_e give_up(tc_work_t *work, int64_t since_us)
+tc_try_e tc_batch_statements(tc_work_t *work, tc_job_t *const *jobs, int count)
 {
-    const tc_sql_dialect_t *dialect = work->sql.dialect;
-    int64_t took_us = tc_clock_monotonic_us() - since_us;
+    char *now = apr_palloc(work->pool, TC_CLOCK_RFC3339_BYTES);
+    batch_t batch = {work, work->pool, apr_hash_make(work->pool), now};
 
-    tc_sql_forget(&work->sql);
-    if (tc_sql_rollback(&work->sql) != APR_SUCCESS && dialect->remote) {
-        return TC_TRY_LOST;
-    }
-    return dialect->lock_timeout_us > 0 && took_us >= dialect->lock_timeout_us ? TC_TRY_BUSY : TC_TRY_FAILED;
-}
-
-tc_try_e tc_batch_try(tc_work_t *work, tc_job_t *const *jobs, int count, bool in_doubt,
-                      bool free_rooms)
-{
-    int64_t since_us = tc_clock_monotonic_us();
-    bool remote = work->sql.dialect->remote;
-    batch_t batch;
-
-    init_batch(&batch, work, jobs, count);
-    batch.in_doubt = in_doubt;
-    batch.free_rooms = free_rooms;
     if (tc_sql_begin(&work->sql) != APR_SUCCESS) {
-        return remote ? TC_TRY_LOST : TC_TRY_BUSY;
+        return TC_TRY_BUSY;
     }
-    if (store(&batch) != APR_SUCCESS) {
-        drop_events(jobs, count);
-        return give_up(work, since_us);
+    tc_clock_rfc3339(tc_clock_wall_us(), now); /* the lock is held from here on */
+    if (store(&batch, jobs, count) != APR_SUCCESS) {
+        drop_results(jobs, count);
+        tc_sql_forget(&work->sql);
+        (void)tc_sql_rollback(&work->sql);
+        return TC_TRY_FAILED;
     }
     if (tc_sql_commit(&work->sql) == APR_SUCCESS) {
-        settle(&batch);
+        tc_batch_note_stored(work, jobs, count);
         return TC_TRY_DONE;
     }
-    drop_events(jobs, count);
+    drop_results(jobs, count);
     /* If COMMIT fails, SQLite leaves the transaction open. It must be rolled back before the next one can begin. */
-    return tc_sql_rollback(&work->sql) == APR_SUCCESS || !remote ? TC_TRY_BUSY : TC_TRY_IN_DOUBT;
+    (void)tc_sql_rollback(&work->sql);
+    return TC_TRY_BUSY;
 }

@@ -1,6 +1,6 @@
 /*
- * Group commit: POST and EDIT jobs of one site in one transaction. write.c decides what to do with a batch that was not
- * stored. Db.
+ * Group commit: POST and EDIT jobs of one site in one transaction. batch.c does it statement by statement, batch_call.c
+ * by one call of a function in the database. write.c decides what to do with a batch that was not stored. Db.
  */
 #ifndef TC_STORE_BATCH_H
 #define TC_STORE_BATCH_H
@@ -10,16 +10,20 @@
 typedef enum {
     TC_TRY_DONE,
     TC_TRY_FAILED,  /* a statement failed: nothing of the batch is stored */
-    TC_TRY_BUSY,    /* the database did not begin or commit, or a lock wait timed out: nothing is stored */
-    TC_TRY_LOST,    /* the connection was lost before the commit: nothing is stored */
-    TC_TRY_IN_DOUBT /* the connection was lost in the commit: the whole batch is stored, or nothing */
+    TC_TRY_BUSY,    /* the database did not begin or commit: nothing is stored */
+    TC_TRY_IN_DOUBT /* the connection was lost: the whole batch is stored, or nothing */
 } tc_try_e;
 
 /*
  * Tries once to store a batch. On DONE each job has its status and result; otherwise the jobs are as they were.
- * `in_doubt`: an earlier try may have been committed, so its messages are looked for. `free_rooms`: rooms that
- * somebody else has locked are left out, and their jobs become UNAVAILABLE.
+ * _statements() runs the dialect's statements in a transaction; it is never IN_DOUBT. _call() asks chat_store(), which
+ * decides about each job for itself; it is never BUSY, but a job's status may be. `again`: an earlier try may have
+ * stored the batch.
  */
-tc_try_e tc_batch_try(tc_work_t *work, tc_job_t *const *jobs, int count, bool in_doubt, bool free_rooms);
+tc_try_e tc_batch_statements(tc_work_t *work, tc_job_t *const *jobs, int count);
+tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again);
+
+/* Counts a batch that was stored, and notes the time of its events. */
+void tc_batch_note_stored(tc_work_t *work, tc_job_t *const *jobs, int count);
 
 #endif

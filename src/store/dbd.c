@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/schema.h"
 
 #define SHUT_US (500 * TC_US_PER_MS)
 #define STUCK_US (3 * TC_US_PER_S) /* longer than any lock wait (sql_dialect.c) */
@@ -16,6 +17,9 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
     atomic_init(&store->answered_us, 0);
+    atomic_init(&store->fits, false);
+    atomic_init(&store->waiting, 0);
+    atomic_init(&store->lent, 0);
     atomic_init(&store->asks_singly, false);
 }
 
@@ -37,6 +41,18 @@ static bool set_up(tc_sql_t *sql)
     }
     apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, sql);
     return true;
+}
+
+/* Asks once a child, when the first connection is there. After a failure it is asked again with the next connection. */
+static bool fits(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    if (!atomic_load(&store->fits) && tc_schema_check(sql, store->store.site->name, pool)) {
+        atomic_store(&store->fits, true);
+    }
+    if (!atomic_load(&store->fits)) {
+        atomic_store(&store->shut_until_us, tc_clock_monotonic_us() + SHUT_US);
+    }
+    return atomic_load(&store->fits);
 }
 
 bool tc_dbd_answers(tc_dbd_t *store, unsigned many)
@@ -67,6 +83,58 @@ static void end_asking(tc_dbd_t *store)
     atomic_fetch_sub(&store->asking, 1);
 }
 
+void tc_dbd_rest(tc_dbd_t *store)
+{
+    end_asking(store);
+}
+
+void tc_dbd_resume(tc_dbd_t *store)
+{
+    begin_asking(store);
+}
+
+bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
+{
+    return atomic_load(&store->waiting) > 0 && atomic_load(&store->lent) <= kept;
+}
+
+static bool ask_gate(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    bool open;
+
+    atomic_fetch_add(&store->waiting, 1);
+    open = store->gate->open(store->server, pool, sql);
+    atomic_fetch_sub(&store->waiting, 1);
+    if (open) {
+        atomic_fetch_add(&store->lent, 1);
+    }
+    return open;
+}
+
+static void give_back(tc_dbd_t *store, tc_sql_t *sql)
+{
+    store->gate->close(store->server, sql);
+    atomic_fetch_sub(&store->lent, 1);
+    sql->handle = NULL;
+}
+
+/*
+ * Makes a connection ready. One that was lost since its last use fails here: the next one that mod_dbd gives is perhaps
+ * the same, connected again.
+ */
+static bool make_ready(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    int tries;
+
+    for (tries = 1; !set_up(sql); tries++) {
+        give_back(store, sql);
+        if (tries == TC_STORE_TRIES || !ask_gate(store, sql, pool)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* After a failure nobody asks for a connection for SHUT_US, because mod_dbd logs each failed try. */
 bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
@@ -75,7 +143,7 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         return false;
     }
     begin_asking(store);
-    if (!store->gate->open(store->server, pool, sql)) {
+    if (!ask_gate(store, sql, pool)) {
         end_asking(store);
         atomic_store(&store->shut_until_us, tc_clock_monotonic_us() + SHUT_US);
         return false;
@@ -86,8 +154,11 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         tc_log(TC_LOG_ERR, 0, "TC0011: DBDriver %s is not supported, use pgsql or sqlite3",
                apr_dbd_name(sql->driver));
     }
-    if (sql->dialect == NULL || !set_up(sql)) {
-        tc_dbd_close(store, sql);
+    if (sql->dialect == NULL || !make_ready(store, sql, pool) || !fits(store, sql, pool)) {
+        if (sql->handle != NULL) {
+            give_back(store, sql);
+        }
+        end_asking(store);
         return false;
     }
     atomic_store(&store->dialect, sql->dialect);
@@ -97,8 +168,7 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql)
 {
     if (sql->handle != NULL) {
-        store->gate->close(store->server, sql);
-        sql->handle = NULL;
+        give_back(store, sql);
         end_asking(store);
     }
 }
@@ -109,8 +179,24 @@ bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     if (!sql->dialect->remote) {
         return true;
     }
+    apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, NULL); /* mod_dbd may connect it again */
     tc_dbd_close(store, sql);
     return tc_dbd_open(store, sql, pool);
+}
+
+bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    tc_sql_rows_t rows;
+    const char *why;
+
+    if (sql->dialect->renew == NULL) {
+        return false;
+    }
+    /* Where the connection can write, the statement succeeds with no row. Otherwise the server ends the connection. */
+    if (tc_sql_ask(sql, sql->dialect->renew, NULL, 0, &rows, &why, pool) == APR_SUCCESS) {
+        return false;
+    }
+    return tc_dbd_reopen(store, sql, pool);
 }
 
 /* True when the database says that the value does not fit the column's type. apr_dbd gives the text, not the code. */
@@ -196,54 +282,64 @@ apr_status_t tc_dbd_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *user_i
     return APR_SUCCESS;
 }
 
+static tc_trip_form_e trip_form(const tc_dbd_t *store)
+{
+    return store->store.site->rules.trip_form;
+}
+
 apr_status_t tc_dbd_check_access(tc_dbd_t *store, tc_sql_t *sql,
-                                 const tc_uuid_t *trip_id, const char *user_id,
+                                 const tc_trip_t *trip, const char *user_id,
                                  bool *allowed, apr_pool_t *pool)
 {
-    char trip[TC_UUID_CHARS + 1];
+    char space[TC_TRIP_MAX_BYTES + 1];
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
     apr_status_t rv;
 
-    tc_uuid_format(trip_id, trip);
-    rv = ask_site(store, sql, store->access_query, trip, user_id, &rows, &row, pool);
+    rv = ask_site(store, sql, store->access_query, tc_trip_to_sql(trip, trip_form(store), space),
+                  user_id, &rows, &row, pool);
     *allowed = rv == APR_SUCCESS && row != NULL;
     return rv;
 }
 
-/* Runs a statement that returns the UUID which belongs to the id `of`. *found is false when there is none. */
-static apr_status_t find_uuid(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
-                              const char *of, tc_uuid_t *uuid, bool *found, apr_pool_t *pool)
+/* Finds the room of a trip, and replaces *trip by the text that the room's row has. *found is false if there is none. */
+static apr_status_t find_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip, tc_uuid_t *room_id,
+                              bool *found, apr_pool_t *pool)
 {
-    const char *args[] = {of}, *text;
+    char space[TC_TRIP_MAX_BYTES + 1];
+    const char *args[] = {tc_trip_to_sql(trip, trip_form(store), space)}, *text;
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
-    apr_status_t rv = select_one(store, sql, statement, args, 1, &rows, &row, pool);
+    apr_status_t rv = select_one(store, sql, sql->dialect->room_find, args, 1, &rows, &row, pool);
 
     *found = false;
     if (rv == APR_SUCCESS && row != NULL) {
         text = tc_sql_text(&rows, row, 0);
-        *found = tc_uuid_parse(text, strlen(text), uuid);
+        *found = tc_uuid_parse(text, strlen(text), room_id);
         rv = *found ? APR_SUCCESS : APR_EGENERAL;
+        (void)tc_trip_from_sql(tc_sql_text(&rows, row, 1), trip_form(store), trip); /* else the asked id stays */
     }
     return rv;
 }
 
-static apr_status_t find_room(tc_dbd_t *store, tc_sql_t *sql, const char *trip,
-                              tc_uuid_t *room_id, bool *found, apr_pool_t *pool)
-{
-    return find_uuid(store, sql, sql->dialect->room_find, trip, room_id, found, pool);
-}
-
 apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
-                              bool of_message, tc_uuid_t *trip_id, bool *found,
+                              bool of_message, tc_trip_t *trip, bool *found,
                               apr_pool_t *pool)
 {
     char text[TC_UUID_CHARS + 1];
+    const char *args[] = {text};
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    apr_status_t rv;
 
     tc_uuid_format(id, text);
-    return find_uuid(store, sql, of_message ? sql->dialect->message_trip : sql->dialect->room_trip,
-                     text, trip_id, found, pool);
+    rv = select_one(store, sql, of_message ? sql->dialect->message_trip : sql->dialect->room_trip,
+                    args, 1, &rows, &row, pool);
+    *found = false;
+    if (rv == APR_SUCCESS && row != NULL) {
+        *found = tc_trip_from_sql(tc_sql_text(&rows, row, 0), trip_form(store), trip);
+    }
+    return rv;
 }
 
 apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
@@ -280,15 +376,14 @@ static apr_status_t create_room(tc_sql_t *sql, const char **args, apr_pool_t *po
     return rv;
 }
 
-apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
+apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
                               tc_uuid_t *room_id, apr_pool_t *pool)
 {
-    char trip[TC_UUID_CHARS + 1], id[TC_UUID_CHARS + 1], now[TC_CLOCK_RFC3339_BYTES];
-    const char *args[] = {id, trip, now};
+    char space[TC_TRIP_MAX_BYTES + 1], id[TC_UUID_CHARS + 1], now[TC_CLOCK_RFC3339_BYTES];
+    const char *args[] = {id, tc_trip_to_sql(trip, trip_form(store), space), now};
     bool found;
     apr_status_t rv;
 
-    tc_uuid_format(trip_id, trip);
     rv = find_room(store, sql, trip, room_id, &found, pool);
     if (rv != APR_SUCCESS || found) {
         return rv;

@@ -35,6 +35,9 @@ typedef struct tc_dbd_t {
     atomic_llong shut_until_us;         /* monotonic; no connection is asked for before that */
     atomic_uint asking;                 /* workers and db threads that have a connection or wait for one */
     atomic_llong answered_us;           /* monotonic; when the database last answered, or the first began to ask */
+    atomic_bool fits;                   /* the chat's tables have the version of this module */
+    atomic_uint waiting;                /* threads that wait for a connection */
+    atomic_uint lent;                   /* connections that threads have */
     atomic_bool asks_singly;            /* the access query cannot stand inside another one */
 } tc_dbd_t;
 
@@ -58,10 +61,27 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql);
 
 /*
+ * _rest() says that a thread keeps its connection for later and asks nothing meanwhile. _resume() ends that; it stands
+ * before the next use of the connection and before tc_dbd_close(). Db.
+ */
+void tc_dbd_rest(tc_dbd_t *store);
+void tc_dbd_resume(tc_dbd_t *store);
+
+/* True when somebody waits for a connection, and all that there are belong to threads that keep `kept` of them. Db. */
+bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept);
+
+/*
  * After a failure: forgets prepared statements. If the database is a server, closes the connection and opens another
  * one. False: there is no other one, and *sql is closed.
  */
 bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
+
+/*
+ * After a statement that writes failed: if the connection cannot write, because the server is a standby or read-only,
+ * ends it for good and opens another one. True if there is another one, so that it is worth to try again. The address
+ * may lead to another server by now.
+ */
+bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 
 /*
  * APR_SUCCESS with *user: a reference, the caller's, or NULL when there is no such user. Here and below, a query that
@@ -72,20 +92,23 @@ apr_status_t tc_dbd_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *user_i
 
 /* APR_SUCCESS with *allowed. Nobody is allowed into a trip that does not exist. */
 apr_status_t tc_dbd_check_access(tc_dbd_t *store, tc_sql_t *sql,
-                                 const tc_uuid_t *trip_id, const char *user_id,
+                                 const tc_trip_t *trip, const char *user_id,
                                  bool *allowed, apr_pool_t *pool);
 
 /* APR_SUCCESS with *found and, if it is true, the trip of the room `id` or, with `of_message`, of the message `id`. */
 apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
-                              bool of_message, tc_uuid_t *trip_id, bool *found,
+                              bool of_message, tc_trip_t *trip, bool *found,
                               apr_pool_t *pool);
 
 /* APR_SUCCESS with the last_seq of a room, -1 when the room does not exist any more. */
 apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *room_id,
                               int64_t *last_seq, apr_pool_t *pool);
 
-/* APR_SUCCESS with the id of the trip's room, which is created if there is none. */
-apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *trip_id,
+/*
+ * APR_SUCCESS with the id of the trip's room, which is created if there is none. *trip becomes the trip's id as the
+ * room's row has it: for the database, other texts may be the same id.
+ */
+apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
                               tc_uuid_t *room_id, apr_pool_t *pool);
 
 #endif

@@ -7,6 +7,8 @@
 #include <apr_strings.h>
 #include <stdlib.h>
 
+#define ANY (-1) /* in place of a seq: the newest events are read */
+
 /* Events under construction, ascending. */
 typedef struct {
     tc_event_t *first;
@@ -35,7 +37,7 @@ static void list_note(event_list_t *list, const tc_event_t *event)
     list->bytes += tc_event_size(event);
 }
 
-/* True if the event does not fit. The list is cut then, and owns the event no more. */
+/* True if the event does not fit. The list is cut then, and the event freed. */
 static bool list_leave_out(event_list_t *list, tc_event_t *event)
 {
     if (list->count == 0 || list->bytes + tc_event_size(event) <= list->max_bytes) {
@@ -85,58 +87,48 @@ static void list_prepend(event_list_t *list, tc_event_t *event)
     list_note(list, event);
 }
 
-/* Adds each row of a result to the list with `add`, in the result's order. */
-static apr_status_t add_rows(tc_work_t *work, tc_sql_rows_t *rows, event_list_t *list,
-                             void (*add)(event_list_t *list, tc_event_t *event))
+/* Adds the message or event of a row to the list with `add`. A room without events has a row that has none. */
+static apr_status_t add_row(tc_work_t *work, const tc_sql_rows_t *rows, tc_sql_row_t *row, event_list_t *list,
+                            void (*add)(event_list_t *list, tc_event_t *event))
 {
-    tc_sql_row_t *row;
+    tc_stored_t stored;
+    tc_event_t *event;
+    apr_status_t rv;
 
-    while ((row = tc_sql_next(rows)) != NULL) {
-        tc_stored_t stored;
-        tc_event_t *event;
-        apr_status_t rv;
-
-        if (list->cut) {
-            continue; /* the rest of the rows */
-        }
-        tc_stored_read(rows, row, &stored);
-        rv = tc_stored_to_event(work, &stored, NULL, &event);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        add(list, event);
+    if (list->cut) {
+        return APR_SUCCESS; /* the rest of the rows */
     }
-    return APR_SUCCESS;
-}
-
-static apr_status_t read_head(tc_work_t *work, tc_job_t *job, const char *room)
-{
-    const char *args[] = {room};
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->head, args, 1, &rows, work->pool);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    row = tc_sql_next(&rows);
-    if (row == NULL) {
-        job->status = TC_JOB_GONE;
+    tc_stored_read(rows, row, &stored);
+    if (stored.id == NULL) {
         return APR_SUCCESS;
     }
-    job->last_seq = tc_sql_int(&rows, row, 0);
-    return APR_SUCCESS;
+    rv = tc_stored_to_event(work, &stored, NULL, NULL, &event);
+    if (rv == APR_SUCCESS) {
+        add(list, event);
+    }
+    return rv;
 }
 
-static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after, int limit, event_list_t *list,
-                                void (*add)(event_list_t *list, tc_event_t *event))
+/*
+ * Reads at most `limit` events after the seq `after`, or the newest ones if `after` is ANY. *head is the room's last
+ * seq, or -1 if there is no such room.
+ */
+static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after, int limit,
+                                event_list_t *list, int64_t *head)
 {
-    const char *from = apr_off_t_toa(work->pool, after);
-    const char *args[] = {room, from, room, from, apr_itoa(work->pool, limit)};
+    const char *args[] = {room, apr_off_t_toa(work->pool, after), apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
-    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 5, &rows, work->pool);
+    tc_sql_row_t *row;
+    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 3, &rows, work->pool);
 
-    return rv == APR_SUCCESS ? add_rows(work, &rows, list, add) : rv;
+    *head = -1;
+    while (rv == APR_SUCCESS && (row = tc_sql_next(&rows)) != NULL) {
+        int64_t seq = tc_sql_int(&rows, row, TC_COL_SEQ), last = tc_sql_int(&rows, row, TC_COL_HEAD);
+
+        *head = seq > last ? seq : last > *head ? last : *head;
+        rv = add_row(work, &rows, row, list, after == ANY ? list_append_newest : list_append);
+    }
+    return rv;
 }
 
 static apr_status_t read_before(tc_work_t *work, const char *room, int64_t before, int limit,
@@ -144,52 +136,38 @@ static apr_status_t read_before(tc_work_t *work, const char *room, int64_t befor
 {
     const char *args[] = {room, apr_off_t_toa(work->pool, before), apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
+    tc_sql_row_t *row;
     apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->before, args, 3, &rows, work->pool);
 
-    return rv == APR_SUCCESS ? add_rows(work, &rows, list, list_prepend) : rv;
-}
-
-/*
- * Reads the newest events for the room's log and, if these hold fewer messages than the history needs, older messages.
- * An event that is committed between the two reads is newer than the first one and comes live.
- */
-static apr_status_t read_load(tc_work_t *work, tc_job_t *job, const char *room, event_list_t *list)
-{
-    int64_t after = job->last_seq > TC_ROOM_LOG_EVENTS ? job->last_seq - TC_ROOM_LOG_EVENTS : 0;
-    apr_status_t rv = read_events(work, room, after, TC_ROOM_LOG_EVENTS, list, list_append_newest);
-
-    if (rv == APR_SUCCESS && after > 0 && list->messages < job->limit && list->bytes < list->max_bytes) {
-        rv = read_before(work, room, after + 1, job->limit - list->messages, list);
+    while (rv == APR_SUCCESS && (row = tc_sql_next(&rows)) != NULL) {
+        rv = add_row(work, &rows, row, list, list_prepend);
     }
     return rv;
 }
 
-static int64_t newest_seq(const event_list_t *list)
-{
-    const tc_event_t *event;
-    int64_t seq = 0;
-
-    for (event = list->first; event != NULL; event = event->next) {
-        seq = event->seq;
-    }
-    return seq;
-}
-
+/*
+ * LOAD reads the newest events for the room's log and, if these hold fewer messages than the history needs, older
+ * messages. An event that is committed between the two reads is newer than the first one and comes live.
+ */
 static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
 {
+    bool load = job->kind == TC_JOB_LOAD;
+    int limit = load ? TC_ROOM_LOG_EVENTS : job->limit;
     char room[TC_UUID_CHARS + 1];
     apr_status_t rv;
 
     tc_uuid_format(&job->room_id, room);
-    rv = read_head(work, job, room);
-    if (rv != APR_SUCCESS || job->status == TC_JOB_GONE) {
-        return rv;
+    rv = read_events(work, room, load ? ANY : job->after, limit, list, &job->last_seq);
+    if (rv == APR_SUCCESS && job->last_seq < 0) {
+        job->status = TC_JOB_GONE;
+        return APR_SUCCESS;
     }
-    rv = job->kind == TC_JOB_LOAD ? read_load(work, job, room, list)
-                                  : read_events(work, room, job->after, job->limit, list, list_append);
-    job->complete = list->count < job->limit && !list->cut;
-    if (newest_seq(list) > job->last_seq) {
-        job->last_seq = newest_seq(list);
+    job->complete = list->count < limit && !list->cut;
+    if (rv == APR_SUCCESS && load && job->last_seq > limit && list->messages < job->limit
+        && list->bytes < list->max_bytes) {
+        int64_t before = list->first ? list->first->seq : job->last_seq - limit + 1;
+
+        rv = read_before(work, room, before, job->limit - list->messages, list);
     }
     return rv;
 }
@@ -200,10 +178,11 @@ apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64
     char room[TC_UUID_CHARS + 1];
     event_list_t list;
     apr_status_t rv;
+    int64_t head;
 
     list_init(&list, SIZE_MAX);
     tc_uuid_format(room_id, room);
-    rv = forward ? read_events(work, room, from, limit, &list, list_append)
+    rv = forward ? read_events(work, room, from, limit, &list, &head)
                  : read_before(work, room, from, limit, &list);
     if (rv != APR_SUCCESS) {
         tc_event_unref_list(list.first);

@@ -2,6 +2,7 @@
 #include "store/sql.h"
 
 #include "base/log.h"
+#include "codec/utf8.h"
 
 #include <apr_strings.h>
 #include <stdlib.h>
@@ -88,6 +89,17 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
     return rv;
 }
 
+static tc_sql_fault_e fault_of(const char *why)
+{
+    if (strstr(why, "FOREIGN KEY constraint failed") != NULL) {
+        return TC_SQL_FAULT_PARENT;
+    }
+    return strstr(why, "constraint failed") != NULL || strstr(why, "datatype mismatch") != NULL
+                   || strstr(why, "too big") != NULL
+               ? TC_SQL_FAULT_VALUE
+               : TC_SQL_FAULT_OTHER;
+}
+
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool)
 {
@@ -96,11 +108,13 @@ apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **a
     int error, changed = 0;
 
     if (prepared == NULL) {
+        sql->fault = TC_SQL_FAULT_OTHER;
         tc_sql_log_failure("statement failed", why);
         return APR_EGENERAL;
     }
     error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, prepared, count, args);
     if (error != 0) {
+        sql->fault = fault_of(apr_dbd_error(sql->driver, sql->handle, error));
         tc_sql_log_error(sql, "statement failed", error);
         return APR_EGENERAL;
     }
@@ -115,6 +129,15 @@ tc_sql_row_t *tc_sql_next(tc_sql_rows_t *rows)
     return error == 0 ? rows->row : NULL;
 }
 
+static const char *mend(const char *text, apr_pool_t *pool)
+{
+    size_t len = strlen(text);
+    char *mended = apr_palloc(pool, tc_utf8_mended_max(len) + 1);
+
+    mended[tc_utf8_mend(text, len, mended)] = '\0';
+    return mended;
+}
+
 const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
 {
     char *text = NULL;
@@ -122,6 +145,9 @@ const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
     /* Not apr_dbd_get_entry(), which returns an empty text for SQL's NULL with some drivers. */
     if (apr_dbd_datum_get(rows->sql->driver, row, n, APR_DBD_TYPE_STRING, &text) != APR_SUCCESS) {
         return NULL;
+    }
+    if (!tc_utf8_is_valid(text, strlen(text))) { /* other programs write, too, and one bad row must not close a room */
+        return mend(text, rows->pool);
     }
     /* With pgsql, the texts are freed when the last row has been read. */
     return rows->sql->dialect->remote ? apr_pstrdup(rows->pool, text) : text;

@@ -14,6 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a statement failed of. SQLite says it in English words, and no other database is asked. */
+typedef enum {
+    TC_SQL_FAULT_OTHER,  /* the state of the database: it may pass */
+    TC_SQL_FAULT_VALUE,  /* a constraint or a type: this very value cannot be stored */
+    TC_SQL_FAULT_PARENT  /* a foreign key has no row */
+} tc_sql_fault_e;
+
 /* A connection; the glue fills it in from mod_dbd's ap_dbd_t. */
 typedef struct {
     const apr_dbd_driver_t *driver;
@@ -22,6 +29,7 @@ typedef struct {
     apr_hash_t *prepared; /* the chat's own statements of this connection, by SQL text */
     apr_pool_t *pool;     /* lives as long as the connection */
     bool in_transaction;
+    tc_sql_fault_e fault; /* of the last statement that failed */
     void *lease;          /* the glue's */
 } tc_sql_t;
 

@@ -10,13 +10,13 @@
 #define PLAIN_STATEMENTS                                                                           \
     .room_create = "INSERT INTO chat_rooms (id, trip_id, last_seq, created_at)"                    \
                    " VALUES (%s, %s, 0, %s) ON CONFLICT (trip_id) DO NOTHING",                     \
-    .room_find = "SELECT id FROM chat_rooms WHERE trip_id = %s",                                   \
+    .room_find = "SELECT id, trip_id FROM chat_rooms WHERE trip_id = %s",                          \
     .room_trip = "SELECT trip_id FROM chat_rooms WHERE id = %s",                                   \
     .message_trip = "SELECT r.trip_id FROM chat_messages m JOIN chat_rooms r ON r.id = m.room_id"  \
-                    " WHERE m.id = %s",                                                            \
-    .head = "SELECT last_seq FROM chat_rooms WHERE id = %s"
+                    " WHERE m.id = %s"
 
-#define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id"
+/* The message replied to. Each key has the room in it. */
+#define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id AND p.room_id = m.room_id"
 
 /* tc_sql_message_column_e from TC_COL_ID on; seq and kind stand before. SQLite stores times as text. */
 #define SQLITE_COLUMNS                                                                             \
@@ -38,33 +38,43 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .driver = "sqlite3",
     .one_writer = true,
     .remote = false,
-    .begin = "BEGIN IMMEDIATE",
     .setup = sqlite3_setup,
+    .has_table = "SELECT count(*) FROM sqlite_master WHERE name = %s",
+    .encoding = "PRAGMA encoding",
     PLAIN_STATEMENTS,
+    .head = "SELECT last_seq FROM chat_rooms WHERE id = %s",
     .before = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
               " WHERE m.room_id = %s AND m.seq < CAST(%s AS INTEGER)"
               " ORDER BY m.seq DESC LIMIT CAST(%s AS INTEGER)",
-    .events = "SELECT e.seq, e.kind, " SQLITE_COLUMNS " FROM ("
-              "SELECT seq, 0 AS kind, id AS message_id FROM chat_messages"
-              " WHERE room_id = %s AND seq > CAST(%s AS INTEGER)"
-              " UNION ALL "
-              "SELECT seq, 1, message_id FROM chat_edits"
-              " WHERE room_id = %s AND seq > CAST(%s AS INTEGER)"
-              " ORDER BY seq LIMIT CAST(%s AS INTEGER)) e"
-              " JOIN chat_messages m ON m.id = e.message_id" JOIN_REPLY " ORDER BY e.seq",
-    .lock_rooms = "SELECT id, last_seq FROM chat_rooms WHERE id = %s",
-    .find_sent = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
-                 " WHERE m.sender_id = %s AND m.room_id = %s AND m.client_id = %s",
-    .find_messages = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
-                     " WHERE m.id = %s",
+    .events = "WITH h (id, last_seq, after, places) AS ("
+              "SELECT r.id, r.last_seq, CASE WHEN q.after < 0 THEN r.last_seq - q.places ELSE q.after END, q.places"
+              " FROM (SELECT %s AS room_id, CAST(%s AS INTEGER) AS after, CAST(%s AS INTEGER) AS places) q"
+              " JOIN chat_rooms r ON r.id = q.room_id)"
+              " SELECT e.*, h.last_seq FROM h LEFT JOIN (SELECT e.seq, e.kind, " SQLITE_COLUMNS
+              " FROM chat_events e JOIN chat_messages m ON m.id = e.message_id" JOIN_REPLY
+              " WHERE e.room_id = (SELECT id FROM h) AND e.seq > (SELECT after FROM h)"
+              " ORDER BY e.seq LIMIT (SELECT places FROM h)) e ON true ORDER BY 1",
+    .heads = "SELECT id, last_seq FROM chat_rooms WHERE id = %s AND last_seq > CAST(%s AS INTEGER)",
+    .begin = "BEGIN IMMEDIATE",
+    .room_newest = "SELECT r.id, max(r.last_seq, coalesce(e.seq, 0)), e.at FROM chat_rooms r"
+                   " LEFT JOIN chat_events e ON e.room_id = r.id"
+                   " AND e.seq = (SELECT max(seq) FROM chat_events WHERE room_id = r.id) WHERE r.id = %s",
+    .find_sent = "SELECT message_id FROM chat_client_ids"
+                 " WHERE room_id = %s AND sender_id = %s AND client_id = %s",
+    .find_message = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
+                    " WHERE m.id = %s AND m.room_id = %s",
     .insert = "INSERT INTO chat_messages (id, room_id, seq, sender_id, client_id, content,"
               " message_type, reply_to_id, is_edited, created_at, updated_at)"
               " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s)",
-    .update = "UPDATE chat_messages SET content = %s, is_edited = 1, updated_at = %s WHERE id = %s",
-    .insert_edits = "INSERT INTO chat_edits (room_id, seq, message_id, edited_at)"
-                    " VALUES (%s, %s, %s, %s)",
+    .insert_sent = "INSERT OR IGNORE INTO chat_client_ids (room_id, message_id, sent_at, sender_id, client_id)"
+                   " VALUES (%s, %s, %s, %s, %s)",
+    .insert_person = "INSERT INTO chat_people (id, email, username, full_name) VALUES (%s, %s, %s, %s)"
+                     " ON CONFLICT (id) DO UPDATE SET email = excluded.email,"
+                     " username = excluded.username, full_name = excluded.full_name",
+    .update = "UPDATE chat_messages SET content = %s, is_edited = 1, updated_at = max(created_at, %s)"
+              " WHERE id = %s AND room_id = %s",
+    .insert_edit = "INSERT INTO chat_events (room_id, message_id, seq, at, kind) VALUES (%s, %s, %s, %s, 1)",
     .advance = "UPDATE chat_rooms SET last_seq = %s WHERE id = %s",
-    .heads = "SELECT id, last_seq FROM chat_rooms WHERE id = %s AND last_seq > CAST(%s AS INTEGER)",
 };
 
 #define PGSQL_TIME(column)                                                                         \
@@ -75,59 +85,46 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     PGSQL_TIME("m.created_at") ", " PGSQL_TIME("m.updated_at")                                     \
     ", p.id, p.content, p.sender_id, m.client_id"
 
-/* Makes rows of a table out of JSON. The columns have the table's own types, whichever types the site's ids have. */
-#define PGSQL_ROWS(table) "json_populate_recordset(NULL::" table ", %s::json) x"
+/* The seq of a room's newest event. See chat_advance() in chat.pgsql.sql. */
+#define PGSQL_HEAD                                                                                 \
+    "CASE WHEN r.lags THEN greatest(r.last_seq, (SELECT max(l.seq) FROM chat_events l"             \
+    " WHERE l.room_id = r.id)) ELSE r.last_seq END"
 
-#define PGSQL_LOCK_ROOMS                                                                           \
-    "SELECT r.id, r.last_seq FROM chat_rooms r JOIN " PGSQL_ROWS("chat_rooms")                     \
-    " ON x.id = r.id ORDER BY r.id FOR NO KEY UPDATE OF r"
-
-static const char *const pgsql_setup[] = {NULL};
+/* A database may have another isolation level by default, for which calls of chat_store() would often fail. */
+static const char *const pgsql_setup[] = {"SELECT set_config('client_encoding', 'UTF8', false),"
+                                          " set_config('default_transaction_isolation', 'read committed', false)",
+                                          NULL};
 
 /*
- * The isolation level is stated because the server's default may differ. lock_timeout: a lock of somebody else must not
- * hold up a room for ever. idle_in_transaction_session_timeout: if this machine goes away in a transaction, its locks
- * must not hold up others. FOR NO KEY UPDATE locks rooms less strictly than FOR UPDATE, for which the foreign keys of
- * new messages would have to wait.
+ * A batch is one call of the database's own function, chat_store(), which is a transaction of its own. So the rule that
+ * gives numbers stands in one place, and the site's programs can use it, too.
  */
 static const tc_sql_dialect_t pgsql_dialect = {
     .driver = "pgsql",
     .one_writer = false,
     .remote = true,
-    .begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s';"
-             " SET LOCAL idle_in_transaction_session_timeout = '10s'",
-    .lock_timeout_us = 2 * TC_US_PER_S,
     .setup = pgsql_setup,
+    .has_table = "SELECT (to_regclass(%s) IS NOT NULL)::int",
+    .encoding = "SELECT current_setting('server_encoding')",
     PLAIN_STATEMENTS,
+    .head = "SELECT " PGSQL_HEAD " FROM chat_rooms r WHERE r.id = %s",
     .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" JOIN_REPLY
               " WHERE m.room_id = %s AND m.seq < %s ORDER BY m.seq DESC LIMIT %s",
-    .events = "SELECT e.seq, e.kind, " PGSQL_COLUMNS " FROM ("
-              "SELECT seq, 0 AS kind, id AS message_id FROM chat_messages"
-              " WHERE room_id = %s AND seq > %s"
-              " UNION ALL "
-              "SELECT seq, 1, message_id FROM chat_edits WHERE room_id = %s AND seq > %s"
-              " ORDER BY seq LIMIT %s) e"
-              " JOIN chat_messages m ON m.id = e.message_id" JOIN_REPLY " ORDER BY e.seq",
-    .lock_rooms = PGSQL_LOCK_ROOMS,
-    .lock_free_rooms = PGSQL_LOCK_ROOMS " SKIP LOCKED",
-    .find_sent = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM " PGSQL_ROWS("chat_messages")
-                 " JOIN chat_messages m ON m.sender_id = x.sender_id AND m.room_id = x.room_id"
-                 " AND m.client_id = x.client_id" JOIN_REPLY,
-    .find_messages = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM " PGSQL_ROWS("chat_messages")
-                     " JOIN chat_messages m ON m.id = x.id" JOIN_REPLY,
-    .insert = "INSERT INTO chat_messages (id, room_id, seq, sender_id, client_id, content,"
-              " message_type, reply_to_id, is_edited, created_at, updated_at)"
-              " SELECT x.id, x.room_id, x.seq, x.sender_id, x.client_id, x.content, x.message_type,"
-              " x.reply_to_id, false, x.created_at, x.updated_at FROM " PGSQL_ROWS("chat_messages"),
-    .update = "UPDATE chat_messages m SET content = x.content, is_edited = true,"
-              " updated_at = x.updated_at FROM " PGSQL_ROWS("chat_messages") " WHERE m.id = x.id",
-    .insert_edits = "INSERT INTO chat_edits (room_id, seq, message_id, edited_at)"
-                    " SELECT x.room_id, x.seq, x.message_id, x.edited_at FROM "
-                    PGSQL_ROWS("chat_edits"),
-    .advance = "UPDATE chat_rooms r SET last_seq = x.last_seq FROM " PGSQL_ROWS("chat_rooms")
-               " WHERE r.id = x.id",
-    .heads = "SELECT r.id, r.last_seq FROM " PGSQL_ROWS("chat_rooms")
-             " JOIN chat_rooms r ON r.id = x.id WHERE r.last_seq > x.last_seq",
+    .events = "WITH q AS (SELECT %s::uuid AS room_id, %s::bigint AS after, %s::bigint AS places)"
+              " SELECT e.*, h.head FROM q"
+              " CROSS JOIN LATERAL (SELECT " PGSQL_HEAD " AS head FROM chat_rooms r WHERE r.id = q.room_id) h"
+              " LEFT JOIN LATERAL (SELECT e.seq, e.kind, " PGSQL_COLUMNS " FROM chat_events e"
+              " JOIN chat_messages m ON m.id = e.message_id AND m.room_id = e.room_id" JOIN_REPLY
+              " WHERE e.room_id = q.room_id"
+              " AND e.seq > CASE WHEN q.after < 0 THEN h.head - q.places ELSE q.after END"
+              " ORDER BY e.seq LIMIT q.places) e ON true ORDER BY e.seq",
+    .store = "SELECT seq, kind, id, room_id, sender_id, content, message_type, is_edited, created_at, updated_at,"
+             " reply_id, reply_content, reply_sender_id, client_id, outcome, n FROM chat_store(%s)",
+    .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
+    .heads = "SELECT r.id, " PGSQL_HEAD " FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
+             " JOIN chat_rooms r ON r.id = x.id WHERE " PGSQL_HEAD " > x.last_seq",
+    .begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s';"
+             " SET LOCAL idle_in_transaction_session_timeout = '10s'",
 };
 
 static const tc_sql_dialect_t *const dialects[] = {&sqlite3_dialect, &pgsql_dialect};

@@ -22,36 +22,46 @@ typedef enum {
     TC_COL_REPLY_ID,  /* NULL: no reply */
     TC_COL_REPLY_CONTENT,
     TC_COL_REPLY_SENDER,
-    TC_COL_CLIENT_ID
+    TC_COL_CLIENT_ID,
+    TC_COL_HEAD,      /* only in `events`: the room's last seq */
+    TC_COL_OUTCOME = TC_COL_HEAD, /* only in `store`: what became of the job */
+    TC_COL_JOB        /* only in `store`: which job */
 } tc_sql_message_column_e;
 
 typedef struct {
     const char *driver;        /* apr_dbd's name */
     bool one_writer;           /* a second thread that writes would gain nothing */
     bool remote;               /* a server: each statement is a round trip, the connection may be lost */
-    const char *begin;         /* begins a transaction that writes */
-    int64_t lock_timeout_us;   /* a lock wait that takes that long fails; 0: lock waits are not recognized */
     const char *const *setup;  /* run once for each connection; NULL-terminated */
+    const char *has_table;     /* name -> 1 or 0 */
+    const char *encoding;      /* -> the encoding of the database's texts */
     const char *room_create;   /* id, trip, created_at; does nothing when the trip has a room */
-    const char *room_find;     /* trip -> id */
+    const char *room_find;     /* trip -> id, trip */
     const char *room_trip;     /* room -> trip */
     const char *message_trip;  /* message -> trip of its room */
     const char *head;          /* room -> last_seq */
     const char *before;        /* room, seq, limit -> messages before seq, newest first */
-    const char *events;        /* room, after, room, after, limit -> events, oldest first */
     /*
-     * The statements below are run for many rows (sql_table.h): row by row or, if the database is remote, once with all
-     * rows as JSON [{"column": "text", …}, …] in the only argument. The columns are named as in the tables.
+     * room, after, limit -> the room's last seq with each of its events, oldest first. `after` -1: the events among
+     * the newest `limit` numbers. Events of messages that were deleted are left out. A room without such events has
+     * one row, whose seq is NULL.
      */
-    const char *lock_rooms;    /* room -> room, last_seq */
-    const char *lock_free_rooms; /* the same without rooms that somebody else has locked; NULL: not supported */
-    const char *find_sent;     /* sender, room, client_id -> messages */
-    const char *find_messages; /* id -> messages */
-    const char *insert;        /* id, room, seq, sender, client_id, content, type, reply, at, at */
-    const char *update;        /* content, at, id */
-    const char *insert_edits;  /* room, seq, message, at */
-    const char *advance;       /* last_seq, room */
+    const char *events;
+    const char *store;         /* jobs as JSON -> their outcomes, in a transaction of its own; NULL: see below */
+    const char *renew;         /* ends a connection that cannot write; NULL: there is no such thing */
+    /* Run for many rows (sql_table.h). */
     const char *heads;         /* room, last_seq -> room, last_seq of rooms that have a newer one */
+    /* The statements of a batch, where `store` is NULL. */
+    const char *begin;         /* begins a transaction that writes */
+    const char *room_newest;   /* room -> room, seq and time of its newest event */
+    const char *find_sent;     /* room, sender, client_id -> message's id */
+    const char *find_message;  /* id, room -> message */
+    const char *insert;        /* id, room, seq, sender, client_id, content, type, reply, at, at */
+    const char *insert_sent;   /* room, message, at, sender, client_id */
+    const char *insert_person; /* id, email, username, full_name */
+    const char *update;        /* content, at, id, room */
+    const char *insert_edit;   /* room, message, seq, at */
+    const char *advance;       /* last_seq, room */
 } tc_sql_dialect_t;
 
 /* The dialect for a driver's name; NULL when there is none. */

@@ -24,17 +24,28 @@ static apr_status_t find(tc_work_t *work, const char *user_id, const tc_user_t *
     return tc_people_find(work->people, work->store, &work->sql, user_id, user, work->pool);
 }
 
-apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const char *client_id,
-                                tc_event_t **out)
+/* Finds the users whom the event names. */
+static apr_status_t find_people(tc_work_t *work, const tc_stored_t *stored, const tc_user_t **sender,
+                                const tc_user_t **replied)
 {
-    const tc_user_t *sender, *replied = NULL;
+    bool known = *sender != NULL;
+    apr_status_t rv = known ? APR_SUCCESS : find(work, stored->sender_id, sender);
+
+    *replied = NULL;
+    if (rv == APR_SUCCESS && stored->reply_id != NULL) {
+        rv = find(work, stored->reply_sender_id, replied);
+    }
+    return known ? APR_SUCCESS : rv;
+}
+
+apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const tc_user_t *sender,
+                                const char *client_id, tc_event_t **out)
+{
+    const tc_user_t *replied;
     tc_chat_message_t message;
     tc_uuid_t id;
-    apr_status_t rv = find(work, stored->sender_id, &sender);
+    apr_status_t rv = find_people(work, stored, &sender, &replied);
 
-    if (rv == APR_SUCCESS && stored->reply_id != NULL) {
-        rv = find(work, stored->reply_sender_id, &replied);
-    }
     if (rv != APR_SUCCESS) {
         return rv;
     }

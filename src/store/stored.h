@@ -2,6 +2,7 @@
 #ifndef TC_STORE_STORED_H
 #define TC_STORE_STORED_H
 
+#include "store/noted.h"
 #include "store/people.h"
 
 /* Strings belong to the pool that the rows were read with. */
@@ -22,11 +23,12 @@ typedef struct {
     const char *client_id; /* NULL: none */
 } tc_stored_t;
 
-/* What a db thread works with: a connection of one site, the thread's memory of users, and a pool for the job. */
+/* What a db thread works with: a connection of one site, the thread's memories of users, and a pool for the job. */
 typedef struct {
     tc_dbd_t *store;
     tc_sql_t sql;
     tc_people_t *people;
+    tc_noted_t *noted; /* NULL where nothing is stored */
     apr_pool_t *pool;
 } tc_work_t;
 
@@ -34,10 +36,12 @@ typedef struct {
 void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *out);
 
 /*
- * Makes the event of a message. If `client_id` is not NULL, the event has a second encoding with it, for its sender.
- * *event is a reference, the caller's. Fails when a user cannot be read (logged) or the message's id is not a UUID.
+ * Makes the event of a message. `sender`: its sender, if the caller knows them; NULL: they are looked up. If
+ * `client_id` is not NULL, the event has a second encoding with it, for its sender. *event is a reference, the caller's.
+ * Fails when a sender cannot be read (logged) or the message's id is not a UUID. With a known sender it fails for the
+ * id alone: whoever was replied to is then without an address.
  */
-apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const char *client_id,
-                                tc_event_t **out);
+apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const tc_user_t *sender,
+                                const char *client_id, tc_event_t **out);
 
 #endif

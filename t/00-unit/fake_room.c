@@ -780,6 +780,14 @@ static tc_uuid_t uuid_of(const char *text)
     return uuid;
 }
 
+static tc_trip_t trip_of(const char *text)
+{
+    tc_trip_t trip;
+
+    ck_assert(tc_trip_parse(text, strlen(text), TC_TRIP_TEXT, &trip));
+    return trip;
+}
+
 fake_world_t *fake_open_bus(tc_bus_state_e state)
 {
     fake_world_t *world = calloc(1, sizeof(*world));
@@ -828,7 +836,8 @@ fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const ch
                               int64_t after, const char *trip_id, const char *room_id)
 {
     fake_member_t *self = make_member(world, store, user);
-    tc_uuid_t trip = uuid_of(trip_id), room = uuid_of(room_id);
+    tc_trip_t trip = trip_of(trip_id);
+    tc_uuid_t room = uuid_of(room_id);
 
     tc_hub_join(world->hub, &self->member, &store->store, store->bus, &trip, &room, after);
     return self;
@@ -842,7 +851,8 @@ fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after)
 fake_member_t *fake_rejoin(fake_world_t *world, const char *user, int64_t cursor)
 {
     fake_member_t *self = make_member(world, &world->store, user);
-    tc_uuid_t trip = uuid_of(FAKE_TRIP), room = uuid_of(FAKE_ROOM);
+    tc_trip_t trip = trip_of(FAKE_TRIP);
+    tc_uuid_t room = uuid_of(FAKE_ROOM);
 
     self->seen = self->member.cursor = cursor;
     tc_hub_rejoin(world->hub, &self->member, &world->store.store, world->store.bus, &trip, &room);

@@ -345,7 +345,9 @@ START_TEST(a_posted_message_is_read_with_all_its_fields)
     ck_assert(tc_uuid_parse(UUID, TC_UUID_CHARS, &id));
     ck_assert_int_eq(decode_body(tc_chat_decode_post, text, strlen(text), &in), TC_CHAT_OK);
     ck_assert_int_eq(in.kind, TC_CHAT_IN_MESSAGE);
-    ck_assert(tc_uuid_equal(&in.chat_room, &id));
+    ck_assert(in.chat_room.may_be_room && tc_uuid_equal(&in.chat_room.room_id, &id));
+    ck_assert(in.chat_room.may_be_trip);
+    ck_assert_str_eq(in.chat_room.trip.text, UUID);
     ck_assert_str_eq(in.content, "h\xc3\xa9");
     ck_assert_uint_eq(in.content_len, 3);
     ck_assert_ptr_eq(in.message_type, types[1]);

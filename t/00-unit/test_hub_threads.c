@@ -179,11 +179,12 @@ static void join_all(child_t *child)
     int room, place;
 
     for (room = 0; room < ROOMS; room++) {
+        tc_trip_t trip = {{(char)('a' + room)}};
         tc_uuid_t id = {{(unsigned char)room}};
 
         for (place = 0; place < MEMBERS; place++) {
             tc_hub_join(child->hub, &child->listeners[room][place].member,
-                        &child->stores[room].fake.store, child->stores[room].fake.bus, &id, &id,
+                        &child->stores[room].fake.store, child->stores[room].fake.bus, &trip, &id,
                         -1);
         }
     }

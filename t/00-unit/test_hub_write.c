@@ -73,7 +73,8 @@ static void expect_nothing_told(const poster_t *self)
 static void write_in(fake_world_t *world, poster_t *self, const char *room_id,
                      const tc_chat_in_t *in)
 {
-    tc_uuid_t trip = uuid_of(FAKE_TRIP), room = uuid_of(room_id);
+    tc_trip_t trip = trip_of(FAKE_TRIP);
+    tc_uuid_t room = uuid_of(room_id);
 
     tc_hub_write(world->hub, &self->member, &world->store.store, &world->bus.bus, &trip, &room, in,
                  world->now_us);

@@ -62,14 +62,14 @@ subtest 'a room that cannot be made closes with 1013' => sub {
     ok($site->chat(trip => $trip), 'and later it can be made');
 };
 
-subtest 'a statement that fails is an error as well' => sub {
+subtest 'a statement that fails is no fault of the message' => sub {
     my ($trip, $ann, $bob) = members();
     my $message = $ann->said('one');
     $site->sql('ALTER TABLE chat_messages RENAME TO elsewhere');
     $ann->say('two', client_id => 'c-2');
-    error_is($ann, { code => 'internal', client_id => 'c-2' }, 'to who sends a message');
+    error_is($ann, { code => 'unavailable', client_id => 'c-2', retry_after => 2 }, 'to who sends a message');
     $ann->edit($message->{id}, 'three');
-    error_is($ann, { code => 'internal' }, 'and to who edits one');
+    error_is($ann, { code => 'unavailable', retry_after => 2 }, 'and to who edits one');
     turned_away_with($site, $site->path($site->new_trip, token => $site->token('ann')), undef, 1013, 'no history, 1013');
     $site->sql('ALTER TABLE elsewhere RENAME TO chat_messages');
     is($ann->said('two', client_id => 'c-2')->{seq}, 2, 'when it works again no number is missing');
@@ -153,14 +153,36 @@ subtest 'over HTTP what cannot be stored is 503, and what can be read is read' =
     is_deeply($waiting->news->{results}, [$again->{json}], 'and that is all that others see');
 };
 
-subtest 'over HTTP a statement that fails for the message alone is 500' => sub {
+subtest 'over HTTP a statement that fails is 503' => sub {
     my $trip = $site->new_trip;
     my $ann  = $site->rest;
     my $message = $ann->posted($trip, 'one');
     $site->sql('ALTER TABLE chat_messages RENAME TO elsewhere');
-    refusal_is($ann->post($trip, 'two'), 500, { code => 'internal' }, 'to who sends one');
+    refusal_is($ann->post($trip, 'two'), 503, { code => 'unavailable', retry_after => 2 }, 'to who sends one');
     $site->sql('ALTER TABLE elsewhere RENAME TO chat_messages');
     is($ann->posted($trip, 'two')->{seq}, 2, 'and no number is missing when it works again');
+};
+
+# A trigger of the site's that lets no message with the word "forbidden" in.
+sub make_filter {
+    return $site->sql(<<~'SQL') if !$site->{database}->is_sqlite;
+        CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not here'; END $$;
+        CREATE TRIGGER forbid BEFORE INSERT ON chat_messages FOR EACH ROW
+            WHEN (new.content LIKE '%forbidden%') EXECUTE FUNCTION forbid();
+        SQL
+    return $site->sql(q{CREATE TRIGGER forbid BEFORE INSERT ON chat_messages WHEN new.content LIKE '%forbidden%'}
+        . q{ BEGIN SELECT RAISE(ABORT, 'constraint failed: not here'); END;});
+}
+
+subtest 'what the database refuses is refused for good, and nothing else with it' => sub {
+    my ($trip, $ann, $bob) = members();
+    make_filter();
+    $ann->say($_ == 3 ? 'a forbidden word' : "message $_", client_id => "c-$_") for 1 .. 5;
+    my @answers = map { $ann->next_json } 1 .. 5;
+    is_deeply([map { $_->{client_id} } grep { $_->{type} eq 'error' && $_->{code} eq 'internal' } @answers], ['c-3'], 'to the sender');
+    is_deeply(contents_of(map { $_->{message} } $bob->next_many(4, 'chat_message')), [map { "message $_" } 1, 2, 4, 5], 'the others go on');
+    refusal_is($site->rest->post($trip, 'forbidden, too'), 500, { code => 'internal' }, 'and over HTTP');
+    $site->sql($site->{database}->is_sqlite ? 'DROP TRIGGER forbid' : 'DROP TRIGGER forbid ON chat_messages; DROP FUNCTION forbid()');
 };
 
 subtest 'over HTTP a trip that is deleted is no trip' => sub {
@@ -186,7 +208,7 @@ subtest 'messages of a user who is deleted go, and nobody waits for their number
     $site->sql(sprintf "DELETE FROM users WHERE id = '%s'", user('bob')->{id});
     $bob->next_json('chat_message');
     $bob->say('a ghost', client_id => 'c-1');
-    error_is($bob, { code => 'internal', client_id => 'c-1' }, 'the user stores nothing more');
+    closes_with($bob, 4003, 'the user stores nothing more');
     is($ann->said('still there')->{seq}, 3, 'the others talk on');
     turned_away_with($site, $site->path($trip, token => $site->token('bob')), undef, 4001, 'the token is nobody\'s');
     my $history = $site->chat(trip => $trip, as => 'carol', after => 2)->history;

@@ -144,7 +144,7 @@ subtest 'connections to PostgreSQL are those of mod_dbd, for each site' => sub {
     for my $name (@names) {
         $count{$name} = ($server->site($name)->sql("SELECT count(*) FROM pg_stat_activity"
             . " WHERE datname = current_database() AND pid <> pg_backend_pid()"))[0];
-        cmp_ok($count{$name}, '<=', 2 * CHILDREN, "$name: at rest DBDKeep (2) a child at most");
+        cmp_ok($count{$name}, '<=', (2 + THREADS_OF_STORE) * CHILDREN, "$name: DBDKeep (2) and one each thread, a child at most");
         cmp_ok($count{$name}, '>=', CHILDREN,     'and one each at least');
     }
     note join ', ', map { "$_ $count{$_} connections" } @names;

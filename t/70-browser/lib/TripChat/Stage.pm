@@ -9,7 +9,7 @@ package TripChat::Stage;
 use strict;
 use warnings;
 
-use Encode qw(decode);
+use Encode qw(decode encode);
 use FindBin;
 use IO::Select;
 use IPC::Open2 qw(open2);
@@ -129,6 +129,7 @@ sub on_token {
 
 sub on_trip {
     my ($self, %with) = @_;
+    $with{id} = encode('UTF-8', $with{id}) if defined $with{id};
     return $self->{site}->new_trip(map { $_ => $with{$_} } grep { defined $with{$_} } qw(id members));
 }
 

@@ -1,0 +1,187 @@
+/*
+ * Stores a batch by one call of chat_store(), the function of sql/chat.pgsql.sql. Its types chat_job and chat_outcome
+ * say what goes in and comes out. See batch.h.
+ */
+#include "store/batch.h"
+
+#include "codec/json.h"
+#include "store/libpq.h"
+
+#include <apr_strings.h>
+
+static void append_uuid(tc_buf_t *json, const char *name, const tc_uuid_t *uuid)
+{
+    char text[TC_UUID_CHARS + 1];
+
+    tc_uuid_format(uuid, text);
+    tc_buf_append_str(json, name);
+    tc_json_append_str(json, text);
+}
+
+static void append_text(tc_buf_t *json, const char *name, const char *text)
+{
+    if (text != NULL) {
+        tc_buf_append_str(json, name);
+        tc_json_append_str(json, text);
+    }
+}
+
+static void append_job(tc_buf_t *json, const tc_work_t *work, const tc_job_t *job, int n, bool again)
+{
+    bool post = job->kind == TC_JOB_POST;
+
+    TC_BUF_LIT(json, "{\"n\":");
+    tc_buf_append_int(json, n);
+    tc_buf_append_str(json, post ? ",\"kind\":0" : ",\"kind\":1");
+    append_uuid(json, ",\"id\":", &job->message_id);
+    append_uuid(json, ",\"room_id\":", &job->room_id);
+    append_text(json, ",\"sender_id\":", job->user->id);
+    append_text(json, ",\"client_id\":", job->client_id);
+    append_text(json, ",\"content\":", job->content);
+    append_text(json, ",\"message_type\":", post ? job->message_type : NULL);
+    if (job->has_reply) {
+        append_uuid(json, ",\"reply_to_id\":", &job->reply_to);
+    }
+    if (again) {
+        TC_BUF_LIT(json, ",\"again\":true");
+    }
+    if (post && !tc_noted_has(work->noted, work->store->store.site, job->user)) {
+        TC_BUF_LIT(json, ",\"sender\":");
+        tc_buf_append_str(json, job->user->sender_json);
+    }
+    TC_BUF_LIT(json, "}");
+}
+
+static const char *to_json(const tc_work_t *work, tc_job_t *const *jobs, int count, bool again)
+{
+    tc_buf_t json = TC_BUF_INIT;
+    const char *text;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        tc_buf_append_str(&json, i == 0 ? "[" : ",");
+        append_job(&json, work, jobs[i], i, again);
+    }
+    TC_BUF_LIT(&json, "]");
+    text = apr_pstrmemdup(work->pool, (const char *)json.data, json.len);
+    tc_buf_free(&json);
+    return text;
+}
+
+/* What an outcome means for its job. */
+typedef struct {
+    const char *outcome;
+    tc_job_status_e status;
+    tc_chat_error_e error;
+    tc_busy_key_e busy_key;
+} meaning_t;
+
+static const meaning_t meanings[] = {
+    {"stored", TC_JOB_DONE, TC_CHAT_OK, 0},
+    {"repeated", TC_JOB_DONE, TC_CHAT_OK, 0},
+    {"no_reply", TC_JOB_REFUSED, TC_CHAT_REPLY_NOT_FOUND, 0},
+    {"no_message", TC_JOB_REFUSED, TC_CHAT_MESSAGE_NOT_FOUND, 0},
+    {"not_sender", TC_JOB_REFUSED, TC_CHAT_NOT_SENDER, 0},
+    {"no_sender", TC_JOB_GONE, TC_CHAT_FORBIDDEN, 0},
+    {"gone", TC_JOB_GONE, TC_CHAT_FORBIDDEN, 0},
+    {"busy_room", TC_JOB_BUSY, TC_CHAT_UNAVAILABLE, TC_BUSY_ROOM},
+    {"busy_sender", TC_JOB_BUSY, TC_CHAT_UNAVAILABLE, TC_BUSY_SENDER},
+    {"busy_target", TC_JOB_BUSY, TC_CHAT_UNAVAILABLE, TC_BUSY_TARGET}
+};
+
+/*
+ * An SQLSTATE whose class says that the message itself cannot be stored: wrong data, a constraint, a limit of the
+ * program, an exception that a trigger of the site raises (PostgreSQL, appendix A).
+ */
+static bool is_own_fault(const char *state)
+{
+    static const char *const classes[] = {"22", "23", "54", "P0"};
+    size_t i;
+
+    for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        if (strncmp(state, classes[i], 2) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge(tc_work_t *work, tc_job_t *job, const char *outcome, const char *reason)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+        if (strcmp(meanings[i].outcome, outcome) == 0) {
+            job->status = meanings[i].status;
+            job->error = meanings[i].error;
+            job->busy_key = meanings[i].busy_key;
+            return;
+        }
+    }
+    job->status = is_own_fault(outcome) ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE;
+    job->error = TC_CHAT_INTERNAL;
+    tc_sql_log_failure(apr_pstrcat(work->pool, "a message was not stored: ", outcome, NULL), reason ? reason : "");
+}
+
+/* Takes the outcome of one job. A message that comes back without its content is the job's own. */
+static apr_status_t take(tc_work_t *work, tc_job_t *job, const tc_sql_rows_t *rows, tc_sql_row_t *row)
+{
+    const char *outcome = tc_sql_text(rows, row, TC_COL_OUTCOME);
+    tc_stored_t stored;
+
+    tc_stored_read(rows, row, &stored);
+    judge(work, job, outcome ? outcome : "", stored.content);
+    if (job->status != TC_JOB_DONE) {
+        return APR_SUCCESS;
+    }
+    job->repeated = strcmp(outcome, "repeated") == 0;
+    if (stored.content == NULL) {
+        stored.content = job->content;
+    }
+    return tc_stored_to_event(work, &stored, job->user, job->client_id, &job->events);
+}
+
+/* A job without a row would be told neither that it is stored nor that it is not. */
+static bool take_all(tc_work_t *work, tc_job_t *const *jobs, int count, tc_sql_rows_t *rows)
+{
+    tc_sql_row_t *row;
+    int taken = 0;
+
+    while ((row = tc_sql_next(rows)) != NULL) {
+        int64_t n = tc_sql_int(rows, row, TC_COL_JOB);
+
+        if (n < 0 || n >= count || take(work, jobs[n], rows, row) != APR_SUCCESS) {
+            return false;
+        }
+        taken++;
+    }
+    return taken == count;
+}
+
+static void drop_results(tc_job_t *const *jobs, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        tc_event_unref_list(jobs[i]->events);
+        jobs[i]->events = NULL;
+        jobs[i]->status = TC_JOB_PENDING;
+        jobs[i]->repeated = false;
+    }
+}
+
+tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again)
+{
+    const char *json = to_json(work, jobs, count, again);
+    tc_sql_rows_t rows;
+
+    if (tc_sql_select(&work->sql, work->sql.dialect->store, &json, 1, &rows, work->pool) != APR_SUCCESS) {
+        return tc_libpq_is_connected(&work->sql, work->pool) ? TC_TRY_FAILED : TC_TRY_IN_DOUBT;
+    }
+    if (!take_all(work, jobs, count, &rows)) {
+        drop_results(jobs, count);
+        return TC_TRY_IN_DOUBT;
+    }
+    tc_batch_note_stored(work, jobs, count);
+    return TC_TRY_DONE;
+}

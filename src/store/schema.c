@@ -1,0 +1,93 @@
+/* The version of the chat's tables. See schema.h. */
+#include "store/schema.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Fills in the number or text that a statement returns. `out` is NULL without a row. False: it failed, and was logged. */
+static bool ask(tc_sql_t *sql, const char *statement, const char *arg, const char **out, apr_pool_t *pool)
+{
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+
+    if (tc_sql_select(sql, statement, &arg, arg ? 1 : 0, &rows, pool) != APR_SUCCESS) {
+        return false;
+    }
+    row = tc_sql_next(&rows);
+    *out = row ? tc_sql_text(&rows, row, 0) : NULL;
+    return true;
+}
+
+/* Texts of another encoding are converted by the server, and what it cannot convert is refused as the message's fault. */
+static bool check_encoding(tc_sql_t *sql, const char *name, apr_pool_t *pool)
+{
+    const char *encoding = NULL;
+
+    if (!ask(sql, sql->dialect->encoding, NULL, &encoding, pool)) {
+        return false;
+    }
+    if (encoding != NULL && strncmp(encoding, "UTF", 3) != 0) {
+        tc_log(TC_LOG_WARNING, 0, "TC0016: the database of %s has the encoding %s: it cannot store every text; a database "
+               "in UTF8 can", name, encoding);
+    }
+    return true;
+}
+
+/* 0: no tables; -1: the database did not say. */
+static int read_version(tc_sql_t *sql, apr_pool_t *pool)
+{
+    const char *has_schema = NULL, *has_edits = NULL, *version = NULL;
+
+    if (!ask(sql, sql->dialect->has_table, "chat_schema", &has_schema, pool)
+        || !ask(sql, sql->dialect->has_table, "chat_edits", &has_edits, pool)) {
+        return -1;
+    }
+    if (has_schema != NULL && atoi(has_schema) > 0
+        && !ask(sql, "SELECT max(version) FROM chat_schema", NULL, &version, pool)) {
+        return -1;
+    }
+    if (version != NULL) {
+        return atoi(version);
+    }
+    return has_edits != NULL && atoi(has_edits) > 0 ? 1 : 0;
+}
+
+/* Says which script to run. Each new connection is checked until one fits, so it is said once in ten seconds. */
+static void complain(int version, const char *kind, const char *name)
+{
+    static tc_log_limit_t limit = TC_LOG_LIMIT(10);
+    char more[TC_LOG_MORE_CHARS];
+
+    if (!tc_log_may(&limit, more)) {
+        return;
+    }
+    if (version == 0) {
+        tc_log(TC_LOG_ERR, 0, "TC0015: the database of %s has no tables of the chat that its user can see: run "
+               "sql/chat.%s.sql, or set the search_path%s", name, kind, more);
+    }
+    else {
+        tc_log(TC_LOG_ERR, 0, "TC0015: the chat's tables of %s have version %d, and this module needs version %d: run "
+               "sql/upgrade-%d.%s.sql%s", name, version, TC_SCHEMA_VERSION, version + 1, kind, more);
+    }
+}
+
+bool tc_schema_check(tc_sql_t *sql, const char *name, apr_pool_t *pool)
+{
+    const char *kind = sql->dialect->remote ? "pgsql" : "sqlite3";
+    int version = read_version(sql, pool);
+
+    if (version < 0) {
+        return false;
+    }
+    if (version < TC_SCHEMA_VERSION) {
+        complain(version, kind, name);
+        return false;
+    }
+    if (version > TC_SCHEMA_VERSION) {
+        tc_log(TC_LOG_WARNING, 0, "TC0015: the chat's tables of %s have version %d, this module was made for version %d",
+               name, version, TC_SCHEMA_VERSION);
+    }
+    return check_encoding(sql, name, pool);
+}
