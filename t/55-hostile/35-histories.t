@@ -23,6 +23,10 @@ use constant {
 my $server = TripChat::Hostile->start(shared => 1, site_config => "TripChatResumeLimit 100000\nTripChatRoomCache 64m");
 my $site   = $server->site;
 my $trip   = $site->new_trip;
+my $idle   = $server->descriptors;
+
+# The sockets of those who have left are closed a moment later.
+sub all_others_are_gone { return until_true('the others to be gone', sub { $server->descriptors <= $idle }) }
 
 {
     my $speaker = $site->chat(trip => $trip);
@@ -41,9 +45,9 @@ sub slow_reader {
 }
 
 $server->withstands('resumes of everything that nobody reads', READERS, sub {
-    my $before = $server->descriptors;
-    my @slow   = map { slow_reader($trip, after => $_) } 1 .. READERS;
-    ok(until_true('all to be in', sub { $server->descriptors >= $before + READERS }), 'they are in');
+    all_others_are_gone();
+    my @slow = map { slow_reader($trip, after => $_) } 1 .. READERS;
+    ok(until_true('all to be in', sub { $server->descriptors >= $idle + READERS }), 'they are in');
     my $reader = $site->chat(trip => $trip, as => 'carol', after => 1);
     ok(!$reader->history->{recovered}, 'who lacks too much starts anew');
     $reader->leave;
@@ -60,10 +64,10 @@ $server->withstands('histories that nobody reads', READERS, sub {
     $speaker->write(text_frame(chat_json(CONTENT)));
     $speaker->next_frame;
     $speaker->leave;
-    my $all  = $server->descriptors;
+    all_others_are_gone();
     my @slow = map { slow_reader($big) } 1 .. READERS;
-    ok(until_true('all to be in', sub { $server->descriptors >= $all + READERS }), 'they are in');
-    ok(until_true('them to be let go', sub { $server->descriptors <= $all }), 'and are let go, since one frame takes too long');
+    ok(until_true('all to be in', sub { $server->descriptors >= $idle + READERS }), 'they are in');
+    ok(until_true('them to be let go', sub { $server->descriptors <= $idle }), 'and are let go, since one frame takes too long');
     $_->disconnect for @slow;
 }, histories => 1);
 
