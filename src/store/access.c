@@ -6,6 +6,8 @@
 
 #include <apr_strings.h>
 
+#define STATEMENT_USERS 256 /* users that one statement asks for; a power of two */
+
 /*
  * The site's access query for `count` users in one statement. It returns the room's last_seq, then 1 or 0 for each
  * user. `count` is a power of two, so that a connection prepares few different statements.
@@ -36,12 +38,12 @@ static int power_of_two_from(int count)
     return power;
 }
 
-/* Fails when the site's query cannot stand inside another one, because it ends in a semicolon or writes. */
-static apr_status_t ask_combined(tc_work_t *work, tc_job_t *job, const char *room, const char *trip,
-                                 const char **why)
+/* Asks for `count` of the job's users. */
+static apr_status_t ask_some(tc_work_t *work, tc_job_t *job, tc_access_t *users, int count, const char *room,
+                             const char *trip, const char **why)
 {
     const tc_sql_query_t *query = work->store->access_query;
-    int places = power_of_two_from(job->user_count), i;
+    int places = power_of_two_from(count), i;
     const char **args = apr_palloc(work->pool, (1 + (apr_size_t)places * TC_SQL_QUERY_PLACES)
                                                    * sizeof(*args));
     tc_sql_rows_t rows;
@@ -50,7 +52,7 @@ static apr_status_t ask_combined(tc_work_t *work, tc_job_t *job, const char *roo
 
     args[0] = room;
     for (i = 0; i < places; i++) {
-        const tc_access_t *entry = &job->users[i < job->user_count ? i : job->user_count - 1];
+        const tc_access_t *entry = &users[i < count ? i : count - 1];
 
         tc_sql_query_bind(query, trip, entry->user->id, args + 1 + (ptrdiff_t)i * query->count);
     }
@@ -61,10 +63,24 @@ static apr_status_t ask_combined(tc_work_t *work, tc_job_t *job, const char *roo
         return rv == APR_SUCCESS ? APR_EGENERAL : rv;
     }
     job->last_seq = tc_sql_text(&rows, row, 0) ? tc_sql_int(&rows, row, 0) : -1;
-    for (i = 0; i < job->user_count; i++) {
-        job->users[i].allowed = tc_sql_int(&rows, row, i + 1) == 1;
+    for (i = 0; i < count; i++) {
+        users[i].allowed = tc_sql_int(&rows, row, i + 1) == 1;
     }
     return APR_SUCCESS;
+}
+
+/* Fails when the site's query cannot stand inside another one, because it ends in a semicolon or writes. */
+static apr_status_t ask_combined(tc_work_t *work, tc_job_t *job, const char *room, const char *trip,
+                                 const char **why)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int at, count;
+
+    for (at = 0; at < job->user_count && rv == APR_SUCCESS; at += count) {
+        count = job->user_count - at < STATEMENT_USERS ? job->user_count - at : STATEMENT_USERS;
+        rv = ask_some(work, job, job->users + at, count, room, trip, why);
+    }
+    return rv;
 }
 
 static apr_status_t ask_singly(tc_work_t *work, tc_job_t *job)
