@@ -31,10 +31,14 @@
 #define TC_STORE_KEEP_BYTES  (1 << 20) /* free memory that a db thread keeps for the next batch */
 #define TC_STORE_TURNS               8  /* reads of histories and gaps for each read that can wait */
 #define TC_STORE_TRIES               3  /* tries of a transaction or query that may be repeated */
+#define TC_STORE_LOST_TRIES          8  /* tries of a query over connections that turn out to be lost */
 #define TC_STORE_PARTS_S            10  /* seconds for a batch that fails and for the parts it is split into */
 #define TC_STORE_OVERDUE_S           5  /* seconds without an answer of the store after which clients are told */
 #define TC_STORE_HEADS            1024  /* rooms that one HEADS job asks for news of */
 #define TC_STORE_ACCESS_USERS     4096  /* users of a room that one ACCESS job asks for */
+#define TC_STORE_PEOPLE            512  /* messages whose people are asked for in one statement */
+#define TC_STORE_SINGLY_S          600  /* seconds in which queries that fail in one statement are asked one by one */
+#define TC_STORE_SINGLY_SOON_S      60  /* the same if the cause is not known */
 #define TC_STORE_USERS            4096  /* user records that a db thread remembers */
 #define TC_STORE_USER_TTL_S         60  /* seconds until a db thread reads a user record again */
 #define TC_BUS_REPLY_BYTES   (8 << 20) /* one reply of Redis */

@@ -160,3 +160,36 @@ void tc_access_on_job(tc_room_t *room, const tc_job_t *job, int64_t now_us)
     }
     tc_room_hear(room, job->last_seq);
 }
+
+bool tc_access_ask_about(tc_member_t *member, const char *client_id)
+{
+    tc_room_t *room = member->room;
+    tc_job_t *job;
+
+    if (room == NULL) {
+        return false;
+    }
+    job = tc_job_create(TC_JOB_ACCESS, room->store, NULL, 0, client_id);
+    job->room = room;
+    job->member = member;
+    job->room_id = room->room_id;
+    job->trip = room->trip_key.trip;
+    job->users = tc_alloc(sizeof(*job->users));
+    job->user_count = 1;
+    job->users[0] = (tc_access_t){tc_user_ref(member->user), true, true};
+    if (room->store->submit(room->store, job) != APR_SUCCESS) {
+        tc_job_destroy(job);
+        return false;
+    }
+    room->jobs++;
+    member->jobs++;
+    return true;
+}
+
+/* While the database is away, the token alone counts, as it does for those who send none. */
+void tc_access_on_member_job(const tc_room_t *room, const tc_job_t *job)
+{
+    if (job->member->room == room) {
+        job->member->sink->checked(job->member, job->client_id, job->status != TC_JOB_DONE || job->users[0].known);
+    }
+}

@@ -33,6 +33,8 @@ typedef struct {
     void (*settled)(struct tc_member_t *member);
     /* The client sent a new token. `client_id` may be NULL. NULL: this kind of connection cannot send one. */
     void (*authenticate)(struct tc_member_t *member, const char *token, const char *client_id);
+    /* The answer to tc_access_ask_about(): does the site still have the user? Set where `authenticate` is. */
+    void (*checked)(struct tc_member_t *member, const char *client_id, bool known);
     /*
      * The result of tc_hub_write(), for a member that is in no room's list: stored, with the finished job, or refused.
      * Such a member has only these two and settled(). Both are NULL for other members, which get frames instead.

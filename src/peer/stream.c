@@ -230,7 +230,7 @@ static void on_member_settled(tc_member_t *member)
 }
 
 static const tc_sink_t sink = {
-    on_member_send, on_member_close, on_member_wake, on_member_settled, NULL, NULL, NULL,
+    on_member_send, on_member_close, on_member_wake, on_member_settled, NULL, NULL, NULL, NULL,
 };
 
 /* ---- as a peer ---- */

@@ -260,7 +260,6 @@ static void run_batch(db_thread_t *self)
         keep_connection(self, lease, failed);
     }
     apr_pool_clear(self->work.pool);
-    tc_people_refresh(self->work.people);
 }
 
 /* Sleeps until there may be something to do. */
@@ -291,7 +290,7 @@ static void db_main(void *context)
     apr_allocator_max_free_set(apr_pool_allocator_get(root), TC_STORE_KEEP_BYTES);
     apr_pool_create(&self->work.pool, root);
     apr_pool_create(&self->lasting, root);
-    self->work.people = tc_people_create(root);
+    self->work.people = tc_people_create();
     self->work.noted = tc_noted_create(root);
     do {
         stopping = tc_worker_thread_is_stopping(&self->thread);

@@ -73,10 +73,10 @@ static void call_for_all(tc_work_t *work, tc_job_t *const *jobs, int count)
 /* What becomes of a job that could not be stored. Its room is there, so a foreign key without a row is its sender's. */
 static tc_job_status_e status_after(tc_try_e outcome, const tc_sql_t *sql)
 {
-    if (outcome != TC_TRY_FAILED || sql->fault == TC_SQL_FAULT_OTHER) {
-        return TC_JOB_UNAVAILABLE;
+    if (outcome == TC_TRY_FAILED && sql->fault == TC_SQL_FAULT_PARENT) {
+        return TC_JOB_GONE;
     }
-    return sql->fault == TC_SQL_FAULT_PARENT ? TC_JOB_GONE : TC_JOB_REFUSED;
+    return outcome == TC_TRY_FAILED && sql->fault == TC_SQL_FAULT_VALUE ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE;
 }
 
 /*

@@ -319,6 +319,7 @@ static void work_on_access(const fake_store_t *store, tc_job_t *job)
         ck_assert(job->users[i].allowed && job->users[i].known);
         job->users[i].known = store->unknown == NULL || strcmp(store->unknown, job->users[i].user->id) != 0;
         job->users[i].allowed = store->stranger == NULL || strcmp(store->stranger, job->users[i].user->id) != 0;
+        job->users[i].known = store->deleted == NULL || strcmp(store->deleted, job->users[i].user->id) != 0;
     }
     job->last_seq = store->last_seq;
     job->status = store->room_is_gone ? TC_JOB_GONE : TC_JOB_DONE;
@@ -757,7 +758,15 @@ static void sink_authenticate(tc_member_t *member, const char *token, const char
     unit_append_text(word(self), "authenticate(%s %s)", token, client_id ? client_id : "-");
 }
 
-static const tc_sink_t sink = {sink_send, sink_close, sink_wake, sink_settled, sink_authenticate, NULL, NULL};
+static void sink_checked(tc_member_t *member, const char *client_id, bool known)
+{
+    fake_member_t *self = (fake_member_t *)member;
+
+    unit_append_text(word(self), "checked(%s %s)", client_id ? client_id : "-", known ? "known" : "unknown");
+}
+
+static const tc_sink_t sink = {sink_send,         sink_close,   sink_wake, sink_settled,
+                               sink_authenticate, sink_checked, NULL,      NULL};
 
 const char *fake_transcript(fake_member_t *member)
 {

@@ -69,14 +69,8 @@ bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
     return atomic_load(&world.is_short);
 }
 
-tc_people_t *tc_people_create(apr_pool_t *pool)
-{
-    (void)pool;
-    return NULL;
-}
-
+tc_people_t *tc_people_create(void) { return NULL; }
 void tc_people_destroy(tc_people_t *people) { (void)people; }
-void tc_people_refresh(tc_people_t *people) { (void)people; }
 
 static void run_statement(tc_job_t *const *jobs, int count)
 {

@@ -5,6 +5,7 @@
 #include "fake_room.c"
 
 #include "base/limits.h"
+#include "domain/access.h"
 
 #define RECHECK_S 10
 
@@ -229,6 +230,41 @@ START_TEST(who_may_no_longer_enter_is_shown_out_of_all_his_connections)
 }
 END_TEST
 
+START_TEST(who_is_gone_from_the_site_is_shown_out_like_a_newcomer_without_a_user)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_settle_in(world, "ann"), *bob = fake_settle_in(world, "bob");
+
+    world->store.deleted = "ann";
+    world->store.stranger = "ann";
+    tick_until_asked(world);
+    fake_settle(world);
+    fake_expect(ann, "CLOSE4001");
+    fake_expect(bob, "");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(with_a_new_token_the_site_is_asked_for_its_user)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_settle_in(world, "ann"), *bob = fake_settle_in(world, "bob");
+
+    world->store.deleted = "ann";
+    ck_assert(tc_access_ask_about(&ann->member, "a1"));
+    ck_assert(tc_access_ask_about(&bob->member, NULL));
+    fake_expect_jobs(world, "ACCESS:1 ACCESS:1");
+    fake_settle(world);
+    fake_expect(ann, "checked(a1 unknown)");
+    fake_expect(bob, "checked(- known)");
+    world->store.fail_with = TC_JOB_UNAVAILABLE;
+    ck_assert(tc_access_ask_about(&ann->member, "a2"));
+    fake_settle(world);
+    fake_expect(ann, "checked(a2 known)"); /* nobody has said that she is gone */
+    fake_close(world);
+}
+END_TEST
+
 START_TEST(a_room_that_is_gone_holds_nobody)
 {
     fake_world_t *world = open_checked();
@@ -420,7 +456,8 @@ UNIT_MAIN("hub_access", a_room_is_asked_for_often_enough, one_question_asks_for_
           whoever_comes_and_goes_between_question_and_answer_is_taken_for_nobody_else,
           a_part_without_an_answer_is_asked_for_again_before_the_others,
           who_may_no_longer_enter_is_shown_out_of_all_his_connections,
-          a_room_that_is_gone_holds_nobody,
+          who_is_gone_from_the_site_is_shown_out_like_a_newcomer_without_a_user,
+          with_a_new_token_the_site_is_asked_for_its_user, a_room_that_is_gone_holds_nobody,
           a_store_that_does_not_answer_shows_nobody_out_and_is_asked_again,
           a_queue_that_is_full_is_tried_with_the_next_tick, no_second_question_while_one_is_under_way,
           without_a_recheck_nobody_is_asked_for,
