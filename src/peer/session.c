@@ -82,9 +82,7 @@ static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
 
     if (peer->state == TC_PEER_OPEN
         && tc_peer_push(peer, tc_session_form(peer, frame), urgent) != APR_SUCCESS) {
-        tc_outq_drop_unsent(&peer->queue);
-        tc_metrics_add(peer->site->metrics_slot, TC_M_SLOW_READERS, 1);
-        close_session(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
+        tc_peer_give_up(peer);
     }
 }
 

@@ -16,32 +16,76 @@ typedef struct {
     tc_event_t **end;
     int count;
     int messages;
+    size_t bytes;     /* of all events */
+    size_t max_bytes; /* a single event may have more */
+    bool cut;         /* events were left out, because they would be more than max_bytes */
 } event_list_t;
 
-static void list_init(event_list_t *list)
+static void list_init(event_list_t *list, size_t max_bytes)
 {
     list->first = NULL;
     list->end = &list->first;
     list->count = list->messages = 0;
+    list->bytes = 0;
+    list->max_bytes = max_bytes;
+    list->cut = false;
+}
+
+static void list_note(event_list_t *list, const tc_event_t *event)
+{
+    list->count++;
+    list->messages += event->kind == TC_EVENT_MESSAGE;
+    list->bytes += tc_event_size(event);
+}
+
+/* True if the event does not fit. The list is cut then, and the event freed. */
+static bool list_leave_out(event_list_t *list, tc_event_t *event)
+{
+    if (list->count == 0 || list->bytes + tc_event_size(event) <= list->max_bytes) {
+        return false;
+    }
+    list->cut = true;
+    tc_event_unref(event);
+    return true;
 }
 
 static void list_append(event_list_t *list, tc_event_t *event)
 {
+    if (!list_leave_out(list, event)) {
+        *list->end = event;
+        list->end = &event->next;
+        list_note(list, event);
+    }
+}
+
+/* Drops the oldest events instead of the newest ones. */
+static void list_append_newest(event_list_t *list, tc_event_t *event)
+{
     *list->end = event;
     list->end = &event->next;
-    list->count++;
-    list->messages += event->kind == TC_EVENT_MESSAGE;
+    list_note(list, event);
+    while (list->bytes > list->max_bytes && list->count > 1) {
+        tc_event_t *oldest = list->first;
+
+        list->first = oldest->next;
+        list->count--;
+        list->messages -= oldest->kind == TC_EVENT_MESSAGE;
+        list->bytes -= tc_event_size(oldest);
+        tc_event_unref(oldest);
+    }
 }
 
 static void list_prepend(event_list_t *list, tc_event_t *event)
 {
+    if (list_leave_out(list, event)) {
+        return;
+    }
     event->next = list->first;
     if (list->first == NULL) {
         list->end = &event->next;
     }
     list->first = event;
-    list->count++;
-    list->messages += event->kind == TC_EVENT_MESSAGE;
+    list_note(list, event);
 }
 
 typedef void add_fn(event_list_t *list, tc_event_t *event);
@@ -60,7 +104,7 @@ static apr_status_t add_events(intake_t *intake)
     apr_status_t rv = tc_stored_learn(intake->work, intake->rows, intake->count);
     int i;
 
-    for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
+    for (i = 0; rv == APR_SUCCESS && i < intake->count && !intake->list->cut; i++) {
         tc_event_t *event;
 
         rv = tc_stored_to_event(intake->work, intake->rows[i], NULL, NULL, &event);
@@ -94,7 +138,7 @@ static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after
     const char *args[] = {room, apr_off_t_toa(work->pool, after), apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
-    intake_t intake = {.work = work, .list = list, .add = list_append};
+    intake_t intake = {.work = work, .list = list, .add = after == ANY ? list_append_newest : list_append};
     apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 3, &rows, work->pool);
 
     *head = -1;
@@ -139,8 +183,9 @@ static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
         job->status = TC_JOB_GONE;
         return APR_SUCCESS;
     }
-    job->complete = list->count < limit;
-    if (rv == APR_SUCCESS && load && job->last_seq > limit && list->messages < job->limit) {
+    job->complete = list->count < limit && !list->cut;
+    if (rv == APR_SUCCESS && load && job->last_seq > limit && list->messages < job->limit
+        && list->bytes < list->max_bytes) {
         int64_t before = list->first ? list->first->seq : job->last_seq - limit + 1;
 
         rv = read_before(work, room, before, job->limit - list->messages, list);
@@ -156,7 +201,7 @@ apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64
     apr_status_t rv;
     int64_t head;
 
-    list_init(&list);
+    list_init(&list, SIZE_MAX);
     tc_uuid_format(room_id, room);
     rv = forward ? read_events(work, room, from, limit, &list, &head)
                  : read_before(work, room, from, limit, &list);
@@ -215,7 +260,7 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
     if (job->kind == TC_JOB_ACCESS) {
         return tc_store_read_access(work, job);
     }
-    list_init(&list);
+    list_init(&list, job->max_bytes);
     rv = answer(work, job, &list);
     if (rv == APR_SUCCESS) {
         job->events = list.first;

@@ -23,14 +23,14 @@ static void settle_failed(tc_job_t *const *jobs, int count, tc_job_status_e stat
  * it is read-only or full, for example. A connection that cannot write is given up, because the address may lead to
  * another server by now.
  */
-static void call(tc_work_t *work, tc_job_t *const *jobs, int count)
+static void call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient)
 {
     tc_try_e outcome = TC_TRY_FAILED;
     bool again = false;
     int tries;
 
     for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
-        outcome = tc_batch_call(work, jobs, count, again);
+        outcome = tc_batch_call(work, jobs, count, again, patient);
         tc_dbd_note_answer(work->store);
         again = again || outcome == TC_TRY_IN_DOUBT;
         if (outcome == TC_TRY_DONE
@@ -43,6 +43,30 @@ static void call(tc_work_t *work, tc_job_t *const *jobs, int count)
     }
     if (outcome != TC_TRY_DONE) {
         settle_failed(jobs, count, TC_JOB_UNAVAILABLE);
+    }
+}
+
+/* Jobs that met a lock before are tried apart from the others, and do not wait for it once more. */
+static void call_for_all(tc_work_t *work, tc_job_t *const *jobs, int count)
+{
+    tc_job_t *sorted[TC_STORE_BATCH_JOBS];
+    int fresh = 0, total, i;
+
+    for (i = 0; i < count; i++) {
+        if (!jobs[i]->was_busy) {
+            sorted[fresh++] = jobs[i];
+        }
+    }
+    for (i = 0, total = fresh; i < count; i++) {
+        if (jobs[i]->was_busy) {
+            sorted[total++] = jobs[i];
+        }
+    }
+    if (fresh > 0) {
+        call(work, sorted, fresh, true);
+    }
+    if (total > fresh) {
+        call(work, sorted + fresh, total - fresh, false);
     }
 }
 
@@ -83,7 +107,7 @@ static void store_parts(tc_work_t *work, tc_job_t *const *jobs, int count, int64
 void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count)
 {
     if (work->sql.dialect->store != NULL) {
-        call(work, jobs, count);
+        call_for_all(work, jobs, count);
     }
     else {
         store_parts(work, jobs, count, tc_clock_monotonic_us() + TC_STORE_PARTS_S * TC_US_PER_S);
