@@ -340,8 +340,13 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         }
         break;
     case TC_JOB_ACCESS:
-        tc_access_on_job(room, job, now_us);
-        mind_the_gap(hub, room);
+        if (member != NULL) {
+            tc_access_on_member_job(room, job);
+        }
+        else {
+            tc_access_on_job(room, job, now_us);
+            mind_the_gap(hub, room);
+        }
         break;
     case TC_JOB_MEND:
         tc_mend_on_job(room, job, &hub->losses);
@@ -450,7 +455,7 @@ static void tick_room(tc_room_t *room, int64_t now_us)
 static void log_losses(tc_losses_t *losses)
 {
     if (losses->rooms > 0) {
-        tc_log(TC_LOG_WARNING, 0, "TC0017: the database has lost events of %u live rooms, after a fail-over or a restore: "
+        tc_log(TC_LOG_WARNING, 0, "TC0019: the database has lost events of %u live rooms, after a fail-over or a restore: "
                "members had seen at least %u events that it lacks; %u of these were put back", losses->rooms, losses->lost,
                losses->put_back);
         *losses = (tc_losses_t){0, 0, 0};

@@ -96,14 +96,14 @@ static const char *list_url(request_rec *r, const query_t *query)
                         (int)query->limit);
 }
 
-static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, int32_t epoch, tc_buf_t *body)
+static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, tc_buf_t *body)
 {
     request_rec *r = visit->r;
     int rc;
 
     apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
     apr_table_setn(r->headers_out, "ETag",
-                   apr_psprintf(r->pool, "W/\"%" APR_INT64_T_FMT "-%d\"", last_seq, epoch));
+                   apr_psprintf(r->pool, "W/\"%" APR_INT64_T_FMT "-%d\"", last_seq, visit->epoch));
     rc = ap_meets_conditions(r);
     if (rc == OK) {
         return tc_reply_json(r, HTTP_OK, body);
@@ -162,17 +162,17 @@ static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_
 {
     bool forward = query->after >= 0;
     int64_t from = forward ? query->after : query->before >= 0 ? query->before : NEWEST;
-    tc_work_t work = {&visit->vhost->store, visit->sql, tc_people_create(visit->r->pool),
+    tc_work_t work = {&visit->vhost->store, visit->sql, tc_people_borrow(&visit->vhost->store),
                       NULL, visit->r->pool};
     apr_status_t rv = tc_store_read_page(&work, &visit->room_id, from, forward, (int)query->limit,
                                          events, count);
 
     visit->sql = work.sql;
-    tc_people_destroy(work.people);
+    tc_people_return(&visit->vhost->store, work.people);
     return rv;
 }
 
-static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, int32_t epoch, tc_event_t *events,
+static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, tc_event_t *events,
                       int count)
 {
     tc_page_t page = TC_PAGE_INIT;
@@ -181,11 +181,11 @@ static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq,
 
     page.url = list_url(visit->r, query);
     page.last_seq = last_seq;
-    page.epoch = epoch;
+    page.epoch = visit->epoch;
     find_page(query, events, count, &page);
     tc_page_encode(&body, &page, (const char *)results->data, results->len);
     tc_blob_unref(results);
-    return reply_with_etag(visit, last_seq, epoch, &body);
+    return reply_with_etag(visit, last_seq, &body);
 }
 
 /* ---- a connection that is held ---- */
@@ -265,32 +265,34 @@ static int reply_stream(tc_visit_t *visit, query_t *query)
     return hold_connection(visit, query);
 }
 
+/* The page was read after the room's last_seq, and may go beyond it. */
+static int64_t newest_seq(const tc_event_t *events, int64_t last_seq)
+{
+    for (; events != NULL; events = events->next) {
+        last_seq = events->seq > last_seq ? events->seq : last_seq;
+    }
+    return last_seq;
+}
+
 static int reply_list(tc_visit_t *visit, query_t *query)
 {
     tc_event_t *events = NULL;
     int64_t last_seq;
-    int32_t epoch;
     int count = 0, rc;
 
-    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq, &epoch,
-                         visit->r->pool) != APR_SUCCESS) {
-        return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
-    }
-    if (query->after >= 0 && query->epoch >= 0 && query->epoch != epoch) {
+    if (query->after >= 0 && query->epoch >= 0 && query->epoch != visit->epoch) {
         query->after = query->wait_s = -1; /* a fresh start */
     }
     if (read_page(visit, query, &events, &count) != APR_SUCCESS) {
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
-    if (last_seq < 0) {
-        return tc_reply_error(visit->r, TC_CHAT_FORBIDDEN, NULL);
-    }
+    last_seq = newest_seq(events, visit->last_seq);
     if (count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
         && tc_takeover_has_room(visit->r)) {
         query->after = last_seq; /* events between the two were deleted */
         return hold_connection(visit, query);
     }
-    rc = reply_page(visit, query, last_seq, epoch, events, count);
+    rc = reply_page(visit, query, last_seq, events, count);
     tc_event_unref_list(events);
     return rc;
 }
@@ -310,22 +312,16 @@ int tc_rest_room(tc_visit_t *visit)
 {
     char room[TC_UUID_CHARS + 1];
     tc_buf_t body = TC_BUF_INIT;
-    int64_t last_seq;
-    int32_t epoch;
 
-    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq, &epoch,
-                         visit->r->pool) != APR_SUCCESS) {
-        return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
-    }
     tc_uuid_format(&visit->room_id, room);
     TC_BUF_LIT(&body, "{\"id\":");
     tc_json_append_str(&body, room);
     TC_BUF_LIT(&body, ",\"trip_id\":");
     tc_json_append_str(&body, visit->trip.text);
     TC_BUF_LIT(&body, ",\"last_seq\":");
-    tc_buf_append_int(&body, last_seq);
+    tc_buf_append_int(&body, visit->last_seq);
     TC_BUF_LIT(&body, ",\"epoch\":");
-    tc_buf_append_int(&body, epoch);
+    tc_buf_append_int(&body, visit->epoch);
     TC_BUF_LIT(&body, "}");
-    return reply_with_etag(visit, last_seq, epoch, &body);
+    return reply_with_etag(visit, visit->last_seq, &body);
 }

@@ -11,7 +11,7 @@ use Test::More;
 use TripChat::Test;
 
 use constant {
-    LOST  => qr/\bTC0017:/,
+    LOST  => qr/\bTC0019:/,
     JUMP  => 1_000_000_000,    # the numbers of the next epoch
 };
 

@@ -25,7 +25,7 @@ use constant {
     BEFORE_S => 6,      # of load
     AFTER_S  => 6,
     PAUSE_S  => 0.15,
-    OF_THE_DATABASE => qr/\bTC0012:|\bTC0017:|\[dbd:error\]|\bAH0062\d:|\bAH0063\d:/,
+    OF_THE_DATABASE => qr/\bTC0012:|\bTC0019:|\[dbd:error\]|\bAH0062\d:|\bAH0063\d:/,
 };
 
 my $JSON    = JSON::XS->new->utf8;
