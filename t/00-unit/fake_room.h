@@ -62,7 +62,6 @@ typedef struct fake_store_t {
     int message_count;
     fake_row_t *rows;
     int64_t last_seq;
-    const char *deleted;          /* the id of a user whom the site does not have any more; NULL: none */
     int32_t epoch;
     const char *stranger;         /* the id of a user who may no longer enter; NULL: none */
     const char *unknown;          /* the id of a user whom the site no longer has; NULL: none */
