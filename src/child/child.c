@@ -218,6 +218,9 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
     if (has_company(child)) {
         tc_hub_watch_until(child->peers.hub, now_us + WATCH_US);
     }
+    for (store = child->stores; store != NULL; store = store->next_served) {
+        store->store.connects = atomic_load(&store->connects);
+    }
     tc_hub_tick(child->peers.hub, now_us);
     for (store = child->stores; store != NULL; store = store->next_served) {
         tc_db_threads_tick(store->threads);

@@ -113,12 +113,10 @@ void tc_news_fill_gaps(tc_rooms_t *rooms)
 /* True once after a connection to the database was made, because that may be a database that has lost events. */
 static bool has_new_connection(tc_home_t *home)
 {
-    unsigned connects = atomic_load(&home->store->connects);
-
-    if (connects == home->connects || home->checks > 0) {
+    if (home->store->connects == home->connects || home->checks > 0) {
         return false;
     }
-    home->connects = connects;
+    home->connects = home->store->connects;
     return true;
 }
 

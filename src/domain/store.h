@@ -13,7 +13,6 @@
 #include "domain/user.h"
 
 #include <apr_errno.h>
-#include <stdatomic.h>
 
 typedef enum {
     TC_JOB_POST,   /* store a message; result: its event, or the event stored before under the same client_id */
@@ -123,7 +122,7 @@ typedef struct tc_job_t {
 
 typedef struct tc_store_t {
     const tc_site_t *site;
-    atomic_uint connects;       /* how often a connection to the database was made: it may be another one since */
+    unsigned connects;          /* loop; connections that were made: another one may lead to another database */
     /*
      * Takes over a job, which comes back through tc_hub_on_job(). APR_EAGAIN: the queue is full, and the job stays the
      * caller's. Loop thread only.

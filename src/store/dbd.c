@@ -17,7 +17,7 @@ void tc_dbd_init(tc_dbd_t *store)
 {
     int i;
 
-    atomic_init(&store->store.connects, 0);
+    atomic_init(&store->connects, 0);
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
@@ -57,7 +57,7 @@ static bool set_up(tc_dbd_t *store, tc_sql_t *sql)
         }
     }
     tc_sql_note_set_up(sql, true);
-    atomic_fetch_add(&store->store.connects, 1);
+    atomic_fetch_add(&store->connects, 1);
     return true;
 }
 

@@ -41,6 +41,7 @@ typedef struct tc_dbd_t {
     atomic_bool fits;                   /* the chat's tables have the version of this module */
     atomic_uint waiting;                /* threads that wait for a connection */
     atomic_uint lent;                   /* connections that threads have */
+    atomic_uint connects;               /* connections that were made, or made again */
     atomic_llong singly_until_us[TC_ASK_COUNT]; /* monotonic; the queries cannot stand in one statement */
     atomic_llong unfit_until_us;        /* monotonic; ids of the chat's tables do not fit the user query's place */
     _Atomic(struct tc_people_t *) spare_people; /* readers' memory of users that nobody uses now */
