@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
+use TripChat::Postgres;
 use TripChat::Test;
 
 use constant {
@@ -142,6 +143,20 @@ subtest 'who was deleted is not missed' => sub {
     my $room = room_of($trip)->{id};
     close_code_is($_, 1012, 'members are to come back') for $ann, $bob, $dave;
     starts_afresh($trip, 2, undef, ['one', 'of somebody who goes'], 'the room goes on')->leave;
+};
+
+subtest 'a backup is restored while the chat runs' => sub {
+    my ($trip, $ann, $bob, $epoch) = members(qw(one two));
+    my $restore = $database->is_sqlite ? '.restore ' . $site->{server}{dir} . '/backup.db' : undef;
+    $database->is_sqlite ? $database->sql("VACUUM INTO '$site->{server}{dir}/backup.db'")
+        : ($restore = TripChat::Postgres->shared->dump($database, '--clean'));
+    $ann->say('three');
+    $_->next_json('chat_message') for $ann, $bob;
+    $database->sql($restore);
+    close_code_is($_, 1012, 'members are to come back') for $ann, $bob;
+    my $back = starts_afresh($trip, 3, $epoch, [qw(one two three)], 'and nothing is missing');
+    is($back->said('four')->{seq}, JUMP + 2, 'no number is given twice');
+    $back->leave;
 };
 
 subtest 'after a restore, the administrator gives all rooms another epoch' => sub {

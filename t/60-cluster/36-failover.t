@@ -180,13 +180,14 @@ for my $trip (@trips) {
         my (%meaning, @twice, @holes, @wrong, @gone);
         for my $client (@members) {
             for my $stretch (@{ $client->{stretches} }) {
+                my $is_newest = ($stretch->{epoch} // $epoch) == $epoch;
                 for my $event (@{ $stretch->{history} }, @{ $stretch->{events} }) {
                     my ($seq, $id) = @$event;
-                    push @twice, "$seq in epoch $stretch->{epoch}" if ($meaning{ $stretch->{epoch} }{$seq} //= $id) ne $id;
+                    push @twice, $seq if ($meaning{ $stretch->{epoch} // '' }{$seq} //= $id) ne $id;
                     push @gone, $seq if !grep { $_ eq $id } values %$table;
-                    push @wrong, $seq if $stretch->{epoch} == $epoch && ($table->{$seq} // '') ne $id;
+                    push @wrong, $seq if $is_newest && ($table->{$seq} // '') ne $id;
                 }
-                push @holes, holes_of($stretch, $stretch->{epoch} == $epoch ? $table : undef);
+                push @holes, holes_of($stretch, $is_newest ? $table : undef);
             }
             is($client->{cursor}, $last_seq, "$client->{name} $client->{number} has come to the end");
             my $newest = $client->{stretches}[-1];
