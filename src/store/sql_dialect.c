@@ -115,7 +115,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
     PLAIN_STATEMENTS,
     .head = "SELECT " PGSQL_HEAD ", r.epoch FROM chat_rooms r WHERE r.id = %s",
     .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" JOIN_REPLY
-              " WHERE m.room_id = %s AND m.seq < %s ORDER BY m.seq DESC LIMIT %s",
+              " WHERE m.room_id = %s::uuid AND m.seq < %s::bigint ORDER BY m.seq DESC LIMIT %s::bigint",
     .events = "WITH q AS (SELECT %s::uuid AS room_id, %s::bigint AS after, %s::bigint AS places)"
               " SELECT e.*, h.head, h.epoch FROM q"
               " CROSS JOIN LATERAL (SELECT " PGSQL_HEAD " AS head, r.epoch FROM chat_rooms r WHERE r.id = q.room_id) h"
@@ -125,7 +125,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
               " AND e.seq > CASE WHEN q.after < 0 THEN h.head - q.places ELSE q.after END"
               " ORDER BY e.seq LIMIT q.places) e ON true ORDER BY e.seq",
     .store = "SELECT seq, kind, id, room_id, sender_id, content, message_type, is_edited, created_at, updated_at,"
-             " reply_id, reply_content, reply_sender_id, client_id, outcome, epoch, n FROM chat_store(%s, %s)",
+             " reply_id, reply_content, reply_sender_id, client_id, outcome, epoch, n FROM chat_store(%s::json, %s::boolean)",
     .mend = "SELECT epoch, last_seq, lost, put_back FROM chat_mend(%s::uuid, %s::integer, %s::bigint, %s::json)",
     .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
     .heads = "SELECT r.id, " PGSQL_HEAD ", r.epoch FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"

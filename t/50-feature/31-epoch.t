@@ -147,9 +147,12 @@ subtest 'who was deleted is not missed' => sub {
 
 subtest 'a backup is restored while the chat runs' => sub {
     my ($trip, $ann, $bob, $epoch) = members(qw(one two));
-    my $restore = $database->is_sqlite ? '.restore ' . $site->{server}{dir} . '/backup.db' : undef;
-    $database->is_sqlite ? $database->sql("VACUUM INTO '$site->{server}{dir}/backup.db'")
-        : ($restore = TripChat::Postgres->shared->dump($database, '--clean'));
+    my ($restore, $copy) = (undef, "$database->{params}.copy");
+    if ($database->is_sqlite) {
+        $database->sql("VACUUM INTO '$copy'");
+        $restore = ".restore $copy";
+    }
+    else { $restore = TripChat::Postgres->shared->dump($database, '--clean') }
     $ann->say('three');
     $_->next_json('chat_message') for $ann, $bob;
     $database->sql($restore);
