@@ -160,9 +160,8 @@ void tc_mend_on_job(tc_room_t *room, const tc_job_t *job, tc_losses_t *losses)
 {
     room->mending = false;
     if (job->status == TC_JOB_GONE) {
-        room->doubted = false;
         close_members(room, "room was replaced, reconnect");
-        return;
+        return; /* if it is there again with the next tick, because a restore goes on, its events are put back */
     }
     if (job->status != TC_JOB_DONE) {
         return; /* the next tick asks again */
