@@ -4,7 +4,7 @@ CORES := $(shell nproc 2>/dev/null || echo 2)
 
 # make test leaves out tests that take long, and tests that measure and need the machine for themselves.
 LONG_LIGHT := t/55-hostile/90-siege.t t/70-browser/40-trouble.t
-LONG_FULL  := t/60-cluster/85-reload.t t/60-cluster/90-storm.t
+LONG_FULL  := t/60-cluster/36-failover.t t/60-cluster/85-reload.t t/60-cluster/90-storm.t
 
 # The features run on SQLite, except the tests that end children. On PostgreSQL and Redis run the tests that depend on the
 # stack.

@@ -241,10 +241,49 @@ START_TEST(newcomers_and_answers_in_flight_survive_the_mending)
 }
 END_TEST
 
+START_TEST(a_room_that_keeps_nothing_starts_over)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann, *back;
+
+    world->store.site.room_cache_bytes = 0;
+    ann = ann_of_a_loss(world);
+    world->store.store.connects++;
+    fake_tick(world);
+    fake_settle(world);
+    ck_assert_uint_eq(ann->closed, TC_CLOSE_RESTART);
+    back = fake_resume(world, "ann", 2, 0);
+    fake_settle(world);
+    fake_expect(back, "lost(1:m1 last 2001)");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_room_that_is_gone_for_a_moment_gets_its_events_back)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = ann_of_a_loss(world), *back;
+
+    world->store.fail_with = TC_JOB_GONE;
+    fake_room(world)->doubted = true;
+    fake_tick(world);
+    fake_settle(world);
+    ck_assert_uint_eq(ann->closed, TC_CLOSE_RESTART);
+    world->store.fail_with = TC_JOB_PENDING;
+    fake_tick(world);
+    fake_settle(world);
+    back = fake_join(world, "ann", -1);
+    fake_settle(world);
+    fake_expect(back, "fresh(1:m1 2002:m2 last 2002)");
+    fake_close(world);
+}
+END_TEST
+
 UNIT_MAIN("room_epoch", who_names_the_rooms_epoch_resumes, who_names_another_epoch_starts_afresh,
           a_client_of_today_starts_afresh_when_its_numbers_were_lost,
           who_comes_from_another_child_with_another_epoch_is_closed, a_tick_after_a_new_connection_finds_the_loss,
           a_write_that_began_another_epoch_finds_the_loss, an_answer_of_another_epoch_is_not_taken_in,
           an_event_with_a_number_of_another_event_finds_the_loss, a_log_that_has_everything_disturbs_nobody,
           a_store_that_does_not_answer_is_asked_again, two_children_put_everything_back_once,
-          newcomers_and_answers_in_flight_survive_the_mending)
+          newcomers_and_answers_in_flight_survive_the_mending, a_room_that_keeps_nothing_starts_over,
+          a_room_that_is_gone_for_a_moment_gets_its_events_back)
