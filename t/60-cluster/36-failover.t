@@ -180,25 +180,26 @@ for my $trip (@trips) {
         my (%meaning, @twice, @holes, @wrong, @gone);
         for my $client (@members) {
             for my $stretch (@{ $client->{stretches} }) {
-                my $is_newest = ($stretch->{epoch} // $epoch) == $epoch;
+                my $is_newest = ($stretch->{epoch} // $epoch) == $epoch || reaches_new_numbers($stretch);
                 for my $event (@{ $stretch->{history} }, @{ $stretch->{events} }) {
                     my ($seq, $id) = @$event;
-                    push @twice, $seq if ($meaning{ $stretch->{epoch} // '' }{$seq} //= $id) ne $id;
+                    push @twice, $seq if ($meaning{$seq} //= $id) ne $id;
                     push @gone, $seq if !grep { $_ eq $id } values %$table;
                     push @wrong, $seq if $is_newest && ($table->{$seq} // '') ne $id;
                 }
                 push @holes, holes_of($stretch, $is_newest ? $table : undef);
             }
             is($client->{cursor}, $last_seq, "$client->{name} $client->{number} has come to the end");
-            my $newest = $client->{stretches}[-1];
-            is($newest->{epoch}, $epoch, 'in the newest epoch');
         }
-        is_deeply(\@twice, [], 'no number has two meanings in an epoch');
+        is_deeply(\@twice, [], 'no number has two meanings');
         is_deeply(\@holes, [], 'nobody has a hole');
         is_deeply(\@wrong, [], 'all read what the table reads');
         is_deeply(\@gone, [], 'and what was seen before is there');
     };
 }
+
+# A room that lacked nothing goes on in the new epoch with its members, who are not told.
+sub reaches_new_numbers { my ($stretch) = @_; return grep { $_->[0] >= 1_000_000_000 } @{ $stretch->{events} } }
 
 # The numbers that a client passed over: in the newest epoch, those of the table; in an older one, any.
 sub holes_of {
