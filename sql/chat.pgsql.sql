@@ -363,8 +363,9 @@ CREATE FUNCTION chat_note_people(jobs json) RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- Stores jobs, the rooms in the order of their ids, so that two calls never deadlock. A job that fails makes the call
--- fail. At most `patience` times the call waits for a locked room; NULL: it waits for each.
-CREATE FUNCTION chat_store_part(jobs json, patience integer) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
+-- fail. At most `patience` times the call waits for a locked room; NULL: it waits for each. strict: see chat_store().
+CREATE FUNCTION chat_store_part(jobs json, patience integer, strict boolean DEFAULT false)
+RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
 DECLARE
     job     chat_job;
     room    chat_locked_room;
@@ -408,11 +409,14 @@ BEGIN
     END LOOP;
     PERFORM chat_advance(room) WHERE room.state = 'locked';
     PERFORM chat_insert(coming);
+    IF strict THEN
+        SET CONSTRAINTS ALL IMMEDIATE;
+    END IF;
 END $$;
 
 -- Stores each job apart from the others, after a job of the batch failed. What fails because of the server (a read-only
 -- or full database, for example) makes the whole call fail.
-CREATE FUNCTION chat_store_singly(jobs json) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
+CREATE FUNCTION chat_store_singly(jobs json, strict boolean) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
 DECLARE
     item   json;
     result chat_outcome;
@@ -431,7 +435,7 @@ BEGIN
             result.outcome := 'busy_target';
         ELSE
             BEGIN
-                SELECT * INTO result FROM chat_store_part(json_build_array(item), 2 - waits);
+                SELECT * INTO result FROM chat_store_part(json_build_array(item), 2 - waits, strict);
             EXCEPTION WHEN OTHERS THEN
                 IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
                     RAISE;
@@ -457,15 +461,17 @@ END $$;
 
 -- Stores a batch and returns one row a job: what became of it, and the event. `jobs` is an array of objects with the
 -- fields of chat_job. A call is a transaction of its own, or a part of the caller's. Whatever somebody else has locked is
--- waited for a moment only, and delays no other job.
-CREATE FUNCTION chat_store(jobs json) RETURNS SETOF chat_outcome LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
+-- waited for a moment only, and delays no other job. strict: deferred constraints are checked with each job, so that one
+-- that fails when the transaction commits is known to be a job's own.
+CREATE FUNCTION chat_store(jobs json, strict boolean DEFAULT false)
+RETURNS SETOF chat_outcome LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM chat_store_part(jobs, 2);
+    RETURN QUERY SELECT * FROM chat_store_part(jobs, 2, strict);
 EXCEPTION WHEN OTHERS THEN
     IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
         RAISE;
     END IF;
-    RETURN QUERY SELECT * FROM chat_store_singly(jobs);
+    RETURN QUERY SELECT * FROM chat_store_singly(jobs, strict);
 END $$;
 
 -- ---- for other programs ----

@@ -170,12 +170,12 @@ static void drop_results(tc_job_t *const *jobs, int count)
     }
 }
 
-tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again)
+tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool strict)
 {
-    const char *json = to_json(work, jobs, count, again);
+    const char *args[] = {to_json(work, jobs, count, again), strict ? "true" : "false"};
     tc_sql_rows_t rows;
 
-    if (tc_sql_select(&work->sql, work->sql.dialect->store, &json, 1, &rows, work->pool) != APR_SUCCESS) {
+    if (tc_sql_select(&work->sql, work->sql.dialect->store, args, 2, &rows, work->pool) != APR_SUCCESS) {
         return tc_libpq_is_connected(&work->sql, work->pool) ? TC_TRY_FAILED : TC_TRY_IN_DOUBT;
     }
     if (!take_all(work, jobs, count, &rows)) {
