@@ -21,7 +21,6 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SET LOCAL lock_timeout = '5s';
 
 \if :{?upgrading} \else
 DO $$ BEGIN
@@ -29,6 +28,35 @@ DO $$ BEGIN
         RAISE EXCEPTION 'the chat''s tables have version 1: run upgrade-2.pgsql.sql';
     END IF;
 END $$;
+\endif
+
+-- The chat may be running. It locks these tables in various orders, so each try to lock them all is short, and lets go of
+-- what it has before PostgreSQL looks for deadlocks.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOR try IN 1 .. 25 LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '200ms';
+            FOREACH name IN ARRAY '{chat_rooms,chat_messages,chat_events,chat_client_ids}'::text[] LOOP
+                IF to_regclass(name) IS NOT NULL THEN
+                    EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', name);
+                END IF;
+            END LOOP;
+            EXIT;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            IF try = 25 THEN
+                RAISE;
+            END IF;
+            PERFORM pg_sleep(0.2);
+        END;
+    END LOOP;
+END $$;
+
+SET LOCAL lock_timeout = '2s';
+\if :{?upgrading}
+DROP TABLE IF EXISTS chat_edits_1;
 \endif
 
 -- The version of the tables is the greatest of these.

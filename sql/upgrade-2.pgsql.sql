@@ -157,7 +157,6 @@ DO $$ BEGIN
     END IF;
 END $$;
 COMMIT;
-DROP TABLE IF EXISTS chat_edits_1;
 
 -- ---- 5. Keys with the room in them ----
 
@@ -192,6 +191,6 @@ DO $$ BEGIN
     END IF;
 END $$;
 
--- ---- 6. Functions, and the version ----
+-- ---- 6. Functions, and the version. The old table of edits goes. ----
 
 \ir chat.pgsql.sql

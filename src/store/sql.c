@@ -55,6 +55,14 @@ void tc_sql_forget(tc_sql_t *sql)
     }
 }
 
+/* SQLite refuses a statement that is older than a change of the schema, each time. Prepared anew, it is accepted. */
+static void forget_one(tc_sql_t *sql, const char *statement)
+{
+    if (!sql->dialect->remote) {
+        apr_hash_set(sql->prepared, statement, APR_HASH_KEY_STRING, NULL);
+    }
+}
+
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
                         tc_sql_rows_t *rows, const char **why, apr_pool_t *pool)
 {
@@ -72,6 +80,7 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
                             args);
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
+        forget_one(sql, statement);
         return APR_EGENERAL;
     }
     return APR_SUCCESS;
@@ -116,6 +125,7 @@ apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **a
     if (error != 0) {
         sql->fault = fault_of(apr_dbd_error(sql->driver, sql->handle, error));
         tc_sql_log_error(sql, "statement failed", error);
+        forget_one(sql, statement);
         return APR_EGENERAL;
     }
     return APR_SUCCESS;

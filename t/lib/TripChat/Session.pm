@@ -1,7 +1,7 @@
 package TripChat::Session;
 
-# Another program of the site that stays connected to the database: a psql that runs statements one after the other, in a
-# transaction of its own if it begins one. start() does not wait, so that a statement may wait for a lock.
+# Another program of the site that stays connected to the database: psql or sqlite3, which run statements one after the
+# other, in a transaction of their own if they begin one. start() does not wait, so that a statement may wait for a lock.
 
 use strict;
 use warnings;
@@ -12,18 +12,18 @@ use TripChat::Wait qw(deadline seconds_left until_true);
 
 use constant MARKER => 'the session has done it';
 
-# of => TripChat::Database, of PostgreSQL
+# To a TripChat::Database.
 sub open {    ## no critic
     my ($class, $database) = @_;
     my $self = bless { database => $database, said => '' }, $class;
     $self->{pid} = open3($self->{in}, $self->{out}, undef, $database->command);
     $self->{in}->autoflush(1);
-    ($self->{backend}) = $self->run('SELECT pg_backend_pid()');
+    print { $self->{in} } $database->settings;
     return $self;
 }
 
-# The process of the server that serves the session.
-sub backend { return $_[0]{backend} }
+# The process of PostgreSQL that serves the session. Ask before a statement waits.
+sub backend { my ($self) = @_; return $self->{backend} //= ($self->run('SELECT pg_backend_pid()'))[0] }
 
 # Begins statements, and does not wait for them.
 sub start {
