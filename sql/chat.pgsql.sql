@@ -141,8 +141,8 @@ CREATE TABLE IF NOT EXISTS chat_people (
 ALTER TABLE chat_rooms SET (fillfactor = 50);
 
 -- What httpd asks chat_store() for, and what it gets. Nothing else depends on these types.
-DROP FUNCTION IF EXISTS chat_store, chat_store_singly, chat_store_part, chat_note_people, chat_check, chat_edit, chat_answer, chat_insert,
-    chat_advance, chat_lock_room;
+DROP FUNCTION IF EXISTS chat_store, chat_store_singly, chat_store_part, chat_note_people, chat_check, chat_claim, chat_edit,
+    chat_answer, chat_insert, chat_advance, chat_lock_rooms, chat_is_slow, chat_wait_for_room;
 DROP TYPE IF EXISTS chat_job, chat_new_message, chat_outcome, chat_locked_room;
 
 CREATE TYPE chat_job AS (
@@ -229,7 +229,7 @@ CREATE TRIGGER chat_delete_rooms AFTER DELETE ON chat_rooms
     REFERENCING OLD TABLE AS old_rooms FOR EACH STATEMENT EXECUTE FUNCTION chat_delete_rooms();
 
 -- A time as clients see it: RFC 3339, in UTC.
-CREATE OR REPLACE FUNCTION chat_time(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION chat_time(at timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 
@@ -241,63 +241,91 @@ CREATE TYPE chat_locked_room AS (
     id uuid, state text, newest bigint, at timestamptz, last_seq bigint, lags boolean, slow boolean
 );
 
--- Locks the row of a room. If somebody else has it, waits up to lock_timeout where `waits` says so.
-CREATE FUNCTION chat_lock_room(room_id uuid, waits boolean) RETURNS chat_locked_room LANGUAGE plpgsql AS $$
+-- Tells how it is with a room that was not locked at once. Somebody else has it: waits up to lock_timeout where `waits`
+-- says so.
+CREATE FUNCTION chat_wait_for_room(room_id uuid, waits boolean) RETURNS chat_locked_room LANGUAGE plpgsql AS $$
 DECLARE
-    long  CONSTANT interval := '400 microseconds';
-    room  chat_locked_room;
-    since timestamptz := clock_timestamp();
+    room chat_locked_room;
 BEGIN
     room.id := room_id;
-    room.state := 'locked';
-    SELECT r.last_seq, r.lags INTO room.last_seq, room.lags
-    FROM chat_rooms r WHERE r.id = room_id FOR NO KEY UPDATE SKIP LOCKED;
-    IF FOUND THEN
-        room.slow := clock_timestamp() - since > long;
-        IF room.slow THEN -- or this process was put aside for a moment
-            since := clock_timestamp();
-            PERFORM FROM chat_rooms r WHERE r.id = room_id;
-            room.slow := clock_timestamp() - since > long;
-        END IF;
-    ELSIF NOT EXISTS (SELECT FROM chat_rooms r WHERE r.id = room_id) THEN
+    IF NOT EXISTS (SELECT FROM chat_rooms r WHERE r.id = room_id) THEN
         room.state := 'gone';
     ELSIF NOT waits THEN
         room.state := 'busy_room';
     ELSE
-        BEGIN
-            SELECT r.last_seq, r.lags, false INTO room.last_seq, room.lags, room.slow
-            FROM chat_rooms r WHERE r.id = room_id FOR NO KEY UPDATE;
-            IF NOT FOUND THEN
-                room.state := 'gone';
-            END IF;
-        EXCEPTION WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
-            room.state := 'busy_room';
-        END;
-    END IF;
-    IF room.state = 'locked' THEN
-        SELECT e.seq, e.at INTO room.newest, room.at
-        FROM chat_events e WHERE e.room_id = room.id ORDER BY e.seq DESC LIMIT 1;
-        room.newest := greatest(room.newest, room.last_seq);
-        room.at := greatest(clock_timestamp(), room.at);
+        SELECT 'locked', r.last_seq, r.lags, false INTO room.state, room.last_seq, room.lags, room.slow
+        FROM chat_rooms r WHERE r.id = room_id FOR NO KEY UPDATE;
+        room.state := coalesce(room.state, 'gone');
     END IF;
     RETURN room;
+EXCEPTION WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+    room.state := 'busy_room';
+    RETURN room;
+END $$;
+
+-- True if looking at the row of a room takes long. The second look is for a process that was put aside for a moment.
+CREATE FUNCTION chat_is_slow(room_id uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    since timestamptz;
+BEGIN
+    FOR i IN 1 .. 2 LOOP
+        since := clock_timestamp();
+        PERFORM FROM chat_rooms r WHERE r.id = room_id;
+        IF clock_timestamp() - since < interval '400 microseconds' THEN
+            RETURN false;
+        END IF;
+    END LOOP;
+    RETURN true;
+END $$;
+
+-- Locks rooms in the order of their ids. Whatever is locked by somebody else is waited for `patience` times; NULL: always.
+-- What is read after the locks is what the transactions before have committed.
+CREATE FUNCTION chat_lock_rooms(ids uuid[], patience integer) RETURNS chat_locked_room[] LANGUAGE plpgsql AS $$
+DECLARE
+    since  timestamptz := clock_timestamp();
+    rooms  chat_locked_room[];
+    room   chat_locked_room;
+    looks  boolean;
+BEGIN
+    IF patience IS NULL THEN
+        rooms := ARRAY(SELECT ROW(r.id, 'locked', 0, NULL, r.last_seq, r.lags, false)::chat_locked_room
+                       FROM chat_rooms r WHERE r.id = ANY (ids) ORDER BY r.id FOR NO KEY UPDATE);
+    ELSE
+        rooms := ARRAY(SELECT ROW(r.id, 'locked', 0, NULL, r.last_seq, r.lags, false)::chat_locked_room
+                       FROM chat_rooms r WHERE r.id = ANY (ids) ORDER BY r.id FOR NO KEY UPDATE SKIP LOCKED);
+    END IF;
+    looks := clock_timestamp() - since > interval '400 microseconds' + cardinality(ids) * interval '20 microseconds';
+    IF cardinality(rooms) < cardinality(ids) THEN
+        FOR room.id IN SELECT id FROM unnest(ids) id EXCEPT SELECT r.id FROM unnest(rooms) r ORDER BY 1 LOOP
+            room := chat_wait_for_room(room.id, patience > 0);
+            patience := patience - (room.state = 'busy_room')::integer;
+            rooms := array_append(rooms, room);
+        END LOOP;
+    END IF;
+    RETURN ARRAY(SELECT ROW(l.id, l.state, greatest(e.seq, l.last_seq), greatest(clock_timestamp(), e.at), l.last_seq,
+                            l.lags, (looks OR l.lags) AND chat_is_slow(l.id))::chat_locked_room
+                 FROM unnest(rooms) l LEFT JOIN LATERAL (
+                     SELECT e.seq, e.at FROM chat_events e
+                     WHERE e.room_id = l.id AND l.state = 'locked' ORDER BY e.seq DESC LIMIT 1) e ON true
+                 ORDER BY l.id);
 END $$;
 
 -- Each update of last_seq leaves a dead version of the row. While a long transaction runs anywhere in the database,
 -- nobody may remove these versions, and after an hour of 50 messages a second each look at the row takes milliseconds.
 -- So while looking takes long, last_seq lags, and the log alone says which number is next.
-CREATE FUNCTION chat_advance(room chat_locked_room) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION chat_advance(rooms chat_locked_room[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT room.slow AND (room.newest > room.last_seq OR room.lags) OR room.slow AND NOT room.lags THEN
-        UPDATE chat_rooms SET last_seq = room.newest, lags = room.slow WHERE id = room.id;
-    END IF;
+    UPDATE chat_rooms r SET last_seq = x.newest, lags = x.slow FROM unnest(rooms) x
+    WHERE r.id = x.id AND x.state = 'locked'
+      AND (NOT x.slow AND (x.newest > x.last_seq OR x.lags) OR x.slow AND NOT x.lags);
 END $$;
 
-CREATE FUNCTION chat_insert(messages chat_new_message[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION chat_insert(messages chat_new_message[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO chat_messages (id, room_id, seq, sender_id, client_id, content, message_type, reply_to_id, created_at,
                                updated_at)
-    SELECT id, room_id, seq, sender_id, client_id, content, message_type, reply_to_id, at, at FROM unnest(messages)
-$$;
+    SELECT id, room_id, seq, sender_id, client_id, content, message_type, reply_to_id, at, at FROM unnest(messages);
+END $$;
 
 -- The result of a job that a stored message answers.
 CREATE FUNCTION chat_answer(job chat_job, outcome text, m chat_messages, OUT result chat_outcome) LANGUAGE plpgsql AS $$
@@ -340,8 +368,20 @@ BEGIN
     END IF;
 END $$;
 
--- What becomes of a new message, before it is inserted. outcome NULL: it is to be inserted.
-CREATE FUNCTION chat_check(job chat_job, event_at timestamptz, OUT result chat_outcome) LANGUAGE plpgsql AS $$
+-- Takes the client_ids of new messages. Returns the messages' ids; those that are missing were sent before.
+CREATE FUNCTION chat_claim(jobs chat_job[], rooms chat_locked_room[], OUT ids uuid[]) LANGUAGE plpgsql AS $$
+BEGIN
+    WITH claimed AS (
+        INSERT INTO chat_client_ids (room_id, message_id, sent_at, sender_id, client_id)
+        SELECT j.room_id, j.id, r.at, j.sender_id::text, j.client_id
+        FROM unnest(jobs) j JOIN unnest(rooms) r ON r.id = j.room_id
+        WHERE r.state = 'locked' AND j.kind = 0 AND j.client_id IS NOT NULL AND j.again IS NOT TRUE
+        ON CONFLICT DO NOTHING RETURNING message_id)
+    SELECT coalesce(array_agg(message_id), '{}') INTO ids FROM claimed;
+END $$;
+
+-- What becomes of a message that was sent before, perhaps, or that is a reply. outcome NULL: it is to be inserted.
+CREATE FUNCTION chat_check(job chat_job, is_claimed boolean, OUT result chat_outcome) LANGUAGE plpgsql AS $$
 DECLARE
     message chat_messages;
 BEGIN
@@ -352,23 +392,22 @@ BEGIN
             result := chat_answer(job, 'stored', message);
             RETURN;
         END IF;
-    END IF;
-    IF job.client_id IS NOT NULL THEN
-        INSERT INTO chat_client_ids (room_id, message_id, sent_at, sender_id, client_id)
-        VALUES (job.room_id, job.id, event_at, job.sender_id, job.client_id) ON CONFLICT DO NOTHING;
-        IF NOT FOUND THEN
-            SELECT m.* INTO message
-            FROM chat_client_ids c JOIN chat_messages m ON m.id = c.message_id AND m.room_id = c.room_id
-            WHERE c.room_id = job.room_id AND c.sender_id = job.sender_id::text AND c.client_id = job.client_id;
-            IF FOUND THEN
-                result := chat_answer(job, 'repeated', message);
-            ELSE
-                result.outcome := 'no_message'; -- it was deleted meanwhile
-            END IF;
-            RETURN;
+        IF job.client_id IS NOT NULL THEN
+            INSERT INTO chat_client_ids (room_id, message_id, sent_at, sender_id, client_id)
+            VALUES (job.room_id, job.id, clock_timestamp(), job.sender_id, job.client_id) ON CONFLICT DO NOTHING;
+            is_claimed := FOUND;
         END IF;
     END IF;
-    IF job.reply_to_id IS NOT NULL THEN
+    IF job.client_id IS NOT NULL AND NOT is_claimed THEN
+        SELECT m.* INTO message
+        FROM chat_client_ids c JOIN chat_messages m ON m.id = c.message_id AND m.room_id = c.room_id
+        WHERE c.room_id = job.room_id AND c.sender_id = job.sender_id::text AND c.client_id = job.client_id;
+        IF FOUND THEN
+            result := chat_answer(job, 'repeated', message);
+        ELSE
+            result.outcome := 'no_message'; -- it was deleted meanwhile
+        END IF;
+    ELSIF job.reply_to_id IS NOT NULL THEN
         SELECT m.id, m.content, m.sender_id INTO result.reply_id, result.reply_content, result.reply_sender_id
         FROM chat_messages m WHERE m.id = job.reply_to_id AND m.room_id = job.room_id;
         IF NOT FOUND THEN
@@ -380,63 +419,76 @@ BEGIN
 END $$;
 
 -- Keeps the senders' names. People come before rooms, and in the order of their ids, so that two calls never deadlock.
-CREATE FUNCTION chat_note_people(jobs json) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION chat_note_people(jobs json) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO chat_people AS p (id, email, username, full_name)
     SELECT DISTINCT ON (j.sender_id::text) j.sender_id::text, coalesce(j.sender->>'email', ''),
            coalesce(j.sender->>'username', ''), coalesce(j.sender->>'full_name', '')
     FROM json_populate_recordset(NULL::chat_job, jobs) j WHERE j.sender IS NOT NULL ORDER BY j.sender_id::text
     ON CONFLICT (id) DO UPDATE
     SET email = excluded.email, username = excluded.username, full_name = excluded.full_name
-    WHERE (p.email, p.username, p.full_name) <> (excluded.email, excluded.username, excluded.full_name)
-$$;
+    WHERE (p.email, p.username, p.full_name) <> (excluded.email, excluded.username, excluded.full_name);
+END $$;
 
--- Stores jobs, the rooms in the order of their ids, so that two calls never deadlock. A job that fails makes the call
--- fail. At most `patience` times the call waits for a locked room; NULL: it waits for each. strict: see chat_store().
+-- Stores jobs. The rooms are locked in the order of their ids, so two calls never deadlock. A job that fails makes the
+-- call fail. At most `patience` times the call waits for a locked room; NULL: it waits for each. strict: see
+-- chat_store().
 CREATE FUNCTION chat_store_part(jobs json, patience integer, strict boolean DEFAULT false)
 RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
 DECLARE
+    batch   chat_job[] := ARRAY(SELECT j FROM json_populate_recordset(NULL::chat_job, jobs) j ORDER BY j.room_id, j.n);
+    rooms   chat_locked_room[];
+    claimed uuid[];
+    coming  chat_new_message[] := '{}'; -- messages that are not inserted yet
     job     chat_job;
+    at      integer := 0;               -- the room of the job, in `rooms`
     room    chat_locked_room;
     result  chat_outcome;
-    coming  chat_new_message[] := '{}'; -- messages that are not inserted yet
-    sent    text[] := '{}';             -- the client_ids of those of them that are in this room
 BEGIN
     PERFORM chat_note_people(jobs) WHERE strpos(jobs::text, '"sender":') > 0;
-    FOR job IN SELECT * FROM json_populate_recordset(NULL::chat_job, jobs) j ORDER BY j.room_id, j.n LOOP
+    rooms := chat_lock_rooms(ARRAY(SELECT DISTINCT j.room_id FROM unnest(batch) j), patience);
+    claimed := chat_claim(batch, rooms);
+    FOREACH job IN ARRAY batch LOOP
         IF job.room_id IS DISTINCT FROM room.id THEN
-            PERFORM chat_advance(room) WHERE room.state = 'locked';
-            room := chat_lock_room(job.room_id, patience > 0 OR patience IS NULL);
-            patience := patience - (room.state = 'busy_room')::integer;
-            sent := '{}';
+            IF at > 0 THEN
+                rooms[at] := room;
+            END IF;
+            at := at + 1;
+            room := rooms[at];
         END IF;
         result := NULL;
-        IF job.kind = 1 OR job.again OR job.reply_to_id IS NOT NULL OR job.client_id = ANY (sent) THEN
-            PERFORM chat_insert(coming);
-            coming := '{}';
-            sent := '{}';
-        END IF;
         IF room.state <> 'locked' THEN
             result.n := job.n;
             result.outcome := room.state;
-        ELSIF job.kind = 1 THEN
-            result := chat_edit(job, room.newest + 1, room.at);
-            room.newest := greatest(room.newest, result.seq);
-        ELSE
-            result := chat_check(job, room.at);
-            IF result.outcome IS NULL THEN
-                room.newest := room.newest + 1;
-                coming := array_append(coming, ROW(job.id, job.room_id, room.newest, job.sender_id, job.client_id,
-                    job.content, job.message_type, job.reply_to_id, room.at)::chat_new_message);
-                sent := array_append(sent, job.client_id);
-                result := ROW(job.n, 'stored', room.newest, 0, job.id, job.room_id, job.sender_id, NULL,
-                    job.message_type, 0, chat_time(room.at), chat_time(room.at), result.reply_id, result.reply_content,
-                    result.reply_sender_id, job.client_id)::chat_outcome;
+            RETURN NEXT result;
+            CONTINUE;
+        END IF;
+        IF job.kind = 1 OR job.again OR job.reply_to_id IS NOT NULL OR job.client_id IS NOT NULL AND NOT job.id = ANY (claimed) THEN
+            PERFORM chat_insert(coming);
+            coming := '{}';
+            IF job.kind = 1 THEN
+                result := chat_edit(job, room.newest + 1, room.at);
+                room.newest := greatest(room.newest, result.seq);
+            ELSE
+                result := chat_check(job, job.id = ANY (claimed));
             END IF;
+        END IF;
+        IF result.outcome IS NULL THEN
+            room.newest := room.newest + 1;
+            coming := array_append(coming, ROW(job.id, job.room_id, room.newest, job.sender_id, job.client_id,
+                job.content, job.message_type, job.reply_to_id, room.at)::chat_new_message);
+            result := ROW(job.n, 'stored', room.newest, 0, job.id, job.room_id, job.sender_id, NULL,
+                job.message_type, 0, chat_time(room.at), NULL, result.reply_id, result.reply_content,
+                result.reply_sender_id, job.client_id)::chat_outcome;
+            result.updated_at := result.created_at;
         END IF;
         RETURN NEXT result;
     END LOOP;
-    PERFORM chat_advance(room) WHERE room.state = 'locked';
+    IF at > 0 THEN
+        rooms[at] := room;
+    END IF;
     PERFORM chat_insert(coming);
+    PERFORM chat_advance(rooms);
     IF strict THEN
         SET CONSTRAINTS ALL IMMEDIATE;
     END IF;
@@ -444,7 +496,8 @@ END $$;
 
 -- Stores each job apart from the others, after a job of the batch failed. What fails because of the server (a read-only
 -- or full database, for example) makes the whole call fail.
-CREATE FUNCTION chat_store_singly(jobs json, strict boolean) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
+CREATE FUNCTION chat_store_singly(jobs json, patience integer, strict boolean)
+RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
 DECLARE
     item   json;
     result chat_outcome;
@@ -463,7 +516,7 @@ BEGIN
             result.outcome := 'busy_target';
         ELSE
             BEGIN
-                SELECT * INTO result FROM chat_store_part(json_build_array(item), 2 - waits, strict);
+                SELECT * INTO result FROM chat_store_part(json_build_array(item), patience - waits, strict);
             EXCEPTION WHEN OTHERS THEN
                 IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
                     RAISE;
@@ -488,18 +541,24 @@ BEGIN
 END $$;
 
 -- Stores a batch and returns one row a job: what became of it, and the event. `jobs` is an array of objects with the
--- fields of chat_job. A call is a transaction of its own, or a part of the caller's. Whatever somebody else has locked is
--- waited for a moment only, and delays no other job. strict: deferred constraints are checked with each job, so that one
+-- fields of chat_job. A call is a transaction of its own, or a part of the caller's. Whatever somebody else has locked
+-- delays no other job: it is waited for a moment if the call is `patient`, and then reported as busy. Plans depend on
+-- nothing in a batch, so they are made once a connection. strict: deferred constraints are checked with each job, so that one
 -- that fails when the transaction commits is known to be a job's own.
-CREATE FUNCTION chat_store(jobs json, strict boolean DEFAULT false)
-RETURNS SETOF chat_outcome LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$
+CREATE FUNCTION chat_store(jobs json, patient boolean DEFAULT true, strict boolean DEFAULT false)
+RETURNS SETOF chat_outcome LANGUAGE plpgsql SET lock_timeout = '50ms' SET plan_cache_mode = 'force_generic_plan' AS $$
+DECLARE
+    patience integer := CASE WHEN patient THEN 2 ELSE 0 END;
 BEGIN
-    RETURN QUERY SELECT * FROM chat_store_part(jobs, 2, strict);
+    IF NOT patient THEN
+        PERFORM set_config('lock_timeout', '1ms', true);
+    END IF;
+    RETURN QUERY SELECT * FROM chat_store_part(jobs, patience, strict);
 EXCEPTION WHEN OTHERS THEN
     IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
         RAISE;
     END IF;
-    RETURN QUERY SELECT * FROM chat_store_singly(jobs, strict);
+    RETURN QUERY SELECT * FROM chat_store_singly(jobs, patience, strict);
 END $$;
 
 -- ---- for other programs ----
@@ -541,16 +600,26 @@ BEGIN
     RETURN ids + events;
 END $$;
 
--- The functions find the chat's tables from any search_path.
+-- The functions find the chat's tables from any search_path, and the operators of the keys' types: citext, for example,
+-- has its own, in the schema of its extension.
 DO $$
 DECLARE
-    f regprocedure;
+    f    regprocedure;
+    path text;
 BEGIN
+    SELECT quote_ident(current_schema()) || coalesce(string_agg(DISTINCT ', ' || quote_ident(n.nspname), ''), '')
+    INTO path
+    FROM pg_attribute a
+    JOIN pg_type k ON k.oid = a.atttypid
+    JOIN pg_type t ON t.oid IN (k.oid, k.typbasetype)
+    JOIN pg_namespace n ON n.oid = t.typnamespace AND n.nspname NOT IN ('pg_catalog', current_schema())
+    WHERE (a.attrelid = 'chat_rooms'::regclass AND a.attname = 'trip_id')
+       OR (a.attrelid = 'chat_messages'::regclass AND a.attname = 'sender_id');
     FOR f IN SELECT p.oid FROM pg_proc p
              WHERE p.pronamespace = current_schema()::regnamespace
                AND p.proname IN ('chat_store', 'chat_post', 'chat_prune', 'chat_log_messages', 'chat_take_seq',
                                  'chat_delete_rooms') LOOP
-        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, current_schema());
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %s, pg_temp', f, path);
     END LOOP;
 END $$;
 

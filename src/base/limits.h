@@ -13,25 +13,32 @@
 #define TC_CONTROL_MAX_BYTES       125  /* RFC 6455, 5.5 */
 #define TC_READ_BUFFER_BYTES     65536  /* one buffer for each loop, shared by its connections */
 #define TC_WRITE_BATCH_FRAMES       64  /* frames that leave in one system call */
+#define TC_SLOWEST_BYTES_S        4096  /* bytes a second that a client must take of a frame that is stuck */
 #define TC_TLS_BATCH_BYTES       16384  /* one TLS record, RFC 8446, 5.1 */
 #define TC_TAKEOVER_INPUT_BYTES  65536  /* input that a takeover reads; what follows stays in the socket */
 #define TC_ROOM_LOG_EVENTS         256  /* newest events that a live room keeps at most */
 #define TC_ROOM_HELD_EVENTS       1024  /* early events of a room that wait for an event before them */
+#define TC_HISTORY_BYTES     (1 << 20) /* messages in one history, resume or page; more only if a single message has more */
+#define TC_STORE_READ_BYTES  (2 << 20) /* events in the answer to one LOAD or EVENTS job; more only if a single one has more */
 #define TC_STORE_BATCH_JOBS        256  /* jobs stored in one transaction */
 #define TC_STORE_BATCH_BYTES (1 << 20) /* contents stored in one transaction; a longer content is stored alone */
 #define TC_STORE_QUEUE_JOBS      65536  /* jobs of a site that wait for a child's db threads; a room's: a quarter */
 #define TC_STORE_QUEUE_BYTES (64 << 20) /* contents of these jobs; those of one room: a quarter */
-#define TC_STORE_BUSY_MS           200  /* milliseconds until a job that met a lock is tried again */
-#define TC_STORE_BUSY_S              4  /* seconds that a job waits for a lock of somebody else */
+#define TC_STORE_BUSY_MS            50  /* milliseconds until a job that met a lock is tried again */
+#define TC_STORE_BUSY_S              4  /* seconds that a job waits for a lock of somebody else: less than OVERDUE_S */
 #define TC_STORE_READ_S             10  /* seconds that a history or a gap waits for a free db thread */
 #define TC_STORE_KEEP_S             10  /* seconds that an idle db thread keeps its connection */
 #define TC_STORE_KEEP_BYTES  (1 << 20) /* free memory that a db thread keeps for the next batch */
 #define TC_STORE_TURNS               8  /* reads of histories and gaps for each read that can wait */
 #define TC_STORE_TRIES               3  /* tries of a transaction or query that may be repeated */
+#define TC_STORE_LOST_TRIES          8  /* tries of a query over connections that turn out to be lost */
 #define TC_STORE_PARTS_S            10  /* seconds for a batch that fails and for the parts it is split into */
 #define TC_STORE_OVERDUE_S           5  /* seconds without an answer of the store after which clients are told */
 #define TC_STORE_HEADS            1024  /* rooms that one HEADS job asks for news of */
-#define TC_STORE_ACCESS_USERS      256  /* users of a room whose access one statement asks for; a power of 2 */
+#define TC_STORE_ACCESS_USERS     4096  /* users of a room that one ACCESS job asks for */
+#define TC_STORE_PEOPLE            512  /* messages whose people are asked for in one statement */
+#define TC_STORE_SINGLY_S          600  /* seconds in which queries that fail in one statement are asked one by one */
+#define TC_STORE_SINGLY_SOON_S      60  /* the same if the cause is not known */
 #define TC_STORE_USERS            4096  /* user records that a db thread remembers */
 #define TC_STORE_USER_TTL_S         60  /* seconds until a db thread reads a user record again */
 #define TC_BUS_REPLY_BYTES   (8 << 20) /* one reply of Redis */

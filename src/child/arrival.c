@@ -83,14 +83,12 @@ static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, con
     adoption->after = head->member.after;
     adoption->deflate = head->deflate;
     adoption->user = tc_user_restore(tc_parcel_text(parcel, TC_PARCEL_USER_ID),
+                                     head->lens[TC_PARCEL_CLAIM] > 0 ? tc_parcel_text(parcel, TC_PARCEL_CLAIM) : NULL,
                                      tc_parcel_text(parcel, TC_PARCEL_USER_EMAIL),
                                      tc_parcel_text(parcel, TC_PARCEL_SENDER),
                                      head->lens[TC_PARCEL_SENDER]);
     adoption->lease.expires_us = head->lease_expires_us;
     adoption->lease.warned = head->lease_warned;
-    if (head->lens[TC_PARCEL_SUBJECT] > 0) {
-        adoption->lease.subject = strdup(tc_parcel_text(parcel, TC_PARCEL_SUBJECT));
-    }
     adoption->input_len = head->lens[TC_PARCEL_INPUT];
     if (adoption->input_len > 0) {
         adoption->input = memcpy(tc_alloc(adoption->input_len), parcel->parts[TC_PARCEL_INPUT],

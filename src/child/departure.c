@@ -77,7 +77,7 @@ static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
     add_text(parcel, TC_PARCEL_USER_ID, user->id);
     add_text(parcel, TC_PARCEL_USER_EMAIL, user->email);
     add_text(parcel, TC_PARCEL_SENDER, user->sender_json);
-    add_text(parcel, TC_PARCEL_SUBJECT, peer->lease.subject);
+    add_text(parcel, TC_PARCEL_CLAIM, user->claim == user->id ? NULL : user->claim);
     tc_outq_copy(&peer->queue, &queue);
     tc_parcel_add(parcel, TC_PARCEL_QUEUE, queue.data, queue.len);
     tc_buf_free(&queue);

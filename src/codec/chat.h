@@ -25,9 +25,9 @@
     X(REPLY_NOT_FOUND, "reply_not_found", "The message replied to is not in this room.")           \
     X(MESSAGE_NOT_FOUND, "message_not_found", "There is no such message in this room.")            \
     X(NOT_SENDER, "not_sender", "Only the sender can edit a message.")                             \
-    X(UNAVAILABLE, "unavailable", "The message could not be stored. Try again.")                   \
+    X(UNAVAILABLE, "unavailable", "The chat is not available at the moment. Try again.")           \
     X(OVERLOADED, "overloaded", "The server has too much to do. Try again.")                       \
-    X(INTERNAL, "internal", "The message could not be stored.")                                    \
+    X(INTERNAL, "internal", "The server could not do this. Another try will not help.")            \
     X(RATE_LIMITED, "rate_limited", "Too many messages. Wait a moment.")                           \
     X(UNAUTHORIZED, "unauthorized", "A valid token is needed.")                                    \
     X(FORBIDDEN, "forbidden", "You are not on this trip.")                                         \

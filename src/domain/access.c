@@ -7,7 +7,6 @@
 #include "codec/close.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define TICK_US TC_US_PER_S          /* the time between two ticks of the hub */
 #define PHASES 64                    /* spreads the checks of rooms that were opened at the same time */
@@ -21,56 +20,71 @@ static int64_t period_us(const tc_room_t *room)
     return recheck_us >= 4 * TICK_US ? recheck_us - 2 * TICK_US : recheck_us / 2;
 }
 
-static int compare_users(const void *a, const void *b)
+/* A big room is asked for in parts, spread over the period: at most one part a tick. */
+static unsigned parts_of(const tc_room_t *room)
 {
-    return strcmp((*(tc_user_t *const *)a)->id, (*(tc_user_t *const *)b)->id);
+    unsigned parts = (room->roster.count + TC_STORE_ACCESS_USERS - 1) / TC_STORE_ACCESS_USERS;
+    int64_t ticks = period_us(room) / TICK_US;
+
+    return parts <= 1 || ticks <= 1 ? 1 : parts < ticks ? parts : (unsigned)ticks;
 }
 
-/* Lists the users of the room, each once, ordered by id. The caller frees the array; the users stay the members'. */
-static tc_user_t **list_users(const tc_room_t *room, unsigned *count)
-{
-    tc_user_t **users = tc_alloc(room->count * sizeof(*users));
-    unsigned i;
-
-    for (i = 0; i < room->count; i++) {
-        users[i] = room->members[i]->user;
-    }
-    qsort(users, room->count, sizeof(*users), compare_users);
-    *count = 0;
-    for (i = 0; i < room->count; i++) {
-        if (*count == 0 || strcmp(users[*count - 1]->id, users[i]->id) != 0) {
-            users[(*count)++] = users[i];
-        }
-    }
-    return users;
-}
-
-static bool ask(tc_room_t *room, tc_user_t *const *users, unsigned count)
+/* Asks for the first seats of the roster, and moves them to its end. False: the store's queue is full. */
+static bool ask(tc_room_t *room, unsigned count, int64_t now_us)
 {
     tc_job_t *job = tc_job_create(TC_JOB_ACCESS, room->store, NULL, 0, NULL);
+    tc_seat_t *seat = room->roster.first;
     unsigned i;
 
     job->room = room;
     job->room_id = room->room_id;
     job->trip = room->trip_key.trip;
     job->users = tc_alloc(count * sizeof(*job->users));
+    job->seats = tc_alloc(count * sizeof(*job->seats));
     job->user_count = (int)count;
-    for (i = 0; i < count; i++) {
-        job->users[i] = (tc_access_t){tc_user_ref(users[i]), true};
+    for (i = 0; i < count; i++, seat = seat->next) {
+        job->users[i] = (tc_access_t){tc_user_ref(seat->user), true, true};
+        job->seats[i] = seat;
     }
     if (room->store->submit(room->store, job) != APR_SUCCESS) {
         tc_job_destroy(job);
         return false;
+    }
+    for (i = 0; i < count; i++) {
+        seat = room->roster.first;
+        seat->jobs++;
+        tc_roster_move_last(&room->roster, seat, now_us);
     }
     room->jobs++;
     room->checks++;
     return true;
 }
 
+/* The seats whose turn it is: a part of the roster, and those that would be late with the next part. */
+static unsigned count_due(const tc_room_t *room, unsigned parts, int64_t now_us)
+{
+    unsigned count = (room->roster.count + parts - 1) / parts, due = 0;
+    int64_t late_us = now_us + period_us(room) / parts - period_us(room) - TICK_US;
+    const tc_seat_t *seat;
+
+    for (seat = room->roster.first; seat != NULL && (due < count || seat->asked_us < late_us); seat = seat->next) {
+        due++;
+    }
+    return due;
+}
+
+/* Ticks come late, and the delays must not add up. */
+static void set_next_check(tc_room_t *room, int64_t spacing_us, int64_t now_us)
+{
+    room->check_due_us += spacing_us;
+    if (room->check_due_us <= now_us) {
+        room->check_due_us = now_us + spacing_us;
+    }
+}
+
 void tc_access_tick(tc_room_t *room, int64_t now_us)
 {
-    tc_user_t **users;
-    unsigned count, at;
+    unsigned parts, due;
 
     if (room->site->recheck_us == 0) {
         return;
@@ -80,56 +94,102 @@ void tc_access_tick(tc_room_t *room, int64_t now_us)
 
         room->check_due_us = now_us + period_us(room) * phase / PHASES;
     }
+    tc_roster_stamp(&room->roster, now_us);
     if (now_us < room->check_due_us || room->checks > 0 || room->count == 0) {
         return;
     }
-    room->check_due_us = now_us + period_us(room);
+    parts = parts_of(room);
+    set_next_check(room, period_us(room) / parts, now_us);
     room->stale = room->loaded;
-    users = list_users(room, &count);
-    for (at = 0; at < count; at += TC_STORE_ACCESS_USERS) {
-        unsigned left = count - at;
+    for (due = count_due(room, parts, now_us); due > 0;) {
+        unsigned count = due < TC_STORE_ACCESS_USERS ? due : TC_STORE_ACCESS_USERS;
 
-        if (!ask(room, users + at, left < TC_STORE_ACCESS_USERS ? left : TC_STORE_ACCESS_USERS)) {
+        if (!ask(room, count, now_us)) {
             room->check_due_us = now_us + TICK_US; /* the store's queue is full */
-            break;
+            return;
         }
+        due -= count;
     }
-    free(users);
 }
 
-static int compare_access(const void *key, const void *entry)
+/* Closing a member does not change a list: a member leaves the lists later, when its connection is destroyed. */
+static void show_out(const tc_seat_t *seat, const tc_access_t *access)
 {
-    return strcmp(key, ((const tc_access_t *)entry)->user->id);
-}
+    tc_member_t *member;
 
-/* Closing a member does not change the list: a member leaves the list later, when its connection is destroyed. */
-static void show_out(tc_room_t *room, const tc_job_t *job)
-{
-    unsigned i;
-
-    for (i = 0; i < room->count; i++) {
-        tc_member_t *member = room->members[i];
-        const tc_access_t *entry = bsearch(member->user->id, job->users, (size_t)job->user_count,
-                                           sizeof(*entry), compare_access);
-
-        if (entry != NULL && !entry->allowed) {
+    for (member = seat->members; member != NULL; member = member->next_seated) {
+        if (!access->known) {
+            member->sink->close(member, TC_CLOSE_UNAUTHORIZED, "Unauthorized");
+        }
+        else if (!access->allowed) {
             member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
         }
-        else if (job->status == TC_JOB_GONE) {
-            member->sink->close(member, TC_CLOSE_RESTART, "room was replaced, reconnect");
+    }
+}
+
+/* Without an answer, the users are the first ones of the next check. */
+static void take_answer(tc_room_t *room, const tc_job_t *job)
+{
+    int i;
+
+    for (i = job->user_count - 1; i >= 0; i--) {
+        if (job->status == TC_JOB_UNAVAILABLE) {
+            tc_roster_move_first(&room->roster, job->seats[i]);
         }
+        else {
+            show_out(job->seats[i], &job->users[i]);
+        }
+        tc_roster_end_job(&room->roster, job->seats[i]);
     }
 }
 
 void tc_access_on_job(tc_room_t *room, const tc_job_t *job, int64_t now_us)
 {
+    unsigned i;
+
     room->checks--;
+    take_answer(room, job);
     if (job->status == TC_JOB_UNAVAILABLE) {
         if (room->check_due_us > now_us + RETRY_US) {
             room->check_due_us = now_us + RETRY_US;
         }
         return;
     }
-    show_out(room, job);
+    for (i = 0; i < room->count && job->status == TC_JOB_GONE; i++) {
+        room->members[i]->sink->close(room->members[i], TC_CLOSE_RESTART, "room was replaced, reconnect");
+    }
     tc_room_hear(room, job->last_seq);
+}
+
+bool tc_access_ask_about(tc_member_t *member, const char *client_id)
+{
+    tc_room_t *room = member->room;
+    tc_job_t *job;
+
+    if (room == NULL) {
+        return false;
+    }
+    job = tc_job_create(TC_JOB_ACCESS, room->store, NULL, 0, client_id);
+    job->room = room;
+    job->member = member;
+    job->room_id = room->room_id;
+    job->trip = room->trip_key.trip;
+    job->users = tc_alloc(sizeof(*job->users));
+    job->user_count = 1;
+    job->users[0] = (tc_access_t){tc_user_ref(member->user), true, true};
+    if (room->store->submit(room->store, job) != APR_SUCCESS) {
+        tc_job_destroy(job);
+        return false;
+    }
+    room->jobs++;
+    member->jobs++;
+    return true;
+}
+
+/* While the database is away, the token alone counts, as it does for those who send none. */
+void tc_access_on_member_job(const tc_room_t *room, const tc_job_t *job)
+{
+    if (job->member->room == room) {
+        job->member->sink->checked(job->member, job->client_id, job->status != TC_JOB_DONE || job->users[0].known);
+    }
 }

@@ -16,4 +16,13 @@ void tc_access_tick(tc_room_t *room, int64_t now_us);
 /* Takes the result of an ACCESS job of this room. The caller destroys the job. */
 void tc_access_on_job(tc_room_t *room, const tc_job_t *job, int64_t now_us);
 
+/*
+ * Asks the store whether the site still has the member's user, who has sent a new token. The answer goes to the sink's
+ * `checked`, with `client_id`, which may be NULL. False: nobody can be asked, and no answer follows.
+ */
+bool tc_access_ask_about(tc_member_t *member, const char *client_id);
+
+/* Takes the result of an ACCESS job of one member. The caller destroys the job. */
+void tc_access_on_member_job(const tc_room_t *room, const tc_job_t *job);
+
 #endif

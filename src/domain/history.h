@@ -31,9 +31,12 @@ tc_blob_t *tc_history_end(tc_history_t *history, tc_history_kind_e kind, int64_t
 /* Returns the finished array. The caller owns the one reference. The composer is empty again. */
 tc_blob_t *tc_history_end_array(tc_history_t *history);
 
+/* The bytes that the event takes in a history. */
+size_t tc_history_size_of(const tc_event_t *event);
+
 /*
  * Composes the frame for a store's answer: for RECOVERED, all events of the list; otherwise its newest `max_messages`
- * messages, without edits. The caller owns the one reference.
+ * messages, without edits, or fewer if they would have more than TC_HISTORY_BYTES. The caller owns the one reference.
  */
 tc_blob_t *tc_history_of_list(const tc_event_t *events, unsigned max_messages,
                               tc_history_kind_e kind, int64_t last_seq);

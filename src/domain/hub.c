@@ -323,8 +323,13 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         }
         break;
     case TC_JOB_ACCESS:
-        tc_access_on_job(room, job, now_us);
-        mind_the_gap(hub, room);
+        if (member != NULL) {
+            tc_access_on_member_job(room, job);
+        }
+        else {
+            tc_access_on_job(room, job, now_us);
+            mind_the_gap(hub, room);
+        }
         break;
     case TC_JOB_PROBE:
     case TC_JOB_HEADS:

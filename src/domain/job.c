@@ -40,6 +40,7 @@ void tc_job_destroy(tc_job_t *job)
         tc_user_unref(job->users[i].user);
     }
     free(job->users);
+    free(job->seats);
     tc_user_unref(job->user);
     tc_event_unref_list(job->events);
     tc_blob_unref(job->history[0]);

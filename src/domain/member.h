@@ -16,6 +16,7 @@
 struct tc_job_t;
 struct tc_room_t;
 struct tc_member_t;
+struct tc_seat_t;
 
 /* How the domain speaks to a connection. No function frees the member. Loop thread only. */
 typedef struct {
@@ -32,6 +33,8 @@ typedef struct {
     void (*settled)(struct tc_member_t *member);
     /* The client sent a new token. `client_id` may be NULL. NULL: this kind of connection cannot send one. */
     void (*authenticate)(struct tc_member_t *member, const char *token, const char *client_id);
+    /* The answer to tc_access_ask_about(): does the site still have the user? Set where `authenticate` is. */
+    void (*checked)(struct tc_member_t *member, const char *client_id, bool known);
     /*
      * The result of tc_hub_write(), for a member that is in no room's list: stored, with the finished job, or refused.
      * Such a member has only these two and settled(). Both are NULL for other members, which get frames instead.
@@ -46,6 +49,9 @@ typedef struct tc_member_t {
     tc_user_t *user;
     struct tc_room_t *room; /* NULL: in no room */
     unsigned index;         /* place in the room's list */
+    struct tc_seat_t *seat; /* of its user in the room's roster; NULL: access is not checked */
+    struct tc_member_t *next_seated;  /* the next member of this seat */
+    struct tc_member_t **seated_link; /* the pointer that points to this member */
     unsigned jobs;          /* jobs in flight; the member stays in memory until they are back */
     unsigned told;          /* of these jobs: those whose sender got `unavailable`, because the store takes too long */
     int64_t cursor;         /* seq of the newest event handed to the member; -1: it has no history yet */

@@ -33,6 +33,7 @@ void tc_room_destroy(tc_room_t *room)
         tc_event_unref(event);
     }
     tc_timeline_free(&room->timeline);
+    tc_roster_free(&room->roster);
     free(room->members);
     free(room);
 }
@@ -46,6 +47,9 @@ void tc_room_add(tc_room_t *room, tc_member_t *member)
     member->room = room;
     member->index = room->count;
     room->members[room->count++] = member;
+    if (room->site->recheck_us > 0) {
+        tc_roster_add(&room->roster, member);
+    }
 }
 
 bool tc_room_owes(const tc_room_t *room, const tc_member_t *member)
@@ -60,6 +64,9 @@ void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us)
 
     room->members[member->index] = last;
     last->index = member->index;
+    if (member->seat != NULL) {
+        tc_roster_remove(&room->roster, member);
+    }
     member->room = NULL;
     member->waiting = false;
     member->resuming = false;

@@ -10,6 +10,7 @@
 #include "domain/bus.h"
 #include "domain/confirm.h"
 #include "domain/member.h"
+#include "domain/roster.h"
 #include "domain/store.h"
 #include "domain/timeline.h"
 
@@ -41,6 +42,7 @@ typedef struct tc_room_t {
     bool untold;             /* the other children may have missed events of this child: announce the last seq */
     tc_member_t **members;   /* in no order */
     unsigned count, size;
+    tc_roster_t roster;      /* the members' users; empty where access is not checked */
     tc_timeline_t timeline;
     bool loaded;
     bool stale;              /* the timeline was read before the last access check: newcomers wait for a LOAD */
@@ -52,6 +54,7 @@ typedef struct tc_room_t {
     bool lagging;            /* some members fell behind the log */
     bool catching_up;        /* the EVENTS job of all members that fell behind the log is in flight */
     bool resuming;           /* the EVENTS job of all members that resume is in flight */
+    bool resumes_exactly;    /* the next such job must not begin before the member that lacks the most */
     tc_event_t *held;        /* early events, ascending by seq */
     unsigned held_count;
     size_t held_bytes;

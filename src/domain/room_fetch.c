@@ -12,6 +12,7 @@ bool tc_room_submit_read(tc_room_t *room, tc_job_kind_e kind, int64_t after, int
     job->room_id = room->room_id;
     job->after = after;
     job->limit = limit;
+    job->max_bytes = TC_STORE_READ_BYTES;
     job->fetch = fetch;
     if (room->store->submit(room->store, job) != APR_SUCCESS) {
         tc_job_destroy(job);

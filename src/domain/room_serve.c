@@ -58,7 +58,9 @@ static void start_resume(tc_room_t *room)
     if (after == INT64_MAX) {
         return;
     }
-    after -= after % TC_ROOM_LOG_EVENTS;
+    if (!room->resumes_exactly) {
+        after -= after % TC_ROOM_LOG_EVENTS;
+    }
     room->resuming = tc_room_submit_read(room, TC_JOB_EVENTS, after,
                                          room->site->resume_events + TC_ROOM_LOG_EVENTS + 1, TC_FETCH_RESUMERS);
     for (i = 0; i < room->count && !room->resuming; i++) {
@@ -178,6 +180,11 @@ static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         give_history(room, member, frame, last_seq);
         return;
     }
+    if (!room->stale && tc_timeline_is_too_big(&room->timeline, member->after)) {
+        member->lost = true;
+        serve_fresh(room, member, load);
+        return;
+    }
     member->resuming = true;
     start_resume(room);
 }
@@ -284,50 +291,82 @@ void tc_room_on_load(tc_room_t *room, tc_job_t *job)
     tc_room_retry(room);
 }
 
-/* Composes the history of a member that resumes after `after` from the store's answer. */
-static tc_blob_t *compose_resume(const tc_job_t *job, int64_t after)
+/* The events that a member which resumes after `after` gets from the store's answer. */
+static const tc_event_t *events_after(const tc_job_t *job, int64_t after)
 {
     const tc_event_t *event = job->events;
 
     while (event != NULL && event->seq <= after) {
         event = event->next;
     }
-    return tc_history_of_list(event, 0, TC_HISTORY_RECOVERED, job->last_seq);
+    return event;
+}
+
+/* True if a resume after `after` would take too many bytes. An answer that begins there and was cut short shows it too. */
+static bool is_too_big(const tc_job_t *job, int64_t after)
+{
+    const tc_event_t *event = events_after(job, after);
+    size_t bytes = 0;
+
+    for (; event != NULL && bytes <= TC_HISTORY_BYTES; event = event->next) {
+        bytes += tc_history_size_of(event);
+    }
+    return bytes > TC_HISTORY_BYTES || (!job->complete && after == job->after);
+}
+
+/* A frame for one seq. Most members resume from the same seq, so the last one is kept for the next member. */
+typedef struct {
+    tc_blob_t *frame;
+    int64_t after;
+    bool too_big;
+} resume_t;
+
+static void look_at(resume_t *resume, const tc_job_t *job, int64_t after)
+{
+    if (resume->after == after) {
+        return;
+    }
+    tc_blob_unref(resume->frame);
+    resume->frame = NULL;
+    resume->after = after;
+    resume->too_big = is_too_big(job, after);
+    if (job->complete && !resume->too_big) {
+        resume->frame = tc_history_of_list(events_after(job, after), 0, TC_HISTORY_RECOVERED, job->last_seq);
+    }
 }
 
 /*
  * Sends the members that resume their events from the store's answer. If the answer does not reach a member, the store
- * is asked once more. Most members resume from the same seq, so the last frame is kept for the next member.
+ * is asked once more. Who lacks too much gets a fresh history.
  */
 static void serve_resuming(tc_room_t *room, tc_job_t *job)
 {
-    tc_blob_t *frame = NULL;
-    int64_t frame_after = -1;
+    resume_t resume = {NULL, -1, false};
     unsigned i;
 
+    room->resumes_exactly = false;
     for (i = 0; i < room->count; i++) {
         tc_member_t *member = room->members[i];
 
         if (!member->resuming || member->after < job->after) {
             continue;
         }
-        if (member->after > job->last_seq
-            || job->last_seq - member->after > room->site->resume_events) {
+        look_at(&resume, job, member->after);
+        if (member->after > job->last_seq || job->last_seq - member->after > room->site->resume_events
+            || resume.too_big) {
             member->resuming = false;
             member->lost = true;
             serve_fresh(room, member, NULL);
         }
-        else if (job->complete) {
+        else if (resume.frame != NULL) {
             member->resuming = false;
-            if (frame_after != member->after) {
-                tc_blob_unref(frame);
-                frame = compose_resume(job, member->after);
-                frame_after = member->after;
-            }
-            give_history(room, member, frame, job->last_seq);
+            give_history(room, member, resume.frame, job->last_seq);
+        }
+        else {
+            room->resumes_exactly = true; /* the answer was cut short, and began before this member */
         }
     }
-    tc_blob_unref(frame);
+    tc_blob_unref(resume.frame);
 }
 
 static void on_resume(tc_room_t *room, tc_job_t *job)

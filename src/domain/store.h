@@ -17,8 +17,8 @@
 typedef enum {
     TC_JOB_POST,   /* store a message; result: its event, or the event stored before under the same client_id */
     TC_JOB_EDIT,   /* replace a message's content; result: the event of the edit */
-    TC_JOB_LOAD,   /* read the newest messages and events of a room; result: events, last_seq */
-    TC_JOB_EVENTS, /* read the events with seq > after, at most `limit`; result: events, last_seq */
+    TC_JOB_LOAD,   /* read the newest messages and events of a room, as many as fit; result: events, last_seq */
+    TC_JOB_EVENTS, /* read the events with seq > after, at most `limit`, as many as fit; result: events, last_seq */
     TC_JOB_HEADS,  /* find the rooms whose last seq is greater than `heads` says; result: heads */
     TC_JOB_ACCESS, /* find out which users may still enter the trip; result: users, last_seq */
     TC_JOB_PROBE   /* find out whether the database answers; belongs to no room */
@@ -57,9 +57,11 @@ typedef enum {
 typedef struct {
     tc_user_t *user;
     bool allowed;
+    bool known; /* the site still has the user */
 } tc_access_t;
 
 struct tc_room_t;
+struct tc_seat_t;
 struct tc_member_t;
 
 typedef struct tc_job_t {
@@ -83,17 +85,20 @@ typedef struct tc_job_t {
     bool told;                  /* loop; the sender got `unavailable`, because the store takes too long */
     int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */
     tc_busy_key_e busy_key;     /* db; with the status BUSY */
+    bool was_busy;              /* db; an earlier try met a lock of somebody else */
     int64_t queued_us;          /* the store's: when the job was submitted; monotonic */
     /* LOAD and EVENTS */
     int64_t after;              /* also of an EDIT, loop: the sender had seen this seq, so the edit's is greater */
     int limit;
+    size_t max_bytes;           /* tc_event_size() of all events in the answer; a single event may have more */
     tc_fetch_e fetch;           /* loop; EVENTS */
     /* HEADS, question and result; ascending by room_id */
     tc_head_t *heads;           /* owned by the job */
     int head_count;
-    /* ACCESS, question and result; ascending by the users' ids */
+    /* ACCESS, question and result */
     tc_trip_t trip;
     tc_access_t *users;         /* owned by the job, with a reference to each user */
+    struct tc_seat_t **seats;   /* loop; the room's seats of these users; the array is owned by the job */
     int user_count;
     /* PROBE */
     void (*on_end)(struct tc_job_t *job); /* called when the job is destroyed, whatever its result; may be NULL */

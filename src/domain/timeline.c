@@ -87,6 +87,22 @@ static void recent_clear(tc_timeline_t *timeline)
     free(timeline->recent);
     timeline->recent = NULL;
     timeline->recent_count = 0;
+    timeline->recent_bytes = 0;
+}
+
+static void recent_pop(tc_timeline_t *timeline)
+{
+    timeline->recent_bytes -= tc_history_size_of(timeline->recent[0].event);
+    release(timeline, timeline->recent[0].event);
+    memmove(timeline->recent, timeline->recent + 1, --timeline->recent_count * sizeof(tc_recent_t));
+}
+
+/* Huge messages make a history short: nobody should have to hold more for a client that does not read. */
+static void recent_shrink(tc_timeline_t *timeline)
+{
+    while (timeline->recent_bytes > TC_HISTORY_BYTES && timeline->recent_count > 1) {
+        recent_pop(timeline);
+    }
 }
 
 static void recent_push(tc_timeline_t *timeline, tc_event_t *event)
@@ -98,12 +114,12 @@ static void recent_push(tc_timeline_t *timeline, tc_event_t *event)
         timeline->recent = tc_alloc(timeline->max_recent * sizeof(tc_recent_t));
     }
     if (timeline->recent_count == timeline->max_recent) {
-        release(timeline, timeline->recent[0].event);
-        memmove(timeline->recent, timeline->recent + 1,
-                --timeline->recent_count * sizeof(tc_recent_t));
+        recent_pop(timeline);
     }
     hold(timeline, event);
     timeline->recent[timeline->recent_count++] = (tc_recent_t){event->seq, event};
+    timeline->recent_bytes += tc_history_size_of(event);
+    recent_shrink(timeline);
 }
 
 static void recent_replace(tc_timeline_t *timeline, tc_event_t *edit)
@@ -111,10 +127,14 @@ static void recent_replace(tc_timeline_t *timeline, tc_event_t *edit)
     unsigned i;
 
     for (i = timeline->recent_count; i-- > 0;) {
-        if (tc_uuid_equal(&timeline->recent[i].event->message_id, &edit->message_id)) {
+        tc_event_t *old = timeline->recent[i].event;
+
+        if (tc_uuid_equal(&old->message_id, &edit->message_id)) {
+            timeline->recent_bytes += tc_history_size_of(edit) - tc_history_size_of(old);
             hold(timeline, edit);
-            release(timeline, timeline->recent[i].event);
+            release(timeline, old);
             timeline->recent[i].event = edit;
+            recent_shrink(timeline);
             return;
         }
     }
@@ -255,6 +275,22 @@ tc_event_t *tc_timeline_get(const tc_timeline_t *timeline, int64_t seq)
     return ring_at(ring, ring->count - 1 - (unsigned)back);
 }
 
+bool tc_timeline_is_too_big(const tc_timeline_t *timeline, int64_t after)
+{
+    size_t bytes = 0;
+    int64_t seq;
+
+    for (seq = timeline->last_seq; seq > after && bytes <= TC_HISTORY_BYTES; seq--) {
+        const tc_event_t *event = tc_timeline_get(timeline, seq);
+
+        if (event == NULL) {
+            break;
+        }
+        bytes += tc_history_size_of(event);
+    }
+    return bytes > TC_HISTORY_BYTES;
+}
+
 tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after)
 {
     tc_history_t history;
@@ -264,7 +300,8 @@ tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after)
         return timeline->resume;
     }
     if (after > timeline->last_seq
-        || (after < timeline->last_seq && tc_timeline_get(timeline, after + 1) == NULL)) {
+        || (after < timeline->last_seq && tc_timeline_get(timeline, after + 1) == NULL)
+        || tc_timeline_is_too_big(timeline, after)) {
         return NULL;
     }
     tc_history_begin(&history);
@@ -288,7 +325,12 @@ tc_blob_t *tc_timeline_page(tc_timeline_t *timeline, int64_t after, unsigned lim
         }
         tc_history_begin_array(&history);
         for (seq = after + 1; seq <= timeline->last_seq && seq <= after + limit; seq++) {
-            tc_history_add(&history, tc_timeline_get(timeline, seq), seq);
+            const tc_event_t *event = tc_timeline_get(timeline, seq);
+
+            if (history.any && history.buf.len + tc_history_size_of(event) > TC_HISTORY_BYTES) {
+                break;
+            }
+            tc_history_add(&history, event, seq);
         }
         tc_blob_unref(timeline->page);
         timeline->page = tc_history_end_array(&history);

@@ -2,7 +2,9 @@
 #include "engine/outq.h"
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/metrics.h"
+#include "base/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,9 +108,10 @@ void tc_outq_drop_unsent(tc_outq_t *queue)
 static bool fits(const tc_outq_t *queue, const tc_blob_t *frame, unsigned max_msgs,
                  size_t max_bytes)
 {
-    size_t behind = queue->count > 0 ? queue->bytes - (*slot_at(queue, 0))->len : 0;
+    size_t first = queue->count > 0 ? (*slot_at(queue, 0))->len : 0;
+    size_t counted = queue->bytes - (first < TC_HISTORY_BYTES ? first : TC_HISTORY_BYTES);
 
-    return queue->count == 0 || (queue->count < max_msgs && behind + frame->len <= max_bytes);
+    return queue->count == 0 || (queue->count < max_msgs && counted + frame->len <= max_bytes);
 }
 
 apr_status_t tc_outq_push(tc_outq_t *queue, tc_blob_t *frame, unsigned max_msgs, size_t max_bytes)
@@ -174,10 +177,28 @@ void tc_outq_consume(tc_outq_t *queue, size_t len, int64_t now_us)
         queue->bytes -= frame->len;
         queue->first = (queue->first + 1) % queue->size;
         queue->count--;
+        queue->stuck_us = 0;
         tc_flight_land(frame->flight, now_us);
         tc_blob_unref(frame);
     }
     if (queue->count == 0) {
         shrink(queue);
     }
+}
+
+bool tc_outq_note_stuck(tc_outq_t *queue, int64_t now_us)
+{
+    if (queue->count == 0 || queue->stuck_us != 0) {
+        return false;
+    }
+    queue->stuck_us = now_us;
+    return true;
+}
+
+int64_t tc_outq_deadline_us(const tc_outq_t *queue, int64_t grace_us)
+{
+    if (queue->stuck_us == 0) {
+        return INT64_MAX;
+    }
+    return queue->stuck_us + grace_us + (int64_t)(*slot_at(queue, 0))->len * TC_US_PER_S / TC_SLOWEST_BYTES_S;
 }

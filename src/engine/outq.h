@@ -20,6 +20,7 @@ typedef struct {
     unsigned pinned;  /* frames at the front that a TLS write was tried with: they must stay */
     size_t bytes;     /* length of all frames together */
     size_t head_sent; /* bytes of the first frame that have left */
+    int64_t stuck_us; /* when the first frame was found not to leave at once; monotonic; 0: it was not */
 } tc_outq_t;
 
 void tc_outq_init(tc_outq_t *queue);
@@ -28,9 +29,9 @@ void tc_outq_init(tc_outq_t *queue);
 void tc_outq_free(tc_outq_t *queue);
 
 /*
- * Queues a frame and takes a reference of its own. The queue may hold `max_msgs` frames, and `max_bytes` behind its
- * first frame. The first frame does not count, because it is already leaving and may be long (a history). If the frame
- * does not fit, droppable frames are dropped to make room. APR_ENOSPC: it does not fit even then and was not queued. A
+ * Queues a frame and takes a reference of its own. The queue may hold `max_msgs` frames, and `max_bytes`. Of the first
+ * frame, TC_HISTORY_BYTES do not count, because it is already leaving and may be a history. So the queue holds
+ * max_bytes + TC_HISTORY_BYTES at most, or a single frame. If the frame does not fit, droppable frames are dropped to make room. APR_ENOSPC: it does not fit even then and was not queued. A
  * droppable frame that does not fit is dropped, and the result is APR_SUCCESS.
  */
 apr_status_t tc_outq_push(tc_outq_t *queue, tc_blob_t *frame, unsigned max_msgs, size_t max_bytes);
@@ -49,6 +50,15 @@ void tc_outq_pin(tc_outq_t *queue, size_t len);
 
 /* Removes the first `len` bytes, which the socket took at `now_us` (monotonic). */
 void tc_outq_consume(tc_outq_t *queue, size_t len, int64_t now_us);
+
+/* Notes that the socket is full. Returns true if the first frame was not known to be stuck before. */
+bool tc_outq_note_stuck(tc_outq_t *queue, int64_t now_us);
+
+/*
+ * The time (monotonic) by which a first frame that is stuck must have left: `grace_us` after it got stuck, and as long
+ * as a line of TC_SLOWEST_BYTES_S needs for it. INT64_MAX: no frame is stuck.
+ */
+int64_t tc_outq_deadline_us(const tc_outq_t *queue, int64_t grace_us);
 
 /* Appends a copy of all bytes that have not left. */
 void tc_outq_copy(const tc_outq_t *queue, tc_buf_t *bytes);

@@ -1,7 +1,6 @@
 /* Who sends a request, and for which trip. See authorize.h. */
 #include "httpd/authorize.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "httpd/often.h"
 
@@ -18,9 +17,18 @@ static tc_chat_error_e turn_away(const tc_visit_t *visit, tc_chat_error_e error,
     return error;
 }
 
+/* The database gave no answer, or a refusal. Only a right that is missing is not mended by a later try. */
 static tc_chat_error_e no_answer(const tc_visit_t *visit)
 {
-    return turn_away(visit, TC_CHAT_UNAVAILABLE, "the database does not answer");
+    switch (visit->sql.fault) {
+    case TC_SQL_FAULT_RIGHT:
+        return turn_away(visit, TC_CHAT_INTERNAL, "httpd's database user has not the rights that the chat needs; "
+                         "TC0012 and TC0017 name the statement");
+    case TC_SQL_FAULT_STATEMENT:
+        return turn_away(visit, TC_CHAT_UNAVAILABLE, "the database refuses a statement, which TC0012 names");
+    default:
+        return turn_away(visit, TC_CHAT_UNAVAILABLE, "the database does not answer");
+    }
 }
 
 /*
@@ -42,7 +50,7 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     tc_jwt_identity_t identity;
     const char *why = "no token";
 
-    memset(visit, 0, sizeof(*visit));
+    memset(visit, 0, sizeof(*visit)); /* sql.handle is NULL, sql.fault NONE */
     visit->r = r;
     visit->vhost = vhost;
     if (token != NULL) {
@@ -52,72 +60,109 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     if (why != NULL) {
         return turn_away(visit, TC_CHAT_UNAUTHORIZED, why);
     }
-    visit->user_id = identity.user_id;
+    visit->claim = identity.user_id;
     visit->expires_s = identity.expires_s;
-    if (!tc_dbd_answers(&vhost->store, half_of_the_workers())
-        || !tc_dbd_open(&vhost->store, &visit->sql, r->pool)
-        || tc_dbd_find_user(&vhost->store, &visit->sql, visit->user_id, &visit->user, r->pool)
+    return TC_CHAT_OK;
+}
+
+static bool open_database(tc_visit_t *visit)
+{
+    tc_dbd_t *store = &visit->vhost->store;
+
+    return visit->sql.handle != NULL
+           || (tc_dbd_answers(store, half_of_the_workers()) && tc_dbd_open(store, &visit->sql, visit->r->pool));
+}
+
+static tc_chat_error_e no_user(const tc_visit_t *visit)
+{
+    return turn_away(visit, TC_CHAT_UNAUTHORIZED, "the user does not exist");
+}
+
+tc_chat_error_e tc_visit_user(tc_visit_t *visit)
+{
+    if (!open_database(visit)
+        || tc_site_find_user(&visit->vhost->store, &visit->sql, visit->claim, &visit->user, visit->r->pool)
                != APR_SUCCESS) {
         return no_answer(visit);
     }
-    return visit->user ? TC_CHAT_OK
-                       : turn_away(visit, TC_CHAT_UNAUTHORIZED, "the user does not exist");
+    return visit->user ? TC_CHAT_OK : no_user(visit);
 }
 
-tc_chat_error_e tc_visit_wrong_form(const tc_visit_t *visit, bool is_room)
+tc_chat_error_e tc_visit_wrong_form(tc_visit_t *visit, bool is_room)
 {
     tc_trip_form_e form = visit->vhost->site.rules.trip_form;
+    tc_chat_error_e error = tc_visit_user(visit);
 
+    if (error != TC_CHAT_OK) {
+        return error;
+    }
     return turn_away(visit, TC_CHAT_FORBIDDEN,
                      apr_psprintf(visit->r->pool, "the id in the URL is not %s%s, which TripChatTripKey wants",
                                   is_room ? "the id of a room, nor " : "", tc_trip_form_words(form)));
 }
 
-tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip)
+/* The room is made when a visitor first comes. */
+static tc_chat_error_e open_room(tc_visit_t *visit)
 {
-    tc_dbd_t *store = &visit->vhost->store;
-    apr_pool_t *pool = visit->r->pool;
-    bool allowed;
+    apr_status_t rv = tc_dbd_open_room(&visit->vhost->store, &visit->sql, &visit->trip, &visit->room_id,
+                                       visit->r->pool);
 
-    visit->trip = *trip;
-    if (tc_dbd_check_access(store, &visit->sql, trip, visit->user_id, &allowed, pool)
-        != APR_SUCCESS) {
+    if (rv == APR_NOTFOUND) {
+        return turn_away(visit, TC_CHAT_FORBIDDEN, "TripChatAccessQuery lets the user in, but the trip does not exist");
+    }
+    return rv == APR_SUCCESS ? TC_CHAT_OK : no_answer(visit);
+}
+
+static tc_chat_error_e visit_target(tc_visit_t *visit, const tc_site_target_t *target)
+{
+    tc_site_visit_t found;
+
+    if (!open_database(visit)
+        || tc_site_visit(&visit->vhost->store, &visit->sql, target, visit->claim, &found, visit->r->pool)
+               != APR_SUCCESS) {
         return no_answer(visit);
     }
-    if (!allowed) {
+    visit->user = found.user;
+    visit->trip = found.trip;
+    visit->room_id = found.room_id;
+    visit->last_seq = found.last_seq;
+    if (found.user == NULL) {
+        return no_user(visit);
+    }
+    if (!found.has_trip) {
+        return turn_away(visit, TC_CHAT_FORBIDDEN, "there is no such room or message");
+    }
+    if (!found.allowed) {
         return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or the trip does not exist");
     }
-    return tc_dbd_open_room(store, &visit->sql, &visit->trip, &visit->room_id, pool) == APR_SUCCESS
-               ? TC_CHAT_OK
-               : no_answer(visit);
+    return found.has_room ? TC_CHAT_OK : open_room(visit);
+}
+
+tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip)
+{
+    tc_site_target_t target = {.by = TC_BY_TRIP, .trip = *trip};
+
+    return visit_target(visit, &target);
 }
 
 tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place)
 {
-    tc_trip_t trip;
-    bool found = false;
+    tc_site_target_t target = {.by = TC_BY_ROOM_OR_TRIP, .id = place->room_id, .trip = place->trip};
 
-    if (place->may_be_room
-        && tc_dbd_find_trip(&visit->vhost->store, &visit->sql, &place->room_id, false, &trip, &found,
-                            visit->r->pool) != APR_SUCCESS) {
-        return no_answer(visit);
+    if (!place->may_be_trip) {
+        target.by = TC_BY_ROOM;
     }
-    if (!found && !place->may_be_trip) {
-        return turn_away(visit, TC_CHAT_FORBIDDEN, "there is no such room");
+    else if (!place->may_be_room) {
+        target.by = TC_BY_TRIP;
     }
-    return tc_visit_trip(visit, found ? &trip : &place->trip);
+    return visit_target(visit, &target);
 }
 
 tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id)
 {
-    tc_trip_t trip;
-    bool found;
+    tc_site_target_t target = {.by = TC_BY_MESSAGE, .id = *message_id};
 
-    if (tc_dbd_find_trip(&visit->vhost->store, &visit->sql, message_id, true, &trip,
-                         &found, visit->r->pool) != APR_SUCCESS) {
-        return no_answer(visit);
-    }
-    return found ? tc_visit_trip(visit, &trip) : TC_CHAT_FORBIDDEN;
+    return visit_target(visit, &target);
 }
 
 void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
@@ -129,11 +174,6 @@ void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
     adoption->room_id = visit->room_id;
     adoption->lease.rules = &visit->vhost->jwt;
     adoption->lease.expires_us = tc_lease_expiry_us(visit->expires_s);
-    if (strcmp(visit->user_id, visit->user->id) != 0) {
-        apr_size_t size = strlen(visit->user_id) + 1;
-
-        adoption->lease.subject = memcpy(tc_alloc(size), visit->user_id, size);
-    }
     adoption->user = visit->user;
     visit->user = NULL;
 }

@@ -7,29 +7,32 @@
 
 #include "child/child.h"
 #include "httpd/vhost.h"
+#include "store/site.h"
 
 /* A request that is being authorized. It may hold a database connection until tc_visit_close(). */
 typedef struct {
     request_rec *r;
     tc_vhost_t *vhost;
     tc_sql_t sql;        /* open while its handle is not NULL */
-    const char *user_id; /* as the token has it */
+    const char *claim;   /* the user, as the token names them */
     int64_t expires_s;   /* the token; seconds since 1970 */
     tc_user_t *user;     /* a reference; NULL: none, or handed over */
     tc_trip_t trip;      /* as the room's row has it */
     tc_uuid_t room_id;
+    int64_t last_seq;    /* of the room, when it was found */
 } tc_visit_t;
 
 /*
- * Begins a visit: verifies the token and finds its user. TC_CHAT_OK; TC_CHAT_UNAUTHORIZED, also if `token` is NULL;
- * TC_CHAT_UNAVAILABLE if the database does not answer. In every case the caller calls tc_visit_end().
+ * Begins a visit: verifies the token. TC_CHAT_OK, or TC_CHAT_UNAUTHORIZED, also if `token` is NULL. The database is not
+ * asked. In every case the caller calls tc_visit_end().
  */
 tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                const char *token, apr_size_t token_len);
 
 /*
- * Checks that the user may enter this trip, and finds its room or makes it. TC_CHAT_OK; TC_CHAT_FORBIDDEN, also if
- * there is no such trip; TC_CHAT_UNAVAILABLE if the database does not answer.
+ * Finds the user, checks that they may enter this trip, and finds its room or makes it. TC_CHAT_OK;
+ * TC_CHAT_UNAUTHORIZED if there is no such user; TC_CHAT_FORBIDDEN, also if there is no such trip;
+ * TC_CHAT_UNAVAILABLE if the database does not answer; TC_CHAT_INTERNAL if it refuses for good.
  */
 tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip);
 
@@ -37,11 +40,14 @@ tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip);
 tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place);
 tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id);
 
+/* Finds the user alone, for a request whose id can name nothing. TC_CHAT_OK or one of the errors above. */
+tc_chat_error_e tc_visit_user(tc_visit_t *visit);
+
 /*
  * Notes that the URL has no id of the form that TripChatTripKey wants. `is_room` tells that the id of a room is allowed
- * as well. Returns TC_CHAT_FORBIDDEN.
+ * as well. Returns TC_CHAT_FORBIDDEN, or what is wrong with the user.
  */
-tc_chat_error_e tc_visit_wrong_form(const tc_visit_t *visit, bool is_room);
+tc_chat_error_e tc_visit_wrong_form(tc_visit_t *visit, bool is_room);
 
 /* Fills in an adoption's site, store, bus, trip, room, lease and user. The user is the adoption's from now on. */
 void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption);

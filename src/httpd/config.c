@@ -15,7 +15,7 @@ APLOG_USE_MODULE(tripchat);
 #define RATE_LEAST_US 100000
 #define RATE_GREATEST_US APR_INT64_C(86400000000)
 
-typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS, KEYS, RATE } kind_e;
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
 
 typedef struct {
@@ -176,6 +176,18 @@ static const char *set_bus(tc_directive_e id, const char *text, tc_config_value_
     return wrong ? apr_psprintf(pool, "%s: %s", directives[id].name, wrong) : NULL;
 }
 
+static const char *set_query(tc_directive_e id, const char *text, tc_config_value_t *value,
+                             apr_pool_t *pool)
+{
+    unsigned places = id == TC_D_ACCESS_QUERY ? 1u << TC_PLACE_TRIP | 1u << TC_PLACE_USER : 1u << TC_PLACE_USER;
+    tc_sql_query_t *query = apr_palloc(pool, sizeof(*query));
+    const char *wrong = *text ? tc_sql_query_parse(text, places, query, pool) : "write a query";
+
+    value->query = query;
+
+    return wrong ? apr_psprintf(pool, "%s: %s", directives[id].name, wrong) : NULL;
+}
+
 /* Adds a word to a value's list. The first word starts the list. */
 static void add_word(tc_config_value_t *value, const char *word, apr_pool_t *pool)
 {
@@ -233,6 +245,9 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
     case TEXT:
         value->text = apr_pstrdup(pool, text);
         break;
+    case QUERY:
+        wrong = set_query(id, text, value, pool);
+        break;
     case BUS:
         wrong = set_bus(id, text, value, pool);
         break;
@@ -265,6 +280,7 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_PATH AP_INIT_TAKE1
 #define COMMAND_WORDS AP_INIT_ITERATE
 #define COMMAND_BUS AP_INIT_TAKE1
+#define COMMAND_QUERY AP_INIT_TAKE1
 #define COMMAND_ORIGINS AP_INIT_ITERATE
 #define COMMAND_RATE AP_INIT_TAKE1
 #define COMMAND_KEYS(name, setter, data, where, help)                                              \
@@ -409,6 +425,11 @@ const char *tc_config_text(const tc_config_t *config, tc_directive_e directive)
 const char *const *tc_config_words(const tc_config_t *config, tc_directive_e directive)
 {
     return get(config, directive)->words;
+}
+
+const tc_sql_query_t *tc_config_query(const tc_config_t *config, tc_directive_e directive)
+{
+    return get(config, directive)->query;
 }
 
 const char *tc_config_name(tc_directive_e directive)

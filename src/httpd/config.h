@@ -6,6 +6,7 @@
 #define TC_HTTPD_CONFIG_H
 
 #include "domain/rate.h"
+#include "store/sql_query.h"
 
 #include <ap_mmn.h>
 #include <httpd.h>
@@ -31,6 +32,7 @@ typedef struct {
     apr_int64_t number;          /* COUNT; SIZE in bytes; TIME in microseconds; CHOICE its index; RATE its number */
     apr_int64_t period_us;       /* RATE */
     const char *text;            /* TEXT, PATH, BUS */
+    const tc_sql_query_t *query; /* QUERY */
     const char *const *words;    /* WORDS, ORIGINS; KEYS, three each: algorithm, path, kid or "". NULL-terminated */
 } tc_config_value_t;
 
@@ -56,6 +58,7 @@ apr_int64_t tc_config_number(const tc_config_t *config, tc_directive_e directive
 const char *tc_config_text(const tc_config_t *config, tc_directive_e directive);
 const char *const *tc_config_words(const tc_config_t *config, tc_directive_e directive);
 
+const tc_sql_query_t *tc_config_query(const tc_config_t *config, tc_directive_e directive);
 tc_rate_t tc_config_rate(const tc_config_t *config, tc_directive_e directive);
 
 /* The directive's name, for messages. */

@@ -128,6 +128,10 @@ static void reject(tc_adoption_t *adoption, tc_chat_error_e error)
         adoption->reject_code = TC_CLOSE_POLICY;
         adoption->reject_reason = "too many connections";
         break;
+    case TC_CHAT_INTERNAL:
+        adoption->reject_code = TC_CLOSE_INTERNAL;
+        adoption->reject_reason = "the server is not set up right";
+        break;
     default:
         adoption->reject_code = TC_CLOSE_TRY_LATER;
         adoption->reject_reason = "unavailable, try again later";
@@ -204,6 +208,8 @@ static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
         return answer(r, HTTP_UNAUTHORIZED, adoption->reject_reason);
     case TC_CLOSE_FORBIDDEN:
         return answer(r, HTTP_FORBIDDEN, adoption->reject_reason);
+    case TC_CLOSE_INTERNAL:
+        return answer(r, HTTP_INTERNAL_SERVER_ERROR, adoption->reject_reason);
     case TC_CLOSE_POLICY:
         return answer_later(r, HTTP_TOO_MANY_REQUESTS, TC_RETRY_AFTER_S, adoption->reject_reason);
     default:

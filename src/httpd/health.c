@@ -8,6 +8,7 @@
 #include "httpd/monitor.h"
 #include "httpd/often.h"
 #include "httpd/runtime.h"
+#include "store/check.h"
 #include "store/probe.h"
 
 #include <apr_strings.h>
@@ -30,12 +31,28 @@ typedef struct {
 
 typedef struct {
     const char *database;
+    const char *refused; /* a JSON array */
     const char *redis; /* NULL: the site has none */
     amount_t descriptors;
     amount_t connections; /* of all children */
 } health_t;
 
 /* ---- looking ---- */
+
+/* What the database has refused, as a JSON array; "[]": nothing. */
+static const char *look_at_checks(request_rec *r, tc_vhost_t *vhost)
+{
+    const char *list = "[", *name;
+    int what;
+
+    for (what = 0; what < TC_CHECK_COUNT; what++) {
+        name = tc_check_wrong(&vhost->store, (tc_check_e)what);
+        if (name != NULL) {
+            list = apr_pstrcat(r->pool, list, list[1] ? ",\"" : "\"", name, "\"", NULL);
+        }
+    }
+    return apr_pstrcat(r->pool, list, "]", NULL);
+}
 
 static const char *look_at_database(tc_child_t *child, tc_vhost_t *vhost)
 {
@@ -119,7 +136,8 @@ static bool is_short(const amount_t *amount, apr_uint64_t reserve)
 
 static bool is_well(const health_t *health)
 {
-    return strcmp(health->database, "ok") == 0 && (health->redis == NULL || strcmp(health->redis, "ok") == 0)
+    return strcmp(health->database, "ok") == 0 && strcmp(health->refused, "[]") == 0
+           && (health->redis == NULL || strcmp(health->redis, "ok") == 0)
            && !is_short(&health->descriptors, RESERVE_DESCRIPTORS) && !is_short(&health->connections, 0);
 }
 
@@ -145,14 +163,17 @@ static int report(request_rec *r, tc_vhost_t *vhost, tc_child_t *child)
 {
     health_t health = {
         .database = look_at_database(child, vhost),
+        .refused = look_at_checks(r, vhost),
         .redis = vhost->bus == &vhost->door.bus ? look_at_redis(vhost) : NULL,
         .descriptors = look_at_descriptors(),
         .connections = look_at_connections(),
     };
+    const char *refused = strcmp(health.refused, "[]") != 0 ? apr_pstrcat(r->pool, ",\"refused\":", health.refused, NULL)
+                                                            : "";
     const char *redis = health.redis ? apr_pstrcat(r->pool, ",\"redis\":\"", health.redis, "\"", NULL) : "";
 
     return say(r, is_well(&health),
-               apr_pstrcat(r->pool, ",\"database\":\"", health.database, "\"", redis,
+               apr_pstrcat(r->pool, ",\"database\":\"", health.database, "\"", refused, redis,
                            say_amount(r, "descriptors", &health.descriptors),
                            say_amount(r, "connections", &health.connections), NULL));
 }

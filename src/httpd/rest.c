@@ -94,9 +94,11 @@ static int with_id(tc_visit_t *visit, const route_t *route)
     tc_uuid_t id;
 
     if (route->path == PATH_MESSAGE) {
-        return tc_uuid_parse(route->id, strlen(route->id), &id)
-                   ? tc_rest_patch(visit, &id)
-                   : tc_reply_error(visit->r, TC_CHAT_MESSAGE_NOT_FOUND, NULL);
+        if (tc_uuid_parse(route->id, strlen(route->id), &id)) {
+            return tc_rest_patch(visit, &id);
+        }
+        error = tc_visit_user(visit);
+        return tc_reply_error(visit->r, error == TC_CHAT_OK ? TC_CHAT_MESSAGE_NOT_FOUND : error, NULL);
     }
     error = tc_place_parse(route->id, strlen(route->id), visit->vhost->site.rules.trip_form, &place)
                 ? tc_visit_place(visit, &place)

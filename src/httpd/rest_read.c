@@ -148,13 +148,13 @@ static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_
 {
     bool forward = query->after >= 0;
     int64_t from = forward ? query->after : query->before >= 0 ? query->before : NEWEST;
-    tc_work_t work = {&visit->vhost->store, visit->sql, tc_people_create(visit->r->pool),
+    tc_work_t work = {&visit->vhost->store, visit->sql, tc_people_borrow(&visit->vhost->store),
                       NULL, visit->r->pool};
     apr_status_t rv = tc_store_read_page(&work, &visit->room_id, from, forward, (int)query->limit,
                                          events, count);
 
     visit->sql = work.sql;
-    tc_people_destroy(work.people);
+    tc_people_return(&visit->vhost->store, work.people);
     return rv;
 }
 
@@ -249,20 +249,25 @@ static int reply_stream(tc_visit_t *visit, query_t *query)
     return hold_connection(visit, query);
 }
 
+/* The page was read after the room's last_seq, and may go beyond it. */
+static int64_t newest_seq(const tc_event_t *events, int64_t last_seq)
+{
+    for (; events != NULL; events = events->next) {
+        last_seq = events->seq > last_seq ? events->seq : last_seq;
+    }
+    return last_seq;
+}
+
 static int reply_list(tc_visit_t *visit, query_t *query)
 {
     tc_event_t *events = NULL;
     int64_t last_seq;
     int count = 0, rc;
 
-    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
-                         visit->r->pool) != APR_SUCCESS
-        || read_page(visit, query, &events, &count) != APR_SUCCESS) {
+    if (read_page(visit, query, &events, &count) != APR_SUCCESS) {
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
-    if (last_seq < 0) {
-        return tc_reply_error(visit->r, TC_CHAT_FORBIDDEN, NULL);
-    }
+    last_seq = newest_seq(events, visit->last_seq);
     if (count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
         && tc_takeover_has_room(visit->r)) {
         query->after = last_seq; /* events between the two were deleted */
@@ -288,19 +293,14 @@ int tc_rest_room(tc_visit_t *visit)
 {
     char room[TC_UUID_CHARS + 1];
     tc_buf_t body = TC_BUF_INIT;
-    int64_t last_seq;
 
-    if (tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &last_seq,
-                         visit->r->pool) != APR_SUCCESS) {
-        return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
-    }
     tc_uuid_format(&visit->room_id, room);
     TC_BUF_LIT(&body, "{\"id\":");
     tc_json_append_str(&body, room);
     TC_BUF_LIT(&body, ",\"trip_id\":");
     tc_json_append_str(&body, visit->trip.text);
     TC_BUF_LIT(&body, ",\"last_seq\":");
-    tc_buf_append_int(&body, last_seq);
+    tc_buf_append_int(&body, visit->last_seq);
     TC_BUF_LIT(&body, "}");
-    return reply_with_etag(visit, last_seq, &body);
+    return reply_with_etag(visit, visit->last_seq, &body);
 }

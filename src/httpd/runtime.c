@@ -7,6 +7,7 @@
 #include "httpd/monitor.h"
 #include "httpd/reload.h"
 #include "httpd/scrub.h"
+#include "store/people.h"
 
 #include <ap_mpm.h>
 #include <apr_optional.h>
@@ -206,12 +207,16 @@ static unsigned decide_max_connections(server_rec *server, apr_int64_t asked)
 static apr_status_t stop_child(void *data)
 {
     tc_child_t *running = atomic_exchange(&child, NULL);
+    tc_vhost_t *vhost;
 
     (void)data;
     atomic_store(&ended, true);
     if (running != NULL) {
         tc_reload_listen();
         (void)tc_child_stop(running);
+    }
+    for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
+        tc_people_destroy(atomic_exchange(&vhost->store.spare_people, NULL));
     }
     return APR_SUCCESS;
 }

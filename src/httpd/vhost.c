@@ -40,15 +40,6 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
                          : OK;
 }
 
-static int read_query(server_rec *server, tc_directive_e directive, unsigned places,
-                      tc_sql_query_t *query, apr_pool_t *pool)
-{
-    const char *text = tc_config_text(tc_config_of(server), directive);
-    const char *what = tc_sql_query_parse(text, places, query, pool);
-
-    return what ? tc_config_wrong(server, directive, what) : OK;
-}
-
 static void fill_site(tc_site_t *site, const tc_config_t *config)
 {
     site->rules.max_content_chars = (size_t)tc_config_number(config, TC_D_MAX_CONTENT);
@@ -99,13 +90,6 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     int rc = tc_keys_read(server, &vhost->jwt, pool);
 
     if (rc == OK) {
-        rc = read_query(server, TC_D_ACCESS_QUERY, 1u << TC_PLACE_TRIP | 1u << TC_PLACE_USER,
-                        &vhost->access_query, pool);
-    }
-    if (rc == OK) {
-        rc = read_query(server, TC_D_USER_QUERY, 1u << TC_PLACE_USER, &vhost->user_query, pool);
-    }
-    if (rc == OK) {
         rc = make_bus(server, vhost, pool);
     }
     fill_site(&vhost->site, config);
@@ -122,8 +106,8 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->store.store.site = &vhost->site;
     vhost->store.server = server;
     vhost->store.gate = gate;
-    vhost->store.access_query = &vhost->access_query;
-    vhost->store.user_query = &vhost->user_query;
+    vhost->store.queries.access = tc_config_query(config, TC_D_ACCESS_QUERY);
+    vhost->store.queries.user = tc_config_query(config, TC_D_USER_QUERY);
     return rc;
 }
 

@@ -17,8 +17,6 @@ typedef struct tc_vhost_t {
     tc_bus_t *bus;         /* the local one, or the door's */
     tc_redis_door_t door;  /* where the bus is a Redis */
     tc_jwt_rules_t jwt;
-    tc_sql_query_t access_query;
-    tc_sql_query_t user_query;
     tc_reject_e reject;
     const char *connection_log;         /* the value of TripChatConnectionLog; NULL: not set */
     const char *const *allowed_origins; /* NULL: only those of the same host */

@@ -36,7 +36,7 @@ typedef enum {
     TC_PARCEL_USER_ID,
     TC_PARCEL_USER_EMAIL,
     TC_PARCEL_SENDER,  /* the sender object */
-    TC_PARCEL_SUBJECT, /* the user as the token names them; empty if that is the user's id */
+    TC_PARCEL_CLAIM,   /* the user as the token names them; empty if that is the user's id */
     TC_PARCEL_QUEUE,   /* bytes that wait to be sent */
     TC_PARCEL_INPUT,   /* bytes that were received, but not looked at */
     TC_PARCEL_MESSAGE, /* the reader's fragments of an unfinished message */

@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "codec/close.h"
 #include "peer/parcel.h"
+#include "peer/record.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -74,27 +75,21 @@ void tc_peer_note_close(const tc_peer_t *peer, unsigned code, unsigned side)
     }
 }
 
-/* Writes the peer's line into the connection log, once. */
+/* Once. */
 static void tell_of_end(tc_peer_t *peer)
 {
     static const char *const kinds[] = {"websocket", "events", "poll"}; /* TC_L_TRANSPORT_… */
-    tc_usage_subject_t subject;
-    tc_buf_t line = TC_BUF_INIT;
+    tc_usage_subject_t subject = {
+        .site = peer->site->name,
+        .over = kinds[peer->counted_as],
+        .user_id = peer->member.user ? peer->member.user->id : "",
+        .child = (int)getpid(),
+        .id = peer->member.id,
+        .is_tls = peer->transport.ssl != NULL,
+        .is_bridged = peer->bridged,
+    };
 
-    if (peer->usage == NULL) {
-        return;
-    }
-    subject.site = peer->site->name;
-    subject.over = kinds[peer->counted_as];
-    subject.user_id = peer->member.user ? peer->member.user->id : "";
-    subject.child = (int)getpid();
-    subject.id = peer->member.id;
-    subject.is_tls = peer->transport.ssl != NULL;
-    subject.is_bridged = peer->bridged;
-    tc_usage_encode(peer->usage, &subject, tc_clock_wall_us(), tc_peer_now_us(peer), &line);
-    peer->peers->tell(peer->peers, peer->site, &line);
-    tc_buf_free(&line);
-    free(peer->usage);
+    tc_record_end(peer->usage, &subject, peer->site, peer->peers, tc_peer_now_us(peer));
     peer->usage = NULL;
 }
 
@@ -108,6 +103,12 @@ static unsigned transport_of(const tc_adoption_t *adoption)
 
 /* ---- time ---- */
 
+/* When the first frame of the queue will have taken too long to leave; INT64_MAX: it is not stuck. */
+static int64_t slow_us(const tc_peer_t *peer)
+{
+    return tc_outq_deadline_us(&peer->queue, peer->site->frame_timeout_us);
+}
+
 /* The timer fires late rather than often: when it fires, it is set anew; here it is only set to an earlier time. */
 void tc_peer_arm(tc_peer_t *peer)
 {
@@ -120,6 +121,7 @@ void tc_peer_arm(tc_peer_t *peer)
 
         due_us = peer->kind->next_deadline(peer);
         due_us = lease_due_us < due_us ? lease_due_us : due_us;
+        due_us = slow_us(peer) < due_us ? slow_us(peer) : due_us;
     }
 
     if (peer->timer.link == NULL || due_us < peer->timer.due_us) {
@@ -131,6 +133,9 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
 {
     tc_peer_t *peer = (tc_peer_t *)((char *)timer - offsetof(tc_peer_t, timer));
 
+    if (peer->state == TC_PEER_OPEN && now_us >= slow_us(peer)) {
+        tc_peer_give_up(peer);
+    }
     if (peer->state == TC_PEER_OPEN) {
         peer->kind->on_timer(peer, now_us);
         tc_lease_check(&peer->lease, &peer->member, peer->site->token_warning_us, now_us);
@@ -190,6 +195,9 @@ static apr_status_t write_queue(tc_peer_t *peer)
         }
     }
     peer->write_blocked = rv == APR_EAGAIN;
+    if (rv == APR_EAGAIN && tc_outq_note_stuck(&peer->queue, tc_peer_now_us(peer))) {
+        tc_peer_arm(peer);
+    }
     peer->urgent = false;
     return rv == APR_EAGAIN ? APR_SUCCESS : rv;
 }
@@ -223,6 +231,13 @@ void tc_peer_push_always(tc_peer_t *peer, tc_blob_t *blob)
     tc_outq_push_always(&peer->queue, blob);
     peer->urgent = true;
     tc_peer_ask_to_settle(peer);
+}
+
+void tc_peer_give_up(tc_peer_t *peer)
+{
+    tc_outq_drop_unsent(&peer->queue);
+    tc_metrics_add(peer->site->metrics_slot, TC_M_SLOW_READERS, 1);
+    peer->kind->close(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
 }
 
 /*
@@ -409,7 +424,6 @@ static void free_peer(tc_peer_t *peer)
     free(peer->input);
     free(peer->usage);
     tc_outq_free(&peer->queue);
-    tc_lease_free(&peer->lease);
     tc_user_unref(peer->member.user);
     free(peer);
 }
@@ -465,25 +479,6 @@ static void on_settle(tc_task_t *task)
 }
 
 /* ---- life ---- */
-
-/* Where the site has a connection log: counts what the peer does, from now on or on from another child's counts. */
-static void begin_usage(tc_peer_t *peer, const tc_adoption_t *adoption)
-{
-    const tc_parcel_head_t *head = adoption->parcel ? &adoption->parcel->head : NULL;
-    tc_usage_t *usage;
-
-    if (peer->site->connection_log == 0) {
-        return;
-    }
-    usage = peer->usage = tc_usage_create(adoption->user ? adoption->trip.text : NULL);
-    if (head != NULL && head->has_usage) {
-        tc_usage_restore(usage, &head->usage);
-        return;
-    }
-    usage->began_us = tc_peer_now_us(peer);
-    usage->bytes_in = adoption->input_len;
-    memcpy(usage->address, adoption->address, sizeof(usage->address));
-}
 
 /* Restores what the peer had in the child that it comes from. Bytes that did not leave there go first. */
 static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
@@ -549,7 +544,7 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
         peer->next->link = &peer->next;
     }
     peers->first = peer;
-    begin_usage(peer, adoption);
+    peer->usage = tc_record_begin(adoption, tc_peer_now_us(peer));
     if (adoption->parcel != NULL) {
         restore(peer, adoption->parcel);
         tc_metrics_add(peer->site->metrics_slot, TC_M_HANDOVERS + TC_L_HANDOVER_IN, 1);

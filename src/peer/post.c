@@ -77,7 +77,7 @@ static void on_settled(tc_member_t *member)
     }
 }
 
-static const tc_sink_t sink = {NULL, NULL, NULL, on_settled, NULL, on_stored, on_refused};
+static const tc_sink_t sink = {NULL, NULL, NULL, on_settled, NULL, NULL, on_stored, on_refused};
 
 static void deliver(tc_mail_t *mail, void *context)
 {

@@ -7,6 +7,8 @@
 #include "base/metrics.h"
 #include "codec/close.h"
 #include "codec/wire.h"
+#include "domain/access.h"
+#include "domain/speak.h"
 #include "domain/typing.h"
 #include "peer/parcel.h"
 
@@ -80,9 +82,7 @@ static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
 
     if (peer->state == TC_PEER_OPEN
         && tc_peer_push(peer, tc_session_form(peer, frame), urgent) != APR_SUCCESS) {
-        tc_outq_drop_unsent(&peer->queue);
-        tc_metrics_add(peer->site->metrics_slot, TC_M_SLOW_READERS, 1);
-        close_session(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
+        tc_peer_give_up(peer);
     }
 }
 
@@ -102,18 +102,35 @@ static void on_member_settled(tc_member_t *member)
     tc_peer_ask_to_settle((tc_peer_t *)member);
 }
 
+/* The lease is renewed at once: the old token may expire before the store answers. The client hears of it afterwards. */
 static void on_member_authenticate(tc_member_t *member, const char *token, const char *client_id)
 {
     tc_peer_t *peer = (tc_peer_t *)member;
 
-    tc_lease_renew(&peer->lease, member, token, strlen(token), client_id, tc_peer_now_us(peer),
-                   peer->peers->scratch);
+    if (tc_lease_renew(&peer->lease, member, token, strlen(token), client_id, peer->peers->scratch)
+        && !tc_access_ask_about(member, client_id)) {
+        tc_lease_confirm(&peer->lease, member, client_id, tc_peer_now_us(peer));
+    }
     tc_peer_arm(peer);
+}
+
+/* A token may be good although its user was deleted or deactivated after the site had made it. */
+static void on_member_checked(tc_member_t *member, const char *client_id, bool known)
+{
+    tc_peer_t *peer = (tc_peer_t *)member;
+
+    if (known) {
+        tc_lease_confirm(&peer->lease, member, client_id, tc_peer_now_us(peer));
+    }
+    else {
+        tc_speak_error(member, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
+        on_member_close(member, TC_CLOSE_UNAUTHORIZED, "Unauthorized");
+    }
 }
 
 static const tc_sink_t sink = {
     on_member_send, on_member_close, on_member_wake, on_member_settled,
-    on_member_authenticate, NULL, NULL,
+    on_member_authenticate, on_member_checked, NULL, NULL,
 };
 
 /* ---- receiving ---- */

@@ -209,9 +209,7 @@ static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
         tc_peer_ask_to_settle(peer);
     }
     else if (tc_peer_push(peer, as_event(frame, member->cursor), urgent) != APR_SUCCESS) {
-        tc_outq_drop_unsent(&peer->queue);
-        tc_metrics_add(peer->site->metrics_slot, TC_M_SLOW_READERS, 1);
-        close_stream(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
+        tc_peer_give_up(peer);
     }
 }
 
@@ -232,7 +230,7 @@ static void on_member_settled(tc_member_t *member)
 }
 
 static const tc_sink_t sink = {
-    on_member_send, on_member_close, on_member_wake, on_member_settled, NULL, NULL, NULL,
+    on_member_send, on_member_close, on_member_wake, on_member_settled, NULL, NULL, NULL, NULL,
 };
 
 /* ---- as a peer ---- */

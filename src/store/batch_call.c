@@ -115,6 +115,7 @@ static void judge(tc_work_t *work, tc_job_t *job, const char *outcome, const cha
             job->status = meanings[i].status;
             job->error = meanings[i].error;
             job->busy_key = meanings[i].busy_key;
+            job->was_busy = job->status == TC_JOB_BUSY;
             return;
         }
     }
@@ -123,39 +124,63 @@ static void judge(tc_work_t *work, tc_job_t *job, const char *outcome, const cha
     tc_sql_log_failure(apr_pstrcat(work->pool, "a message was not stored: ", outcome, NULL), reason ? reason : "");
 }
 
-/* Takes the outcome of one job. A message that comes back without its content is the job's own. */
-static apr_status_t take(tc_work_t *work, tc_job_t *job, const tc_sql_rows_t *rows, tc_sql_row_t *row)
+/* Takes the outcome of one job. A message that comes back without its content is the job's own. NULL: no message. */
+static tc_stored_t *take(tc_work_t *work, tc_job_t *job, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
-    const char *outcome = tc_sql_text(rows, row, TC_COL_OUTCOME);
-    tc_stored_t stored;
+    const char *text = tc_sql_text(rows, row, TC_COL_OUTCOME), *outcome = text ? text : "";
+    tc_stored_t *stored = apr_palloc(work->pool, sizeof(*stored));
 
-    tc_stored_read(rows, row, &stored);
-    judge(work, job, outcome ? outcome : "", stored.content);
+    tc_stored_read(rows, row, stored);
+    judge(work, job, outcome, stored->content);
     if (job->status != TC_JOB_DONE) {
-        return APR_SUCCESS;
+        return NULL;
     }
     job->repeated = strcmp(outcome, "repeated") == 0;
-    if (stored.content == NULL) {
-        stored.content = job->content;
+    if (stored->content == NULL) {
+        stored->content = job->content;
     }
-    return tc_stored_to_event(work, &stored, job->user, job->client_id, &job->events);
+    return stored;
+}
+
+/* Makes the events of all jobs that were stored, after one statement has asked for authors replied to. */
+static bool make_events(tc_work_t *work, tc_job_t *const *jobs, tc_stored_t *const *stored, int count)
+{
+    const tc_stored_t **replies = apr_palloc(work->pool, (apr_size_t)count * sizeof(*replies));
+    int i, reply_count = 0;
+
+    for (i = 0; i < count; i++) {
+        if (stored[i] != NULL && stored[i]->reply_id != NULL) {
+            replies[reply_count++] = stored[i];
+        }
+    }
+    (void)tc_stored_learn(work, replies, reply_count); /* whoever is not known then is without an address */
+    for (i = 0; i < count; i++) {
+        if (stored[i] != NULL
+            && tc_stored_to_event(work, stored[i], jobs[i]->user, jobs[i]->client_id, &jobs[i]->events)
+                   != APR_SUCCESS) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A job without a row would be told neither that it is stored nor that it is not. */
 static bool take_all(tc_work_t *work, tc_job_t *const *jobs, int count, tc_sql_rows_t *rows)
 {
+    tc_stored_t **stored = apr_pcalloc(work->pool, (apr_size_t)count * sizeof(*stored));
     tc_sql_row_t *row;
     int taken = 0;
 
     while ((row = tc_sql_next(rows)) != NULL) {
         int64_t n = tc_sql_int(rows, row, TC_COL_JOB);
 
-        if (n < 0 || n >= count || take(work, jobs[n], rows, row) != APR_SUCCESS) {
+        if (n < 0 || n >= count) {
             return false;
         }
+        stored[n] = take(work, jobs[n], rows, row);
         taken++;
     }
-    return taken == count;
+    return taken == count && make_events(work, jobs, stored, count);
 }
 
 static void drop_results(tc_job_t *const *jobs, int count)
@@ -170,12 +195,14 @@ static void drop_results(tc_job_t *const *jobs, int count)
     }
 }
 
-tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool strict)
+tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient,
+                       bool strict)
 {
-    const char *args[] = {to_json(work, jobs, count, again), strict ? "true" : "false"};
+    const char *args[] = {to_json(work, jobs, count, again), patient ? "true" : "false",
+                          strict ? "true" : "false"};
     tc_sql_rows_t rows;
 
-    if (tc_sql_select(&work->sql, work->sql.dialect->store, args, 2, &rows, work->pool) != APR_SUCCESS) {
+    if (tc_sql_select(&work->sql, work->sql.dialect->store, args, 3, &rows, work->pool) != APR_SUCCESS) {
         return tc_libpq_is_connected(&work->sql, work->pool) ? TC_TRY_FAILED : TC_TRY_IN_DOUBT;
     }
     if (!take_all(work, jobs, count, &rows)) {

@@ -260,7 +260,6 @@ static void run_batch(db_thread_t *self)
         keep_connection(self, lease, failed);
     }
     apr_pool_clear(self->work.pool);
-    tc_people_refresh(self->work.people);
 }
 
 /* Sleeps until there may be something to do. */
@@ -285,23 +284,24 @@ static void db_main(void *context)
     db_thread_t *self = context;
     apr_pool_t *root = tc_worker_thread_pool(&self->thread);
     int64_t due_us;
-    bool stopping;
+    bool stopping, taken;
 
     tc_thread_set_role(TC_THREAD_DB);
     apr_allocator_max_free_set(apr_pool_allocator_get(root), TC_STORE_KEEP_BYTES);
     apr_pool_create(&self->work.pool, root);
     apr_pool_create(&self->lasting, root);
-    self->work.people = tc_people_create(root);
+    self->work.people = tc_people_create();
     self->work.noted = tc_noted_create(root);
     do {
         stopping = tc_worker_thread_is_stopping(&self->thread);
-        while (take_batch(self, stopping, &due_us)) {
+        taken = take_batch(self, stopping, &due_us);
+        if (taken) {
             run_batch(self);
         }
-        if (!stopping) {
+        else if (!stopping) {
             sleep_until(self, due_us);
         }
-    } while (!stopping);
+    } while (taken || !stopping);
     review_connection(self, true);
     tc_people_destroy(self->work.people);
 }

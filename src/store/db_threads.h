@@ -29,7 +29,7 @@ apr_status_t tc_db_threads_submit(tc_db_threads_t *threads, tc_job_t *job);
 /* Once a second: gives reads back that wait for too long, and sets the metrics of the queue. Loop. */
 void tc_db_threads_tick(tc_db_threads_t *threads);
 
-/* Tells the threads to finish the queued jobs and to end. Takes no lock. Worker. */
+/* Tells the threads to store the queued writes, to give up the queued reads, and to end. Takes no lock. Worker. */
 void tc_db_threads_ask_to_stop(tc_db_threads_t *threads);
 
 /* Does the same and waits; false when a thread did not end within `timeout_us` (each). After the loop. Worker. */

@@ -4,15 +4,19 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "store/libpq.h"
 #include "store/schema.h"
+
+#include <apr_strings.h>
 
 #define SHUT_US (500 * TC_US_PER_MS)
 #define STUCK_US (3 * TC_US_PER_S) /* longer than any lock wait (sql_dialect.c) */
 #define STUCK_MANY_US (500 * TC_US_PER_MS)
-#define SETUP_DONE "tripchat setup" /* a key in a connection's table of prepared statements, not SQL */
 
 void tc_dbd_init(tc_dbd_t *store)
 {
+    int i;
+
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
@@ -20,15 +24,27 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->fits, false);
     atomic_init(&store->waiting, 0);
     atomic_init(&store->lent, 0);
-    atomic_init(&store->asks_singly, false);
+    for (i = 0; i < TC_ASK_COUNT; i++) {
+        atomic_init(&store->singly_until_us[i], 0);
+    }
+    atomic_init(&store->unfit_until_us, 0);
+    atomic_init(&store->spare_people, NULL);
+    atomic_init(&store->has_types, false);
+    atomic_init(&store->is_checked, false);
+    atomic_init(&store->is_checking, false);
+    atomic_init(&store->wrong, 0);
+    atomic_init(&store->check_again_us, 0);
 }
 
 static bool set_up(tc_sql_t *sql)
 {
     const char *const *statement;
 
-    if (apr_hash_get(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING) != NULL) {
+    if (tc_sql_is_set_up(sql)) {
         return true;
+    }
+    if (sql->dialect->remote) {
+        tc_libpq_want_states(sql, sql->pool);
     }
     for (statement = sql->dialect->setup; *statement != NULL; statement++) {
         int changed = 0;
@@ -39,7 +55,7 @@ static bool set_up(tc_sql_t *sql)
             return false;
         }
     }
-    apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, sql);
+    tc_sql_note_set_up(sql, true);
     return true;
 }
 
@@ -149,6 +165,7 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         return false;
     }
     sql->in_transaction = false;
+    sql->fault = TC_SQL_FAULT_NONE;
     sql->dialect = tc_sql_dialect_find(apr_dbd_name(sql->driver));
     if (sql->dialect == NULL) {
         tc_log(TC_LOG_ERR, 0, "TC0011: DBDriver %s is not supported, use pgsql or sqlite3",
@@ -179,7 +196,7 @@ bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     if (!sql->dialect->remote) {
         return true;
     }
-    apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, NULL); /* mod_dbd may connect it again */
+    tc_sql_note_set_up(sql, false); /* mod_dbd may connect it again */
     tc_dbd_close(store, sql);
     return tc_dbd_open(store, sql, pool);
 }
@@ -199,27 +216,21 @@ bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     return tc_dbd_reopen(store, sql, pool);
 }
 
-/* True when the database says that the value does not fit the column's type. apr_dbd gives the text, not the code. */
-static bool is_no_value(const char *why)
+/* When a server was started again, each connection in mod_dbd's pool turns out to be lost when it is next used. */
+static int max_tries(const tc_sql_t *sql, apr_pool_t *pool)
 {
-    return strstr(why, "invalid input syntax") != NULL || strstr(why, "out of range") != NULL;
+    return sql->dialect->remote && !tc_libpq_is_connected(sql, pool) ? TC_STORE_LOST_TRIES : TC_STORE_TRIES;
 }
 
-/*
- * Runs a query that returns one row or none (*row is NULL). If the query fails, it is tried again: the connection may
- * have been lost since its last use, or the schema may have changed. In a transaction it is not tried again, because
- * the transaction is lost with the connection. *why gets the reason of a failure.
- */
-static apr_status_t ask_for_one(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
-                                const char **args, int count, tc_sql_rows_t *rows,
-                                tc_sql_row_t **row, const char **why, apr_pool_t *pool)
+apr_status_t tc_dbd_ask(tc_dbd_t *store, tc_sql_t *sql, const char *statement, const char **args, int count,
+                        tc_sql_rows_t *rows, tc_sql_row_t **row, const char **why, apr_pool_t *pool)
 {
     apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, why, pool);
     int tries;
 
     *row = NULL;
-    for (tries = 1; rv != APR_SUCCESS && tries < TC_STORE_TRIES && !sql->in_transaction
-                    && !is_no_value(*why); tries++) {
+    for (tries = 1; rv != APR_SUCCESS && tries < max_tries(sql, pool) && !sql->in_transaction
+                    && sql->fault != TC_SQL_FAULT_VALUE; tries++) {
         if (!tc_dbd_reopen(store, sql, pool)) {
             return APR_EGENERAL;
         }
@@ -235,7 +246,7 @@ static apr_status_t select_one(tc_dbd_t *store, tc_sql_t *sql, const char *state
 {
     const char *why = "no connection";
     apr_status_t rv =
-        ask_for_one(store, sql, statement, args, count, rows, row, &why, pool);
+        tc_dbd_ask(store, sql, statement, args, count, rows, row, &why, pool);
 
     if (rv != APR_SUCCESS) {
         tc_sql_log_failure("query failed", why);
@@ -243,67 +254,12 @@ static apr_status_t select_one(tc_dbd_t *store, tc_sql_t *sql, const char *state
     return rv;
 }
 
-/* Runs one of the site's own queries. An id that does not fit the column's type finds no row; that is no failure. */
-static apr_status_t ask_site(tc_dbd_t *store, tc_sql_t *sql, const tc_sql_query_t *query,
-                             const char *trip, const char *user, tc_sql_rows_t *rows,
-                             tc_sql_row_t **row, apr_pool_t *pool)
-{
-    const char *args[TC_SQL_QUERY_PLACES], *why = "no connection";
-    apr_status_t rv;
-
-    tc_sql_query_bind(query, trip, user, args);
-    rv = ask_for_one(store, sql, query->text, args, query->count, rows, row, &why, pool);
-    if (rv == APR_SUCCESS) {
-        return rv;
-    }
-    if (is_no_value(why)) {
-        tc_log(TC_LOG_INFO, 0, "TC0013: an id does not fit the type of its column, so it counts as not found");
-        return APR_SUCCESS;
-    }
-    tc_sql_log_failure("query failed", why);
-    return rv;
-}
-
-apr_status_t tc_dbd_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *user_id,
-                              tc_user_t **user, apr_pool_t *pool)
-{
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv = ask_site(store, sql, store->user_query, NULL, user_id, &rows, &row, pool);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *user = NULL;
-    if (row != NULL && tc_sql_text(&rows, row, 0) != NULL) {
-        *user = tc_user_create(tc_sql_text(&rows, row, 0), tc_sql_text(&rows, row, 1),
-                               tc_sql_text(&rows, row, 2), tc_sql_text(&rows, row, 3));
-    }
-    return APR_SUCCESS;
-}
-
 static tc_trip_form_e trip_form(const tc_dbd_t *store)
 {
     return store->store.site->rules.trip_form;
 }
 
-apr_status_t tc_dbd_check_access(tc_dbd_t *store, tc_sql_t *sql,
-                                 const tc_trip_t *trip, const char *user_id,
-                                 bool *allowed, apr_pool_t *pool)
-{
-    char space[TC_TRIP_MAX_BYTES + 1];
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv;
-
-    rv = ask_site(store, sql, store->access_query, tc_trip_to_sql(trip, trip_form(store), space),
-                  user_id, &rows, &row, pool);
-    *allowed = rv == APR_SUCCESS && row != NULL;
-    return rv;
-}
-
-/* Finds the room of a trip, and replaces *trip by the text that the room's row has. *found is false if there is none. */
-static apr_status_t find_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip, tc_uuid_t *room_id,
+apr_status_t tc_dbd_find_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip, tc_uuid_t *room_id,
                               bool *found, apr_pool_t *pool)
 {
     char space[TC_TRIP_MAX_BYTES + 1];
@@ -359,16 +315,28 @@ apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *r
     return rv;
 }
 
-/* Runs in a transaction, because that limits the lock wait. */
+/*
+ * Runs in a transaction, because that limits the lock wait. APR_NOTFOUND: the trip does not exist. The access query may
+ * let users into such a trip, and then no later try succeeds.
+ */
 static apr_status_t create_room(tc_sql_t *sql, const char **args, apr_pool_t *pool)
 {
+    const char *statement = sql->dialect->room_create, *why = "the driver gives no reason";
     apr_status_t rv = tc_sql_begin(sql);
 
-    if (rv == APR_SUCCESS) {
-        rv = tc_sql_execute(sql, sql->dialect->room_create, args, 3, pool);
+    if (rv != APR_SUCCESS) {
+        (void)tc_sql_rollback(sql);
+        return rv;
     }
+    rv = tc_sql_do(sql, statement, args, 3, &why, pool);
     if (rv == APR_SUCCESS) {
         rv = tc_sql_commit(sql);
+    }
+    else if (sql->fault == TC_SQL_FAULT_PARENT) {
+        rv = APR_NOTFOUND;
+    }
+    else {
+        tc_sql_log_failure(apr_psprintf(pool, "cannot make a room: \"%.60s\"", statement), why);
     }
     if (rv != APR_SUCCESS) {
         (void)tc_sql_rollback(sql);
@@ -381,22 +349,18 @@ apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
 {
     char space[TC_TRIP_MAX_BYTES + 1], id[TC_UUID_CHARS + 1], now[TC_CLOCK_RFC3339_BYTES];
     const char *args[] = {id, tc_trip_to_sql(trip, trip_form(store), space), now};
-    bool found;
+    bool found = false;
     apr_status_t rv;
 
-    rv = find_room(store, sql, trip, room_id, &found, pool);
-    if (rv != APR_SUCCESS || found) {
-        return rv;
-    }
     tc_uuid_make_v7(room_id);
     tc_uuid_format(room_id, id);
     tc_clock_rfc3339(tc_clock_wall_us(), now);
     rv = create_room(sql, args, pool);
-    if (rv != APR_SUCCESS && tc_dbd_renew(store, sql, pool)) {
+    if (rv != APR_SUCCESS && rv != APR_NOTFOUND && tc_dbd_renew(store, sql, pool)) {
         rv = create_room(sql, args, pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = find_room(store, sql, trip, room_id, &found, pool);
+        rv = tc_dbd_find_room(store, sql, trip, room_id, &found, pool);
     }
     return rv == APR_SUCCESS && !found ? APR_EGENERAL : rv;
 }

@@ -8,11 +8,15 @@
 
 #include "domain/store.h"
 #include "store/sql.h"
-#include "store/sql_query.h"
+#include "store/site_sql.h"
 
 #include <stdatomic.h>
 
 struct tc_db_threads_t;
+struct tc_people_t;
+
+/* What is asked in one statement where that works. */
+typedef enum { TC_ASK_VISIT, TC_ASK_ACCESS, TC_ASK_PEOPLE, TC_ASK_COUNT } tc_ask_e;
 
 /* How a thread gets a connection to a site's database. The glue implements it with mod_dbd. */
 typedef struct {
@@ -25,8 +29,7 @@ typedef struct tc_dbd_t {
     tc_store_t store; /* stands first */
     void *server;     /* the gate's; const after start-up */
     const tc_dbd_gate_t *gate;
-    const tc_sql_query_t *access_query; /* trip, user -> a row when the user may enter */
-    const tc_sql_query_t *user_query;   /* user -> id, email, username, full_name */
+    tc_site_queries_t queries;          /* const after start-up */
     _Atomic(const tc_sql_dialect_t *) dialect; /* NULL until the first connection was opened */
     void *child;                        /* whose threads serve the store; const after the child's start */
     struct tc_db_threads_t *threads;    /* loop; NULL until the site's first job */
@@ -38,7 +41,16 @@ typedef struct tc_dbd_t {
     atomic_bool fits;                   /* the chat's tables have the version of this module */
     atomic_uint waiting;                /* threads that wait for a connection */
     atomic_uint lent;                   /* connections that threads have */
-    atomic_bool asks_singly;            /* the access query cannot stand inside another one */
+    atomic_llong singly_until_us[TC_ASK_COUNT]; /* monotonic; the queries cannot stand in one statement */
+    atomic_llong unfit_until_us;        /* monotonic; ids of the chat's tables do not fit the user query's place */
+    _Atomic(struct tc_people_t *) spare_people; /* readers' memory of users that nobody uses now */
+    /* the checks of check.h */
+    tc_site_types_t types;
+    atomic_bool has_types;              /* `types` is filled in, and const from then on */
+    atomic_bool is_checking;            /* a thread of the child is at it */
+    atomic_bool is_checked;             /* the last check came to its end */
+    atomic_uint wrong;                  /* a set of 1 << tc_check_e: what the last check found wrong */
+    atomic_llong check_again_us;        /* monotonic */
 } tc_dbd_t;
 
 /* Initializes the atomic fields. The glue sets the const ones; the child that serves the store sets store.submit. */
@@ -84,18 +96,18 @@ bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 
 /*
- * APR_SUCCESS with *user: a reference, the caller's, or NULL when there is no such user. Here and below, a query that
- * fails has been logged, and `pool` is for the call.
+ * Runs a query that returns one row or none (*row is NULL). If it fails, it is tried again: the connection may have been
+ * lost since its last use, or the schema may have changed. In a transaction it is not tried again, because the
+ * transaction is lost with the connection. *why gets the reason of a failure, which has not been logged, and sql->fault
+ * its kind; if there is no other connection, the handle of *sql is NULL.
  */
-apr_status_t tc_dbd_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *user_id,
-                              tc_user_t **user, apr_pool_t *pool);
+apr_status_t tc_dbd_ask(tc_dbd_t *store, tc_sql_t *sql, const char *statement, const char **args, int count,
+                        tc_sql_rows_t *rows, tc_sql_row_t **row, const char **why, apr_pool_t *pool);
 
-/* APR_SUCCESS with *allowed. Nobody is allowed into a trip that does not exist. */
-apr_status_t tc_dbd_check_access(tc_dbd_t *store, tc_sql_t *sql,
-                                 const tc_trip_t *trip, const char *user_id,
-                                 bool *allowed, apr_pool_t *pool);
-
-/* APR_SUCCESS with *found and, if it is true, the trip of the room `id` or, with `of_message`, of the message `id`. */
+/*
+ * Here and below, a query that fails has been logged. APR_SUCCESS with *found and, if it is true, the trip of the room
+ * `id` or, with `of_message`, of the message `id`.
+ */
 apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,
                               bool of_message, tc_trip_t *trip, bool *found,
                               apr_pool_t *pool);
@@ -105,8 +117,15 @@ apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *r
                               int64_t *last_seq, apr_pool_t *pool);
 
 /*
- * APR_SUCCESS with the id of the trip's room, which is created if there is none. *trip becomes the trip's id as the
- * room's row has it: for the database, other texts may be the same id.
+ * APR_SUCCESS with *found and, if it is true, the id of the trip's room. *trip becomes the trip's id as the room's row
+ * has it: for the database, other texts may be the same id.
+ */
+apr_status_t tc_dbd_find_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip, tc_uuid_t *room_id,
+                              bool *found, apr_pool_t *pool);
+
+/*
+ * Makes the trip's room, unless somebody else does at the same time. APR_SUCCESS with its id and *trip as above.
+ * APR_NOTFOUND: there is no such trip. Any other failure has been logged, and sql->fault says what it is.
  */
 apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
                               tc_uuid_t *room_id, apr_pool_t *pool);

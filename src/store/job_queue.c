@@ -81,6 +81,25 @@ static void expire_list(tc_job_queue_t *queue, tc_job_lane_t *lane, tc_job_list_
     }
 }
 
+/* The same for all lanes of a kind that no thread has. */
+static void expire_lanes(tc_job_queue_t *queue, tc_lane_kind_e kind, int64_t since_us, tc_job_list_t *finished)
+{
+    ring_t all = queue->rings[kind];
+
+    memset(&queue->rings[kind], 0, sizeof(ring_t));
+    while (all.first != NULL) {
+        tc_job_lane_t *lane = pop_lane(&all);
+
+        expire_list(queue, lane, &lane->jobs, since_us, finished);
+        if (lane->count == 0) {
+            tc_lane_free(&queue->lanes, lane);
+        }
+        else {
+            offer_lane(queue, lane);
+        }
+    }
+}
+
 /* ---- parked jobs ---- */
 
 static void wait_for_lock(tc_job_queue_t *queue, tc_knot_t *knot, int64_t now_us)
@@ -258,6 +277,10 @@ bool tc_job_queue_take(tc_job_queue_t *queue, unsigned take, int64_t now_us, boo
     batch->oldest_us = INT64_MAX;
     batch->lanes = NULL;
     memset(&batch->finished, 0, sizeof(batch->finished));
+    if (closing) {
+        expire_lanes(queue, TC_LANE_URGENT, INT64_MAX, &batch->finished);
+        expire_lanes(queue, TC_LANE_CHECKS, INT64_MAX, &batch->finished);
+    }
     if ((take & TC_TAKE_WRITES) != 0) {
         wake_parked(queue, now_us, closing, &batch->finished);
         if (!queue->wrote || !tc_job_queue_has(queue, take & TC_TAKE_READS)) {
@@ -391,18 +414,5 @@ int64_t tc_job_queue_oldest_us(const tc_job_queue_t *queue, unsigned *parked)
 
 void tc_job_queue_expire(tc_job_queue_t *queue, int64_t now_us, tc_job_list_t *finished)
 {
-    ring_t all = queue->rings[TC_LANE_URGENT];
-
-    memset(&queue->rings[TC_LANE_URGENT], 0, sizeof(ring_t));
-    while (all.first != NULL) {
-        tc_job_lane_t *lane = pop_lane(&all);
-
-        expire_list(queue, lane, &lane->jobs, now_us - TC_STORE_READ_S * TC_US_PER_S, finished);
-        if (lane->count == 0) {
-            tc_lane_free(&queue->lanes, lane);
-        }
-        else {
-            offer_lane(queue, lane);
-        }
-    }
+    expire_lanes(queue, TC_LANE_URGENT, now_us - TC_STORE_READ_S * TC_US_PER_S, finished);
 }

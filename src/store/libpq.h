@@ -13,4 +13,7 @@
  */
 bool tc_libpq_is_connected(const tc_sql_t *sql, apr_pool_t *pool);
 
+/* Has the connection put the SQLSTATE into the texts of errors (sql_fault.h). Without libpq, nothing is changed. */
+void tc_libpq_want_states(const tc_sql_t *sql, apr_pool_t *pool);
+
 #endif

@@ -2,6 +2,7 @@
 #include "store/jobs.h"
 
 #include "base/limits.h"
+#include "store/check.h"
 #include "store/sql_table.h"
 
 #include <apr_strings.h>
@@ -15,51 +16,116 @@ typedef struct {
     tc_event_t **end;
     int count;
     int messages;
+    size_t bytes;     /* of all events */
+    size_t max_bytes; /* a single event may have more */
+    bool cut;         /* events were left out, because they would be more than max_bytes */
 } event_list_t;
 
-static void list_init(event_list_t *list)
+static void list_init(event_list_t *list, size_t max_bytes)
 {
     list->first = NULL;
     list->end = &list->first;
     list->count = list->messages = 0;
+    list->bytes = 0;
+    list->max_bytes = max_bytes;
+    list->cut = false;
+}
+
+static void list_note(event_list_t *list, const tc_event_t *event)
+{
+    list->count++;
+    list->messages += event->kind == TC_EVENT_MESSAGE;
+    list->bytes += tc_event_size(event);
+}
+
+/* True if the event does not fit. The list is cut then, and the event freed. */
+static bool list_leave_out(event_list_t *list, tc_event_t *event)
+{
+    if (list->count == 0 || list->bytes + tc_event_size(event) <= list->max_bytes) {
+        return false;
+    }
+    list->cut = true;
+    tc_event_unref(event);
+    return true;
 }
 
 static void list_append(event_list_t *list, tc_event_t *event)
 {
+    if (!list_leave_out(list, event)) {
+        *list->end = event;
+        list->end = &event->next;
+        list_note(list, event);
+    }
+}
+
+/* Drops the oldest events instead of the newest ones. */
+static void list_append_newest(event_list_t *list, tc_event_t *event)
+{
     *list->end = event;
     list->end = &event->next;
-    list->count++;
-    list->messages += event->kind == TC_EVENT_MESSAGE;
+    list_note(list, event);
+    while (list->bytes > list->max_bytes && list->count > 1) {
+        tc_event_t *oldest = list->first;
+
+        list->first = oldest->next;
+        list->count--;
+        list->messages -= oldest->kind == TC_EVENT_MESSAGE;
+        list->bytes -= tc_event_size(oldest);
+        tc_event_unref(oldest);
+    }
 }
 
 static void list_prepend(event_list_t *list, tc_event_t *event)
 {
+    if (list_leave_out(list, event)) {
+        return;
+    }
     event->next = list->first;
     if (list->first == NULL) {
         list->end = &event->next;
     }
     list->first = event;
-    list->count++;
-    list->messages += event->kind == TC_EVENT_MESSAGE;
+    list_note(list, event);
 }
 
-/* Adds the message or event of a row to the list with `add`. A room without events has a row that has none. */
-static apr_status_t add_row(tc_work_t *work, const tc_sql_rows_t *rows, tc_sql_row_t *row, event_list_t *list,
-                            void (*add)(event_list_t *list, tc_event_t *event))
-{
-    tc_stored_t stored;
-    tc_event_t *event;
-    apr_status_t rv;
+typedef void add_fn(event_list_t *list, tc_event_t *event);
 
-    tc_stored_read(rows, row, &stored);
-    if (stored.id == NULL) {
-        return APR_SUCCESS;
+/* Rows on their way into a list: their people are asked for in one statement, before the events are made. */
+typedef struct {
+    tc_work_t *work;
+    event_list_t *list;
+    add_fn *add;
+    const tc_stored_t *rows[TC_STORE_PEOPLE];
+    int count;
+} intake_t;
+
+static apr_status_t add_events(intake_t *intake)
+{
+    apr_status_t rv = tc_stored_learn(intake->work, intake->rows, intake->count);
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < intake->count && !intake->list->cut; i++) {
+        tc_event_t *event;
+
+        rv = tc_stored_to_event(intake->work, intake->rows[i], NULL, NULL, &event);
+        if (rv == APR_SUCCESS) {
+            intake->add(intake->list, event);
+        }
     }
-    rv = tc_stored_to_event(work, &stored, NULL, NULL, &event);
-    if (rv == APR_SUCCESS) {
-        add(list, event);
-    }
+    intake->count = 0;
     return rv;
+}
+
+/* Takes the message or event of a row in. A room without events has a row that has none. add_events() follows. */
+static apr_status_t add_row(intake_t *intake, const tc_sql_rows_t *rows, tc_sql_row_t *row)
+{
+    tc_stored_t *stored = apr_palloc(intake->work->pool, sizeof(*stored));
+
+    tc_stored_read(rows, row, stored);
+    if (stored->id != NULL) {
+        intake->rows[intake->count++] = stored;
+    }
+    return intake->count == TC_STORE_PEOPLE ? add_events(intake) : APR_SUCCESS;
 }
 
 /*
@@ -72,6 +138,7 @@ static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after
     const char *args[] = {room, apr_off_t_toa(work->pool, after), apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
+    intake_t intake = {.work = work, .list = list, .add = after == ANY ? list_append_newest : list_append};
     apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 3, &rows, work->pool);
 
     *head = -1;
@@ -79,9 +146,9 @@ static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after
         int64_t seq = tc_sql_int(&rows, row, TC_COL_SEQ), last = tc_sql_int(&rows, row, TC_COL_HEAD);
 
         *head = seq > last ? seq : last > *head ? last : *head;
-        rv = add_row(work, &rows, row, list, list_append);
+        rv = add_row(&intake, &rows, row);
     }
-    return rv;
+    return rv == APR_SUCCESS ? add_events(&intake) : rv;
 }
 
 static apr_status_t read_before(tc_work_t *work, const char *room, int64_t before, int limit,
@@ -90,12 +157,13 @@ static apr_status_t read_before(tc_work_t *work, const char *room, int64_t befor
     const char *args[] = {room, apr_off_t_toa(work->pool, before), apr_itoa(work->pool, limit)};
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
+    intake_t intake = {.work = work, .list = list, .add = list_prepend};
     apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->before, args, 3, &rows, work->pool);
 
     while (rv == APR_SUCCESS && (row = tc_sql_next(&rows)) != NULL) {
-        rv = add_row(work, &rows, row, list, list_prepend);
+        rv = add_row(&intake, &rows, row);
     }
-    return rv;
+    return rv == APR_SUCCESS ? add_events(&intake) : rv;
 }
 
 /*
@@ -115,8 +183,9 @@ static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
         job->status = TC_JOB_GONE;
         return APR_SUCCESS;
     }
-    job->complete = list->count < limit;
-    if (rv == APR_SUCCESS && load && job->last_seq > limit && list->messages < job->limit) {
+    job->complete = list->count < limit && !list->cut;
+    if (rv == APR_SUCCESS && load && job->last_seq > limit && list->messages < job->limit
+        && list->bytes < list->max_bytes) {
         int64_t before = list->first ? list->first->seq : job->last_seq - limit + 1;
 
         rv = read_before(work, room, before, job->limit - list->messages, list);
@@ -132,7 +201,7 @@ apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64
     apr_status_t rv;
     int64_t head;
 
-    list_init(&list);
+    list_init(&list, SIZE_MAX);
     tc_uuid_format(room_id, room);
     rv = forward ? read_events(work, room, from, limit, &list, &head)
                  : read_before(work, room, from, limit, &list);
@@ -185,12 +254,13 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
         return read_heads(work, job);
     }
     if (job->kind == TC_JOB_PROBE) {
+        tc_check_if_due(work->store, &work->sql, work->pool);
         return tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, work->pool);
     }
     if (job->kind == TC_JOB_ACCESS) {
         return tc_store_read_access(work, job);
     }
-    list_init(&list);
+    list_init(&list, job->max_bytes);
     rv = answer(work, job, &list);
     if (rv == APR_SUCCESS) {
         job->events = list.first;

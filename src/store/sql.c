@@ -8,6 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SETUP_DONE "tripchat setup" /* a key in the table of prepared statements, not SQL */
+#define STATEMENT_CHARS 80 /* of a statement, in the log */
+
+/* "query failed", with the statement if somebody has to mend it or the schema. */
+static const char *name_of(const tc_sql_t *sql, const char *what, const char *statement, apr_pool_t *pool)
+{
+    bool is_wrong = sql->fault == TC_SQL_FAULT_RIGHT || sql->fault == TC_SQL_FAULT_STATEMENT;
+
+    return is_wrong ? apr_psprintf(pool, "%s: \"%.*s\"", what, STATEMENT_CHARS, statement) : what;
+}
+
 void tc_sql_log_failure(const char *what, const char *why)
 {
     static tc_log_limit_t limit = TC_LOG_LIMIT(1);
@@ -47,20 +58,41 @@ static apr_dbd_prepared_t *prepare(tc_sql_t *sql, const char *statement, const c
     return prepared;
 }
 
-/* The driver of a server has prepared nothing. Forgotten statements stay on the connection's pool. */
+/*
+ * The driver of a server has prepared nothing. Forgotten statements stay on the connection's pool. The connection stays
+ * set up: another PRAGMA would make SQLite refuse every statement that was prepared before.
+ */
 void tc_sql_forget(tc_sql_t *sql)
 {
+    bool is_set_up = tc_sql_is_set_up(sql);
+
     if (sql->handle != NULL && !sql->dialect->remote) {
         apr_hash_clear(sql->prepared);
+        tc_sql_note_set_up(sql, is_set_up);
     }
 }
 
-/* SQLite refuses a statement that is older than a change of the schema, each time. Prepared anew, it is accepted. */
-static void forget_one(tc_sql_t *sql, const char *statement)
+/*
+ * Notes why a statement failed. SQLite refuses a statement that is older than a change of the schema, each time. Prepared
+ * anew, it is accepted.
+ */
+static apr_status_t note_fault(tc_sql_t *sql, const char *statement, const char *why)
 {
-    if (!sql->dialect->remote) {
+    sql->fault = tc_sql_fault(why);
+    if (!sql->dialect->remote && sql->fault != TC_SQL_FAULT_VALUE && sql->fault != TC_SQL_FAULT_PARENT) {
         apr_hash_set(sql->prepared, statement, APR_HASH_KEY_STRING, NULL);
     }
+    return APR_EGENERAL;
+}
+
+bool tc_sql_is_set_up(const tc_sql_t *sql)
+{
+    return sql->handle != NULL && apr_hash_get(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING) != NULL;
+}
+
+void tc_sql_note_set_up(tc_sql_t *sql, bool is_set_up)
+{
+    apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, is_set_up ? sql->prepared : NULL);
 }
 
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
@@ -74,14 +106,13 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
     rows->row = NULL;
     rows->pool = pool;
     if (prepared == NULL) {
-        return APR_EGENERAL;
+        return note_fault(sql, statement, *why);
     }
     error = apr_dbd_pselect(sql->driver, pool, sql->handle, &rows->results, prepared, 1, count,
                             args);
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
-        forget_one(sql, statement);
-        return APR_EGENERAL;
+        return note_fault(sql, statement, *why);
     }
     return APR_SUCCESS;
 }
@@ -93,42 +124,36 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
     apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, &why, pool);
 
     if (rv != APR_SUCCESS) {
-        tc_sql_log_failure("query failed", why);
+        tc_sql_log_failure(name_of(sql, "query failed", statement, pool), why);
     }
     return rv;
 }
 
-static tc_sql_fault_e fault_of(const char *why)
+apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, int count, const char **why,
+                       apr_pool_t *pool)
 {
-    if (strstr(why, "FOREIGN KEY constraint failed") != NULL) {
-        return TC_SQL_FAULT_PARENT;
+    apr_dbd_prepared_t *prepared = prepare(sql, statement, why, pool);
+    int error = 0, changed = 0;
+
+    if (prepared != NULL) {
+        error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, prepared, count, args);
     }
-    return strstr(why, "constraint failed") != NULL || strstr(why, "datatype mismatch") != NULL
-                   || strstr(why, "too big") != NULL
-               ? TC_SQL_FAULT_VALUE
-               : TC_SQL_FAULT_OTHER;
+    if (error != 0) {
+        *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
+    }
+    return prepared == NULL || error != 0 ? note_fault(sql, statement, *why) : APR_SUCCESS;
 }
 
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool)
 {
     const char *why = "the driver gives no reason";
-    apr_dbd_prepared_t *prepared = prepare(sql, statement, &why, pool);
-    int error, changed = 0;
+    apr_status_t rv = tc_sql_do(sql, statement, args, count, &why, pool);
 
-    if (prepared == NULL) {
-        sql->fault = TC_SQL_FAULT_OTHER;
-        tc_sql_log_failure("statement failed", why);
-        return APR_EGENERAL;
+    if (rv != APR_SUCCESS) {
+        tc_sql_log_failure(name_of(sql, "statement failed", statement, pool), why);
     }
-    error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, prepared, count, args);
-    if (error != 0) {
-        sql->fault = fault_of(apr_dbd_error(sql->driver, sql->handle, error));
-        tc_sql_log_error(sql, "statement failed", error);
-        forget_one(sql, statement);
-        return APR_EGENERAL;
-    }
-    return APR_SUCCESS;
+    return rv;
 }
 
 tc_sql_row_t *tc_sql_next(tc_sql_rows_t *rows)
@@ -176,6 +201,17 @@ static int say(tc_sql_t *sql, const char *statement)
     int changed = 0;
 
     return apr_dbd_query(sql->driver, sql->handle, &changed, statement);
+}
+
+apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, apr_pool_t *pool)
+{
+    int error = say(sql, command);
+
+    if (error != 0) {
+        *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
+        sql->fault = tc_sql_fault(*why);
+    }
+    return error == 0 ? APR_SUCCESS : APR_EGENERAL;
 }
 
 apr_status_t tc_sql_begin(tc_sql_t *sql)

@@ -7,19 +7,13 @@
 #define TC_STORE_SQL_H
 
 #include "store/sql_dialect.h"
+#include "store/sql_fault.h"
 
 #include <apr_dbd.h>
 #include <apr_hash.h>
 #include <apr_pools.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-/* What a statement failed of. SQLite says it in English words, and no other database is asked. */
-typedef enum {
-    TC_SQL_FAULT_OTHER,  /* the state of the database: it may pass */
-    TC_SQL_FAULT_VALUE,  /* a constraint or a type: this very value cannot be stored */
-    TC_SQL_FAULT_PARENT  /* a foreign key has no row */
-} tc_sql_fault_e;
 
 /* A connection; the glue fills it in from mod_dbd's ap_dbd_t. */
 typedef struct {
@@ -55,6 +49,13 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
                             apr_pool_t *pool);
 
+/* Like tc_sql_execute(), but logs nothing and puts the reason of a failure into *why, on the pool. */
+apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, int count, const char **why,
+                       apr_pool_t *pool);
+
+/* Runs text that is no format and has no arguments, a command of the session for example. Logs nothing. */
+apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, apr_pool_t *pool);
+
 /*
  * tc_sql_next() returns the next row, or NULL after the last. The new row replaces the row before. tc_sql_text()
  * returns column `n` (from 0) as a text on the pool; NULL for SQL's NULL. tc_sql_int() returns the column as a number;
@@ -74,6 +75,10 @@ apr_status_t tc_sql_rollback(tc_sql_t *sql);
 
 /* Forgets prepared statements: after an error they may be older than the schema. */
 void tc_sql_forget(tc_sql_t *sql);
+
+/* Whether the connection was made ready for the chat, and that it was now, or is not any more. Outlives tc_sql_forget(). */
+bool tc_sql_is_set_up(const tc_sql_t *sql);
+void tc_sql_note_set_up(tc_sql_t *sql, bool is_set_up);
 
 /* Logs "TC0012: what: why" at most once a second, with the number of lines left out. Any thread. */
 void tc_sql_log_failure(const char *what, const char *why);

@@ -119,7 +119,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
               " AND e.seq > CASE WHEN q.after < 0 THEN h.head - q.places ELSE q.after END"
               " ORDER BY e.seq LIMIT q.places) e ON true ORDER BY e.seq",
     .store = "SELECT seq, kind, id, room_id, sender_id, content, message_type, is_edited, created_at, updated_at,"
-             " reply_id, reply_content, reply_sender_id, client_id, outcome, n FROM chat_store(%s, %s)",
+             " reply_id, reply_content, reply_sender_id, client_id, outcome, n FROM chat_store(%s, %s, %s)",
     .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
     .heads = "SELECT r.id, " PGSQL_HEAD " FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
              " JOIN chat_rooms r ON r.id = x.id WHERE " PGSQL_HEAD " > x.last_seq",

@@ -19,22 +19,40 @@ void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *o
     out->client_id = tc_sql_text(rows, row, TC_COL_CLIENT_ID);
 }
 
-static apr_status_t find(tc_work_t *work, const char *user_id, const tc_user_t **user)
+apr_status_t tc_stored_learn(tc_work_t *work, const tc_stored_t *const *stored, int count)
 {
-    return tc_people_find(work->people, work->store, &work->sql, user_id, user, work->pool);
+    const char **ids = apr_palloc(work->pool, 2 * ((apr_size_t)count + 1) * sizeof(*ids));
+    int i, ids_count = 0;
+
+    for (i = 0; i < count; i++) {
+        ids[ids_count++] = stored[i]->sender_id;
+        if (stored[i]->reply_id != NULL) {
+            ids[ids_count++] = stored[i]->reply_sender_id;
+        }
+    }
+    return tc_people_learn(work->people, work->store, &work->sql, ids, ids_count, work->pool);
 }
 
-/* Finds the users whom the event names. */
+/* Finds the users whom the event names. Whoever cannot be asked for is a deleted user, if the sender is known. */
 static apr_status_t find_people(tc_work_t *work, const tc_stored_t *stored, const tc_user_t **sender,
                                 const tc_user_t **replied)
 {
+    const char *ids[2] = {NULL, NULL};
+    int count = 0;
     bool known = *sender != NULL;
-    apr_status_t rv = known ? APR_SUCCESS : find(work, stored->sender_id, sender);
+    apr_status_t rv;
 
-    *replied = NULL;
-    if (rv == APR_SUCCESS && stored->reply_id != NULL) {
-        rv = find(work, stored->reply_sender_id, replied);
+    if (!known) {
+        ids[count++] = stored->sender_id;
     }
+    if (stored->reply_id != NULL) {
+        ids[count++] = stored->reply_sender_id;
+    }
+    rv = tc_people_learn(work->people, work->store, &work->sql, ids, count, work->pool);
+    if (!known) {
+        *sender = tc_people_get(work->people, work->store, stored->sender_id);
+    }
+    *replied = stored->reply_id ? tc_people_get(work->people, work->store, stored->reply_sender_id) : NULL;
     return known ? APR_SUCCESS : rv;
 }
 

@@ -36,6 +36,12 @@ typedef struct {
 void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *out);
 
 /*
+ * Asks for the people of messages whom the memory does not know, in one statement: senders, and authors replied to.
+ * tc_stored_to_event() then asks for nobody. APR_SUCCESS, or the query's failure (logged).
+ */
+apr_status_t tc_stored_learn(tc_work_t *work, const tc_stored_t *const *stored, int count);
+
+/*
  * Makes the event of a message. `sender`: its sender, if the caller knows them; NULL: they are looked up. If
  * `client_id` is not NULL, the event has a second encoding with it, for its sender. *event is a reference, the caller's.
  * Fails when a sender cannot be read (logged) or the message's id is not a UUID. With a known sender it fails for the

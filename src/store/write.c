@@ -24,14 +24,14 @@ static void settle_failed(tc_job_t *const *jobs, int count, tc_job_status_e stat
  * because a constraint of one job may have failed as the call was committed. If this fails, too, it is the server's
  * fault: a full disk, for example.
  */
-static void call(tc_work_t *work, tc_job_t *const *jobs, int count)
+static void call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient)
 {
     tc_try_e outcome = TC_TRY_FAILED;
     bool again = false;
     int tries;
 
     for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
-        outcome = tc_batch_call(work, jobs, count, again, tries > 0);
+        outcome = tc_batch_call(work, jobs, count, again, patient, tries > 0);
         tc_dbd_note_answer(work->store);
         again = again || outcome == TC_TRY_IN_DOUBT;
         if (outcome == TC_TRY_DONE || (outcome == TC_TRY_FAILED && tries > 0)) {
@@ -49,13 +49,37 @@ static void call(tc_work_t *work, tc_job_t *const *jobs, int count)
     }
 }
 
+/* Jobs that met a lock before are tried apart from the others, and do not wait for it once more. */
+static void call_for_all(tc_work_t *work, tc_job_t *const *jobs, int count)
+{
+    tc_job_t *sorted[TC_STORE_BATCH_JOBS];
+    int fresh = 0, total, i;
+
+    for (i = 0; i < count; i++) {
+        if (!jobs[i]->was_busy) {
+            sorted[fresh++] = jobs[i];
+        }
+    }
+    for (i = 0, total = fresh; i < count; i++) {
+        if (jobs[i]->was_busy) {
+            sorted[total++] = jobs[i];
+        }
+    }
+    if (fresh > 0) {
+        call(work, sorted, fresh, true);
+    }
+    if (total > fresh) {
+        call(work, sorted + fresh, total - fresh, false);
+    }
+}
+
 /* What becomes of a job that could not be stored. Its room is there, so a foreign key without a row is its sender's. */
 static tc_job_status_e status_after(tc_try_e outcome, const tc_sql_t *sql)
 {
-    if (outcome != TC_TRY_FAILED || sql->fault == TC_SQL_FAULT_OTHER) {
-        return TC_JOB_UNAVAILABLE;
+    if (outcome == TC_TRY_FAILED && sql->fault == TC_SQL_FAULT_PARENT) {
+        return TC_JOB_GONE;
     }
-    return sql->fault == TC_SQL_FAULT_PARENT ? TC_JOB_GONE : TC_JOB_REFUSED;
+    return outcome == TC_TRY_FAILED && sql->fault == TC_SQL_FAULT_VALUE ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE;
 }
 
 /*
@@ -86,7 +110,7 @@ static void store_parts(tc_work_t *work, tc_job_t *const *jobs, int count, int64
 void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count)
 {
     if (work->sql.dialect->store != NULL) {
-        call(work, jobs, count);
+        call_for_all(work, jobs, count);
     }
     else {
         store_parts(work, jobs, count, tc_clock_monotonic_us() + TC_STORE_PARTS_S * TC_US_PER_S);

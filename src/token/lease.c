@@ -7,7 +7,7 @@
 #include "codec/close.h"
 #include "domain/speak.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #define FOR_HISTORY_US (100 * TC_US_PER_MS) /* until the next look: a warning is not sent before the history */
 #define REFUSALS_A_SECOND 20 /* logged */
@@ -75,11 +75,10 @@ static const char *renew(tc_lease_t *lease, const tc_member_t *member, const cha
                          apr_pool_t *scratch)
 {
     tc_jwt_identity_t identity;
-    const char *subject = lease->subject ? lease->subject : member->user->id;
     const char *why = tc_jwt_verify(token, len, lease->rules, tc_clock_wall_us() / TC_US_PER_S,
                                     &identity, scratch);
 
-    if (why == NULL && strcmp(identity.user_id, subject) != 0) {
+    if (why == NULL && strcmp(identity.user_id, member->user->claim) != 0) {
         why = "it belongs to another user";
     }
     if (why == NULL) {
@@ -89,21 +88,14 @@ static const char *renew(tc_lease_t *lease, const tc_member_t *member, const cha
     return why;
 }
 
-void tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, size_t len,
-                    const char *client_id, int64_t now_us, apr_pool_t *scratch)
+bool tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, size_t len,
+                    const char *client_id, apr_pool_t *scratch)
 {
+    static tc_log_limit_t limit = TC_LOG_LIMIT(REFUSALS_A_SECOND);
     const char *why = renew(lease, member, token, len, scratch);
+    char more[TC_LOG_MORE_CHARS];
 
-    if (why == NULL) {
-        tc_buf_t buf = TC_BUF_INIT;
-
-        tc_chat_encode_authenticated(&buf, seconds_left(lease, now_us), client_id);
-        tc_speak_text(member, &buf, false);
-    }
-    else {
-        static tc_log_limit_t limit = TC_LOG_LIMIT(REFUSALS_A_SECOND);
-        char more[TC_LOG_MORE_CHARS];
-
+    if (why != NULL) {
         if (tc_log_may(&limit, more)) {
             tc_log(TC_LOG_INFO, 0, "TC0027: connection %llu: a new token is refused: %s%s",
                    (unsigned long long)member->id, why, more);
@@ -111,10 +103,13 @@ void tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, s
         tc_speak_error(member, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
     }
     apr_pool_clear(scratch);
+    return why == NULL;
 }
 
-void tc_lease_free(tc_lease_t *lease)
+void tc_lease_confirm(const tc_lease_t *lease, tc_member_t *member, const char *client_id, int64_t now_us)
 {
-    free(lease->subject);
-    lease->subject = NULL;
+    tc_buf_t buf = TC_BUF_INIT;
+
+    tc_chat_encode_authenticated(&buf, seconds_left(lease, now_us), client_id);
+    tc_speak_text(member, &buf, false);
 }

@@ -10,7 +10,6 @@
 
 typedef struct {
     const tc_jwt_rules_t *rules; /* the site's; NULL: the connection was turned away */
-    char *subject;               /* malloc'ed; the user as the token names them, NULL when that is their id */
     int64_t expires_us;          /* monotonic; 0: not within ten years, so never */
     bool warned;
 } tc_lease_t;
@@ -29,13 +28,13 @@ int64_t tc_lease_deadline_us(const tc_lease_t *lease, const tc_member_t *member,
 void tc_lease_check(tc_lease_t *lease, tc_member_t *member, int64_t warning_us, int64_t now_us);
 
 /*
- * Renews the lease by `token` (`len` bytes) and answers the member, with an error when the token is refused (the reason
- * is logged). The answer repeats `client_id`, which may be NULL. `scratch` is cleared at the end.
+ * Renews the lease by `token` (`len` bytes). False: the token is refused (the reason is logged), and the member has got
+ * the error, which repeats `client_id`; that may be NULL. `scratch` is cleared at the end.
  */
-void tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, size_t len,
-                    const char *client_id, int64_t now_us, apr_pool_t *scratch);
+bool tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, size_t len,
+                    const char *client_id, apr_pool_t *scratch);
 
-/* Frees what the lease owns, not the lease. Any thread. */
-void tc_lease_free(tc_lease_t *lease);
+/* Tells the member that the lease was renewed, and how long it lasts. */
+void tc_lease_confirm(const tc_lease_t *lease, tc_member_t *member, const char *client_id, int64_t now_us);
 
 #endif

@@ -232,8 +232,11 @@ static void work_on_edit(fake_store_t *store, tc_job_t *job)
 static int read_rows(const fake_store_t *store, tc_job_t *job, int64_t from, int limit)
 {
     tc_event_t **end = &job->events;
+    size_t bytes = 0;
     int64_t seq;
     int count = 0;
+
+    ck_assert_uint_gt(job->max_bytes, 0);
 
     while (*end != NULL) {
         end = &(*end)->next;
@@ -242,6 +245,12 @@ static int read_rows(const fake_store_t *store, tc_job_t *job, int64_t from, int
         if (fake_has(store, seq)) {
             *end = fake_event(store, seq);
             ck_assert_ptr_nonnull(*end);
+            bytes += tc_event_size(*end);
+            if (job->kind == TC_JOB_EVENTS && count > 0 && bytes > job->max_bytes) {
+                tc_event_unref(*end);
+                *end = NULL;
+                return limit; /* the answer is cut short */
+            }
             end = &(*end)->next;
             count++;
         }
@@ -301,14 +310,16 @@ static void work_on_heads(const fake_store_t *store, tc_job_t *job)
     job->status = TC_JOB_DONE;
 }
 
-/* Refuses the one user that the test has named. */
+/* Refuses the user that the test has named, and no longer knows another one. */
 static void work_on_access(const fake_store_t *store, tc_job_t *job)
 {
     int i;
 
     for (i = 0; i < job->user_count; i++) {
-        ck_assert(i == 0 || strcmp(job->users[i - 1].user->id, job->users[i].user->id) < 0);
+        ck_assert(job->users[i].allowed && job->users[i].known);
+        job->users[i].known = store->unknown == NULL || strcmp(store->unknown, job->users[i].user->id) != 0;
         job->users[i].allowed = store->stranger == NULL || strcmp(store->stranger, job->users[i].user->id) != 0;
+        job->users[i].known = store->deleted == NULL || strcmp(store->deleted, job->users[i].user->id) != 0;
     }
     job->last_seq = store->last_seq;
     job->status = store->room_is_gone ? TC_JOB_GONE : TC_JOB_DONE;
@@ -747,7 +758,15 @@ static void sink_authenticate(tc_member_t *member, const char *token, const char
     unit_append_text(word(self), "authenticate(%s %s)", token, client_id ? client_id : "-");
 }
 
-static const tc_sink_t sink = {sink_send, sink_close, sink_wake, sink_settled, sink_authenticate, NULL, NULL};
+static void sink_checked(tc_member_t *member, const char *client_id, bool known)
+{
+    fake_member_t *self = (fake_member_t *)member;
+
+    unit_append_text(word(self), "checked(%s %s)", client_id ? client_id : "-", known ? "known" : "unknown");
+}
+
+static const tc_sink_t sink = {sink_send,         sink_close,   sink_wake, sink_settled,
+                               sink_authenticate, sink_checked, NULL,      NULL};
 
 const char *fake_transcript(fake_member_t *member)
 {

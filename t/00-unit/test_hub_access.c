@@ -5,6 +5,7 @@
 #include "fake_room.c"
 
 #include "base/limits.h"
+#include "domain/access.h"
 
 #define RECHECK_S 10
 
@@ -61,25 +62,151 @@ START_TEST(one_question_asks_for_every_user_once)
 }
 END_TEST
 
+/* Counts what the hub compares, in place of the C library's. */
+static unsigned long compared;
+
+int strcmp(const char *a, const char *b)
+{
+    compared++;
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *(const unsigned char *)a - *(const unsigned char *)b;
+}
+
+/* Fills a room with users, each with one connection. */
+static void fill(fake_world_t *world, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        char name[20];
+
+        snprintf(name, sizeof(name), "user%05d", i);
+        fake_join(world, name, -1)->quiet = true;
+    }
+    fake_settle(world);
+}
+
+static fake_member_t *member_of_user(const fake_world_t *world, const char *user)
+{
+    fake_member_t *member = world->members;
+
+    while (strcmp(member->member.user->id, user) != 0) {
+        member = member->next;
+    }
+    return member;
+}
+
 START_TEST(a_big_room_is_asked_for_in_parts)
 {
     fake_world_t *world = open_checked();
-    fake_member_t *last = NULL;
-    int i;
 
-    for (i = 0; i < TC_STORE_ACCESS_USERS + 1; i++) {
-        char name[20];
-
-        snprintf(name, sizeof(name), "user%04d", i);
-        last = fake_join(world, name, -1);
-        last->quiet = true;
-    }
-    fake_settle(world);
-    world->store.stranger = last->member.user->id;
+    fill(world, TC_STORE_ACCESS_USERS + 1);
+    world->store.stranger = "user00001";
+    world->store.unknown = "user04096";
     tick_until_asked(world);
-    fake_expect_jobs(world, "ACCESS:256 ACCESS:1");
+    fake_expect_jobs(world, "ACCESS:2049");
     fake_settle(world);
-    ck_assert_uint_eq(last->closed, 4003);
+    ck_assert_uint_eq(member_of_user(world, "user00001")->closed, 4003);
+    tick_until_asked(world);
+    fake_expect_jobs(world, "ACCESS:2049");
+    fake_settle(world);
+    ck_assert_uint_eq(member_of_user(world, "user04096")->closed, 4001);
+    fake_close(world);
+}
+END_TEST
+
+enum { MANY = 50000, MANY_RECHECK_S = 30 };
+
+/* Lets a second pass. Checks that the hub asks for a part at most, and compares nothing. Returns the users asked for. */
+static int tick_and_answer(fake_world_t *world)
+{
+    int asked = 0;
+
+    compared = 0;
+    fake_tick(world);
+    ck_assert_uint_eq(compared, 0);
+    if (strncmp(fake_jobs(&world->store), "ACCESS:", 7) == 0) {
+        asked = (int)strtol(fake_jobs(&world->store) + 7, NULL, 10);
+    }
+    ck_assert_int_le(asked, TC_STORE_ACCESS_USERS);
+    if (asked > 0) {
+        ck_assert_uint_eq(world->store.queued.count, 1);
+        ck_assert(fake_work(&world->store));
+        compared = 0;
+        ck_assert(fake_answer(world, &world->store));
+        ck_assert_uint_eq(compared, 0);
+    }
+    return asked;
+}
+
+START_TEST(a_check_of_fifty_thousand_members_is_one_pass_in_parts_over_the_period)
+{
+    fake_world_t *world = fake_open();
+    int second, asked = 0, parts = 0;
+
+    world->store.site.recheck_us = MANY_RECHECK_S * FAKE_SECOND;
+    world->store.site.history_msgs = 0;
+    fill(world, MANY);
+    world->store.stranger = "user31234";
+    for (second = 0; second < 2 * MANY_RECHECK_S && asked < MANY; second++) {
+        int some = tick_and_answer(world);
+
+        asked += some;
+        parts += some > 0;
+    }
+    ck_assert_int_lt(asked, MANY + parts); /* nobody was asked for twice, but for what rounding up brings */
+    ck_assert_int_eq(parts, (MANY + TC_STORE_ACCESS_USERS - 1) / TC_STORE_ACCESS_USERS);
+    ck_assert_uint_eq(member_of_user(world, "user31234")->closed, 4003);
+    world->store.stranger = "user00042"; /* removed now: within recheck_us they are out */
+    for (second = 0; second < MANY_RECHECK_S; second++) {
+        (void)tick_and_answer(world);
+    }
+    ck_assert_uint_eq(member_of_user(world, "user00042")->closed, 4003);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(whoever_comes_and_goes_between_question_and_answer_is_taken_for_nobody_else)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_settle_in(world, "ann"), *bob = fake_settle_in(world, "bob"), *again;
+
+    world->store.stranger = "ann";
+    tick_until_asked(world);
+    fake_leave(world, ann);
+    fake_leave(world, bob);
+    again = fake_join(world, "ann", -1);
+    fake_settle(world);
+    ck_assert_uint_eq(again->closed, 4003);
+    fake_leave(world, again);
+    again = fake_settle_in(world, "bob");
+    tick_until_asked(world);
+    fake_expect_jobs(world, "ACCESS:1");
+    fake_settle(world);
+    fake_expect(again, "");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_part_without_an_answer_is_asked_for_again_before_the_others)
+{
+    fake_world_t *world = fake_open();
+    int second;
+
+    world->store.site.recheck_us = MANY_RECHECK_S * FAKE_SECOND;
+    fill(world, 2 * TC_STORE_ACCESS_USERS);
+    world->store.stranger = "user00000";
+    world->store.fail_with = TC_JOB_UNAVAILABLE;
+    while (tick_and_answer(world) == 0) {
+    }
+    world->store.fail_with = TC_JOB_PENDING;
+    for (second = 0; second < 4; second++) {
+        (void)tick_and_answer(world);
+    }
+    ck_assert_uint_eq(member_of_user(world, "user00000")->closed, 4003);
     fake_close(world);
 }
 END_TEST
@@ -99,6 +226,41 @@ START_TEST(who_may_no_longer_enter_is_shown_out_of_all_his_connections)
     fake_say(bob, "Where are they?", NULL);
     fake_settle(world);
     fake_expect(bob, "msg(1:Where are they?)");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(who_is_gone_from_the_site_is_shown_out_like_a_newcomer_without_a_user)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann = fake_settle_in(world, "ann"), *bob = fake_settle_in(world, "bob");
+
+    world->store.deleted = "ann";
+    world->store.stranger = "ann";
+    tick_until_asked(world);
+    fake_settle(world);
+    fake_expect(ann, "CLOSE4001");
+    fake_expect(bob, "");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(with_a_new_token_the_site_is_asked_for_its_user)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_settle_in(world, "ann"), *bob = fake_settle_in(world, "bob");
+
+    world->store.deleted = "ann";
+    ck_assert(tc_access_ask_about(&ann->member, "a1"));
+    ck_assert(tc_access_ask_about(&bob->member, NULL));
+    fake_expect_jobs(world, "ACCESS:1 ACCESS:1");
+    fake_settle(world);
+    fake_expect(ann, "checked(a1 unknown)");
+    fake_expect(bob, "checked(- known)");
+    world->store.fail_with = TC_JOB_UNAVAILABLE;
+    ck_assert(tc_access_ask_about(&ann->member, "a2"));
+    fake_settle(world);
+    fake_expect(ann, "checked(a2 known)"); /* nobody has said that she is gone */
     fake_close(world);
 }
 END_TEST
@@ -289,8 +451,13 @@ START_TEST(a_ping_is_answered_and_a_token_handed_on)
 END_TEST
 
 UNIT_MAIN("hub_access", a_room_is_asked_for_often_enough, one_question_asks_for_every_user_once,
-          a_big_room_is_asked_for_in_parts, who_may_no_longer_enter_is_shown_out_of_all_his_connections,
-          a_room_that_is_gone_holds_nobody,
+          a_big_room_is_asked_for_in_parts,
+          a_check_of_fifty_thousand_members_is_one_pass_in_parts_over_the_period,
+          whoever_comes_and_goes_between_question_and_answer_is_taken_for_nobody_else,
+          a_part_without_an_answer_is_asked_for_again_before_the_others,
+          who_may_no_longer_enter_is_shown_out_of_all_his_connections,
+          who_is_gone_from_the_site_is_shown_out_like_a_newcomer_without_a_user,
+          with_a_new_token_the_site_is_asked_for_its_user, a_room_that_is_gone_holds_nobody,
           a_store_that_does_not_answer_shows_nobody_out_and_is_asked_again,
           a_queue_that_is_full_is_tried_with_the_next_tick, no_second_question_while_one_is_under_way,
           without_a_recheck_nobody_is_asked_for,

@@ -170,7 +170,7 @@ static void ignore_settled(tc_member_t *member)
     (void)member;
 }
 
-static const tc_sink_t listening = {see, never_close, ignore_wake, ignore_settled, NULL, NULL, NULL};
+static const tc_sink_t listening = {see, never_close, ignore_wake, ignore_settled, NULL, NULL, NULL, NULL};
 
 /* ---- the loop ---- */
 

@@ -42,7 +42,7 @@ static void on_settled(tc_member_t *member)
     ((poster_t *)member)->settled++;
 }
 
-static const tc_sink_t poster_sink = {NULL, NULL, NULL, on_settled, NULL, on_stored, on_refused};
+static const tc_sink_t poster_sink = {NULL, NULL, NULL, on_settled, NULL, NULL, on_stored, on_refused};
 
 static poster_t *new_poster(const char *user)
 {

@@ -1,6 +1,8 @@
 /* The send queue: order, bounds, droppable frames, frames that have begun to leave, and memory. */
 #include "unit.h"
 
+#include "base/limits.h"
+#include "base/units.h"
 #include "engine/outq.h"
 
 #define ANY_MSGS 1000
@@ -291,6 +293,47 @@ START_TEST(random_traffic_leaves_as_a_plain_string_says)
 }
 END_TEST
 
+/* A history may be long. What is longer counts. */
+START_TEST(a_first_frame_counts_beyond_the_bytes_of_a_history)
+{
+    tc_outq_t queue;
+
+    tc_outq_init(&queue);
+    push(&queue, 'h', TC_HISTORY_BYTES, false, ANY_MSGS, 10);
+    ck_assert_int_eq(push(&queue, 'a', 10, false, ANY_MSGS, 10), APR_SUCCESS);
+    ck_assert_int_eq(push(&queue, 'b', 1, false, ANY_MSGS, 10), APR_ENOSPC);
+    tc_outq_free(&queue);
+    push(&queue, 'h', TC_HISTORY_BYTES + 8, false, ANY_MSGS, 10);
+    ck_assert_int_eq(push(&queue, 'a', 2, false, ANY_MSGS, 10), APR_SUCCESS);
+    ck_assert_int_eq(push(&queue, 'b', 1, false, ANY_MSGS, 10), APR_ENOSPC);
+    tc_outq_free(&queue);
+}
+END_TEST
+
+START_TEST(a_frame_that_is_stuck_has_a_deadline_and_the_next_one_has_its_own)
+{
+    const int64_t grace_us = 30 * TC_US_PER_S;
+    tc_outq_t queue;
+
+    tc_outq_init(&queue);
+    ck_assert(!tc_outq_note_stuck(&queue, 5)); /* an empty queue */
+    push(&queue, 'a', 2 * TC_SLOWEST_BYTES_S, false, ANY_MSGS, ANY_BYTES);
+    push(&queue, 'b', TC_SLOWEST_BYTES_S, false, ANY_MSGS, ANY_BYTES);
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), INT64_MAX);
+    ck_assert(tc_outq_note_stuck(&queue, 1000));
+    tc_outq_consume(&queue, 100, 2000); /* a byte now and then puts nothing off */
+    ck_assert(!tc_outq_note_stuck(&queue, 3000));
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), 1000 + grace_us + 2 * TC_US_PER_S);
+    tc_outq_consume(&queue, 2 * TC_SLOWEST_BYTES_S, 4000); /* the first frame, and 100 bytes of the second */
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), INT64_MAX);
+    ck_assert(tc_outq_note_stuck(&queue, 5000));
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), 5000 + grace_us + TC_US_PER_S);
+    tc_outq_consume(&queue, TC_SLOWEST_BYTES_S - 100, 6000);
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), INT64_MAX);
+    tc_outq_free(&queue);
+}
+END_TEST
+
 UNIT_MAIN("outq", frames_leave_in_order_in_pieces_of_any_size,
           a_peek_gives_no_more_pieces_than_asked_for, a_frame_in_many_queues_is_one,
           a_queue_takes_so_many_frames_and_so_many_bytes,
@@ -299,4 +342,6 @@ UNIT_MAIN("outq", frames_leave_in_order_in_pieces_of_any_size,
           a_frame_that_has_begun_to_leave_is_not_dropped,
           frames_that_a_tls_write_was_tried_with_stay,
           dropping_what_is_unsent_empties_a_queue_that_has_not_begun,
-          an_empty_queue_owns_no_memory, random_traffic_leaves_as_a_plain_string_says)
+          an_empty_queue_owns_no_memory, random_traffic_leaves_as_a_plain_string_says,
+          a_first_frame_counts_beyond_the_bytes_of_a_history,
+          a_frame_that_is_stuck_has_a_deadline_and_the_next_one_has_its_own)

@@ -223,7 +223,7 @@ START_TEST(a_parcel_reads_as_it_was_made)
     ck_assert(reads(&made, made.bytes.len, &read));
     ck_assert_int_eq(read.head.member.cursor, 42);
     ck_assert_str_eq(tc_parcel_text(&read, TC_PARCEL_SITE), "site:80");
-    ck_assert_str_eq(tc_parcel_text(&read, TC_PARCEL_SUBJECT), "");
+    ck_assert_str_eq(tc_parcel_text(&read, TC_PARCEL_CLAIM), "");
     ck_assert_str_eq(tc_parcel_text(&read, TC_PARCEL_CONTROL), "c");
     ck_assert_uint_eq(read.head.lens[TC_PARCEL_MESSAGE], 7);
     tc_parcel_free(&made);

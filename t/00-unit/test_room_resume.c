@@ -256,6 +256,175 @@ START_TEST(what_a_resume_fetched_serves_the_whole_room)
 }
 END_TEST
 
+/* ---- bytes ---- */
+
+enum { BIG_CHARS = 40000 };
+
+/* Writes messages of 240 KB of JSON each: a character below U+0020 takes six bytes. */
+static void write_big(fake_world_t *world, int count)
+{
+    static char content[BIG_CHARS + 1];
+    tc_user_t *zoe = tc_user_create("zoe", NULL, NULL, NULL);
+    int i;
+
+    memset(content, 1, BIG_CHARS);
+    for (i = 0; i < count; i++) {
+        fake_bring(world, fake_write(&world->store, zoe, content, NULL));
+    }
+    tc_user_unref(zoe);
+}
+
+/* Checks that the member got one history of its kind, and returns the number of the events in it. */
+static int shown(fake_member_t *member, const char *kind)
+{
+    const char *at = fake_transcript(member);
+    int count = 0;
+
+    ck_assert_msg(strncmp(at, kind, strlen(kind)) == 0, "not %s: %.20s", kind, at);
+    while ((at = strchr(at, ':')) != NULL) {
+        at++;
+        count++;
+    }
+    fake_forget(member);
+    return count;
+}
+
+START_TEST(a_history_of_huge_messages_has_fewer_of_them)
+{
+    static const size_t caches[] = {1 << 20, 64 << 20, 0};
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(caches); i++) {
+        fake_world_t *world = fake_open();
+        fake_member_t *ann;
+        int live, loaded;
+
+        world->store.site.room_cache_bytes = caches[i];
+        fake_settle_in(world, "zoe")->quiet = true;
+        write_big(world, 30);
+        ann = fake_join(world, "ann", -1);
+        fake_settle(world);
+        live = shown(ann, "fresh(");
+        fake_leave(world, ann);
+        fake_leave(world, world->members->next);
+        world->now_us += 60 * FAKE_SECOND;
+        fake_tick(world);
+        ck_assert_uint_eq(tc_hub_room_count(world->hub), 0);
+        ann = fake_join(world, "ann", -1);
+        fake_settle(world);
+        loaded = shown(ann, "fresh(");
+        ck_assert_int_eq(live, TC_HISTORY_BYTES / (6 * BIG_CHARS));
+        ck_assert_int_eq(loaded, live);
+        fake_close(world);
+    }
+}
+END_TEST
+
+START_TEST(a_resume_of_too_many_bytes_starts_anew_whatever_the_limits)
+{
+    static const size_t caches[] = {1 << 20, 64 << 20, 0};
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(caches); i++) {
+        fake_world_t *world = fake_open();
+        fake_member_t *ann, *bob;
+
+        world->store.site.room_cache_bytes = caches[i];
+        world->store.site.resume_events = 100000;
+        fake_settle_in(world, "zoe")->quiet = true;
+        write_big(world, 30);
+        ann = fake_join(world, "ann", 1);
+        bob = fake_join(world, "bob", 27);
+        fake_settle(world);
+        ck_assert_int_eq(shown(ann, "lost("), TC_HISTORY_BYTES / (6 * BIG_CHARS));
+        ck_assert_int_eq(shown(bob, "resumed("), 3);
+        fake_close(world);
+    }
+}
+END_TEST
+
+/* Many small events before them must not make a resume too long, only because one query serves all. */
+START_TEST(who_lacks_little_is_served_though_the_answer_for_all_was_cut_short)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *members[4];
+    int i;
+
+    world->store.site.room_cache_bytes = 0;
+    fake_settle_in(world, "zoe")->quiet = true;
+    write_big(world, 20);
+    for (i = 0; i < 4; i++) {
+        members[i] = fake_join(world, "ann", 19 - 4 * i);
+    }
+    fake_settle(world);
+    ck_assert_int_eq(shown(members[0], "resumed("), 1);
+    for (i = 1; i < 4; i++) {
+        ck_assert_int_eq(shown(members[i], "lost("), TC_HISTORY_BYTES / (6 * BIG_CHARS));
+    }
+    fake_close(world);
+}
+END_TEST
+
+/* A message alone may have more than a history, with the slackest configuration. It is shown all the same. */
+START_TEST(the_newest_message_is_shown_whatever_its_size)
+{
+    fake_world_t *world = fake_open();
+    tc_user_t *zoe = tc_user_create("zoe", NULL, NULL, NULL);
+    char *content = calloc(1, TC_STORE_READ_BYTES + 1);
+    fake_member_t *ann = fake_ann_after(world, 2);
+    int i;
+
+    memset(content, 'x', TC_STORE_READ_BYTES);
+    for (i = 0; i < 2; i++) {
+        fake_lose(world, "small");
+        fake_bring(world, fake_write(&world->store, zoe, content, NULL));
+        fake_settle(world);
+    }
+    ck_assert_int_eq(ann->seen, 6);
+    fake_join(world, "bob", -1);
+    fake_settle(world);
+    ck_assert_int_eq(shown(world->members, "fresh("), 1);
+    fake_join(world, "bob", 3);
+    fake_settle(world);
+    ck_assert_int_eq(shown(world->members, "lost("), 1);
+    fake_close(world);
+    tc_user_unref(zoe);
+    free(content);
+}
+END_TEST
+
+START_TEST(a_gap_of_huge_messages_is_fetched_in_pieces)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_settle_in(world, "ann"), *bob;
+    tc_user_t *zoe = tc_user_create("zoe", NULL, NULL, NULL);
+    char *content = calloc(1, TC_STORE_READ_BYTES / 4 + 1);
+    int i, turns = 0;
+
+    ann->quiet = true;
+    memset(content, 'x', TC_STORE_READ_BYTES / 4);
+    for (i = 0; i < 20; i++) {
+        fake_write(&world->store, zoe, content, NULL);
+    }
+    fake_hear_head(world, 20);
+    for (; fake_work(&world->store); turns++) {
+        ck_assert(fake_answer(world, &world->store));
+    }
+    ck_assert_int_ge(turns, 5);
+    ck_assert_int_eq(ann->seen, 20);
+    bob = fake_rejoin(world, "bob", 2); /* moved here, from before the log */
+    bob->quiet = true;
+    for (turns = 0; fake_work(&world->store); turns++) {
+        ck_assert(fake_answer(world, &world->store));
+    }
+    ck_assert_int_ge(turns, 4);
+    ck_assert_int_eq(bob->seen, 20);
+    fake_close(world);
+    tc_user_unref(zoe);
+    free(content);
+}
+END_TEST
+
 UNIT_MAIN("room_resume", a_resume_is_served_from_what_the_room_remembers,
           a_resume_shows_edits_under_their_own_seq,
           a_resume_into_a_room_that_is_not_loaded_waits_for_it,
@@ -268,4 +437,7 @@ UNIT_MAIN("room_resume", a_resume_is_served_from_what_the_room_remembers,
           a_resume_from_too_far_back_starts_anew, a_resume_that_turns_out_too_far_back_starts_anew,
           a_resume_from_the_future_starts_anew,
           a_resume_from_where_another_child_is_already_is_good,
-          what_a_resume_fetched_serves_the_whole_room)
+          what_a_resume_fetched_serves_the_whole_room,
+          a_history_of_huge_messages_has_fewer_of_them, a_resume_of_too_many_bytes_starts_anew_whatever_the_limits,
+          who_lacks_little_is_served_though_the_answer_for_all_was_cut_short,
+          the_newest_message_is_shown_whatever_its_size, a_gap_of_huge_messages_is_fetched_in_pieces)

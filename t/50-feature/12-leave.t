@@ -128,17 +128,17 @@ unlike($server->error_log, qr/TC0014/, 'a room\'s users are asked for in one sta
 stops_clean($server, 'the log has nothing to say');
 
 subtest 'a query that cannot stand in another one is run for each user' => sub {
-    my $other = TripChat::Server->start(site_config => <<'CONF');
-TripChatRecheck 1s
-TripChatAccessQuery "SELECT 1 FROM trip_collaborators WHERE trip_id = %{trip} AND user_id = %{user} LIMIT 1;"
-CONF
+    my $query = is_full()
+        ? 'TripChatAccessQuery "WITH w AS (UPDATE trips SET title = title WHERE false RETURNING 1) SELECT 1 FROM trip_collaborators WHERE trip_id = %{trip} AND user_id = %{user}"'
+        : 'TripChatUserQuery "SELECT id, email, username FROM users WHERE id = %{user}"';
+    my $other = TripChat::Server->start(site_config => "TripChatRecheck 1s\n$query\n");
     my $there = $other->site;
     my $trip  = $there->new_trip;
     my ($ann, $bob) = map { $there->chat(trip => $trip, as => $_) } qw(ann bob);
     $there->sql(sprintf "DELETE FROM trip_collaborators WHERE trip_id = '%s' AND user_id = '%s'", $trip, user('bob')->{id});
     close_is($bob, 4003, 'who may no longer be there has to go');
     is($ann->said('Alone.')->{content}, 'Alone.', 'the other stays');
-    like($other->error_log, qr/TC0014/, 'which is said') if is_full();
+    like($other->error_log, qr/TC0014/, 'which is said');
     stops_clean($other, 'and the log has nothing else to say');
 };
 

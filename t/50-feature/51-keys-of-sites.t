@@ -23,10 +23,7 @@ use TripChat::Test;
 
 use constant HEX => '550e8400e29b41d4a716446655440000';
 
-# Until chat.pgsql.sql knows the names of key columns, those of the odd site are called id.
-my $knows_columns = read_file(TripChat::Httpd::sql_dir() . '/chat.pgsql.sql') =~ /\(:user_column\)/;
 my $odd = sub { my ($name) = @_; return is_full() ? qq{"Odd Site"."$name"} : qq{"$name"} };
-my $column = sub { my ($name) = @_; return is_full() && !$knows_columns ? 'id' : qq{"$name"} };
 
 # trip: as the database has it. asked: ways in which a URL may name it, the first canonical. also: another trip.
 # wrong: ids of another form, as a URL has them. absent: ids of the right form that are no trip.
@@ -42,7 +39,7 @@ my %SITE = (
     },
     text => {
         users => $odd->('user table'), trips => $odd->('trip "table"' =~ s/"/""/gr), members => $odd->('members'),
-        user_id => $column->('user key'), trip_id => $column->('trip key'), user_type => 'varchar(60)', trip_type => 'text',
+        user_id => '"user key"', trip_id => '"trip key"', user_type => 'varchar(60)', trip_type => 'text',
         schema => is_full() ? 'CREATE SCHEMA "Odd Site";' : '',
         people => { ann => q{Ann O'Brien "7"}, bob => 'bob@example.org', carol => "\xc3\xbc:1" },
         trip   => '12:Summer_2026~x', asked => ['12:Summer_2026~x', '12%3ASummer%5F2026%7Ex'], also => "k\xc3\xb6ln",
@@ -134,6 +131,18 @@ for my $form (sort keys %SITE) {
         is_deeply([map { $_->{content} } @{ $bob->news->{results} }], ['news'], 'a long poll');
     };
 
+    subtest "$form: the site's own programs post by SQL" => sub {
+        plan skip_all => 'PostgreSQL alone' if !is_full();
+        my ($trip, $bob) = map { TripChat::OwnKeys::quoted($_) } $it->{trip}, $it->{people}{bob};
+        my @anns = one_on_each($server, trip => $in_url, token => $token{ann});
+        my ($seq) = $own->sql("SELECT chat_post($trip, $bob, 'from the site')");
+        for my $ann (@anns) {
+            my $heard = $ann->next_json('chat_message')->{message};
+            is_deeply([@$heard{qw(seq content)}, $heard->{sender}{id}], [$seq, 'from the site', $it->{people}{bob}], 'and members see it');
+            $ann->leave;
+        }
+    };
+
     subtest "$form: another id" => sub {
         turned_away_with($site, $site->path($_, token => $token{ann}), undef, 4003, "of another form: $_") for grep { !/%00/ } @{ $it->{wrong} };
         turned_away_with($site, $site->path($_, token => $token{ann}), undef, 4003, "of no trip: $_") for @{ $it->{absent} };
@@ -198,6 +207,31 @@ subtest 'the database decides which ids are equal' => sub {
     all_hear($members[-1], 'one room', \@members, 'whatever the spelling is');
     is($site->rest(token => $token)->room('042')->{json}{trip_id}, '42', 'clients are told the id as the room has it');
     turned_away_with($site, $site->path('forty-two', token => $token), undef, 4003, 'a text that does not fit the column is no trip');
+    stops_clean($server, 'the server stops in order');
+};
+
+# A type that the site has from an extension. The chat's tables are in a schema of their own.
+subtest 'ids that ignore case, and a schema for the chat' => sub {
+    plan skip_all => 'PostgreSQL alone' if !is_full();
+    plan skip_all => 'this PostgreSQL has no citext' if !TripChat::Postgres->shared->database('postgres')
+        ->sql(q{SELECT name FROM pg_available_extensions WHERE name = 'citext'});
+    my %site = (
+        users => 'public.users', trips => 'public.trips', members => 'public.members', user_type => 'citext', trip_type => 'citext',
+        schema => 'CREATE EXTENSION citext; CREATE SCHEMA tripchat; DO $$ BEGIN EXECUTE format('
+            . q{'ALTER DATABASE %I SET search_path = tripchat, public', current_database()); END $$;},
+        people => { ann => 'Ann', bob => 'Bob', carol => 'Carol' }, trip => 'Summer', also => 'Winter',
+    );
+    my ($own, $server, $site) = start_site('text', \%site);
+    my %token = map { $_ => $site->token('ann', user_id => lc $site{people}{$_}) } qw(ann bob);
+    my @members = map { one_on_each($server, trip => $_, token => $token{ann}) } qw(Summer SUMMER);
+    my ($bob) = one_on_each($server, trip => 'summer', token => $token{bob});
+    my $message = all_hear($bob, 'one room', [@members, $bob], 'one room, whatever the case is');
+    is($message->{sender}{id}, 'Bob', 'whose members have one id');
+    $bob->edit($message->{id}, 'still one');
+    is($members[0]->next_json('message_edited')->{message}{content}, 'still one', 'an edit by its sender');
+    is_deeply([$own->sql(q{SELECT count(*) FROM tripchat.chat_rooms})], [1], 'one row');
+    my ($seq) = $own->sql(q{SELECT chat_post('SUMMER', 'BOB', 'from the site')});
+    is($members[-1]->next_json('chat_message')->{message}{seq}, $seq, 'a program of the site may write it as it likes');
     stops_clean($server, 'the server stops in order');
 };
 

@@ -58,10 +58,34 @@ my %NO_VALUE = (
     ],
     TEXT   => ['""', 'two words'],
     PATH   => ['""', 'two words'],
+    QUERY  => ['""', 'two words'],
     WORDS  => ['', '""'],
     RATE   => ['abc', '-1', '5', '5/', '/5s', '0/5s', '5/0', '5/99ms', '5/25h', '1.5/5s', '5/5lightyears', '9999999/60s', '5 60s', '""'],
     KEYS   => ['', 'RS256', '/path RS256', 'none /path', 'rs256 /path', 'HS256 ""', 'HS256 /path kid more'],
     ORIGINS => ['', '""', 'https://', 'https://a.example.org/path', 'a*.example.org', '*.*.org', 'example.org:x', 'example.org:0'],
+);
+
+# Directive => values that are not valid for this query
+my %NO_QUERY = (
+    TripChatAccessQuery => [
+        '"SELECT 1"',
+        '"SELECT 1 FROM t WHERE a = %{trip}"',
+        '"SELECT 1 FROM t WHERE a = %{user}"',
+        '"SELECT %{planet} = %{trip} + %{user}"',
+        '"SELECT %{trip = %{user}"',
+        q("SELECT 1 FROM t WHERE a = '%{trip}' AND b = %{user}"),
+        q("SELECT 1 FROM t WHERE a = '%{trip}' AND b = %{user} OR a = %{trip}"),
+        q("SELECT 1 FROM t WHERE a = %{trip} AND b = %{user} -- %{user}"),
+        '"SELECT 1 FROM t WHERE a = %{trip}; SELECT %{user}"',
+        q("SELECT 1 FROM t WHERE a = %{trip} AND b = %{user} AND c = 'x"),
+    ],
+    TripChatUserQuery => [
+        '"SELECT 1"',
+        '"SELECT 1 FROM t WHERE a = %{user} AND b = %{planet}"',
+        '"SELECT 1 FROM t WHERE a = %{user} AND b = %{trip}"',
+        q("SELECT 1 FROM t WHERE a = '%{user}'"),
+        q("SELECT 1 FROM t WHERE a = $$%{user}$$ OR b = %{user}"),
+    ],
 );
 
 # Directive => values that are refused only at the start, when files and the whole configuration are read
@@ -71,18 +95,6 @@ my %REFUSED_AT_START = (
     TripChatJWTKeySet         => ['/nonexistent/set', '/dev/null', '/', 'conf/httpd.conf'],
     TripChatRedisPasswordFile => map({ [map { "$_\nTripChatBus redis://127.0.0.1:1" } @$_] } ['/nonexistent/file', '/dev/null', '/']),
     TripChatRedisUser         => ["chat\nTripChatBus redis://127.0.0.1:1"],
-    TripChatAccessQuery   => [
-        '"SELECT 1"',
-        '"SELECT 1 FROM t WHERE a = %{trip}"',
-        '"SELECT 1 FROM t WHERE a = %{user}"',
-        '"SELECT %{planet} = %{trip} + %{user}"',
-        '"SELECT %{trip = %{user}"',
-    ],
-    TripChatUserQuery => [
-        '"SELECT 1"',
-        '"SELECT 1 FROM t WHERE a = %{user} AND b = %{planet}"',
-        '"SELECT 1 FROM t WHERE a = %{user} AND b = %{trip}"',
-    ],
 );
 
 # A file with a public RSA key.
@@ -162,6 +174,7 @@ subtest 'each form of a value is accepted, and each bound' => sub {
         'TripChatAllowedOrigins https://example.org http://example.org:8080 *.example.org https://*.example.org [::1]:80 *',
         'TripChatAccessQuery "SELECT 1 FROM m WHERE t = %{trip} AND u = %{user}"',
         'TripChatAccessQuery "SELECT 1 FROM m WHERE u = %{user} AND t = %{trip} OR x LIKE \'100%\' AND y = %{user}"',
+        'TripChatAccessQuery "SELECT 1 FROM m WHERE t = %{trip} AND u = %{user} AND x = \';\';"',
     );
     my @global;
     for my $name (sort keys %DIRECTIVE) {
@@ -181,7 +194,7 @@ for my $directive (sort keys %DIRECTIVE) {
     $#no_value = 0 if $kind_seen{ $DIRECTIVE{$directive}{kind} }++;
     subtest "a bad value is refused by name: $directive" => sub {
         my (undef, $outside) = around_bounds($DIRECTIVE{$directive});
-        is_refused("$directive $_", $directive) for @no_value, @$outside;
+        is_refused("$directive $_", $directive) for @no_value, @$outside, @{ $NO_QUERY{$directive} // [] };
         is_refused("$directive 1", $directive, site_config => "$directive 1") if $DIRECTIVE{$directive}{scope} eq 'GLOBAL';
     };
 }
@@ -264,8 +277,8 @@ CONF
     my $eve = $site->chat(trip => $trip, token => $token{42});
     is_deeply(
         $eve->said('hello')->{sender},
-        { id => '42', email => 'eve@example.com', username => 'eve', full_name => undef },
-        'the sender is what the user query says'
+        { id => '42', email => 'eve@example.com', username => 'eve', full_name => 'eve' },
+        'the sender is what the user query says, and no name is null'
     );
     $eve->leave;
     turned_away_with($site, $site->path($trip, token => $token{43}), undef, 4003, 'and a stranger has no row');

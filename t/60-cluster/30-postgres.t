@@ -257,6 +257,22 @@ subtest 'PostgreSQL stands still for long' => sub {
     leave(@$all);
 };
 
+# TripChatMaxPending is 64.
+subtest 'PostgreSQL stands still while a client sends more than may wait' => sub {
+    my ($trip, $ann, $bob, $carol) = members();
+    all_hear($ann, 'before', [$ann, $bob, $carol], 'members talk');
+    $postgres->freeze;
+    $ann->say("flood $_", client_id => "f-$_") for 1 .. 70;
+    my @answers = map { $ann->next_json('error') } 1 .. 70;
+    is_deeply([map { $_->{code} } @answers], [('unavailable') x 70], 'each message gets an answer');
+    is_deeply([map { $_->{client_id} } @answers], [map { "f-$_" } 1 .. 70], 'in order');
+    is_deeply([$ann->json_before_pong], [], 'pings are answered while the database stands still');
+    $postgres->thaw;
+    say_for_sure($ann, 'flood 70', 'f-70');
+    is(scalar(grep { /flood 70\z/ } @{ stored($trip) }), 1, 'afterwards the same can be sent again');
+    leave($ann, $bob, $carol);
+};
+
 subtest 'another program locks a room for a while' => sub {
     my ($trip,   @members) = members();
     my ($second, @others)  = members();

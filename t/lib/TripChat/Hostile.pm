@@ -19,6 +19,7 @@ our @ISA = ('TripChat::Server');
 use constant {
     QUEUE_KB   => 128,    # TripChatSendQueueSize
     MESSAGE_KB => 128,    # TripChatMaxMessageSize
+    HISTORY_KB => 1024,   # TC_HISTORY_BYTES in src/base/limits.h
     OWN_KB     => 32,     # a connection itself, with TLS, and what httpd had of it
     BASE_KB    => 8192,   # what is there once: a room's cache and histories, a batch on its way, malloc's holes
 };
@@ -84,20 +85,21 @@ sub memory {
 sub forget_peak { my ($self) = @_; write_file("/proc/$self->{child}/clear_refs", "5\n"); return }
 
 # What so many connections may add to a child, by what is configured. A tool (t/sanitize/run) adds what it likes.
+# histories => each of them may hold a history besides
 sub allowance_kb {
-    my ($self, $connections) = @_;
+    my ($self, $connections, %opt) = @_;
     return 'inf' if $ENV{TC_UNDER};
-    return BASE_KB + $connections * (QUEUE_KB + MESSAGE_KB + OWN_KB);
+    return BASE_KB + $connections * (QUEUE_KB + MESSAGE_KB + OWN_KB + ($opt{histories} ? HISTORY_KB : 0));
 }
 
-# Runs an attack that has so many connections at a time, as a subtest.
+# Runs an attack that has so many connections at a time, as a subtest. %opt as in allowance_kb
 sub withstands {
-    my ($self, $name, $connections, $attack) = @_;
+    my ($self, $name, $connections, $attack, %opt) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     return Test::More::subtest($name, sub {
         my $before = $self->vital_signs;
         eval { $attack->(); 1 } or Test::More::fail("the attack: $@");
-        $self->has_survived($before, $connections);
+        $self->has_survived($before, $connections, %opt);
     });
 }
 
@@ -108,12 +110,12 @@ sub vital_signs {
 }
 
 sub has_survived {
-    my ($self, $before, $connections) = @_;
+    my ($self, $before, $connections, %opt) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $let_go = eval { until_true('the descriptors to be closed', sub { $self->descriptors <= $before->{descriptors} }) };
     Test::More::ok($let_go, 'every connection of the attack is gone') or Test::More::diag($@);
     my $grown = $self->memory->{VmHWM} - $before->{kb};
-    Test::More::cmp_ok($grown, '<=', $self->allowance_kb($connections), "it took no more memory than $connections connections may");
+    Test::More::cmp_ok($grown, '<=', $self->allowance_kb($connections, %opt), "it took no more memory than $connections connections may");
     Test::More::is($self->site->http_get('/index.html')->{body}, $self->PAGE, 'a file is served');
     Test::More::is(eval { $self->_said($_) } // $@, 'still here', "a member talks ($_)") for sort keys %{ $self->{sites} };
     return Test::More::is("@{[$self->child_pids]}", $self->{child}, 'the child is the same');

@@ -95,9 +95,11 @@ sub pids {
     return ($pid, grep { $_ != $pid } _pids_where(sub { my ($parent, $session) = @_; $parent == $pid || $session == $pid }));
 }
 
-# Stops all its processes where they are, and lets them go on.
+# Stops all its processes where they are, and lets them go on. The first one stops first: a process that it starts while
+# the others are looked for would go on.
 sub freeze {
     my ($self) = @_;
+    freeze_pids($self->{pid});
     freeze_pids($self->pids);
     return;
 }
@@ -111,9 +113,11 @@ sub freeze_pids {
     return;
 }
 
-# Ends all its processes without a warning, and returns when they are gone.
+# Ends all its processes without a warning, and returns when they are gone. The first one stands still meanwhile: a
+# process that it starts while the others are looked for would survive, and its client would wait for it.
 sub kill9 {
     my ($self) = @_;
+    freeze_pids($self->{pid});
     my @pids = $self->pids;
     kill 'KILL', @pids;
     $self->wait_for_end;

@@ -1,0 +1,105 @@
+/* The site's queries, put together. See site_sql.h. Names of our own begin with chat_, to stay clear of the site's. */
+#include "store/site_sql.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#define USER_COLUMNS "chat_u(chat_id, chat_email, chat_username, chat_full_name)"
+
+/*
+ * The trip that a visitor names, as a column of the trips' own type. The first form looks like the second for that; its
+ * condition is never true.
+ */
+static const char *const trips[] = {
+    [TC_BY_TRIP] = "SELECT COALESCE((SELECT trip_id FROM chat_rooms WHERE 1 = 0), %s)",
+    [TC_BY_ROOM] = "SELECT (SELECT trip_id FROM chat_rooms WHERE id = %s)",
+    [TC_BY_ROOM_OR_TRIP] = "SELECT COALESCE((SELECT trip_id FROM chat_rooms WHERE id = %s), %s)",
+    [TC_BY_MESSAGE] = ("SELECT (SELECT chat_r.trip_id FROM chat_messages chat_m JOIN chat_rooms chat_r"
+                       " ON chat_r.id = chat_m.room_id WHERE chat_m.id = %s)"),
+};
+
+/* The seq of the newest event of the room chat_r. See chat_advance() in sql/chat.pgsql.sql. */
+#define HEAD                                                                                                          \
+    "CASE WHEN chat_r.lags THEN greatest(chat_r.last_seq,"                                                            \
+    " (SELECT max(chat_l.seq) FROM chat_events chat_l WHERE chat_l.room_id = chat_r.id)) ELSE chat_r.last_seq END"
+
+static const char *cast(const char *expression, const char (*types)[TC_SITE_TYPE_CHARS], int place, apr_pool_t *pool)
+{
+    return types ? apr_psprintf(pool, "CAST(CAST(%s AS text) AS %s)", expression, types[place]) : expression;
+}
+
+/* A query with `trip` and `user` in its places; NULL: they stay %s. Behind it is a new line, as it may end in "-- …". */
+static const char *put(const tc_sql_query_t *query, const char *trip, const char *user,
+                       const char (*types)[TC_SITE_TYPE_CHARS], apr_pool_t *pool)
+{
+    const char *instead[TC_SQL_QUERY_PLACES];
+    int i;
+
+    for (i = 0; i < query->count; i++) {
+        const char *what = query->places[i] == TC_PLACE_TRIP ? trip : user;
+
+        instead[i] = what ? cast(what, types, i, pool) : NULL;
+    }
+    return apr_pstrcat(pool, "(", tc_sql_query_put(query, instead, pool), "\n)", NULL);
+}
+
+/*
+ * The first row of a query. It is asked for each row before it, with that row's values: without LIMIT, PostgreSQL would
+ * sometimes read all members of a trip and then look for the one.
+ */
+static const char *first_row(const char *query, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "LATERAL (SELECT * FROM ", query, " chat_q LIMIT 1)", NULL);
+}
+
+const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, const tc_site_types_t *types,
+                              apr_pool_t *pool)
+{
+    const char *user = put(queries->user, NULL, NULL, NULL, pool);
+    const char *access = put(queries->access, "chat_t.chat_trip", "chat_u.chat_id", types ? types->access : NULL,
+                             pool);
+    const char *room = " LEFT JOIN chat_rooms chat_r ON chat_r.trip_id = chat_t.chat_trip LIMIT 1";
+
+    if (types == NULL) { /* SQLite has no LATERAL; a subquery among the columns gives its first row */
+        return apr_pstrcat(pool, "WITH chat_t(chat_trip) AS (", trips[by], "), " USER_COLUMNS " AS ", user,
+                           " SELECT chat_u.*, ", access, ", coalesce(chat_r.trip_id, chat_t.chat_trip), chat_r.id, chat_r.last_seq"
+                           " FROM chat_t CROSS JOIN chat_u", room, NULL);
+    }
+    return apr_pstrcat(pool, "SELECT chat_u.chat_id, chat_u.chat_email, chat_u.chat_username, chat_u.chat_full_name,"
+                       " chat_a.chat_ok, coalesce(chat_r.trip_id, chat_t.chat_trip), chat_r.id, " HEAD " FROM (", trips[by],
+                       " AS chat_trip) chat_t CROSS JOIN ", first_row(user, pool), " AS " USER_COLUMNS " LEFT JOIN ",
+                       first_row(access, pool), " AS chat_a(chat_ok) ON true", room, NULL);
+}
+
+/* The elements of a JSON array as rows with numbers. */
+#define ELEMENTS "json_array_elements_text(%s::json) WITH ORDINALITY AS chat_v(chat_claim, chat_n)"
+
+const char *tc_site_sql_access(const tc_site_queries_t *queries, const tc_site_types_t *types, apr_pool_t *pool)
+{
+    const char *user = put(queries->user, NULL, "chat_v.chat_claim", types->user, pool);
+    const char *access = put(queries->access, NULL, "chat_u.chat_id", types->access, pool);
+
+    return apr_pstrcat(pool, "SELECT chat_v.chat_n, chat_u.chat_id, chat_a.chat_ok,"
+                       " (SELECT " HEAD " FROM chat_rooms chat_r WHERE chat_r.id = %s) FROM " ELEMENTS " CROSS JOIN ",
+                       first_row(user, pool), " AS chat_u(chat_id) LEFT JOIN ", first_row(access, pool),
+                       " AS chat_a(chat_ok) ON true", NULL);
+}
+
+const char *tc_site_sql_people(const tc_site_queries_t *queries, const tc_site_types_t *types, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "SELECT chat_v.chat_n, chat_u.chat_id, chat_u.chat_email, chat_u.chat_username,"
+                       " chat_u.chat_full_name FROM " ELEMENTS " CROSS JOIN ",
+                       first_row(put(queries->user, NULL, "chat_v.chat_claim", types->user, pool), pool),
+                       " AS " USER_COLUMNS, NULL);
+}
+
+int tc_site_sql_is_no(const char *value)
+{
+    if (value == NULL || *value == '\0' || strcmp(value, "f") == 0 || strcmp(value, "false") == 0) {
+        return 1;
+    }
+    if (value[0] != '0') {
+        return 0;
+    }
+    return value[1] == '\0' || (value[1] == '.' && strspn(value + 2, "0") == strlen(value + 2)); /* 0, 0.00 */
+}

@@ -1,0 +1,59 @@
+/*
+ * The site's two queries, put together into one statement where a round trip is expensive. The user query turns the
+ * claim of a token into the database's id, and the access query is asked with that id. Pure: only text is made.
+ *
+ * On PostgreSQL, an id goes from one query into the other as text with a cast. The cast names the type that PostgreSQL
+ * would give to a bound argument in that place, so the queries mean what they mean alone.
+ */
+#ifndef TC_STORE_SITE_SQL_H
+#define TC_STORE_SITE_SQL_H
+
+#include "store/sql_query.h"
+
+#define TC_SITE_TYPE_CHARS 64
+
+/* The types of the queries' places, as SQL writes them. */
+typedef struct {
+    char user[TC_SQL_QUERY_PLACES][TC_SITE_TYPE_CHARS];
+    char access[TC_SQL_QUERY_PLACES][TC_SITE_TYPE_CHARS];
+} tc_site_types_t;
+
+typedef struct {
+    const tc_sql_query_t *user;
+    const tc_sql_query_t *access;
+} tc_site_queries_t;
+
+/* What a visitor names. */
+typedef enum { TC_BY_TRIP, TC_BY_ROOM, TC_BY_ROOM_OR_TRIP, TC_BY_MESSAGE } tc_visit_by_e;
+
+/* Columns of tc_site_sql_visit(). */
+typedef enum {
+    TC_VISIT_USER,    /* id, email, username, full_name */
+    TC_VISIT_ALLOWED = 4, /* the access query's first column; NULL: it has no row */
+    TC_VISIT_TRIP,    /* as the room's row has it, else as it was asked for; NULL: there is no such room or message */
+    TC_VISIT_ROOM,    /* NULL: the trip has no room yet */
+    TC_VISIT_LAST_SEQ
+} tc_visit_column_e;
+
+/*
+ * User, access and room of a visitor: one row, or none if there is no such user. Arguments: the id of the room or
+ * message and then that of the trip, as far as `by` names them, then the claim for each place of the user query. `types`
+ * is NULL for a database that needs no casts. On `pool`, as all below.
+ */
+const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, const tc_site_types_t *types,
+                              apr_pool_t *pool);
+
+/*
+ * Access of many users: number, id, access query's first column, the room's last_seq; no row for a user who is gone.
+ * Numbers begin with 1. Arguments: the room, the claims as a JSON array, then the trip for each of the access query's
+ * trips. PostgreSQL.
+ */
+const char *tc_site_sql_access(const tc_site_queries_t *queries, const tc_site_types_t *types, apr_pool_t *pool);
+
+/* Records of many users: number, then the user query's columns. Argument: the ids as a JSON array. PostgreSQL. */
+const char *tc_site_sql_people(const tc_site_queries_t *queries, const tc_site_types_t *types, apr_pool_t *pool);
+
+/* True if the first column of an access query, as a driver gives it, is a no: NULL, '', false or 0. */
+int tc_site_sql_is_no(const char *value);
+
+#endif

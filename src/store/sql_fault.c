@@ -1,0 +1,74 @@
+/* What a failed statement failed of. See sql_fault.h. */
+#include "store/sql_fault.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* By SQLSTATE: whole codes first, then classes. */
+static const struct {
+    const char *state;
+    tc_sql_fault_e fault;
+} states[] = {
+    {"22P02", TC_SQL_FAULT_VALUE}, /* invalid text representation */
+    {"22P05", TC_SQL_FAULT_VALUE}, /* untranslatable character */
+    {"22003", TC_SQL_FAULT_VALUE}, /* numeric value out of range */
+    {"22007", TC_SQL_FAULT_VALUE}, /* invalid datetime format */
+    {"22008", TC_SQL_FAULT_VALUE}, /* datetime field overflow */
+    {"22021", TC_SQL_FAULT_VALUE}, /* character not in repertoire */
+    {"23503", TC_SQL_FAULT_PARENT},
+    {"42501", TC_SQL_FAULT_RIGHT},
+    {"42", TC_SQL_FAULT_STATEMENT}, /* syntax error or access rule violation */
+    {"0A", TC_SQL_FAULT_STATEMENT}, /* feature not supported */
+    {"3F", TC_SQL_FAULT_STATEMENT}, /* invalid schema name */
+};
+
+/* By words: PostgreSQL's without a state, and SQLite's. */
+static const struct {
+    const char *words;
+    tc_sql_fault_e fault;
+} phrases[] = {
+    {"invalid input syntax", TC_SQL_FAULT_VALUE},
+    {"out of range", TC_SQL_FAULT_VALUE},
+    {"violates foreign key", TC_SQL_FAULT_PARENT},
+    {"FOREIGN KEY constraint failed", TC_SQL_FAULT_PARENT},
+    {"constraint failed", TC_SQL_FAULT_VALUE},
+    {"datatype mismatch", TC_SQL_FAULT_VALUE},
+    {"too big", TC_SQL_FAULT_VALUE},
+    {"permission denied", TC_SQL_FAULT_RIGHT},
+    {"syntax error", TC_SQL_FAULT_STATEMENT},
+    {"does not exist", TC_SQL_FAULT_STATEMENT},
+    {"no such ", TC_SQL_FAULT_STATEMENT},
+    {"sub-select returns", TC_SQL_FAULT_STATEMENT},
+    {" values for ", TC_SQL_FAULT_STATEMENT}, /* a common table with too few columns */
+};
+
+void tc_sql_fault_state(const char *why, char state[6])
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const char *at = strstr(why, ":  ");
+
+    state[0] = '\0';
+    if (at != NULL && strspn(at + 3, digits) == 5 && at[8] == ':') {
+        memcpy(state, at + 3, 5);
+        state[5] = '\0';
+    }
+}
+
+tc_sql_fault_e tc_sql_fault(const char *why)
+{
+    char state[6];
+    size_t i;
+
+    tc_sql_fault_state(why, state);
+    for (i = 0; *state != '\0' && i < sizeof(states) / sizeof(states[0]); i++) {
+        if (strncmp(state, states[i].state, strlen(states[i].state)) == 0) {
+            return states[i].fault;
+        }
+    }
+    for (i = 0; *state == '\0' && i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+        if (strstr(why, phrases[i].words) != NULL) {
+            return phrases[i].fault;
+        }
+    }
+    return TC_SQL_FAULT_OTHER;
+}

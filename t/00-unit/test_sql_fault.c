@@ -1,0 +1,56 @@
+/* What a failed statement failed of is read from the SQLSTATE, in whichever language the server speaks. */
+#include "unit.h"
+
+#include "store/sql_fault.h"
+
+START_TEST(the_state_counts_in_any_language)
+{
+    static const struct {
+        const char *why;
+        tc_sql_fault_e fault;
+    } cases[] = {
+        {"ERROR:  22P02: invalid input syntax for type uuid: \"x\"", TC_SQL_FAULT_VALUE},
+        {"FEHLER:  22P02: ungültige Eingabesyntax für Typ uuid: »x«", TC_SQL_FAULT_VALUE},
+        {"ОШИБКА:  22003: значение \"9\" вне диапазона", TC_SQL_FAULT_VALUE},
+        {"ERROR:  23503: insert or update violates", TC_SQL_FAULT_PARENT},
+        {"ERREUR:  42501: droit refusé pour la table chat_rooms", TC_SQL_FAULT_RIGHT},
+        {"ERROR:  42P01: relation \"users\" does not exist", TC_SQL_FAULT_STATEMENT},
+        {"ERROR:  0A000: cannot", TC_SQL_FAULT_STATEMENT},
+        {"ERROR:  57014: canceling statement: out of range", TC_SQL_FAULT_OTHER},
+        {"ERROR:  25006: cannot execute INSERT in a read-only transaction", TC_SQL_FAULT_OTHER},
+        {"server closed the connection unexpectedly", TC_SQL_FAULT_OTHER},
+        {"", TC_SQL_FAULT_OTHER},
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        ck_assert_msg(tc_sql_fault(cases[i].why) == cases[i].fault, "%s", cases[i].why);
+    }
+}
+END_TEST
+
+START_TEST(without_a_state_the_words_count)
+{
+    static const struct {
+        const char *why;
+        tc_sql_fault_e fault;
+    } cases[] = {
+        {"ERROR:  invalid input syntax for type uuid: \"x\"", TC_SQL_FAULT_VALUE},
+        {"ERROR:  value \"99999999999\" is out of range for type integer", TC_SQL_FAULT_VALUE},
+        {"FOREIGN KEY constraint failed", TC_SQL_FAULT_PARENT},
+        {"ERROR:  permission denied for table chat_rooms", TC_SQL_FAULT_RIGHT},
+        {"cannot prepare \"SELECT\": no such table: users", TC_SQL_FAULT_STATEMENT},
+        {"database is locked", TC_SQL_FAULT_OTHER},
+        {"ERROR:  42 is the answer", TC_SQL_FAULT_OTHER},
+        {"ERROR:  ABCDEF: x", TC_SQL_FAULT_OTHER},
+        {"ERROR:  ABCDE", TC_SQL_FAULT_OTHER},
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        ck_assert_msg(tc_sql_fault(cases[i].why) == cases[i].fault, "%s", cases[i].why);
+    }
+}
+END_TEST
+
+UNIT_MAIN("sql_fault", the_state_counts_in_any_language, without_a_state_the_words_count)
