@@ -55,9 +55,6 @@ BEGIN
 END $$;
 
 SET LOCAL lock_timeout = '2s';
-\if :{?upgrading}
-DROP TABLE IF EXISTS chat_edits_1;
-\endif
 
 -- The version of the tables is the greatest of these.
 CREATE TABLE IF NOT EXISTS chat_schema (

@@ -239,7 +239,7 @@ subtest 'a user query that fails for the ids that it returns' => sub {
     $other->sql(<<'SQL');
 CREATE TABLE users (id integer PRIMARY KEY, public_id uuid NOT NULL UNIQUE, email text NOT NULL, username text NOT NULL);
 CREATE TABLE trips (id uuid PRIMARY KEY);
-CREATE TABLE trip_collaborators (trip_id uuid NOT NULL, user_id uuid NOT NULL);
+CREATE TABLE trip_collaborators (trip_id uuid NOT NULL, user_id integer NOT NULL);
 SQL
     $other->run_file(sql_dir() . '/chat.pgsql.sql', user_key => 'integer');
     $other->sql(sprintf "INSERT INTO users VALUES (%d, '%s', '%s\@example.com', '%s')", $_->[0], user($_->[1])->{id}, ($_->[1]) x 2)
@@ -247,7 +247,8 @@ SQL
     my $server = TripChat::Server->start(database => $other, site_config =>
         qq(TripChatUserQuery "SELECT id, email, username, '' FROM users WHERE public_id = %{user}"));
     my $site = $server->site;
-    my $trip = $site->new_trip(members => [qw(ann bob)]);
+    my $trip = $site->new_trip(members => []);
+    $other->sql("INSERT INTO trip_collaborators SELECT '$trip', id FROM users");
     my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
     my @answers = (answers_to($ann, 'one'), answers_to($bob, 'two'), answers_to($ann, 'three'));
     is_deeply(\@answers, [1 .. 3], 'each message has a number of its own');

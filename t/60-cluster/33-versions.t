@@ -139,7 +139,7 @@ for my $kind (is_full() ? qw(pgsql sqlite3) : 'sqlite3') {
         is($chat->next_json->{message}{id}, $all[0][2], 'and knows the old client_ids');
         is_deeply(events_of($site, $trip), [@{ as_seen(@all) }, [$last->{seq}, $last->{id}, 'after the end']], 'and events');
         $chat->leave;
-        stops_clean($server, 'the server stops in order');
+        stops_clean($server, 'the server stops in order', $database->is_sqlite ? qr/\bTC0012: .*database schema has changed/ : ());
     };
 }
 
@@ -203,7 +203,9 @@ if (is_full()) {
 
     subtest 'in the end the tables are those of a new database' => sub {
         $plain->run_script(script($plain, 'finish-2'));
-        is_deeply(schema_of($plain), $fresh, 'the same definitions');
+        my ($here, $there) = map { my %lines = map { $_ => 1 } @$_; \%lines } schema_of($plain), $fresh;
+        is_deeply([grep { !$there->{$_} } sort keys %$here], [], 'nothing is left over');
+        is_deeply([grep { !$here->{$_} } sort keys %$there], [], 'and nothing is missing');
     };
 
     subtest 'a role with the rights of version 1' => sub {
@@ -223,7 +225,8 @@ if (is_full()) {
         is($message->{seq}, 7, 'may do all that the module does');
         $chat->edit($message->{id}, 'two');
         is($chat->next_json->{message}{seq}, 8, 'and edit');
-        push @events, [7, 0, $message->{id}, 'two'], [8, 1, $message->{id}, 'two'], write_some($old, $room, 3);
+        push @events, [7, 0, $message->{id}, 'one'], [8, 1, $message->{id}, 'two'], write_some($old, $room, 3);
+        $chat->next_json for 1 .. 3;
         is_deeply(events_of($server->site, $trip), as_seen(@events), 'and version 1 goes on');
         $chat->leave;
         stops_clean($server, 'the server stops in order');
