@@ -9,6 +9,8 @@
 -- users, trips            the tables, as SQL writes them: -v users='"Old Site"."user table"'
 -- user_column, trip_column their key columns (PRIMARY KEY or UNIQUE): -v trip_column=slug
 -- user_key, trip_key      the types of these columns
+-- partitions              for a new database: -v partitions=16 makes the tables that grow with the messages of so many
+--                         partitions each, by a hash of the room
 --
 -- When a user or a trip is deleted, their messages are deleted, too.
 \set ON_ERROR_STOP on
@@ -18,6 +20,7 @@
 \if :{?trips} \else \set trips trips \endif
 \if :{?trip_column} \else \set trip_column id \endif
 \if :{?trip_key} \else \set trip_key uuid \endif
+\if :{?partitions} \set by_room 'PARTITION BY HASH (room_id)' \else \set by_room '' \set partitions 0 \endif
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -89,7 +92,7 @@ CREATE TABLE IF NOT EXISTS chat_messages (
     updated_at   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT chat_messages_pkey PRIMARY KEY (id, room_id),
     CONSTRAINT chat_messages_time CHECK (updated_at >= created_at)
-);
+) :by_room;
 
 CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_seq ON chat_messages (room_id, seq);
 -- Finds the messages of a user who is deleted.
@@ -104,7 +107,7 @@ CREATE TABLE IF NOT EXISTS chat_events (
     at         timestamptz NOT NULL DEFAULT now(),
     kind       smallint NOT NULL CHECK (kind >= 0), -- 0: a message, 1: an edit
     PRIMARY KEY (room_id, seq)
-);
+) :by_room;
 
 CREATE INDEX IF NOT EXISTS chat_events_by_time ON chat_events (at) WHERE kind <> 0; -- for chat_prune()
 
@@ -121,9 +124,13 @@ CREATE TABLE IF NOT EXISTS chat_client_ids (
     sender_id  text NOT NULL,
     client_id  text NOT NULL,
     PRIMARY KEY (room_id, sender_id, client_id)
-);
+) :by_room;
 
 CREATE INDEX IF NOT EXISTS chat_client_ids_by_time ON chat_client_ids USING brin (sent_at);
+
+SELECT format('CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES WITH (MODULUS %s, REMAINDER %s)',
+              parent || '_' || n, parent, :partitions, n)
+FROM unnest('{chat_messages,chat_events,chat_client_ids}'::text[]) parent, generate_series(0, :partitions - 1) n \gexec
 
 -- The names under which people wrote last, for messages of users whom the site does not have any more.
 CREATE TABLE IF NOT EXISTS chat_people (

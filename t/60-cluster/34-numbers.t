@@ -66,6 +66,10 @@ sub log_of {
     return \@log;
 }
 
+# On the stack `parts` the tables have partitions.
+is_deeply([$database->sql("SELECT relkind FROM pg_class WHERE oid IN ('chat_messages'::regclass, 'chat_events'::regclass,"
+    . " 'chat_client_ids'::regclass)")], [($ENV{TC_STACK} eq 'parts' ? 'p' : 'r') x 3], 'the tables are those of the stack');
+
 subtest 'a program that takes max(seq) + 1 and does not touch the room' => sub {
     my ($trip, $room, @members) = room();
     all_hear($members[0], 'one', \@members, 'members talk');

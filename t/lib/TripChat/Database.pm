@@ -14,6 +14,8 @@ use TripChat::File qw(read_file);
 use TripChat::Httpd qw(sql_dir);
 use TripChat::World qw(people_sql);
 
+use constant PARTITIONS => 4;
+
 # The file; new => 1: with the tables, and nothing yet but the people; chat_tables => another script that makes the chat's.
 sub sqlite {
     my ($class, $file, %opt) = @_;
@@ -48,9 +50,15 @@ sub kind { my ($self) = @_; return $self->is_sqlite ? 'sqlite3' : 'pgsql' }
 sub create_tables {
     my ($self) = @_;
     $self->run_file(sql_dir() . '/site.' . $self->kind . '.sql');
-    $self->run_file($self->{chat_tables} // sql_dir() . '/chat.' . $self->kind . '.sql');
+    $self->run_file($self->{chat_tables} // sql_dir() . '/chat.' . $self->kind . '.sql', $self->variables);
     $self->sql(people_sql());
     return $self;
+}
+
+# psql's variables for the chat's tables: on the stack "parts" they have partitions.
+sub variables {
+    my ($self) = @_;
+    return !$self->is_sqlite && ($ENV{TC_STACK} // '') eq 'parts' ? (partitions => PARTITIONS) : ();
 }
 
 # Variables are psql's.
