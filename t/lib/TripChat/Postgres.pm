@@ -61,7 +61,8 @@ sub new_database {
 sub database {
     my ($self, $name) = @_;
     my $conninfo = "host=127.0.0.1 port=$self->{port} dbname=$name user=postgres";
-    return TripChat::Database->postgres($conninfo,
+    my $bouncer  = !$self->{pid} && $ENV{TC_PGBOUNCER_PORT};    # before the one of t/run
+    return TripChat::Database->postgres($bouncer ? $conninfo =~ s/port=\d+/port=$bouncer/r : $conninfo,
         _program('psql'), qw(-X -q -A -t -v ON_ERROR_STOP=1 -d), $conninfo);
 }
 

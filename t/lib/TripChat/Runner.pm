@@ -3,7 +3,7 @@ package TripChat::Runner;
 # Runs test files side by side and sums them up as prove does: what t/run is made of.
 #
 # A job is a test file on a stack: SQLite, PostgreSQL and Redis (full:FILE), or the same with tables of several partitions
-# (parts:FILE). Most jobs start servers of their own.
+# (parts:FILE) or through PgBouncer (pgbouncer:FILE). Most jobs start servers of their own.
 # Jobs that use the shared server of their stack run one after the other. Each job's output goes to a file. If a job
 # fails, the runner shows its failed checks, and names the file with the rest of its output.
 
@@ -28,6 +28,7 @@ use List::Util qw(min);
 use TAP::Harness;
 
 use TripChat::File qw(read_file);
+use TripChat::PgBouncer;
 use TripChat::Postgres;
 use TripChat::Process qw(is_alive);
 use TripChat::Redis;
@@ -42,7 +43,7 @@ use constant {
     GRACE_S       => 20,             # for what is told to stop
     SHOWN         => 60,             # lines of a job that failed
     STOP          => 't/99-stop.t',  # the last one of those that share a server
-    USAGE         => "usage: t/run [-v] [-j JOBS] [--timer] [[full:|parts:]FILE or DIRECTORY ...]\n",
+    USAGE         => "usage: t/run [-v] [-j JOBS] [--timer] [[full:|parts:|pgbouncer:]FILE or DIRECTORY ...]\n",
 };
 
 # What takes longest begins first. What is not here takes less than half a minute.
@@ -52,7 +53,7 @@ my @LONG = map { qr/$_/ } qw(
     20-runner
 );
 
-use constant STACKS => qw(sqlite full parts);
+use constant STACKS => qw(sqlite full parts pgbouncer);
 
 my $log_dir = (var_dir() . '/output') =~ s{\A\Q${\ top_dir() }\E/}{}r;    # t/as-user may move the tree
 
@@ -91,7 +92,7 @@ sub _own_var_dir {
 # The names of the jobs in a file or a directory.
 sub _expand {
     my ($self, $what) = @_;
-    my ($stack, $path) = $what =~ /\A(full|parts|sqlite):(.*)\z/s ? ($1, $2) : ($ENV{TC_STACK} // 'sqlite', $what);
+    my ($stack, $path) = $what =~ /\A(full|parts|pgbouncer|sqlite):(.*)\z/s ? ($1, $2) : ($ENV{TC_STACK} // 'sqlite', $what);
     my @files;
     -e $path or die "t/run: there is no $path\n";
     find({ no_chdir => 1, preprocess => sub { sort @_ }, wanted => sub { push @files, $_ if -f && ($_ eq $path || /\.t\z/) } }, $path);
@@ -129,6 +130,11 @@ sub _prepare_stack {
         my $postgres = TripChat::Postgres->shared;
         push @{ $self->{servers} }, $postgres;
         $env{TC_POSTGRES_PORT} = $postgres->port;
+    }
+    if ($stack eq 'pgbouncer') {
+        my $bouncer = TripChat::PgBouncer->start(before => TripChat::Postgres->shared);
+        push @{ $self->{servers} }, $bouncer;
+        $env{TC_PGBOUNCER_PORT} = $bouncer->port;
     }
     my @sharing = grep { $self->{job}{$_}{is_sharing} } @jobs;
     if (@sharing) {

@@ -32,7 +32,7 @@ use constant SITES => qw(plain second http small pinging hasty forgetful);
 
 sub site_names { return SITES }
 
-# sqlite, full (PostgreSQL and Redis), or parts (the same with partitioned tables)
+# sqlite, full (PostgreSQL and Redis), parts (the same with partitioned tables), or pgbouncer (the same through PgBouncer)
 sub stack { return $ENV{TC_STACK} // 'sqlite' }
 
 # On PostgreSQL and Redis, not on SQLite alone?
