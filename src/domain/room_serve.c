@@ -308,10 +308,10 @@ static bool is_too_big(const tc_job_t *job, int64_t after)
     const tc_event_t *event = events_after(job, after);
     size_t bytes = 0;
 
-    for (; event != NULL && bytes <= TC_HISTORY_BYTES; event = event->next) {
+    for (; event != NULL && bytes <= TC_RESUME_BYTES; event = event->next) {
         bytes += tc_history_size_of(event);
     }
-    return bytes > TC_HISTORY_BYTES || (!job->complete && after == job->after);
+    return bytes > TC_RESUME_BYTES || (!job->complete && after == job->after);
 }
 
 /* A frame for one seq. Most members resume from the same seq, so the last one is kept for the next member. */

@@ -280,7 +280,7 @@ bool tc_timeline_is_too_big(const tc_timeline_t *timeline, int64_t after)
     size_t bytes = 0;
     int64_t seq;
 
-    for (seq = timeline->last_seq; seq > after && bytes <= TC_HISTORY_BYTES; seq--) {
+    for (seq = timeline->last_seq; seq > after && bytes <= TC_RESUME_BYTES; seq--) {
         const tc_event_t *event = tc_timeline_get(timeline, seq);
 
         if (event == NULL) {
@@ -288,7 +288,7 @@ bool tc_timeline_is_too_big(const tc_timeline_t *timeline, int64_t after)
         }
         bytes += tc_history_size_of(event);
     }
-    return bytes > TC_HISTORY_BYTES;
+    return bytes > TC_RESUME_BYTES;
 }
 
 tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after)
@@ -327,7 +327,7 @@ tc_blob_t *tc_timeline_page(tc_timeline_t *timeline, int64_t after, unsigned lim
         for (seq = after + 1; seq <= timeline->last_seq && seq <= after + limit; seq++) {
             const tc_event_t *event = tc_timeline_get(timeline, seq);
 
-            if (history.any && history.buf.len + tc_history_size_of(event) > TC_HISTORY_BYTES) {
+            if (history.any && history.buf.len + tc_history_size_of(event) > TC_RESUME_BYTES) {
                 break;
             }
             tc_history_add(&history, event, seq);

@@ -65,7 +65,7 @@ void tc_timeline_skip(tc_timeline_t *timeline, int64_t last_seq);
 /*
  * _history() returns the frame of `kind` (not RECOVERED) with the newest messages. NULL: ask the store. _resume()
  * returns the events after `after` as one frame. NULL: the log does not reach back that far, or the events have more
- * than TC_HISTORY_BYTES. The timeline owns the frames. _is_too_big() is true in the second case, and if already the
+ * than TC_RESUME_BYTES. The timeline owns the frames. _is_too_big() is true in the second case, and if already the
  * events that the log holds have more.
  */
 tc_blob_t *tc_timeline_history(tc_timeline_t *timeline, tc_history_kind_e kind);
@@ -73,7 +73,7 @@ tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after);
 bool tc_timeline_is_too_big(const tc_timeline_t *timeline, int64_t after);
 
 /*
- * Returns at most `limit` events after `after`, and TC_HISTORY_BYTES but for a single event, as a JSON array, which the timeline owns, and sets *last to the seq of
+ * Returns at most `limit` events after `after`, and TC_RESUME_BYTES but for a single event, as a JSON array, which the timeline owns, and sets *last to the seq of
  * the newest. NULL: the log does not reach back that far, or there are no such events.
  */
 tc_blob_t *tc_timeline_page(tc_timeline_t *timeline, int64_t after, unsigned limit, int64_t *last);

@@ -147,7 +147,8 @@ tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip)
 
 tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place)
 {
-    tc_site_target_t target = {.by = TC_BY_ROOM_OR_TRIP, .id = place->room_id, .trip = place->trip};
+    tc_site_target_t target = {.by = TC_BY_ROOM_OR_TRIP, .id = place->room_id, .trip = place->trip,
+                               .wants_head = true};
 
     if (!place->may_be_trip) {
         target.by = TC_BY_ROOM;

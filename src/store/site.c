@@ -122,34 +122,56 @@ static void read_visit(const tc_dbd_t *store, const tc_sql_rows_t *rows, tc_sql_
 
     out->user = read_user(rows, row, TC_VISIT_USER, claim);
     out->allowed = !tc_site_sql_is_no(tc_sql_text(rows, row, TC_VISIT_ALLOWED));
-    out->has_trip = trip != NULL;
+    out->has_trip = trip != NULL || target->by == TC_BY_TRIP;
     out->trip = target->trip;
     (void)tc_trip_from_sql(trip, store->store.site->rules.trip_form, &out->trip); /* else the asked id stays */
     out->has_room = read_uuid(rows, row, TC_VISIT_ROOM, &out->room_id);
     out->last_seq = out->has_room ? tc_sql_int(rows, row, TC_VISIT_LAST_SEQ) : 0;
 }
 
-static apr_status_t visit_at_once(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, const char *claim,
-                                  tc_site_visit_t *out, const char **why, apr_pool_t *pool)
+/* Fills in the arguments of tc_site_sql_visit(), and returns their number. */
+static int bind_visit(const tc_dbd_t *store, const tc_site_target_t *target, const char *claim, const char **args,
+                      apr_pool_t *pool)
 {
-    const char *args[2 + TC_SQL_QUERY_PLACES];
-    char id[TC_UUID_CHARS + 1];
-    int count = 0;
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv;
+    const tc_site_queries_t *queries = &store->queries;
+    const char *trip = trip_text(store, &target->trip, pool);
+    char *id = apr_palloc(pool, TC_UUID_CHARS + 1);
+    int count = 0, i;
 
     if (target->by != TC_BY_TRIP) {
         tc_uuid_format(&target->id, id);
         args[count++] = id;
     }
-    if (target->by == TC_BY_TRIP || target->by == TC_BY_ROOM_OR_TRIP) {
-        args[count++] = trip_text(store, &target->trip, pool);
+    if (target->by == TC_BY_ROOM_OR_TRIP) {
+        args[count++] = trip;
     }
-    tc_sql_query_bind(store->queries.user, NULL, claim, args + count);
-    count += store->queries.user->count;
-    rv = tc_dbd_ask(store, sql, tc_site_sql_visit(&store->queries, target->by, tc_check_types(store), pool), args,
-                    count, &rows, &row, why, pool);
+    tc_sql_query_bind(queries->user, NULL, claim, args + count);
+    count += queries->user->count;
+    if (target->by == TC_BY_TRIP) {
+        for (i = 0; i < queries->access->count; i++) {
+            if (queries->access->places[i] == TC_PLACE_TRIP) {
+                args[count++] = trip;
+            }
+        }
+        args[count++] = trip;
+    }
+    return count;
+}
+
+static apr_status_t visit_at_once(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, const char *claim,
+                                  tc_site_visit_t *out, const char **why, apr_pool_t *pool)
+{
+    const char *args[2 + 2 * TC_SQL_QUERY_PLACES];
+    int count = bind_visit(store, target, claim, args, pool);
+    const char *statement = tc_site_sql_visit(&store->queries, target->by, target->wants_head, tc_check_types(store),
+                                              pool);
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    apr_status_t rv;
+
+    sql->often = target->by == TC_BY_TRIP;
+    rv = tc_dbd_ask(store, sql, statement, args, count, &rows, &row, why, pool);
+    sql->often = false;
     if (rv == APR_SUCCESS && row != NULL) {
         read_visit(store, &rows, row, target, claim, out);
     }

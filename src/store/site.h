@@ -25,6 +25,7 @@ typedef struct {
     tc_visit_by_e by;
     tc_uuid_t id;   /* of the room or message */
     tc_trip_t trip;
+    bool wants_head; /* last_seq is needed */
 } tc_site_target_t;
 
 /* Finds user, access and room for a token's claim and what the request names. */

@@ -6,12 +6,8 @@
 
 #define USER_COLUMNS "chat_u(chat_id, chat_email, chat_username, chat_full_name)"
 
-/*
- * The trip that a visitor names, as a column of the trips' own type. The first form looks like the second for that; its
- * condition is never true.
- */
+/* The trip of the room or message that a visitor names, or the trip itself, as a column of the trips' own type. */
 static const char *const trips[] = {
-    [TC_BY_TRIP] = "SELECT COALESCE((SELECT trip_id FROM chat_rooms WHERE 1 = 0), %s)",
     [TC_BY_ROOM] = "SELECT (SELECT trip_id FROM chat_rooms WHERE id = %s)",
     [TC_BY_ROOM_OR_TRIP] = "SELECT COALESCE((SELECT trip_id FROM chat_rooms WHERE id = %s), %s)",
     [TC_BY_MESSAGE] = ("SELECT (SELECT chat_r.trip_id FROM chat_messages chat_m JOIN chat_rooms chat_r"
@@ -52,15 +48,39 @@ static const char *first_row(const char *query, apr_pool_t *pool)
     return apr_pstrcat(pool, "LATERAL (SELECT * FROM ", query, " chat_q LIMIT 1)", NULL);
 }
 
-const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, const tc_site_types_t *types,
+/* Handshakes name a trip, and are many. The less stands in their statement, the faster it is planned. */
+static const char *visit_trip(const tc_site_queries_t *queries, bool wants_head, const tc_site_types_t *types,
                               apr_pool_t *pool)
 {
-    const char *user = put(queries->user, NULL, NULL, NULL, pool);
-    const char *access = put(queries->access, "chat_t.chat_trip", "chat_u.chat_id", types ? types->access : NULL,
-                             pool);
-    const char *room = " LEFT JOIN chat_rooms chat_r ON chat_r.trip_id = chat_t.chat_trip LIMIT 1";
+    const char *arg = types ? "%s" : NULL;
+    const char *user = put(queries->user, NULL, arg, types ? types->user : NULL, pool);
+    const char *access = put(queries->access, arg, "chat_u.chat_id", types ? types->access : NULL, pool);
+    const char *room = apr_pstrcat(pool, " LEFT JOIN chat_rooms chat_r ON chat_r.trip_id = ",
+                                   types ? cast("%s", types->trip, 0, pool) : "%s", " LIMIT 1", NULL);
 
     if (types == NULL) { /* SQLite has no LATERAL; a subquery among the columns gives its first row */
+        return apr_pstrcat(pool, "WITH " USER_COLUMNS " AS ", user, " SELECT chat_u.*, ", access,
+                           ", chat_r.trip_id, chat_r.id, chat_r.last_seq FROM chat_u", room, NULL);
+    }
+    return apr_pstrcat(pool, "SELECT chat_u.chat_id, chat_u.chat_email, chat_u.chat_username, chat_u.chat_full_name,"
+                       " chat_a.chat_ok, chat_r.trip_id, chat_r.id, ", wants_head ? HEAD : "0", " FROM ", user,
+                       " AS " USER_COLUMNS " LEFT JOIN ", first_row(access, pool), " AS chat_a(chat_ok) ON true", room,
+                       NULL);
+}
+
+const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, bool wants_head,
+                              const tc_site_types_t *types, apr_pool_t *pool)
+{
+    const char *user = put(queries->user, NULL, NULL, NULL, pool), *access;
+    const char *room = " LEFT JOIN chat_rooms chat_r ON chat_r.trip_id = chat_t.chat_trip LIMIT 1";
+
+    if (by == TC_BY_TRIP) {
+        return visit_trip(queries, wants_head, types, pool);
+    }
+    access = put(queries->access, "chat_t.chat_trip", "chat_u.chat_id", types ? types->access : NULL,
+                             pool);
+
+    if (types == NULL) {
         return apr_pstrcat(pool, "WITH chat_t(chat_trip) AS (", trips[by], "), " USER_COLUMNS " AS ", user,
                            " SELECT chat_u.*, ", access, ", coalesce(chat_r.trip_id, chat_t.chat_trip), chat_r.id, chat_r.last_seq"
                            " FROM chat_t CROSS JOIN chat_u", room, NULL);

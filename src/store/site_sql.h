@@ -10,12 +10,15 @@
 
 #include "store/sql_query.h"
 
+#include <stdbool.h>
+
 #define TC_SITE_TYPE_CHARS 64
 
 /* The types of the queries' places, as SQL writes them. */
 typedef struct {
     char user[TC_SQL_QUERY_PLACES][TC_SITE_TYPE_CHARS];
     char access[TC_SQL_QUERY_PLACES][TC_SITE_TYPE_CHARS];
+    char trip[1][TC_SITE_TYPE_CHARS]; /* of chat_rooms.trip_id */
 } tc_site_types_t;
 
 typedef struct {
@@ -30,18 +33,20 @@ typedef enum { TC_BY_TRIP, TC_BY_ROOM, TC_BY_ROOM_OR_TRIP, TC_BY_MESSAGE } tc_vi
 typedef enum {
     TC_VISIT_USER,    /* id, email, username, full_name */
     TC_VISIT_ALLOWED = 4, /* the access query's first column; NULL: it has no row */
-    TC_VISIT_TRIP,    /* as the room's row has it, else as it was asked for; NULL: there is no such room or message */
+    TC_VISIT_TRIP,    /* as the room's row has it; NULL, if not by trip: there is no such room or message */
     TC_VISIT_ROOM,    /* NULL: the trip has no room yet */
     TC_VISIT_LAST_SEQ
 } tc_visit_column_e;
 
 /*
- * User, access and room of a visitor: one row, or none if there is no such user. Arguments: the id of the room or
- * message and then that of the trip, as far as `by` names them, then the claim for each place of the user query. `types`
- * is NULL for a database that needs no casts. On `pool`, as all below.
+ * User, access and room of a visitor: one row, or none if there is no such user. Arguments by trip: the claim for each
+ * place of the user query, the trip for each trip of the access query, and the trip. Otherwise: the id of the room or
+ * message, the trip if `by` names one, and the claims. By trip, the room's last_seq may be left out, and each argument is
+ * cast to its type, so that the statement can be prepared (sql.h). `types` is NULL for a database that needs no casts. On
+ * `pool`, as all below.
  */
-const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, const tc_site_types_t *types,
-                              apr_pool_t *pool);
+const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, bool wants_head,
+                              const tc_site_types_t *types, apr_pool_t *pool);
 
 /*
  * Access of many users: number, id, access query's first column, the room's last_seq; no row for a user who is gone.

@@ -319,7 +319,6 @@ static void work_on_access(const fake_store_t *store, tc_job_t *job)
         ck_assert(job->users[i].allowed && job->users[i].known);
         job->users[i].known = store->unknown == NULL || strcmp(store->unknown, job->users[i].user->id) != 0;
         job->users[i].allowed = store->stranger == NULL || strcmp(store->stranger, job->users[i].user->id) != 0;
-        job->users[i].known = store->deleted == NULL || strcmp(store->deleted, job->users[i].user->id) != 0;
     }
     job->last_seq = store->last_seq;
     job->status = store->room_is_gone ? TC_JOB_GONE : TC_JOB_DONE;

@@ -235,7 +235,7 @@ START_TEST(who_is_gone_from_the_site_is_shown_out_like_a_newcomer_without_a_user
     fake_world_t *world = open_checked();
     fake_member_t *ann = fake_settle_in(world, "ann"), *bob = fake_settle_in(world, "bob");
 
-    world->store.deleted = "ann";
+    world->store.unknown = "ann";
     world->store.stranger = "ann";
     tick_until_asked(world);
     fake_settle(world);
@@ -250,7 +250,7 @@ START_TEST(with_a_new_token_the_site_is_asked_for_its_user)
     fake_world_t *world = fake_open();
     fake_member_t *ann = fake_settle_in(world, "ann"), *bob = fake_settle_in(world, "bob");
 
-    world->store.deleted = "ann";
+    world->store.unknown = "ann";
     ck_assert(tc_access_ask_about(&ann->member, "a1"));
     ck_assert(tc_access_ask_about(&bob->member, NULL));
     fake_expect_jobs(world, "ACCESS:1 ACCESS:1");

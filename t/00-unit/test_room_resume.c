@@ -370,11 +370,11 @@ START_TEST(the_newest_message_is_shown_whatever_its_size)
 {
     fake_world_t *world = fake_open();
     tc_user_t *zoe = tc_user_create("zoe", NULL, NULL, NULL);
-    char *content = calloc(1, TC_STORE_READ_BYTES + 1);
+    char *content = calloc(1, (TC_STORE_READ_BYTES > TC_HISTORY_BYTES ? TC_STORE_READ_BYTES : TC_HISTORY_BYTES) + 1);
     fake_member_t *ann = fake_ann_after(world, 2);
     int i;
 
-    memset(content, 'x', TC_STORE_READ_BYTES);
+    memset(content, 'x', (TC_STORE_READ_BYTES > TC_HISTORY_BYTES ? TC_STORE_READ_BYTES : TC_HISTORY_BYTES));
     for (i = 0; i < 2; i++) {
         fake_lose(world, "small");
         fake_bring(world, fake_write(&world->store, zoe, content, NULL));

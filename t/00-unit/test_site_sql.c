@@ -28,19 +28,26 @@ static int count(const char *text, const char *what)
 
 START_TEST(a_visit_binds_the_named_id_and_then_the_claim)
 {
-    static const tc_site_types_t types = {{"integer", "text"}, {"uuid", "bigint"}};
+    static const tc_site_types_t types = {{"integer", "text"}, {"uuid", "bigint"}, {"oid"}};
     const char *text;
 
     parse("SELECT id, e, n, NULL FROM u WHERE id = %{user} OR e = %{user}", "SELECT 1 WHERE t = %{trip} AND m = %{user}");
-    text = tc_site_sql_visit(&queries, TC_BY_ROOM_OR_TRIP, &types, pool);
+    text = tc_site_sql_visit(&queries, TC_BY_ROOM_OR_TRIP, true, &types, pool);
     ck_assert_int_eq(count(text, "%s"), 2 + user_query.count);
     ck_assert_int_eq(count(text, "t = CAST(CAST(chat_t.chat_trip AS text) AS uuid)"), 1);
     ck_assert_int_eq(count(text, "m = CAST(CAST(chat_u.chat_id AS text) AS bigint)"), 1);
     ck_assert(strstr(text, "WHERE id = %s), %s)") < strstr(text, "e = %s"));
-    text = tc_site_sql_visit(&queries, TC_BY_MESSAGE, NULL, pool);
+    text = tc_site_sql_visit(&queries, TC_BY_MESSAGE, true, NULL, pool);
     ck_assert_int_eq(count(text, "%s"), 1 + user_query.count);
     ck_assert_int_eq(count(text, "CAST"), 0);
     ck_assert_int_eq(count(text, "m = chat_u.chat_id"), 1);
+    text = tc_site_sql_visit(&queries, TC_BY_TRIP, false, &types, pool);
+    ck_assert_int_eq(count(text, "%s"), user_query.count + 1 + 1);
+    ck_assert_int_eq(count(text, "e = CAST(CAST(%s AS text) AS text)"), 1);
+    ck_assert_int_eq(count(text, "t = CAST(CAST(%s AS text) AS uuid)"), 1);
+    ck_assert_int_eq(count(text, "trip_id = CAST(CAST(%s AS text) AS oid)"), 1);
+    ck_assert_int_eq(count(text, "lags"), 0);
+    ck_assert_int_eq(count(tc_site_sql_visit(&queries, TC_BY_TRIP, true, &types, pool), "lags"), 1);
     apr_pool_destroy(pool);
 }
 END_TEST

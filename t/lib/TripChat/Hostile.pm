@@ -19,7 +19,7 @@ our @ISA = ('TripChat::Server');
 use constant {
     QUEUE_KB   => 128,    # TripChatSendQueueSize
     MESSAGE_KB => 128,    # TripChatMaxMessageSize
-    HISTORY_KB => 1024,   # TC_HISTORY_BYTES in src/base/limits.h
+    HISTORY_KB => 3072,   # TC_HISTORY_BYTES in src/base/limits.h
     OWN_KB     => 32,     # a connection itself, with TLS, and what httpd had of it
     BASE_KB    => 8192,   # what is there once: a room's cache and histories, a batch on its way, malloc's holes
 };
