@@ -216,7 +216,9 @@ void tc_check_if_due(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     }
     if (is_due(store)) {
         apr_pool_create(&check.pool, pool);
-        check_queries(&check);
+        if (!store->store.site->by_token) {
+            check_queries(&check);
+        }
         check_tables(&check);
         apr_pool_destroy(check.pool);
         before = check.interrupted ? 0 : atomic_exchange(&store->wrong, check.wrong);
