@@ -109,7 +109,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
     PLAIN_STATEMENTS,
     .head = "SELECT " PGSQL_HEAD " FROM chat_rooms r WHERE r.id = %s",
     .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" JOIN_REPLY
-              " WHERE m.room_id = %s AND m.seq < %s ORDER BY m.seq DESC LIMIT %s",
+              " WHERE m.room_id = %s::uuid AND m.seq < %s::bigint ORDER BY m.seq DESC LIMIT %s::bigint",
     .events = "WITH q AS (SELECT %s::uuid AS room_id, %s::bigint AS after, %s::bigint AS places)"
               " SELECT e.*, h.head FROM q"
               " CROSS JOIN LATERAL (SELECT " PGSQL_HEAD " AS head FROM chat_rooms r WHERE r.id = q.room_id) h"
@@ -119,7 +119,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
               " AND e.seq > CASE WHEN q.after < 0 THEN h.head - q.places ELSE q.after END"
               " ORDER BY e.seq LIMIT q.places) e ON true ORDER BY e.seq",
     .store = "SELECT seq, kind, id, room_id, sender_id, content, message_type, is_edited, created_at, updated_at,"
-             " reply_id, reply_content, reply_sender_id, client_id, outcome, n FROM chat_store(%s, %s)",
+             " reply_id, reply_content, reply_sender_id, client_id, outcome, n FROM chat_store(%s::json, %s::boolean)",
     .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
     .heads = "SELECT r.id, " PGSQL_HEAD " FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
              " JOIN chat_rooms r ON r.id = x.id WHERE " PGSQL_HEAD " > x.last_seq",

@@ -317,6 +317,7 @@ static void work_on_access(const fake_store_t *store, tc_job_t *job)
 
     for (i = 0; i < job->user_count; i++) {
         ck_assert(job->users[i].allowed && job->users[i].known);
+        job->users[i].known = store->unknown == NULL || strcmp(store->unknown, job->users[i].user->id) != 0;
         job->users[i].allowed = store->stranger == NULL || strcmp(store->stranger, job->users[i].user->id) != 0;
     }
     job->last_seq = store->last_seq;

@@ -63,6 +63,7 @@ typedef struct fake_store_t {
     fake_row_t *rows;
     int64_t last_seq;
     const char *stranger;         /* the id of a user who may no longer enter; NULL: none */
+    const char *unknown;          /* the id of a user whom the site does not have any more; NULL: none */
     bool room_is_gone;
     fake_list_t queued;        /* jobs as they were submitted */
     fake_list_t worked;        /* finished jobs that the hub does not have back yet */

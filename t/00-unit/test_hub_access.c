@@ -105,7 +105,7 @@ START_TEST(a_big_room_is_asked_for_in_parts)
 
     fill(world, TC_STORE_ACCESS_USERS + 1);
     world->store.stranger = "user00001";
-    world->store.deleted = "user04096";
+    world->store.unknown = "user04096";
     tick_until_asked(world);
     fake_expect_jobs(world, "ACCESS:2049");
     fake_settle(world);
