@@ -283,8 +283,10 @@ apr_status_t tc_site_visit_room(tc_dbd_t *store, tc_sql_t *sql, const tc_site_ta
     memset(out, 0, sizeof(*out));
     tc_check_if_due(store, sql, pool);
     if (sql->handle != NULL) {
-        statement = tc_site_sql_room(target->by, target->wants_head, sql->dialect->remote, pool);
+        statement = tc_site_sql_room(target->by, target->wants_head, sql->dialect->remote, tc_check_types(store), pool);
+        sql->often = target->by == TC_BY_TRIP && tc_check_types(store) != NULL;
         rv = tc_dbd_ask(store, sql, statement, args, count, &rows, &row, &why, pool);
+        sql->often = false;
     }
     if (rv != APR_SUCCESS && sql->handle != NULL && sql->fault == TC_SQL_FAULT_VALUE) {
         tc_log(TC_LOG_INFO, 0, "TC0013: an id does not fit the type of its column, so it counts as not found");

@@ -91,9 +91,11 @@ const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by
                        first_row(access, pool), " AS chat_a(chat_ok) ON true", room, NULL);
 }
 
-const char *tc_site_sql_room(tc_visit_by_e by, bool wants_head, bool remote, apr_pool_t *pool)
+const char *tc_site_sql_room(tc_visit_by_e by, bool wants_head, bool remote, const tc_site_types_t *types,
+                             apr_pool_t *pool)
 {
-    const char *trip = by == TC_BY_TRIP ? "%s" : apr_pstrcat(pool, "(", trips[by], ")", NULL);
+    const char *trip = by == TC_BY_TRIP ? cast("%s", types ? types->trip : NULL, 0, pool)
+                                        : apr_pstrcat(pool, "(", trips[by], ")", NULL);
 
     return apr_pstrcat(pool, "SELECT chat_r.trip_id, chat_r.id, ", !wants_head ? "0" : remote ? HEAD : "chat_r.last_seq",
                        " FROM chat_rooms chat_r WHERE chat_r.trip_id = ", trip, NULL);
