@@ -7,17 +7,20 @@
 /* The name itself counts before a path, because the names of some identity providers are URLs. */
 static json_object *find(json_object *object, const char *name, apr_pool_t *pool)
 {
-    const char *dot = strchr(name, '.');
     json_object *value = NULL;
 
-    if (json_object_object_get_ex(object, name, &value)) {
-        return value;
+    while (!json_object_object_get_ex(object, name, &value)) {
+        const char *dot = strchr(name, '.');
+
+        if (dot == NULL
+            || !json_object_object_get_ex(object, apr_pstrmemdup(pool, name, (apr_size_t)(dot - name)), &value)
+            || !json_object_is_type(value, json_type_object)) {
+            return NULL;
+        }
+        object = value;
+        name = dot + 1;
     }
-    if (dot == NULL || !json_object_object_get_ex(object, apr_pstrmemdup(pool, name, (apr_size_t)(dot - name)), &value)
-        || !json_object_is_type(value, json_type_object)) {
-        return NULL;
-    }
-    return find(value, dot + 1, pool);
+    return value;
 }
 
 static const char *wrong(const char *name, const char *what, apr_pool_t *pool)
