@@ -363,6 +363,9 @@ apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
     tc_uuid_format(room_id, id);
     tc_clock_rfc3339(tc_clock_wall_us(), now);
     rv = create_room(sql, args, pool);
+    if (rv != APR_SUCCESS && rv != APR_NOTFOUND && tc_dbd_renew(store, sql, pool)) {
+        rv = create_room(sql, args, pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = tc_dbd_find_room(store, sql, trip, room_id, &found, pool);
     }

@@ -134,6 +134,19 @@ void tc_sql_forget(tc_sql_t *sql)
     }
 }
 
+/*
+ * Notes why a statement failed. SQLite refuses a statement that is older than a change of the schema, each time. Prepared
+ * anew, it is accepted.
+ */
+static apr_status_t note_fault(tc_sql_t *sql, const char *statement, const char *why)
+{
+    sql->fault = tc_sql_fault(why);
+    if (!sql->dialect->remote && sql->fault != TC_SQL_FAULT_VALUE && sql->fault != TC_SQL_FAULT_PARENT) {
+        apr_hash_set(sql->prepared, statement, APR_HASH_KEY_STRING, NULL);
+    }
+    return APR_EGENERAL;
+}
+
 bool tc_sql_is_set_up(const tc_sql_t *sql)
 {
     return sql->handle != NULL && apr_hash_get(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING) != NULL;
@@ -155,8 +168,7 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
     rows->row = NULL;
     rows->pool = pool;
     if (kept == NULL) {
-        sql->fault = tc_sql_fault(*why);
-        return APR_EGENERAL;
+        return note_fault(sql, statement, *why);
     }
     error = apr_dbd_pselect(sql->driver, pool, sql->handle, &rows->results, kept->prepared, 1, count, args);
     if (error != 0 && is_name_lost(sql, kept, statement, apr_dbd_error(sql->driver, sql->handle, error))) {
@@ -165,8 +177,7 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
     }
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
-        sql->fault = tc_sql_fault(*why);
-        return APR_EGENERAL;
+        return note_fault(sql, statement, *why);
     }
     return APR_SUCCESS;
 }
@@ -195,11 +206,7 @@ apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, 
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
     }
-    if (kept == NULL || error != 0) {
-        sql->fault = tc_sql_fault(*why);
-        return APR_EGENERAL;
-    }
-    return APR_SUCCESS;
+    return kept == NULL || error != 0 ? note_fault(sql, statement, *why) : APR_SUCCESS;
 }
 
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,
