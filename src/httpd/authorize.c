@@ -155,13 +155,14 @@ static tc_chat_error_e visit_by_token(tc_visit_t *visit, const tc_site_target_t 
     visit->trip = found.trip;
     visit->room_id = found.room_id;
     visit->last_seq = found.last_seq;
+    visit->epoch = found.epoch;
     if (!found.has_trip) {
         return not_there(visit);
     }
     if (target->by != TC_BY_TRIP && !tc_claims_have_trip(&visit->claimed, &found.trip)) {
         return not_claimed(visit);
     }
-    return found.has_room ? TC_CHAT_OK : open_room(visit);
+    return found.has_room ? TC_CHAT_OK : open_room(visit, target->wants_head);
 }
 
 static tc_chat_error_e visit_target(tc_visit_t *visit, const tc_site_target_t *target)
