@@ -303,6 +303,7 @@ apr_status_t tc_site_visit_room(tc_dbd_t *store, tc_sql_t *sql, const tc_site_ta
         (void)tc_trip_from_sql(tc_sql_text(&rows, row, 0), store->store.site->rules.trip_form, &out->trip);
         out->has_room = read_uuid(&rows, row, 1, &out->room_id);
         out->last_seq = tc_sql_int(&rows, row, 2);
+        out->epoch = (int32_t)tc_sql_int(&rows, row, 3);
     }
     return rv;
 }

@@ -98,7 +98,7 @@ const char *tc_site_sql_room(tc_visit_by_e by, bool wants_head, bool remote, con
                                         : apr_pstrcat(pool, "(", trips[by], ")", NULL);
 
     return apr_pstrcat(pool, "SELECT chat_r.trip_id, chat_r.id, ", !wants_head ? "0" : remote ? HEAD : "chat_r.last_seq",
-                       " FROM chat_rooms chat_r WHERE chat_r.trip_id = ", trip, NULL);
+                       ", chat_r.epoch FROM chat_rooms chat_r WHERE chat_r.trip_id = ", trip, NULL);
 }
 
 /* The elements of a JSON array as rows with numbers. */
