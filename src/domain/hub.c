@@ -103,7 +103,7 @@ static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, t
     tc_room_t *room = enter_room(hub, store, bus, trip, room_id, is_newcomer);
 
     if (room == NULL) {
-        member->sink->close(member, TC_CLOSE_RESTART, "room was replaced, reconnect");
+        tc_room_send_away(member);
     }
     return room;
 }
@@ -200,29 +200,35 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     mind_the_gap(hub, room);
 }
 
+/* Closes a sender who is gone, or whose room is. */
+static bool must_go(tc_member_t *member, const tc_job_t *job)
+{
+    if (job->status == TC_JOB_GONE) {
+        tc_room_send_away(member);
+        return true;
+    }
+    if (job->status == TC_JOB_REFUSED && job->error == TC_CHAT_FORBIDDEN) {
+        member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
+        return true;
+    }
+    return false;
+}
+
 static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 {
     tc_member_t *member = job->member;
-    tc_chat_error_e error = job->error;
 
     if (job->status == TC_JOB_DONE) {
         on_stored(hub, room, job);
         return;
     }
-    if (member->room == room && job->status == TC_JOB_GONE && member->sink->close != NULL) {
-        member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
+    if (member->room == room && member->sink->close != NULL && must_go(member, job)) {
         return;
     }
     if (member->room != room || job->told || job->claimed) {
         return; /* the sender left, was told, or has its copy from a fetch: the commit was made, its answer was lost */
     }
-    if (job->status == TC_JOB_UNAVAILABLE) {
-        error = TC_CHAT_UNAVAILABLE;
-    }
-    else if (job->status == TC_JOB_GONE) {
-        error = TC_CHAT_FORBIDDEN;
-    }
-    tc_speak_error(member, error, job->client_id, NULL, 0);
+    tc_speak_error(member, job->status == TC_JOB_REFUSED ? job->error : TC_CHAT_UNAVAILABLE, job->client_id, NULL, 0);
 }
 
 /* ---- news ---- */

@@ -117,6 +117,12 @@ void tc_room_remove_write(tc_room_t *room, tc_job_t *job);
 bool tc_room_confirm(tc_room_t *room, const tc_job_t *job);
 
 /* Notes that, as the bus or the store says, the room has an event with this seq. */
+/* Notes that a job of this room has come back. */
+void tc_room_end_job(tc_room_t *room, int64_t now_us);
+
+/* The member's room was deleted: tells it to reconnect. Its trip may have another room, so the handshake decides. */
+void tc_room_send_away(tc_member_t *member);
+
 void tc_room_hear(tc_room_t *room, int64_t seq);
 
 /* Sends a frame to every member that has its history and belongs to another user. */

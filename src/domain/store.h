@@ -27,9 +27,9 @@ typedef enum {
 typedef enum {
     TC_JOB_PENDING,
     TC_JOB_DONE,
-    TC_JOB_REFUSED,     /* nothing was stored; tc_job_t.error says why */
+    TC_JOB_REFUSED,     /* nothing was stored; tc_job_t.error says why; TC_CHAT_FORBIDDEN: the sender is gone */
     TC_JOB_UNAVAILABLE, /* the database did not answer; a POST with a client_id may be repeated */
-    TC_JOB_GONE,        /* the room no longer exists */
+    TC_JOB_GONE,        /* the room no longer exists; its trip may have another one */
     TC_JOB_BUSY         /* db; somebody else has locked what busy_key says; the store tries again, the loop never sees it */
 } tc_job_status_e;
 

@@ -375,6 +375,7 @@ bool fake_work(fake_store_t *store)
 }
 
 void fake_work_batch(fake_store_t *store)
+        job->error = store->fail_error;
 {
     tc_mail_t *mail;
     int reads;

@@ -70,6 +70,7 @@ typedef struct fake_store_t {
     tc_job_status_e fail_with; /* TC_JOB_PENDING: work as usual */
     bool fail_after_commit;    /* a write that fails is stored nevertheless */
 } fake_store_t;
+    tc_chat_error_e fail_error; /* with TC_JOB_REFUSED */
 
 struct fake_world_t;
 
