@@ -329,21 +329,13 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         }
         break;
     case TC_JOB_ACCESS:
-        if (member != NULL) {
-            tc_access_on_member_job(room, job);
-        }
-        else {
-            tc_access_on_job(room, job, now_us);
-            mind_the_gap(hub, room);
-        }
+        tc_access_on_member_job(room, job);
         break;
     case TC_JOB_PROBE:
     case TC_JOB_HEADS:
         break;
     }
-    if (--room->jobs == 0 && room->count == 0) {
-        room->empty_since_us = now_us;
-    }
+    tc_room_end_job(room, now_us);
     if (member != NULL) {
         member->jobs--;
         member->told -= job->told;
@@ -352,6 +344,18 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     if (member != NULL) {
         member->sink->settled(member);
     }
+}
+
+/* Takes the result of an ACCESS job of many rooms. */
+static void on_checked(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
+{
+    int i;
+
+    tc_access_on_job(job, now_us);
+    for (i = 0; i < job->room_count; i++) {
+        mind_the_gap(hub, job->rooms[i].room);
+    }
+    tc_job_destroy(job);
 }
 
 void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
@@ -363,6 +367,9 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     }
     else if (job->kind == TC_JOB_PROBE) {
         tc_job_destroy(job);
+    }
+    else if (job->room == NULL) {
+        on_checked(hub, job, now_us);
     }
     else {
         on_room_job(hub, job, now_us);
@@ -429,29 +436,31 @@ static bool is_forgettable(tc_room_t *room, int64_t now_us)
            && (!room->replaced || now_us - room->replaced_us >= REPLACED_US);
 }
 
-static void tick_room(tc_room_t *room, int64_t now_us)
+static void tick_home(tc_hub_t *hub, const tc_home_t *home, int64_t now_us)
 {
-    tc_room_retry(room);
-    tell_overdue(room, now_us);
-    tc_access_tick(room, now_us);
+    tc_access_round_t round = {.store = home->store};
+    tc_room_t *room, *next;
+
+    for (room = home->first; room != NULL; room = next) {
+        next = room->next;
+        if (is_forgettable(room, now_us)) {
+            tc_rooms_forget(&hub->rooms, room);
+            continue;
+        }
+        tc_room_retry(room);
+        tell_overdue(room, now_us);
+        tc_access_tick(&round, room, now_us);
+    }
+    tc_access_end_round(&round, now_us);
 }
 
 void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
 {
-    tc_home_t *home;
-    tc_room_t *room, *next;
+    const tc_home_t *home;
 
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     for (home = hub->rooms.homes; home != NULL; home = home->next) {
-        for (room = home->first; room != NULL; room = next) {
-            next = room->next;
-            if (is_forgettable(room, now_us)) {
-                tc_rooms_forget(&hub->rooms, room);
-            }
-            else {
-                tick_room(room, now_us);
-            }
-        }
+        tick_home(hub, home, now_us);
     }
     tc_news_tick(&hub->rooms, now_us < hub->watch_until_us, now_us);
 }

@@ -20,7 +20,7 @@ typedef enum {
     TC_JOB_LOAD,   /* read the newest messages and events of a room, as many as fit; result: events, last_seq */
     TC_JOB_EVENTS, /* read the events with seq > after, at most `limit`, as many as fit; result: events, last_seq */
     TC_JOB_HEADS,  /* find the rooms whose last seq is greater than `heads` says; result: heads */
-    TC_JOB_ACCESS, /* find out which users may still enter the trip; result: users, last_seq */
+    TC_JOB_ACCESS, /* find out which users of some rooms may still enter the trips; result: rooms, users */
     TC_JOB_PROBE   /* find out whether the database answers; belongs to no room */
 } tc_job_kind_e;
 
@@ -64,13 +64,23 @@ struct tc_room_t;
 struct tc_seat_t;
 struct tc_member_t;
 
+/* A room that an ACCESS job asks for. Its users stand in the job's list, behind those of the rooms before it. */
+typedef struct {
+    struct tc_room_t *room; /* loop; the store does not look inside */
+    tc_uuid_t room_id;
+    tc_trip_t trip;
+    int user_count;
+    bool answered;          /* result; false: nothing is known about the room and its users */
+    int64_t last_seq;       /* result; -1: the room no longer exists */
+} tc_access_room_t;
+
 typedef struct tc_job_t {
     tc_mail_t mail;             /* must be the first member */
     tc_job_kind_e kind;
     struct tc_store_t *store;
-    struct tc_room_t *room;     /* loop; the store does not look inside; NULL for HEADS and PROBE */
+    struct tc_room_t *room;     /* loop; the store does not look inside; NULL for HEADS, PROBE, and ACCESS of many rooms */
     struct tc_member_t *member; /* loop; NULL: the job is the room's own */
-    tc_uuid_t room_id;
+    tc_uuid_t room_id;          /* of an ACCESS job: of its first room */
     /* POST and EDIT */
     tc_user_t *user;            /* the sender; a reference */
     const char *content;        /* in text[] */
@@ -96,9 +106,10 @@ typedef struct tc_job_t {
     tc_head_t *heads;           /* owned by the job */
     int head_count;
     /* ACCESS, question and result */
-    tc_trip_t trip;
+    tc_access_room_t *rooms;    /* owned by the job; each room stands there once */
+    int room_count;
     tc_access_t *users;         /* owned by the job, with a reference to each user */
-    struct tc_seat_t **seats;   /* loop; the room's seats of these users; the array is owned by the job */
+    struct tc_seat_t **seats;   /* loop; the rooms' seats of these users; the array is owned by the job */
     int user_count;
     /* PROBE */
     void (*on_end)(struct tc_job_t *job); /* called when the job is destroyed, whatever its result; may be NULL */
