@@ -9,6 +9,8 @@
 -- users, trips            the tables, as SQL writes them: -v users='"Old Site"."user table"'
 -- user_column, trip_column their key columns (PRIMARY KEY or UNIQUE): -v trip_column=slug
 -- user_key, trip_key      the types of these columns
+-- partitions              for a new database: -v partitions=16 makes the tables that grow with the messages of so many
+--                         partitions each, by a hash of the room
 --
 -- When a user or a trip is deleted, their messages are deleted, too.
 \set ON_ERROR_STOP on
@@ -18,10 +20,10 @@
 \if :{?trips} \else \set trips trips \endif
 \if :{?trip_column} \else \set trip_column id \endif
 \if :{?trip_key} \else \set trip_key uuid \endif
+\if :{?partitions} \set by_room 'PARTITION BY HASH (room_id)' \else \set by_room '' \set partitions 0 \endif
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SET LOCAL lock_timeout = '5s';
 
 \if :{?upgrading} \else
 DO $$ BEGIN
@@ -30,6 +32,32 @@ DO $$ BEGIN
     END IF;
 END $$;
 \endif
+
+-- The chat may be running. It locks these tables in various orders, so each try to lock them all is short, and lets go of
+-- what it has before PostgreSQL looks for deadlocks.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOR try IN 1 .. 25 LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '200ms';
+            FOREACH name IN ARRAY '{chat_rooms,chat_messages,chat_events,chat_client_ids}'::text[] LOOP
+                IF to_regclass(name) IS NOT NULL THEN
+                    EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', name);
+                END IF;
+            END LOOP;
+            EXIT;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            IF try = 25 THEN
+                RAISE;
+            END IF;
+            PERFORM pg_sleep(0.2);
+        END;
+    END LOOP;
+END $$;
+
+SET LOCAL lock_timeout = '2s';
 
 -- The version of the tables is the greatest of these.
 CREATE TABLE IF NOT EXISTS chat_schema (
@@ -64,7 +92,7 @@ CREATE TABLE IF NOT EXISTS chat_messages (
     updated_at   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT chat_messages_pkey PRIMARY KEY (id, room_id),
     CONSTRAINT chat_messages_time CHECK (updated_at >= created_at)
-);
+) :by_room;
 
 CREATE UNIQUE INDEX IF NOT EXISTS chat_messages_by_seq ON chat_messages (room_id, seq);
 -- Finds the messages of a user who is deleted.
@@ -79,7 +107,7 @@ CREATE TABLE IF NOT EXISTS chat_events (
     at         timestamptz NOT NULL DEFAULT now(),
     kind       smallint NOT NULL CHECK (kind >= 0), -- 0: a message, 1: an edit
     PRIMARY KEY (room_id, seq)
-);
+) :by_room;
 
 CREATE INDEX IF NOT EXISTS chat_events_by_time ON chat_events (at) WHERE kind <> 0; -- for chat_prune()
 
@@ -96,9 +124,13 @@ CREATE TABLE IF NOT EXISTS chat_client_ids (
     sender_id  text NOT NULL,
     client_id  text NOT NULL,
     PRIMARY KEY (room_id, sender_id, client_id)
-);
+) :by_room;
 
 CREATE INDEX IF NOT EXISTS chat_client_ids_by_time ON chat_client_ids USING brin (sent_at);
+
+SELECT format('CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES WITH (MODULUS %s, REMAINDER %s)',
+              parent || '_' || n, parent, :partitions, n)
+FROM unnest('{chat_messages,chat_events,chat_client_ids}'::text[]) parent, generate_series(0, :partitions - 1) n \gexec
 
 -- The names under which people wrote last, for messages of users whom the site does not have any more.
 CREATE TABLE IF NOT EXISTS chat_people (
@@ -403,8 +435,10 @@ BEGIN
 END $$;
 
 -- Stores jobs. The rooms are locked in the order of their ids, so two calls never deadlock. A job that fails makes the
--- call fail. At most `patience` times the call waits for a locked room; NULL: it waits for each.
-CREATE FUNCTION chat_store_part(jobs json, patience integer) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
+-- call fail. At most `patience` times the call waits for a locked room; NULL: it waits for each. strict: see
+-- chat_store().
+CREATE FUNCTION chat_store_part(jobs json, patience integer, strict boolean DEFAULT false)
+RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
 DECLARE
     batch   chat_job[] := ARRAY(SELECT j FROM json_populate_recordset(NULL::chat_job, jobs) j ORDER BY j.room_id, j.n);
     rooms   chat_locked_room[];
@@ -459,11 +493,15 @@ BEGIN
     END IF;
     PERFORM chat_insert(coming);
     PERFORM chat_advance(rooms);
+    IF strict THEN
+        SET CONSTRAINTS ALL IMMEDIATE;
+    END IF;
 END $$;
 
 -- Stores each job apart from the others, after a job of the batch failed. What fails because of the server (a read-only
 -- or full database, for example) makes the whole call fail.
-CREATE FUNCTION chat_store_singly(jobs json, patience integer) RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
+CREATE FUNCTION chat_store_singly(jobs json, patience integer, strict boolean)
+RETURNS SETOF chat_outcome LANGUAGE plpgsql AS $$
 DECLARE
     item   json;
     result chat_outcome;
@@ -482,7 +520,7 @@ BEGIN
             result.outcome := 'busy_target';
         ELSE
             BEGIN
-                SELECT * INTO result FROM chat_store_part(json_build_array(item), patience - waits);
+                SELECT * INTO result FROM chat_store_part(json_build_array(item), patience - waits, strict);
             EXCEPTION WHEN OTHERS THEN
                 IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
                     RAISE;
@@ -509,21 +547,22 @@ END $$;
 -- Stores a batch and returns one row a job: what became of it, and the event. `jobs` is an array of objects with the
 -- fields of chat_job. A call is a transaction of its own, or a part of the caller's. Whatever somebody else has locked
 -- delays no other job: it is waited for a moment if the call is `patient`, and then reported as busy. Plans depend on
--- nothing in a batch, so they are made once a connection.
-CREATE FUNCTION chat_store(jobs json, patient boolean DEFAULT true) RETURNS SETOF chat_outcome LANGUAGE plpgsql
-SET lock_timeout = '50ms' SET plan_cache_mode = 'force_generic_plan' AS $$
+-- nothing in a batch, so they are made once a connection. strict: deferred constraints are checked with each job, so that one
+-- that fails when the transaction commits is known to be a job's own.
+CREATE FUNCTION chat_store(jobs json, patient boolean DEFAULT true, strict boolean DEFAULT false)
+RETURNS SETOF chat_outcome LANGUAGE plpgsql SET lock_timeout = '50ms' SET plan_cache_mode = 'force_generic_plan' AS $$
 DECLARE
     patience integer := CASE WHEN patient THEN 2 ELSE 0 END;
 BEGIN
     IF NOT patient THEN
         PERFORM set_config('lock_timeout', '1ms', true);
     END IF;
-    RETURN QUERY SELECT * FROM chat_store_part(jobs, patience);
+    RETURN QUERY SELECT * FROM chat_store_part(jobs, patience, strict);
 EXCEPTION WHEN OTHERS THEN
     IF left(SQLSTATE, 2) IN ('08', '25', '53', '57', '58', 'F0', 'XX') THEN
         RAISE;
     END IF;
-    RETURN QUERY SELECT * FROM chat_store_singly(jobs, patience);
+    RETURN QUERY SELECT * FROM chat_store_singly(jobs, patience, strict);
 END $$;
 
 -- ---- for other programs ----

@@ -9,3 +9,5 @@ DROP TRIGGER IF EXISTS chat_keep_client_ids ON chat_messages;
 DROP FUNCTION IF EXISTS chat_keep_client_ids, chat_log_edits;
 ALTER TABLE chat_messages VALIDATE CONSTRAINT chat_messages_time;
 ALTER TABLE chat_messages VALIDATE CONSTRAINT chat_messages_seq_check;
+ALTER TABLE chat_rooms VALIDATE CONSTRAINT chat_rooms_epoch_check;
+ALTER TABLE chat_rooms VALIDATE CONSTRAINT chat_rooms_last_seq_check;

@@ -157,7 +157,24 @@ DO $$ BEGIN
     END IF;
 END $$;
 COMMIT;
-DROP TABLE IF EXISTS chat_edits_1;
+
+-- The foreign keys of the old table go with it, so the tables that they name have to be locked. Each try is short, and lets
+-- go of what it has before PostgreSQL looks for deadlocks.
+DO $$ BEGIN
+    FOR try IN 1 .. 25 LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '200ms';
+            LOCK TABLE chat_rooms, chat_messages IN ACCESS EXCLUSIVE MODE;
+            DROP TABLE IF EXISTS chat_edits_1;
+            EXIT;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            IF try = 25 THEN
+                RAISE;
+            END IF;
+            PERFORM pg_sleep(0.2);
+        END;
+    END LOOP;
+END $$;
 
 -- ---- 5. Keys with the room in them ----
 
@@ -189,6 +206,10 @@ DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'chat_messages'::regclass AND conname = 'chat_messages_time') THEN
         ALTER TABLE chat_messages ADD CONSTRAINT chat_messages_time CHECK (updated_at >= created_at) NOT VALID;
         ALTER TABLE chat_messages ADD CONSTRAINT chat_messages_seq_check CHECK (seq > 0) NOT VALID;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'chat_rooms'::regclass AND conname = 'chat_rooms_epoch_check') THEN
+        ALTER TABLE chat_rooms ADD CONSTRAINT chat_rooms_epoch_check CHECK (epoch >= 0) NOT VALID;
+        ALTER TABLE chat_rooms ADD CONSTRAINT chat_rooms_last_seq_check CHECK (last_seq >= 0) NOT VALID;
     END IF;
 END $$;
 

@@ -11,9 +11,13 @@ LONG_FULL  := t/60-cluster/85-reload.t t/60-cluster/90-storm.t
 FEATURES    := $(sort $(wildcard t/50-feature/*.t))
 LIGHT_TESTS := $(filter-out t/50-feature/62-reload.t t/50-feature/63-ends.t,$(FEATURES))
 FULL_TESTS  := $(filter-out t/50-feature/70-config.t,$(FEATURES)) $(filter-out $(LONG_FULL),$(sort $(wildcard t/60-cluster/*.t)))
+# On tables of several partitions.
+PARTS_TESTS := t/50-feature/20-chat.t t/50-feature/23-rest-read.t t/60-cluster/10-children.t t/60-cluster/34-numbers.t
+# Through PgBouncer.
+BOUNCER_TESTS := t/50-feature/20-chat.t t/50-feature/23-rest-read.t t/60-cluster/10-children.t
 SHORT_TESTS := t/lint t/00-unit t/20-runner t/40-protocol t/45-conformance $(LIGHT_TESTS) \
                $(filter-out $(LONG_LIGHT),$(sort $(wildcard t/55-hostile/*.t t/70-browser/*.t))) \
-               $(FULL_TESTS:%=full:%)
+               $(FULL_TESTS:%=full:%) $(PARTS_TESTS:%=parts:%) $(BOUNCER_TESTS:%=pgbouncer:%)
 
 # If root runs the tests, they run as another user in a copy of the tree, because Apache::Test and initdb refuse root. The
 # variables of the command line are passed on.

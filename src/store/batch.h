@@ -18,10 +18,12 @@ typedef enum {
  * Tries once to store a batch. On DONE each job has its status and result; otherwise the jobs are as they were.
  * _statements() runs the dialect's statements in a transaction; it is never IN_DOUBT. _call() asks chat_store(), which
  * decides about each job for itself; it is never BUSY, but a job's status may be. `again`: an earlier try may have
- * stored the batch. `patient`: the call may wait a moment for locks.
+ * stored the batch. `patient`: the call may wait a moment for locks. `strict`: constraints that
+ * are checked when a transaction commits are checked with each job.
  */
 tc_try_e tc_batch_statements(tc_work_t *work, tc_job_t *const *jobs, int count);
-tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient);
+tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient,
+                       bool strict);
 
 /* Counts a batch that was stored, and notes the time of its events. */
 void tc_batch_note_stored(tc_work_t *work, tc_job_t *const *jobs, int count);

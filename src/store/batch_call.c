@@ -195,12 +195,18 @@ static void drop_results(tc_job_t *const *jobs, int count)
     }
 }
 
-tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient)
+tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient,
+                       bool strict)
 {
-    const char *args[] = {to_json(work, jobs, count, again), patient ? "true" : "false"};
+    const char *args[] = {to_json(work, jobs, count, again), patient ? "true" : "false",
+                          strict ? "true" : "false"};
     tc_sql_rows_t rows;
+    apr_status_t rv;
 
-    if (tc_sql_select(&work->sql, work->sql.dialect->store, args, 2, &rows, work->pool) != APR_SUCCESS) {
+    work->sql.often = true;
+    rv = tc_sql_select(&work->sql, work->sql.dialect->store, args, 3, &rows, work->pool);
+    work->sql.often = false;
+    if (rv != APR_SUCCESS) {
         return tc_libpq_is_connected(&work->sql, work->pool) ? TC_TRY_FAILED : TC_TRY_IN_DOUBT;
     }
     if (!take_all(work, jobs, count, &rows)) {

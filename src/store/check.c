@@ -184,6 +184,7 @@ static void check_queries(check_t *check)
 {
     tc_dbd_t *store = check->store;
     const tc_site_queries_t *queries = &store->queries;
+    const tc_sql_query_t find_room = {check->sql->dialect->room_find, 1, {TC_PLACE_TRIP}};
     tc_site_types_t types;
     bool known = false;
 
@@ -191,6 +192,7 @@ static void check_queries(check_t *check)
     if (check->sql->dialect->remote) {
         known = ask_types(check, TC_CHECK_USER_QUERY, queries->user, types.user);
         known = ask_types(check, TC_CHECK_ACCESS_QUERY, queries->access, types.access) && known;
+        known = ask_types(check, TC_CHECK_TABLES, &find_room, types.trip) && known;
         if (!known) {
             return; /* why has been noted */
         }

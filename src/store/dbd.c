@@ -21,6 +21,7 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
     atomic_init(&store->answered_us, 0);
+    atomic_init(&store->lost_names, 0);
     atomic_init(&store->fits, false);
     atomic_init(&store->waiting, 0);
     atomic_init(&store->lent, 0);
@@ -166,6 +167,8 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     }
     sql->in_transaction = false;
     sql->fault = TC_SQL_FAULT_NONE;
+    sql->lost_names = &store->lost_names;
+    sql->often = false;
     sql->dialect = tc_sql_dialect_find(apr_dbd_name(sql->driver));
     if (sql->dialect == NULL) {
         tc_log(TC_LOG_ERR, 0, "TC0011: DBDriver %s is not supported, use pgsql or sqlite3",
@@ -192,13 +195,17 @@ void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql)
 
 bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
+    bool often = sql->often, open;
+
     tc_sql_forget(sql);
     if (!sql->dialect->remote) {
         return true;
     }
     tc_sql_note_set_up(sql, false); /* mod_dbd may connect it again */
     tc_dbd_close(store, sql);
-    return tc_dbd_open(store, sql, pool);
+    open = tc_dbd_open(store, sql, pool);
+    sql->often = often;
+    return open;
 }
 
 bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
@@ -356,6 +363,9 @@ apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
     tc_uuid_format(room_id, id);
     tc_clock_rfc3339(tc_clock_wall_us(), now);
     rv = create_room(sql, args, pool);
+    if (rv != APR_SUCCESS && rv != APR_NOTFOUND && tc_dbd_renew(store, sql, pool)) {
+        rv = create_room(sql, args, pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = tc_dbd_find_room(store, sql, trip, room_id, &found, pool);
     }

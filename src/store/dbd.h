@@ -38,6 +38,7 @@ typedef struct tc_dbd_t {
     atomic_llong shut_until_us;         /* monotonic; no connection is asked for before that */
     atomic_uint asking;                 /* workers and db threads that have a connection or wait for one */
     atomic_llong answered_us;           /* monotonic; when the database last answered, or the first began to ask */
+    atomic_uint lost_names;             /* sql.h */
     atomic_bool fits;                   /* the chat's tables have the version of this module */
     atomic_uint waiting;                /* threads that wait for a connection */
     atomic_uint lent;                   /* connections that threads have */

@@ -139,8 +139,11 @@ static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
     intake_t intake = {.work = work, .list = list, .add = after == ANY ? list_append_newest : list_append};
-    apr_status_t rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 3, &rows, work->pool);
+    apr_status_t rv;
 
+    work->sql.often = true;
+    rv = tc_sql_select(&work->sql, work->sql.dialect->events, args, 3, &rows, work->pool);
+    work->sql.often = false;
     *head = -1;
     while (rv == APR_SUCCESS && (row = tc_sql_next(&rows)) != NULL) {
         int64_t seq = tc_sql_int(&rows, row, TC_COL_SEQ), last = tc_sql_int(&rows, row, TC_COL_HEAD);

@@ -167,8 +167,11 @@ static apr_status_t visit_at_once(tc_dbd_t *store, tc_sql_t *sql, const tc_site_
                                               pool);
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
-    apr_status_t rv = tc_dbd_ask(store, sql, statement, args, count, &rows, &row, why, pool);
+    apr_status_t rv;
 
+    sql->often = target->by == TC_BY_TRIP;
+    rv = tc_dbd_ask(store, sql, statement, args, count, &rows, &row, why, pool);
+    sql->often = false;
     if (rv == APR_SUCCESS && row != NULL) {
         read_visit(store, &rows, row, target, claim, out);
     }

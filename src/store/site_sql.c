@@ -52,9 +52,11 @@ static const char *first_row(const char *query, apr_pool_t *pool)
 static const char *visit_trip(const tc_site_queries_t *queries, bool wants_head, const tc_site_types_t *types,
                               apr_pool_t *pool)
 {
-    const char *user = put(queries->user, NULL, NULL, NULL, pool);
-    const char *access = put(queries->access, NULL, "chat_u.chat_id", types ? types->access : NULL, pool);
-    const char *room = " LEFT JOIN chat_rooms chat_r ON chat_r.trip_id = %s LIMIT 1";
+    const char *arg = types ? "%s" : NULL;
+    const char *user = put(queries->user, NULL, arg, types ? types->user : NULL, pool);
+    const char *access = put(queries->access, arg, "chat_u.chat_id", types ? types->access : NULL, pool);
+    const char *room = apr_pstrcat(pool, " LEFT JOIN chat_rooms chat_r ON chat_r.trip_id = ",
+                                   types ? cast("%s", types->trip, 0, pool) : "%s", " LIMIT 1", NULL);
 
     if (types == NULL) { /* SQLite has no LATERAL; a subquery among the columns gives its first row */
         return apr_pstrcat(pool, "WITH " USER_COLUMNS " AS ", user, " SELECT chat_u.*, ", access,

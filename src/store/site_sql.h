@@ -18,6 +18,7 @@
 typedef struct {
     char user[TC_SQL_QUERY_PLACES][TC_SITE_TYPE_CHARS];
     char access[TC_SQL_QUERY_PLACES][TC_SITE_TYPE_CHARS];
+    char trip[1][TC_SITE_TYPE_CHARS]; /* of chat_rooms.trip_id */
 } tc_site_types_t;
 
 typedef struct {
@@ -40,8 +41,9 @@ typedef enum {
 /*
  * User, access and room of a visitor: one row, or none if there is no such user. Arguments by trip: the claim for each
  * place of the user query, the trip for each trip of the access query, and the trip. Otherwise: the id of the room or
- * message, the trip if `by` names one, and the claims. By trip, the room's last_seq may be left out. `types` is NULL for
- * a database that needs no casts. On `pool`, as all below.
+ * message, the trip if `by` names one, and the claims. By trip, the room's last_seq may be left out, and each argument is
+ * cast to its type, so that the statement can be prepared (sql.h). `types` is NULL for a database that needs no casts. On
+ * `pool`, as all below.
  */
 const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, bool wants_head,
                               const tc_site_types_t *types, apr_pool_t *pool);

@@ -35,41 +35,116 @@ void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error)
     tc_sql_log_failure(what, apr_dbd_error(sql->driver, sql->handle, error));
 }
 
-/*
- * Without a label, the driver of a server sends the statement's text each time. So nothing is lost if the driver
- * reconnects by itself, and the server infers the types of the arguments.
- */
-static apr_dbd_prepared_t *prepare(tc_sql_t *sql, const char *statement, const char **why,
-                                   apr_pool_t *pool)
-{
-    apr_dbd_prepared_t *prepared = apr_hash_get(sql->prepared, statement, APR_HASH_KEY_STRING);
-    int error;
+/* ---- prepared statements ---- */
 
-    if (prepared != NULL) {
-        return prepared;
+typedef struct {
+    apr_dbd_prepared_t *prepared;
+    bool named; /* the server has it under a name */
+} statement_t;
+
+/* The name of a statement: two hashes of its text (FNV-1a). */
+static const char *label_of(const char *statement, apr_pool_t *pool)
+{
+    apr_uint64_t one = 14695981039346656037u, two = 1099511628211u;
+    const char *at;
+
+    for (at = statement; *at != '\0'; at++) {
+        one = (one ^ (unsigned char)*at) * 1099511628211u;
+        two = (two + (unsigned char)*at) * 6364136223846793005u + 1442695040888963407u;
     }
-    error = apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, NULL, &prepared);
+    return apr_psprintf(pool, "tripchat_%016" APR_UINT64_T_HEX_FMT "%016" APR_UINT64_T_HEX_FMT, one, two);
+}
+
+static bool may_name(const tc_sql_t *sql)
+{
+    return sql->often && sql->dialect->remote && !sql->in_transaction && sql->lost_names != NULL
+           && atomic_load(sql->lost_names) < TC_SQL_LOST_NAMES;
+}
+
+/*
+ * Without a label, the driver of a server sends the statement's text each time, and the server infers the types of the
+ * arguments. With a label, the driver calls each argument a varchar. So only statements with casts may have one.
+ */
+static statement_t *prepare(tc_sql_t *sql, const char *statement, const char **why, apr_pool_t *pool)
+{
+    statement_t *kept = apr_hash_get(sql->prepared, statement, APR_HASH_KEY_STRING);
+    apr_dbd_prepared_t *prepared = NULL;
+    bool named = false;
+    int error = 1;
+
+    if (kept != NULL) {
+        return kept;
+    }
+    if (may_name(sql)) {
+        error = apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, label_of(statement, pool), &prepared);
+        named = error == 0;
+        prepared = named ? prepared : NULL;
+    }
+    if (!named) {
+        error = apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, NULL, &prepared);
+    }
     if (error != 0) {
         *why = apr_pstrcat(pool, "cannot prepare \"", statement, "\": ",
                            apr_dbd_error(sql->driver, sql->handle, error), NULL);
         return NULL;
     }
-    apr_hash_set(sql->prepared, apr_pstrdup(sql->pool, statement), APR_HASH_KEY_STRING, prepared);
-    return prepared;
+    kept = apr_palloc(sql->pool, sizeof(*kept));
+    *kept = (statement_t){prepared, named};
+    apr_hash_set(sql->prepared, apr_pstrdup(sql->pool, statement), APR_HASH_KEY_STRING, kept);
+    return kept;
 }
 
 /*
- * The driver of a server has prepared nothing. Forgotten statements stay on the connection's pool. The connection stays
- * set up: another PRAGMA would make SQLite refuse every statement that was prepared before.
+ * True if a statement failed because of its name: the server does not know it, or its result has another form since the
+ * schema changed. Nothing was run then. The statement has no name from now on, over this connection.
  */
-void tc_sql_forget(tc_sql_t *sql)
+static bool is_name_lost(tc_sql_t *sql, statement_t *kept, const char *statement, const char *why)
+{
+    char state[6];
+
+    tc_sql_fault_state(why, state);
+    if (!kept->named || (strcmp(state, "26000") != 0 && strcmp(state, "0A000") != 0)) {
+        return false;
+    }
+    kept->prepared = NULL;
+    kept->named = false;
+    if (sql->lost_names != NULL) {
+        atomic_fetch_add(sql->lost_names, 1);
+    }
+    return apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, NULL, &kept->prepared) == 0;
+}
+
+/* Forgotten statements stay on the connection's pool. */
+static void forget_all(tc_sql_t *sql)
 {
     bool is_set_up = tc_sql_is_set_up(sql);
 
-    if (sql->handle != NULL && !sql->dialect->remote) {
-        apr_hash_clear(sql->prepared);
-        tc_sql_note_set_up(sql, is_set_up);
+    apr_hash_clear(sql->prepared);
+    tc_sql_note_set_up(sql, is_set_up);
+}
+
+/*
+ * The connection stays set up: another PRAGMA would make SQLite refuse every statement that was prepared before. A
+ * server has forgotten its statements if the driver connects again.
+ */
+void tc_sql_forget(tc_sql_t *sql)
+{
+    if (sql->handle != NULL) {
+        forget_all(sql);
     }
+}
+
+/*
+ * Notes why a statement failed. SQLite refuses a statement that is older than a change of the schema, each time. Prepared
+ * anew, it is accepted.
+ */
+static apr_status_t note_fault(tc_sql_t *sql, const char *statement, const char *why)
+{
+    sql->fault = tc_sql_fault(why);
+    if (!sql->dialect->remote && sql->fault != TC_SQL_FAULT_VALUE && sql->fault != TC_SQL_FAULT_PARENT) {
+        apr_hash_set(sql->prepared, statement, APR_HASH_KEY_STRING, NULL);
+    }
+    return APR_EGENERAL;
 }
 
 bool tc_sql_is_set_up(const tc_sql_t *sql)
@@ -85,23 +160,24 @@ void tc_sql_note_set_up(tc_sql_t *sql, bool is_set_up)
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
                         tc_sql_rows_t *rows, const char **why, apr_pool_t *pool)
 {
-    apr_dbd_prepared_t *prepared = prepare(sql, statement, why, pool);
+    statement_t *kept = prepare(sql, statement, why, pool);
     int error; /* the 1 below asks for random access: the whole result is fetched, and reading may stop anywhere */
 
     rows->sql = sql;
     rows->results = NULL;
     rows->row = NULL;
     rows->pool = pool;
-    if (prepared == NULL) {
-        sql->fault = tc_sql_fault(*why);
-        return APR_EGENERAL;
+    if (kept == NULL) {
+        return note_fault(sql, statement, *why);
     }
-    error = apr_dbd_pselect(sql->driver, pool, sql->handle, &rows->results, prepared, 1, count,
-                            args);
+    error = apr_dbd_pselect(sql->driver, pool, sql->handle, &rows->results, kept->prepared, 1, count, args);
+    if (error != 0 && is_name_lost(sql, kept, statement, apr_dbd_error(sql->driver, sql->handle, error))) {
+        rows->results = NULL;
+        error = apr_dbd_pselect(sql->driver, pool, sql->handle, &rows->results, kept->prepared, 1, count, args);
+    }
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
-        sql->fault = tc_sql_fault(*why);
-        return APR_EGENERAL;
+        return note_fault(sql, statement, *why);
     }
     return APR_SUCCESS;
 }
@@ -121,20 +197,16 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
 apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, int count, const char **why,
                        apr_pool_t *pool)
 {
-    apr_dbd_prepared_t *prepared = prepare(sql, statement, why, pool);
+    statement_t *kept = prepare(sql, statement, why, pool);
     int error = 0, changed = 0;
 
-    if (prepared != NULL) {
-        error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, prepared, count, args);
+    if (kept != NULL) {
+        error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, kept->prepared, count, args);
     }
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
     }
-    if (prepared == NULL || error != 0) {
-        sql->fault = tc_sql_fault(*why);
-        return APR_EGENERAL;
-    }
-    return APR_SUCCESS;
+    return kept == NULL || error != 0 ? note_fault(sql, statement, *why) : APR_SUCCESS;
 }
 
 apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **args, int count,

@@ -2,6 +2,11 @@
  * SQL over apr_dbd (apr_dbd.h): a connection on loan, its prepared statements, and transactions. A statement is
  * prepared when it is first used and kept with the connection. Arguments are always bound. One thread at a time uses a
  * connection: a db thread or a worker.
+ *
+ * On PostgreSQL, a statement that runs often is prepared on the server, because it is parsed and planned there in three
+ * times the time that it takes to run. Behind PgBouncer in transaction mode, another server gets the next statement.
+ * Then the server says that it does not know the name, the statement is sent with its text, and soon nothing is prepared
+ * on the server any more. A name is made of the statement's text, so it never means another statement.
  */
 #ifndef TC_STORE_SQL_H
 #define TC_STORE_SQL_H
@@ -12,8 +17,11 @@
 #include <apr_dbd.h>
 #include <apr_hash.h>
 #include <apr_pools.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#define TC_SQL_LOST_NAMES 16 /* so often, and nothing is prepared on the server any more */
 
 /* A connection; the glue fills it in from mod_dbd's ap_dbd_t. */
 typedef struct {
@@ -24,6 +32,8 @@ typedef struct {
     apr_pool_t *pool;     /* lives as long as the connection */
     bool in_transaction;
     tc_sql_fault_e fault; /* of the last statement that failed */
+    atomic_uint *lost_names; /* the store's: how often the server did not know a statement that was prepared there */
+    bool often;           /* the caller's: the next statements run often, and each %s in them is cast to its type */
     void *lease;          /* the glue's */
 } tc_sql_t;
 

@@ -90,6 +90,11 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     "CASE WHEN r.lags THEN greatest(r.last_seq, (SELECT max(l.seq) FROM chat_events l"             \
     " WHERE l.room_id = r.id)) ELSE r.last_seq END"
 
+/* LIMIT keeps PostgreSQL from reading all messages of the room to find one of them. */
+#define PGSQL_JOIN_REPLY                                                                           \
+    " LEFT JOIN LATERAL (SELECT p.id, p.content, p.sender_id FROM chat_messages p"                 \
+    " WHERE p.id = m.reply_to_id AND p.room_id = m.room_id LIMIT 1) p ON true"
+
 /* A database may have another isolation level by default, for which calls of chat_store() would often fail. */
 static const char *const pgsql_setup[] = {"SELECT set_config('client_encoding', 'UTF8', false),"
                                           " set_config('default_transaction_isolation', 'read committed', false)",
@@ -108,18 +113,19 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .encoding = "SELECT current_setting('server_encoding')",
     PLAIN_STATEMENTS,
     .head = "SELECT " PGSQL_HEAD " FROM chat_rooms r WHERE r.id = %s",
-    .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" JOIN_REPLY
-              " WHERE m.room_id = %s AND m.seq < %s ORDER BY m.seq DESC LIMIT %s",
+    .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" PGSQL_JOIN_REPLY
+              " WHERE m.room_id = %s::uuid AND m.seq < %s::bigint ORDER BY m.seq DESC LIMIT %s::bigint",
     .events = "WITH q AS (SELECT %s::uuid AS room_id, %s::bigint AS after, %s::bigint AS places)"
               " SELECT e.*, h.head FROM q"
               " CROSS JOIN LATERAL (SELECT " PGSQL_HEAD " AS head FROM chat_rooms r WHERE r.id = q.room_id) h"
               " LEFT JOIN LATERAL (SELECT e.seq, e.kind, " PGSQL_COLUMNS " FROM chat_events e"
-              " JOIN chat_messages m ON m.id = e.message_id AND m.room_id = e.room_id" JOIN_REPLY
+              " JOIN chat_messages m ON m.id = e.message_id AND m.room_id = e.room_id" PGSQL_JOIN_REPLY
               " WHERE e.room_id = q.room_id"
               " AND e.seq > CASE WHEN q.after < 0 THEN h.head - q.places ELSE q.after END"
               " ORDER BY e.seq LIMIT q.places) e ON true ORDER BY e.seq",
     .store = "SELECT seq, kind, id, room_id, sender_id, content, message_type, is_edited, created_at, updated_at,"
-             " reply_id, reply_content, reply_sender_id, client_id, outcome, n FROM chat_store(%s, %s)",
+             " reply_id, reply_content, reply_sender_id, client_id, outcome, n"
+             " FROM chat_store(%s::json, %s::boolean, %s::boolean)",
     .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
     .heads = "SELECT r.id, " PGSQL_HEAD " FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
              " JOIN chat_rooms r ON r.id = x.id WHERE " PGSQL_HEAD " > x.last_seq",

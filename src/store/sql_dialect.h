@@ -47,7 +47,8 @@ typedef struct {
      * one row, whose seq is NULL.
      */
     const char *events;
-    const char *store;         /* jobs as JSON, whether to wait for locks -> their outcomes, in a transaction of its own; NULL: see below */
+    /* jobs as JSON, patient, strict (see batch.h) -> their outcomes, in a transaction of its own; NULL: see below */
+    const char *store;
     const char *renew;         /* ends a connection that cannot write; NULL: there is no such thing */
     /* Run for many rows (sql_table.h). */
     const char *heads;         /* room, last_seq -> room, last_seq of rooms that have a newer one */

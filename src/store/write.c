@@ -19,9 +19,10 @@ static void settle_failed(tc_job_t *const *jobs, int count, tc_job_status_e stat
 }
 
 /*
- * Calls chat_store(), over another connection if one is lost. A call that fails as a whole fails because of the server:
- * it is read-only or full, for example. A connection that cannot write is given up, because the address may lead to
- * another server by now.
+ * Calls chat_store(), over another connection if one is lost. If a call fails as a whole, it is made once more: over
+ * another connection if this one cannot write, because the address may lead to another server by now, and strictly,
+ * because a constraint of one job may have failed as the call was committed. If this fails, too, it is the server's
+ * fault: a full disk, for example.
  */
 static void call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient)
 {
@@ -30,12 +31,14 @@ static void call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient
     int tries;
 
     for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
-        outcome = tc_batch_call(work, jobs, count, again, patient);
+        outcome = tc_batch_call(work, jobs, count, again, patient, tries > 0);
         tc_dbd_note_answer(work->store);
         again = again || outcome == TC_TRY_IN_DOUBT;
-        if (outcome == TC_TRY_DONE
-            || (outcome == TC_TRY_FAILED && (tries > 0 || !tc_dbd_renew(work->store, &work->sql, work->pool)))) {
+        if (outcome == TC_TRY_DONE || (outcome == TC_TRY_FAILED && tries > 0)) {
             break;
+        }
+        if (outcome == TC_TRY_FAILED) {
+            (void)tc_dbd_renew(work->store, &work->sql, work->pool);
         }
         if (outcome == TC_TRY_IN_DOUBT && !tc_dbd_reopen(work->store, &work->sql, work->pool)) {
             break;

@@ -28,7 +28,7 @@ static int count(const char *text, const char *what)
 
 START_TEST(a_visit_binds_the_named_id_and_then_the_claim)
 {
-    static const tc_site_types_t types = {{"integer", "text"}, {"uuid", "bigint"}};
+    static const tc_site_types_t types = {{"integer", "text"}, {"uuid", "bigint"}, {"oid"}};
     const char *text;
 
     parse("SELECT id, e, n, NULL FROM u WHERE id = %{user} OR e = %{user}", "SELECT 1 WHERE t = %{trip} AND m = %{user}");
@@ -43,7 +43,9 @@ START_TEST(a_visit_binds_the_named_id_and_then_the_claim)
     ck_assert_int_eq(count(text, "m = chat_u.chat_id"), 1);
     text = tc_site_sql_visit(&queries, TC_BY_TRIP, false, &types, pool);
     ck_assert_int_eq(count(text, "%s"), user_query.count + 1 + 1);
-    ck_assert(strstr(text, "e = %s") < strstr(text, "t = %s"));
+    ck_assert_int_eq(count(text, "e = CAST(CAST(%s AS text) AS text)"), 1);
+    ck_assert_int_eq(count(text, "t = CAST(CAST(%s AS text) AS uuid)"), 1);
+    ck_assert_int_eq(count(text, "trip_id = CAST(CAST(%s AS text) AS oid)"), 1);
     ck_assert_int_eq(count(text, "lags"), 0);
     ck_assert_int_eq(count(tc_site_sql_visit(&queries, TC_BY_TRIP, true, &types, pool), "lags"), 1);
     apr_pool_destroy(pool);

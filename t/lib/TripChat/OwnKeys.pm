@@ -81,7 +81,7 @@ sub _make_chat_tables {
         users => $self->{users}, user_key => $self->{user_type}, user_column => $self->{user_id},
         trips => $self->{trips}, trip_key => $self->{trip_type}, trip_column => $self->{trip_id},
     );
-    return $self->{database}->run_file(sql_dir() . '/chat.pgsql.sql', %by) if is_full();
+    return $self->{database}->run_file(sql_dir() . '/chat.pgsql.sql', $self->{database}->variables, %by) if is_full();
     my $script = read_file(sql_dir() . '/chat.sqlite3.sql');
     $script =~ s/REFERENCES users \(id\)/REFERENCES $by{users} ($by{user_column})/g;
     $script =~ s/REFERENCES trips \(id\)/REFERENCES $by{trips} ($by{trip_column})/g;

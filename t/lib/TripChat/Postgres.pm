@@ -45,12 +45,14 @@ sub port { return $_[0]{port} }
 # A new database with the project's tables and everybody in it; with empty => 1, nothing.
 # name    => of the database, which takes the place of an older one
 # copy_of => another database, to which nobody is connected
+# chat_tables => another script that makes the chat's tables
 sub new_database {
     my ($self, %opt) = @_;
     my $name = $opt{name} // sprintf 'tripchat_%d_%d', $$, ++$made;
     my $template = $opt{copy_of} ? ($opt{copy_of}->sql('SELECT current_database()'))[0] : 'template1';
     $self->database('postgres')->sql("DROP DATABASE IF EXISTS $name;\nCREATE DATABASE $name TEMPLATE $template;");
     my $database = $self->database($name);
+    $database->{chat_tables} = $opt{chat_tables};
     $database->create_tables if !$opt{empty} && !$opt{copy_of};
     return $database;
 }
@@ -59,7 +61,8 @@ sub new_database {
 sub database {
     my ($self, $name) = @_;
     my $conninfo = "host=127.0.0.1 port=$self->{port} dbname=$name user=postgres";
-    return TripChat::Database->postgres($conninfo,
+    my $bouncer  = !$self->{pid} && $ENV{TC_PGBOUNCER_PORT};    # before the one of t/run
+    return TripChat::Database->postgres($bouncer ? $conninfo =~ s/port=\d+/port=$bouncer/r : $conninfo,
         _program('psql'), qw(-X -q -A -t -v ON_ERROR_STOP=1 -d), $conninfo);
 }
 

@@ -2,7 +2,8 @@ package TripChat::Runner;
 
 # Runs test files side by side and sums them up as prove does: what t/run is made of.
 #
-# A job is a test file on a stack: SQLite, or PostgreSQL and Redis (full:FILE). Most jobs start servers of their own.
+# A job is a test file on a stack: SQLite, PostgreSQL and Redis (full:FILE), or the same with tables of several partitions
+# (parts:FILE) or through PgBouncer (pgbouncer:FILE). Most jobs start servers of their own.
 # Jobs that use the shared server of their stack run one after the other. Each job's output goes to a file. If a job
 # fails, the runner shows its failed checks, and names the file with the rest of its output.
 
@@ -27,6 +28,7 @@ use List::Util qw(min);
 use TAP::Harness;
 
 use TripChat::File qw(read_file);
+use TripChat::PgBouncer;
 use TripChat::Postgres;
 use TripChat::Process qw(is_alive);
 use TripChat::Redis;
@@ -41,7 +43,7 @@ use constant {
     GRACE_S       => 20,             # for what is told to stop
     SHOWN         => 60,             # lines of a job that failed
     STOP          => 't/99-stop.t',  # the last one of those that share a server
-    USAGE         => "usage: t/run [-v] [-j JOBS] [--timer] [[full:]FILE or DIRECTORY ...]\n",
+    USAGE         => "usage: t/run [-v] [-j JOBS] [--timer] [[full:|parts:|pgbouncer:]FILE or DIRECTORY ...]\n",
 };
 
 # What takes longest begins first. What is not here takes less than half a minute.
@@ -50,6 +52,8 @@ my @LONG = map { qr/$_/ } qw(
     50-feature/65 70-browser unit/room_model 55-hostile/30 60-cluster/10 60-cluster/40 50-feature/12 50-feature/28 55-hostile/10
     20-runner
 );
+
+use constant STACKS => qw(sqlite full parts pgbouncer);
 
 my $log_dir = (var_dir() . '/output') =~ s{\A\Q${\ top_dir() }\E/}{}r;    # t/as-user may move the tree
 
@@ -63,7 +67,7 @@ sub main {
     $self->_own_var_dir;
     $ENV{TC_RUN} = "$$-" . time;    # whatever this starts has it in its environment
     my @names = $self->_order(map { $self->_expand($_) } @arguments ? @arguments : qw(t/40-protocol t/50-feature));
-    my @last  = map { $self->_prepare_stack($_, @names) } qw(sqlite full);
+    my @last  = map { $self->_prepare_stack($_, @names) } STACKS;
     exit($self->_harness->runtests(@names, @last)->all_passed ? 0 : 1);
 }
 
@@ -78,7 +82,7 @@ sub _own_var_dir {
     open $self->{lock}, '>', var_dir() . '/lock' or die var_dir() . "/lock: $!\n";
     flock $self->{lock}, LOCK_EX | LOCK_NB
         or die 't/run: another run is using ' . var_dir() . ": wait for it, or name another folder in TC_VAR\n";
-    remove_tree(map { var_dir() . "/$_" } qw(servers output sqlite full));
+    remove_tree(map { var_dir() . "/$_" } qw(servers output), STACKS);
     make_path($log_dir);
     return;
 }
@@ -88,7 +92,7 @@ sub _own_var_dir {
 # The names of the jobs in a file or a directory.
 sub _expand {
     my ($self, $what) = @_;
-    my ($stack, $path) = $what =~ /\A(full|sqlite):(.*)\z/s ? ($1, $2) : ($ENV{TC_STACK} // 'sqlite', $what);
+    my ($stack, $path) = $what =~ /\A(full|parts|pgbouncer|sqlite):(.*)\z/s ? ($1, $2) : ($ENV{TC_STACK} // 'sqlite', $what);
     my @files;
     -e $path or die "t/run: there is no $path\n";
     find({ no_chdir => 1, preprocess => sub { sort @_ }, wanted => sub { push @files, $_ if -f && ($_ eq $path || /\.t\z/) } }, $path);
@@ -97,7 +101,7 @@ sub _expand {
 
 sub _new_job {
     my ($self, $stack, $file) = @_;
-    my $name = ($stack eq 'full' ? 'full:' : '') . $file;
+    my $name = ($stack eq 'sqlite' ? '' : "$stack:") . $file;
     my $is_perl = read_file($file) !~ /\A\x7fELF/;
     $self->{job}{$name} = {
         stack => $stack, file => $file, command => [$is_perl ? ($^X, '-It/lib') : (), $file],
@@ -122,15 +126,20 @@ sub _prepare_stack {
     my ($self, $stack, @names) = @_;
     my @jobs = grep { $self->{job}{$_}{stack} eq $stack } @names or return;
     my %env  = (TC_STACK => $stack);
-    if ($stack eq 'full') {
+    if ($stack ne 'sqlite') {
         my $postgres = TripChat::Postgres->shared;
         push @{ $self->{servers} }, $postgres;
         $env{TC_POSTGRES_PORT} = $postgres->port;
     }
+    if ($stack eq 'pgbouncer') {
+        my $bouncer = TripChat::PgBouncer->start(before => TripChat::Postgres->shared);
+        push @{ $self->{servers} }, $bouncer;
+        $env{TC_PGBOUNCER_PORT} = $bouncer->port;
+    }
     my @sharing = grep { $self->{job}{$_}{is_sharing} } @jobs;
     if (@sharing) {
         my %shared = (%env, TC_SHARED => 1);
-        if ($stack eq 'full') {
+        if ($stack ne 'sqlite') {
             my $redis = TripChat::Redis->shared;
             push @{ $self->{servers} }, $redis;
             @shared{qw(TC_REDIS_PORT TC_REDIS_PASSWORD_FILE)} = ($redis->port, $redis->password_file);

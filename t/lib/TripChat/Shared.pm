@@ -32,11 +32,14 @@ use constant SITES => qw(plain second http small pinging hasty forgetful);
 
 sub site_names { return SITES }
 
+# sqlite, full (PostgreSQL and Redis), parts (the same with partitioned tables), or pgbouncer (the same through PgBouncer)
+sub stack { return $ENV{TC_STACK} // 'sqlite' }
+
 # On PostgreSQL and Redis, not on SQLite alone?
-sub is_full { return ($ENV{TC_STACK} // '') eq 'full' }
+sub is_full { return stack() ne 'sqlite' }
 
 # All that the server of this stack has.
-sub shared_dir { return var_dir() . (is_full() ? '/full' : '/sqlite') }
+sub shared_dir { return var_dir() . '/' . stack() }
 
 sub site_dir { my ($name) = @_; return shared_dir() . "/sites/$name" }
 
@@ -45,7 +48,8 @@ sub site_database {
     my ($name, %opt) = @_;
     return TripChat::Database->sqlite(site_dir($name) . '/chat.db', %opt) if !is_full();
     my $postgres = TripChat::Postgres->shared;
-    return $opt{new} ? $postgres->new_database(name => "tripchat_$name") : $postgres->database("tripchat_$name");
+    my $database = join '_', 'tripchat', (stack() eq 'full' ? () : stack()), $name;
+    return $opt{new} ? $postgres->new_database(name => $database) : $postgres->database($database);
 }
 
 # Thirty-two characters or more, another for each site.
