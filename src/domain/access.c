@@ -166,7 +166,7 @@ static int company_of(const tc_room_t *room)
 static bool has_place(const tc_access_round_t *round, const tc_room_t *room, unsigned users)
 {
     return round->job->room_count < round->company && round->job->room_count < company_of(room)
-           && round->job->user_count + users <= TC_STORE_ACCESS_USERS;
+           && (unsigned)round->job->user_count + users <= TC_STORE_ACCESS_USERS;
 }
 
 /* Places for `need` things, and for as many more as there are already. */

@@ -19,10 +19,10 @@ static apr_status_t find_heads(tc_work_t *work, tc_job_t *job)
     qsort(heads, (size_t)job->room_count, sizeof(*heads), tc_head_compare);
     rv = tc_store_read_heads(work, heads, job->room_count);
     for (i = 0; i < job->room_count && rv == APR_SUCCESS; i++) {
-        tc_head_t key = {job->rooms[i].room_id, -1}, *head;
+        tc_head_t key = {job->rooms[i].room_id, -1};
+        const tc_head_t *head = bsearch(&key, heads, (size_t)job->room_count, sizeof(key), tc_head_compare);
 
-        head = bsearch(&key, heads, (size_t)job->room_count, sizeof(key), tc_head_compare);
-        job->rooms[i].last_seq = head->last_seq;
+        job->rooms[i].last_seq = head ? head->last_seq : -1;
     }
     return rv;
 }
