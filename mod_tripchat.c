@@ -23,6 +23,7 @@ static void register_hooks(apr_pool_t *pool)
 
     (void)pool;
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(tc_config_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(tc_runtime_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(tc_runtime_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(tc_runtime_child_status, NULL, NULL, APR_HOOK_MIDDLE);

@@ -12,14 +12,31 @@
 -- partitions              for a new database: -v partitions=16 makes the tables that grow with the messages of so many
 --                         partitions each, by a hash of the room
 --
+-- A chat with TripChatIdentity token has a database of its own, without such tables. For it, run
+--
+--   psql -v identity=token -f chat.pgsql.sql
+--
+-- Then the ids of users and trips are texts, or what user_key and trip_key say, and refer to nothing.
+--
 -- When a user or a trip is deleted, their messages are deleted, too.
 \set ON_ERROR_STOP on
 \if :{?users} \else \set users users \endif
 \if :{?user_column} \else \set user_column id \endif
-\if :{?user_key} \else \set user_key uuid \endif
 \if :{?trips} \else \set trips trips \endif
 \if :{?trip_column} \else \set trip_column id \endif
-\if :{?trip_key} \else \set trip_key uuid \endif
+\if :{?identity} \else \set identity database \endif
+SELECT :'identity' = 'token' AS by_token \gset
+\if :by_token
+    \set default_key text
+    \set refers_to_users ''
+    \set refers_to_trips ''
+\else
+    \set default_key uuid
+    \set refers_to_users 'REFERENCES ' :users ' (' :user_column ') ON DELETE CASCADE'
+    \set refers_to_trips 'REFERENCES ' :trips ' (' :trip_column ') ON DELETE CASCADE'
+\endif
+\if :{?user_key} \else \set user_key :default_key \endif
+\if :{?trip_key} \else \set trip_key :default_key \endif
 \if :{?partitions} \set by_room 'PARTITION BY HASH (room_id)' \else \set by_room '' \set partitions 0 \endif
 
 BEGIN;
@@ -69,7 +86,7 @@ CREATE TABLE IF NOT EXISTS chat_schema (
 -- gets another epoch when the database has lost events of it.
 CREATE TABLE IF NOT EXISTS chat_rooms (
     id         uuid NOT NULL PRIMARY KEY,
-    trip_id    :trip_key NOT NULL UNIQUE REFERENCES :trips (:trip_column) ON DELETE CASCADE,
+    trip_id    :trip_key NOT NULL UNIQUE :refers_to_trips,
     last_seq   bigint NOT NULL DEFAULT 0 CHECK (last_seq >= 0),
     created_at timestamptz NOT NULL DEFAULT now(),
     epoch      integer NOT NULL DEFAULT floor(random() * 2147483647) CHECK (epoch >= 0),
@@ -82,7 +99,7 @@ CREATE TABLE IF NOT EXISTS chat_messages (
     id           uuid NOT NULL,
     room_id      uuid NOT NULL REFERENCES chat_rooms (id) ON DELETE CASCADE,
     seq          bigint NOT NULL CHECK (seq > 0),
-    sender_id    :user_key NOT NULL REFERENCES :users (:user_column) ON DELETE CASCADE,
+    sender_id    :user_key NOT NULL :refers_to_users,
     client_id    text,
     content      text NOT NULL,
     message_type text NOT NULL DEFAULT 'text',

@@ -246,6 +246,9 @@ void tc_access_tick(tc_access_round_t *round, tc_room_t *room, int64_t now_us)
     parts = parts_of(room);
     set_next_check(room, period_us(room) / parts, now_us);
     room->stale = room->loaded;
+    if (room->site->by_token) {
+        return;
+    }
     for (due = count_due(room, parts, now_us); due > 0;) {
         unsigned count = due < TC_STORE_ACCESS_USERS ? due : TC_STORE_ACCESS_USERS;
 
@@ -261,7 +264,7 @@ bool tc_access_ask_about(tc_member_t *member, const char *client_id)
     tc_room_t *room = member->room;
     tc_job_t *job;
 
-    if (room == NULL) {
+    if (room == NULL || room->site->by_token) {
         return false;
     }
     job = tc_job_create(TC_JOB_ACCESS, room->store, NULL, 0, client_id);

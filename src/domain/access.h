@@ -18,7 +18,8 @@ typedef struct {
 
 /*
  * If a check of the room is due, adds it to the round. A user who is removed is disconnected within the site's
- * recheck_us. _end_round() submits what is left. `now_us` is monotonic.
+ * recheck_us. Where tokens say who is on a trip, nobody is asked. _end_round() submits what is left. `now_us` is
+ * monotonic.
  */
 void tc_access_tick(tc_access_round_t *round, tc_room_t *room, int64_t now_us);
 void tc_access_end_round(tc_access_round_t *round, int64_t now_us);
@@ -28,7 +29,8 @@ void tc_access_on_job(tc_job_t *job, int64_t now_us);
 
 /*
  * Asks the store whether the site still has the member's user, who has sent a new token. The answer goes to the sink's
- * `checked`, with `client_id`, which may be NULL. False: nobody can be asked, and no answer follows.
+ * `checked`, with `client_id`, which may be NULL. False: nobody can be asked, or the token alone counts at this site.
+ * Then no answer follows.
  */
 bool tc_access_ask_about(tc_member_t *member, const char *client_id);
 

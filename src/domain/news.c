@@ -108,6 +108,14 @@ void tc_news_fill_gaps(tc_rooms_t *rooms)
     }
 }
 
+/* Checks of access find the events of other programs. Where access is not checked, the store is asked for news instead. */
+static bool is_recheck_due(const tc_home_t *home, int64_t now_us)
+{
+    const tc_site_t *site = home->store->site;
+
+    return site->by_token && site->recheck_us > 0 && now_us - home->checked_us >= site->recheck_us;
+}
+
 static bool is_check_due(const tc_home_t *home, bool is_watching, int64_t now_us)
 {
     switch (home->bus->state) {
@@ -118,7 +126,7 @@ static bool is_check_due(const tc_home_t *home, bool is_watching, int64_t now_us
     case TC_BUS_ALONE:
         break;
     }
-    return is_watching;
+    return is_watching || is_recheck_due(home, now_us);
 }
 
 void tc_news_tick(tc_rooms_t *rooms, bool is_watching, int64_t now_us)

@@ -20,6 +20,7 @@ typedef struct tc_site_t {
     size_t room_cache_bytes;   /* bytes of events that a live room keeps */
     int64_t room_linger_us;    /* an empty room is kept this long */
     int64_t token_warning_us;  /* a client is told this long before its token expires; 0: it is not told */
+    bool by_token;             /* tokens say who is a user and on which trips; the site's own tables are not asked */
     int64_t recheck_us;        /* a user who is removed is disconnected within this time; 0: not checked */
     int64_t typing_interval_us; /* between two typing messages of a user; 0: no limit */
     unsigned typing_max_room;  /* typing is off in rooms with more members; 0: off everywhere */

@@ -62,6 +62,11 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     }
     visit->claim = identity.user_id;
     visit->expires_s = identity.expires_s;
+    if (vhost->site.by_token) {
+        visit->claimed = identity.claimed;
+        visit->user = tc_user_create(identity.user_id, identity.claimed.email, identity.claimed.username,
+                                     identity.claimed.full_name);
+    }
     return TC_CHAT_OK;
 }
 
@@ -80,6 +85,9 @@ static tc_chat_error_e no_user(const tc_visit_t *visit)
 
 tc_chat_error_e tc_visit_user(tc_visit_t *visit)
 {
+    if (visit->vhost->site.by_token) {
+        return TC_CHAT_OK;
+    }
     if (!open_database(visit)
         || tc_site_find_user(&visit->vhost->store, &visit->sql, visit->claim, &visit->user, visit->r->pool)
                != APR_SUCCESS) {
@@ -108,15 +116,57 @@ static tc_chat_error_e open_room(tc_visit_t *visit)
                                        visit->r->pool);
 
     if (rv == APR_NOTFOUND) {
-        return turn_away(visit, TC_CHAT_FORBIDDEN, "TripChatAccessQuery lets the user in, but the trip does not exist");
+        return turn_away(visit, TC_CHAT_FORBIDDEN,
+                         visit->vhost->site.by_token
+                             ? "the token names a trip that the database does not have; a chat that asks no tables of "
+                               "the site needs tables without references (docs/install.md)"
+                             : "TripChatAccessQuery lets the user in, but the trip does not exist");
     }
     return rv == APR_SUCCESS ? TC_CHAT_OK : no_answer(visit);
+}
+
+static tc_chat_error_e not_there(const tc_visit_t *visit)
+{
+    return turn_away(visit, TC_CHAT_FORBIDDEN, "there is no such room or message");
+}
+
+static tc_chat_error_e not_claimed(const tc_visit_t *visit)
+{
+    return turn_away(visit, TC_CHAT_FORBIDDEN, apr_psprintf(visit->r->pool, "the claim %s does not have the trip",
+                                                            visit->vhost->claims.trips));
+}
+
+/* The token says which trips are the user's, so for any other trip the database need not be asked. */
+static tc_chat_error_e visit_by_token(tc_visit_t *visit, const tc_site_target_t *target)
+{
+    tc_site_visit_t found;
+
+    if (target->by == TC_BY_TRIP && !tc_claims_have_trip(&visit->claimed, &target->trip)) {
+        return not_claimed(visit);
+    }
+    if (!open_database(visit)
+        || tc_site_visit_room(&visit->vhost->store, &visit->sql, target, &found, visit->r->pool) != APR_SUCCESS) {
+        return no_answer(visit);
+    }
+    visit->trip = found.trip;
+    visit->room_id = found.room_id;
+    visit->last_seq = found.last_seq;
+    if (!found.has_trip) {
+        return not_there(visit);
+    }
+    if (target->by != TC_BY_TRIP && !tc_claims_have_trip(&visit->claimed, &found.trip)) {
+        return not_claimed(visit);
+    }
+    return found.has_room ? TC_CHAT_OK : open_room(visit);
 }
 
 static tc_chat_error_e visit_target(tc_visit_t *visit, const tc_site_target_t *target)
 {
     tc_site_visit_t found;
 
+    if (visit->vhost->site.by_token) {
+        return visit_by_token(visit, target);
+    }
     if (!open_database(visit)
         || tc_site_visit(&visit->vhost->store, &visit->sql, target, visit->claim, &found, visit->r->pool)
                != APR_SUCCESS) {
@@ -130,7 +180,7 @@ static tc_chat_error_e visit_target(tc_visit_t *visit, const tc_site_target_t *t
         return no_user(visit);
     }
     if (!found.has_trip) {
-        return turn_away(visit, TC_CHAT_FORBIDDEN, "there is no such room or message");
+        return not_there(visit);
     }
     if (!found.allowed) {
         return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or the trip does not exist");

@@ -9,12 +9,16 @@
 #include "httpd/vhost.h"
 #include "store/site.h"
 
-/* A request that is being authorized. It may hold a database connection until tc_visit_close(). */
+/*
+ * A request that is being authorized. It may hold a database connection until tc_visit_close(). At a site with TripChatIdentity
+ * token, the user is known from the beginning, and the database is asked for rooms only.
+ */
 typedef struct {
     request_rec *r;
     tc_vhost_t *vhost;
     tc_sql_t sql;        /* open while its handle is not NULL */
     const char *claim;   /* the user, as the token names them */
+    tc_claimed_t claimed; /* what the token says about the user, if TripChatIdentity is token */
     int64_t expires_s;   /* the token; seconds since 1970 */
     tc_user_t *user;     /* a reference; NULL: none, or handed over */
     tc_trip_t trip;      /* as the room's row has it */

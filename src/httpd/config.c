@@ -42,6 +42,7 @@ static const struct {
     {TC_D_REJECT, {"close", "http"}},
     {TC_D_DEFLATE, {"off", "on"}},
     {TC_D_MISSING_ORIGIN, {"allow", "refuse"}},
+    {TC_D_IDENTITY, {"database", "token"}},
     {TC_D_TRIP_KEY, {"uuid", "uuid-hex", "integer", "text"}},
 };
 
@@ -357,6 +358,31 @@ int tc_config_has_keys(const tc_config_t *config)
     return 0;
 }
 
+/* Directives that mean something with one value of TripChatIdentity only. */
+static const struct {
+    tc_directive_e directive;
+    tc_identity_e identity;
+} belongings[] = {
+    {TC_D_USER_QUERY, TC_IDENTITY_DATABASE},    {TC_D_ACCESS_QUERY, TC_IDENTITY_DATABASE},
+    {TC_D_JWT_TRIPS_CLAIM, TC_IDENTITY_TOKEN},  {TC_D_JWT_EMAIL_CLAIM, TC_IDENTITY_TOKEN},
+    {TC_D_JWT_USERNAME_CLAIM, TC_IDENTITY_TOKEN}, {TC_D_JWT_NAME_CLAIM, TC_IDENTITY_TOKEN},
+};
+
+#define BELONGINGS (sizeof(belongings) / sizeof(belongings[0]))
+
+/* A virtual host that sets TripChatIdentity itself does not inherit what belongs to the other value. */
+static void drop_misfits(tc_config_t *merged, const tc_config_t *inner)
+{
+    const tc_config_value_t *identity = &inner->values[TC_D_IDENTITY];
+    size_t i;
+
+    for (i = 0; i < BELONGINGS && identity->is_set; i++) {
+        if ((apr_int64_t)belongings[i].identity != identity->number) {
+            merged->values[belongings[i].directive].is_set = 0;
+        }
+    }
+}
+
 void *tc_config_merge(apr_pool_t *pool, void *base, void *add)
 {
     const tc_config_t *outer = base, *inner = add;
@@ -368,6 +394,7 @@ void *tc_config_merge(apr_pool_t *pool, void *base, void *add)
     for (i = 0; i < KEY_DIRECTIVES && tc_config_has_keys(inner); i++) {
         merged->values[key_directives[i]].is_set = 0;
     }
+    drop_misfits(merged, inner);
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
         if (inner->values[i].is_set) {
             merged->values[i] = inner->values[i];
@@ -442,4 +469,40 @@ int tc_config_wrong(server_rec *server, tc_directive_e directive, const char *wh
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server, "TC0040: %s: %s", tc_config_name(directive),
                  what);
     return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* ---- what does not fit together ---- */
+
+static int check_identity(server_rec *server)
+{
+    const tc_config_t *config = tc_config_of(server);
+    apr_int64_t identity = tc_config_number(config, TC_D_IDENTITY);
+    size_t i;
+
+    for (i = 0; i < BELONGINGS; i++) {
+        if ((apr_int64_t)belongings[i].identity == identity || !config->values[belongings[i].directive].is_set) {
+            continue;
+        }
+        return tc_config_wrong(server, belongings[i].directive, identity == TC_IDENTITY_TOKEN
+                                   ? "TripChatIdentity is token, so the site's tables are not asked; remove the query, or "
+                                     "write TripChatIdentity database"
+                                   : "TripChatIdentity is database, so this claim is not read; write TripChatIdentity "
+                                     "token, or remove the directive");
+    }
+    return OK;
+}
+
+int tc_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
+{
+    int rc = OK;
+
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    for (; server != NULL && rc == OK; server = server->next) {
+        if (tc_config_has_keys(tc_config_of(server))) {
+            rc = check_identity(server);
+        }
+    }
+    return rc;
 }

@@ -25,6 +25,7 @@ typedef enum {
 
 typedef enum { TC_REJECT_CLOSE, TC_REJECT_HTTP } tc_reject_e;
 typedef enum { TC_DEFLATE_OFF, TC_DEFLATE_ON } tc_deflate_choice_e;
+typedef enum { TC_IDENTITY_DATABASE, TC_IDENTITY_TOKEN } tc_identity_e;
 typedef enum { TC_ORIGIN_ALLOW, TC_ORIGIN_REFUSE } tc_missing_origin_e;
 
 typedef struct {
@@ -69,6 +70,12 @@ int tc_config_has_keys(const tc_config_t *config);
 
 /* Writes to the error log what is wrong with a directive. Returns HTTP_INTERNAL_SERVER_ERROR, which stops httpd. */
 int tc_config_wrong(server_rec *server, tc_directive_e directive, const char *what);
+
+/*
+ * The hook check_config, which `httpd -t` runs, too: refuses directives that mean nothing with this TripChatIdentity. A
+ * virtual host that sets TripChatIdentity itself does not inherit them.
+ */
+int tc_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server);
 
 /* Reads the defaults of the table with the parsers of the configuration. NULL, or what is wrong. In pre_config. */
 const char *tc_config_init_defaults(apr_pool_t *pool);

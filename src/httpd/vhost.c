@@ -49,6 +49,7 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->resume_events = (int)tc_config_number(config, TC_D_RESUME_LIMIT);
     site->room_cache_bytes = (size_t)tc_config_number(config, TC_D_ROOM_CACHE);
     site->token_warning_us = tc_config_number(config, TC_D_TOKEN_WARNING);
+    site->by_token = tc_config_number(config, TC_D_IDENTITY) == TC_IDENTITY_TOKEN;
     site->recheck_us = tc_config_number(config, TC_D_RECHECK);
     site->room_linger_us = tc_config_number(config, TC_D_ROOM_LINGER);
     site->typing_interval_us = tc_config_number(config, TC_D_TYPING_INTERVAL);
@@ -83,6 +84,17 @@ static const char *name_of(const server_rec *server, apr_pool_t *pool)
     return port > 0 ? apr_psprintf(pool, "%s:%u", host, port) : host;
 }
 
+/* Which claims describe a user, where tokens do that. */
+static void fill_claims(tc_vhost_t *vhost, const tc_config_t *config)
+{
+    vhost->claims.email = tc_config_text(config, TC_D_JWT_EMAIL_CLAIM);
+    vhost->claims.username = tc_config_text(config, TC_D_JWT_USERNAME_CLAIM);
+    vhost->claims.full_name = tc_config_text(config, TC_D_JWT_NAME_CLAIM);
+    vhost->claims.trips = tc_config_text(config, TC_D_JWT_TRIPS_CLAIM);
+    vhost->claims.trip_form = vhost->site.rules.trip_form;
+    vhost->jwt.names = vhost->site.by_token ? &vhost->claims : NULL;
+}
+
 static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t *vhost,
                       apr_pool_t *pool)
 {
@@ -93,6 +105,7 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
         rc = make_bus(server, vhost, pool);
     }
     fill_site(&vhost->site, config);
+    fill_claims(vhost, config);
     vhost->site.name = name_of(server, pool);
     vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);

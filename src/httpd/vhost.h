@@ -17,6 +17,7 @@ typedef struct tc_vhost_t {
     tc_bus_t *bus;         /* the local one, or the door's */
     tc_redis_door_t door;  /* where the bus is a Redis */
     tc_jwt_rules_t jwt;
+    tc_claim_names_t claims; /* for jwt.names, if TripChatIdentity says token */
     tc_reject_e reject;
     const char *connection_log;         /* the value of TripChatConnectionLog; NULL: not set */
     const char *const *allowed_origins; /* NULL: only those of the same host */

@@ -237,6 +237,25 @@ static apr_status_t run_job(batch_t *batch, tc_job_t *job)
 
 /* ---- the rest of the transaction ---- */
 
+/* Keeps the names of one user. A sender object that cannot be read has no names to keep. */
+static apr_status_t note_person(batch_t *batch, const tc_user_t *user)
+{
+    const char *args[] = {user->id, user->email, NULL, NULL};
+    json_object *names = NULL;
+    apr_status_t rv;
+
+    if (tc_json_parse_object(user->sender_json, strlen(user->sender_json), 2, &names) != TC_JSON_OK) {
+        return APR_SUCCESS;
+    }
+    args[2] = tc_json_get_text(names, "username");
+    args[3] = tc_json_get_text(names, "full_name");
+    args[2] = args[2] ? args[2] : "";
+    args[3] = args[3] ? args[3] : "";
+    rv = execute(batch, batch->work->sql.dialect->insert_person, args, 4);
+    tc_json_free(names);
+    return rv;
+}
+
 /* Keeps the names of senders whose names may be new. */
 static apr_status_t note_people(batch_t *batch, tc_job_t *const *jobs, int count)
 {
@@ -245,20 +264,9 @@ static apr_status_t note_people(batch_t *batch, tc_job_t *const *jobs, int count
     int i;
 
     for (i = 0; i < count && rv == APR_SUCCESS; i++) {
-        const tc_user_t *user = jobs[i]->user;
-        json_object *names = NULL;
-
-        if (tc_noted_has(work->noted, work->store->store.site, user)
-            || tc_json_parse_object(user->sender_json, strlen(user->sender_json), 2, &names) != TC_JSON_OK) {
-            continue;
+        if (!tc_noted_has(work->noted, work->store->store.site, jobs[i]->user)) {
+            rv = note_person(batch, jobs[i]->user);
         }
-        const char *args[] = {user->id, user->email, tc_json_get_text(names, "username"),
-                              tc_json_get_text(names, "full_name")};
-
-        args[2] = args[2] ? args[2] : "";
-        args[3] = args[3] ? args[3] : "";
-        rv = execute(batch, work->sql.dialect->insert_person, args, 4);
-        tc_json_free(names);
     }
     return rv;
 }

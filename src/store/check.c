@@ -180,25 +180,38 @@ static void check_query(check_t *check, tc_check_e what, const tc_sql_query_t *q
     explain(check, what, tc_sql_query_put(query, instead, check->pool));
 }
 
+/* PostgreSQL. False: something is not known, and why has been noted. */
+static bool ask_all_types(check_t *check, tc_site_types_t *types)
+{
+    const tc_site_queries_t *queries = &check->store->queries;
+    const tc_sql_query_t find_room = {check->sql->dialect->room_find, 1, {TC_PLACE_TRIP}};
+    bool known = ask_types(check, TC_CHECK_TABLES, &find_room, types->trip);
+
+    if (!check->store->store.site->by_token) {
+        known = ask_types(check, TC_CHECK_USER_QUERY, queries->user, types->user) && known;
+        known = ask_types(check, TC_CHECK_ACCESS_QUERY, queries->access, types->access) && known;
+    }
+    return known;
+}
+
 static void check_queries(check_t *check)
 {
     tc_dbd_t *store = check->store;
     const tc_site_queries_t *queries = &store->queries;
-    const tc_sql_query_t find_room = {check->sql->dialect->room_find, 1, {TC_PLACE_TRIP}};
     tc_site_types_t types;
     bool known = false;
 
     memset(&types, 0, sizeof(types));
     if (check->sql->dialect->remote) {
-        known = ask_types(check, TC_CHECK_USER_QUERY, queries->user, types.user);
-        known = ask_types(check, TC_CHECK_ACCESS_QUERY, queries->access, types.access) && known;
-        known = ask_types(check, TC_CHECK_TABLES, &find_room, types.trip) && known;
+        known = ask_all_types(check, &types);
         if (!known) {
-            return; /* why has been noted */
+            return;
         }
     }
-    check_query(check, TC_CHECK_USER_QUERY, queries->user, known ? types.user : NULL);
-    check_query(check, TC_CHECK_ACCESS_QUERY, queries->access, known ? types.access : NULL);
+    if (!store->store.site->by_token) {
+        check_query(check, TC_CHECK_USER_QUERY, queries->user, known ? types.user : NULL);
+        check_query(check, TC_CHECK_ACCESS_QUERY, queries->access, known ? types.access : NULL);
+    }
     if (known && !check->interrupted && !atomic_load(&store->has_types)) {
         store->types = types;
         atomic_store(&store->has_types, true);

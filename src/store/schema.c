@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 
-#include <stdlib.h>
+#include <apr_strings.h>
 #include <string.h>
 
 /* Fills in the number or text that a statement returns. `out` is NULL without a row. False: it failed, and was logged. */
@@ -35,6 +35,11 @@ static bool check_encoding(tc_sql_t *sql, const char *name, apr_pool_t *pool)
     return true;
 }
 
+static bool is_true(const char *count)
+{
+    return count != NULL && apr_atoi64(count) > 0;
+}
+
 /* 0: no tables; -1: the database did not say. */
 static int read_version(tc_sql_t *sql, apr_pool_t *pool)
 {
@@ -44,14 +49,14 @@ static int read_version(tc_sql_t *sql, apr_pool_t *pool)
         || !ask(sql, sql->dialect->has_table, "chat_edits", &has_edits, pool)) {
         return -1;
     }
-    if (has_schema != NULL && atoi(has_schema) > 0
+    if (is_true(has_schema)
         && !ask(sql, "SELECT max(version) FROM chat_schema", NULL, &version, pool)) {
         return -1;
     }
     if (version != NULL) {
-        return atoi(version);
+        return (int)apr_atoi64(version);
     }
-    return has_edits != NULL && atoi(has_edits) > 0 ? 1 : 0;
+    return is_true(has_edits) ? 1 : 0;
 }
 
 /* Says which script to run. Each new connection is checked until one fits, so it is said once in ten seconds. */

@@ -252,3 +252,56 @@ apr_status_t tc_site_visit(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_
     }
     return rv;
 }
+
+/* ---- a visitor whom their token describes ---- */
+
+/* Fills in the arguments of tc_site_sql_room(), and returns their number. */
+static int bind_room(const tc_dbd_t *store, const tc_site_target_t *target, const char **args, apr_pool_t *pool)
+{
+    char *id = apr_palloc(pool, TC_UUID_CHARS + 1);
+    int count = 0;
+
+    if (target->by != TC_BY_TRIP) {
+        tc_uuid_format(&target->id, id);
+        args[count++] = id;
+    }
+    if (target->by == TC_BY_TRIP || target->by == TC_BY_ROOM_OR_TRIP) {
+        args[count++] = trip_text(store, &target->trip, pool);
+    }
+    return count;
+}
+
+apr_status_t tc_site_visit_room(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, tc_site_visit_t *out,
+                                apr_pool_t *pool)
+{
+    const char *args[2], *why = "no connection", *statement;
+    int count = bind_room(store, target, args, pool);
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row = NULL;
+    apr_status_t rv = APR_EGENERAL;
+
+    memset(out, 0, sizeof(*out));
+    tc_check_if_due(store, sql, pool);
+    if (sql->handle != NULL) {
+        statement = tc_site_sql_room(target->by, target->wants_head, sql->dialect->remote, tc_check_types(store), pool);
+        sql->often = target->by == TC_BY_TRIP && tc_check_types(store) != NULL;
+        rv = tc_dbd_ask(store, sql, statement, args, count, &rows, &row, &why, pool);
+        sql->often = false;
+    }
+    if (rv != APR_SUCCESS && sql->handle != NULL && sql->fault == TC_SQL_FAULT_VALUE) {
+        tc_log(TC_LOG_INFO, 0, "TC0013: an id does not fit the type of its column, so it counts as not found");
+        return APR_SUCCESS;
+    }
+    if (rv != APR_SUCCESS) {
+        tc_sql_log_failure("cannot ask for a room", why);
+        return rv;
+    }
+    out->trip = target->trip;
+    out->has_trip = row != NULL || target->by == TC_BY_TRIP || target->by == TC_BY_ROOM_OR_TRIP;
+    if (row != NULL) {
+        (void)tc_trip_from_sql(tc_sql_text(&rows, row, 0), store->store.site->rules.trip_form, &out->trip);
+        out->has_room = read_uuid(&rows, row, 1, &out->room_id);
+        out->last_seq = tc_sql_int(&rows, row, 2);
+    }
+    return rv;
+}

@@ -32,6 +32,13 @@ typedef struct {
 apr_status_t tc_site_visit(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, const char *claim,
                            tc_site_visit_t *out, apr_pool_t *pool);
 
+/*
+ * The same for a site whose tokens say who the user is: the site's tables are not asked. *out has neither user nor
+ * access.
+ */
+apr_status_t tc_site_visit_room(tc_dbd_t *store, tc_sql_t *sql, const tc_site_target_t *target, tc_site_visit_t *out,
+                                apr_pool_t *pool);
+
 /* Finds a user by the claim of their token. *user is a reference, the caller's; NULL: there is no such user. */
 apr_status_t tc_site_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *claim, tc_user_t **user, apr_pool_t *pool);
 
@@ -45,7 +52,7 @@ apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, tc_access_room_
 
 /*
  * Finds the names of users by the database's ids: the user query's or, if that does not know the id, those of
- * chat_people, under which they wrote last. users[i] gets a reference, the caller's, or stays NULL.
+ * chat_people, under which they wrote last. If tokens say who a user is, chat_people alone is asked. users[i] gets a reference, the caller's, or stays NULL.
  */
 apr_status_t tc_site_find_people(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
                                  tc_user_t **users, apr_pool_t *pool);

@@ -318,7 +318,7 @@ apr_status_t tc_site_find_people(tc_dbd_t *store, tc_sql_t *sql, const char *con
 
     memset(users, 0, (size_t)count * sizeof(tc_user_t *));
     tc_check_if_due(store, sql, pool);
-    rv = ask_user_query(store, sql, ids, count, users, pool);
+    rv = store->store.site->by_token ? APR_SUCCESS : ask_user_query(store, sql, ids, count, users, pool);
     for (i = 0; i < count; i++) {
         if (users[i] == NULL) {
             missing[left++] = ids[i];

@@ -91,6 +91,16 @@ const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by
                        first_row(access, pool), " AS chat_a(chat_ok) ON true", room, NULL);
 }
 
+const char *tc_site_sql_room(tc_visit_by_e by, bool wants_head, bool remote, const tc_site_types_t *types,
+                             apr_pool_t *pool)
+{
+    const char *trip = by == TC_BY_TRIP ? cast("%s", types ? types->trip : NULL, 0, pool)
+                                        : apr_pstrcat(pool, "(", trips[by], ")", NULL);
+
+    return apr_pstrcat(pool, "SELECT chat_r.trip_id, chat_r.id, ", !wants_head ? "0" : remote ? HEAD : "chat_r.last_seq",
+                       " FROM chat_rooms chat_r WHERE chat_r.trip_id = ", trip, NULL);
+}
+
 /* The elements of a JSON array as rows with numbers. */
 #define ELEMENTS "json_array_elements_text(%s::json) WITH ORDINALITY AS chat_v(chat_claim, chat_n)"
 

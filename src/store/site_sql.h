@@ -49,6 +49,14 @@ const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by
                               const tc_site_types_t *types, apr_pool_t *pool);
 
 /*
+ * Trip, room and last_seq of what a visitor names, for a site whose tables are not asked: one row, or none if there is no
+ * such room. Arguments: the id of the room or message, and the trip, if `by` names them. last_seq may be left out.
+ * `remote`: PostgreSQL. By trip, the argument is cast to its type, if `types` is not NULL.
+ */
+const char *tc_site_sql_room(tc_visit_by_e by, bool wants_head, bool remote, const tc_site_types_t *types,
+                             apr_pool_t *pool);
+
+/*
  * Access of many users: number, id, access query's first column; no row for a user who is gone. Numbers begin with 1.
  * Argument: a JSON array with [claim, trip] for each user. PostgreSQL.
  */

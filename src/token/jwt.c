@@ -121,36 +121,14 @@ static bool has_audience(json_object *claims, const char *audience)
     return false;
 }
 
-static const char *read_user(json_object *claims, const char *claim, tc_jwt_identity_t *out,
-                             apr_pool_t *pool)
+/* Who the user is and, where the rules name claims for that, what else the token says about them. */
+static const char *read_identity(json_object *claims, const tc_jwt_rules_t *rules, tc_jwt_identity_t *out,
+                                 apr_pool_t *pool)
 {
-    json_object *value;
-    const char *text;
+    size_t max_bytes = rules->names ? TC_CLAIMED_ID_MAX_BYTES : 0;
+    const char *why = tc_claims_read_user(claims, rules->user_claim, max_bytes, &out->user_id, pool);
 
-    if (!json_object_object_get_ex(claims, claim, &value)) {
-        return "no user claim";
-    }
-    text = json_object_get_string(value);
-    switch (json_object_get_type(value)) {
-    case json_type_int:
-        /*
-         * json-c makes one of these of any number beyond 64 bits, and many users would have one id. libjwt refuses such
-         * a token, but PS256 to PS512 do not go through libjwt.
-         */
-        if (strcmp(text, "18446744073709551615") == 0 || strcmp(text, "-9223372036854775808") == 0) {
-            return "user claim is a number beyond 64 bits";
-        }
-        break;
-    case json_type_string:
-        if (*text == '\0' || strlen(text) != (size_t)json_object_get_string_len(value)) {
-            return "user claim is empty or has a NUL";
-        }
-        break;
-    default:
-        return "user claim is no string or number";
-    }
-    out->user_id = apr_pstrdup(pool, text);
-    return NULL;
+    return why != NULL || rules->names == NULL ? why : tc_claims_read(claims, rules->names, &out->claimed, pool);
 }
 
 static const char *check_claims(json_object *claims, const tc_jwt_rules_t *rules, int64_t now_s,
@@ -171,7 +149,7 @@ static const char *check_claims(json_object *claims, const tc_jwt_rules_t *rules
         && !tc_json_is_text(claims, "token_type", "access")) {
         return "not an access token";
     }
-    return read_user(claims, rules->user_claim, out, pool);
+    return read_identity(claims, rules, out, pool);
 }
 
 /* ---- signatures ---- */

@@ -6,6 +6,7 @@
 #ifndef TC_TOKEN_JWT_H
 #define TC_TOKEN_JWT_H
 
+#include "token/claims.h"
 #include "token/jwt_key.h"
 
 #include <stdint.h>
@@ -14,6 +15,7 @@
 typedef struct {
     const tc_jwt_key_t *keys;
     const char *user_claim;
+    const tc_claim_names_t *names; /* NULL: the site's database says the rest about the user */
     const char *audience;    /* must be one of the token's aud; NULL: any */
     const char *issuer;      /* must be the token's iss; NULL: any */
     int64_t leeway_s;        /* by which the clocks of issuer and httpd may differ */
@@ -22,11 +24,13 @@ typedef struct {
 typedef struct {
     const char *user_id; /* on the pool: the claim's text, or its whole number in decimal */
     int64_t expires_s;   /* seconds since 1970, the leeway included: from then on the token is expired */
+    tc_claimed_t claimed; /* filled in if the rules have names */
 } tc_jwt_identity_t;
 
 /*
  * Verifies `token` (`len` bytes, no NUL needed) at `now_s`, seconds since 1970. Returns NULL and fills *out, whose
- * strings are on `pool`. Otherwise returns why the token is refused: a literal for the log, never for the client.
+ * strings are on `pool`. Otherwise returns why the token is refused: a literal or a text on `pool`, which is for the log,
+ * never for the client.
  */
 const char *tc_jwt_verify(const char *token, size_t len, const tc_jwt_rules_t *rules, int64_t now_s,
                           tc_jwt_identity_t *out, apr_pool_t *pool);

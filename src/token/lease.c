@@ -5,8 +5,10 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "codec/close.h"
+#include "domain/room.h"
 #include "domain/speak.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
 #define FOR_HISTORY_US (100 * TC_US_PER_MS) /* until the next look: a warning is not sent before the history */
@@ -70,16 +72,28 @@ void tc_lease_check(tc_lease_t *lease, tc_member_t *member, int64_t warning_us, 
     tc_speak_text(member, &buf, true);
 }
 
-/* Renews the lease. NULL, or why the token is refused. */
+/* Where tokens name the trips, a newer token may have lost the trip of this connection. */
+static bool has_lost_trip(const tc_lease_t *lease, const tc_member_t *member, const tc_jwt_identity_t *identity)
+{
+    return lease->rules->names != NULL && member->room != NULL
+           && !tc_claims_have_trip(&identity->claimed, &member->room->trip_key.trip);
+}
+
+/* Renews the lease. NULL, or why the token is refused; then *error says it to the client. */
 static const char *renew(tc_lease_t *lease, const tc_member_t *member, const char *token, size_t len,
-                         apr_pool_t *scratch)
+                         tc_chat_error_e *error, apr_pool_t *scratch)
 {
     tc_jwt_identity_t identity;
     const char *why = tc_jwt_verify(token, len, lease->rules, tc_clock_wall_us() / TC_US_PER_S,
                                     &identity, scratch);
 
+    *error = TC_CHAT_UNAUTHORIZED;
     if (why == NULL && strcmp(identity.user_id, member->user->claim) != 0) {
         why = "it belongs to another user";
+    }
+    if (why == NULL && has_lost_trip(lease, member, &identity)) {
+        *error = TC_CHAT_FORBIDDEN;
+        why = apr_psprintf(scratch, "the claim %s no longer has the trip of the connection", lease->rules->names->trips);
     }
     if (why == NULL) {
         lease->expires_us = tc_lease_expiry_us(identity.expires_s);
@@ -92,7 +106,8 @@ bool tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, s
                     const char *client_id, apr_pool_t *scratch)
 {
     static tc_log_limit_t limit = TC_LOG_LIMIT(REFUSALS_A_SECOND);
-    const char *why = renew(lease, member, token, len, scratch);
+    tc_chat_error_e error;
+    const char *why = renew(lease, member, token, len, &error, scratch);
     char more[TC_LOG_MORE_CHARS];
 
     if (why != NULL) {
@@ -100,7 +115,10 @@ bool tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, s
             tc_log(TC_LOG_INFO, 0, "TC0027: connection %llu: a new token is refused: %s%s",
                    (unsigned long long)member->id, why, more);
         }
-        tc_speak_error(member, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
+        tc_speak_error(member, error, client_id, NULL, 0);
+        if (error == TC_CHAT_FORBIDDEN) {
+            member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
+        }
     }
     apr_pool_clear(scratch);
     return why == NULL;

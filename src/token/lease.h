@@ -29,7 +29,8 @@ void tc_lease_check(tc_lease_t *lease, tc_member_t *member, int64_t warning_us, 
 
 /*
  * Renews the lease by `token` (`len` bytes). False: the token is refused (the reason is logged), and the member has got
- * the error, which repeats `client_id`; that may be NULL. `scratch` is cleared at the end.
+ * the error, which repeats `client_id`; that may be NULL. If the token is one of the user's own that no longer names the
+ * member's trip, the connection is closed with 4003. `scratch` is cleared at the end.
  */
 bool tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, size_t len,
                     const char *client_id, apr_pool_t *scratch);

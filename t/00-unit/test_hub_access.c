@@ -472,6 +472,45 @@ START_TEST(without_a_recheck_nobody_is_asked_for)
 }
 END_TEST
 
+/* A lone child finds the events of other programs by these checks, so there it asks for news instead. */
+START_TEST(where_the_token_says_who_is_on_a_trip_the_store_is_asked_for_news_alone)
+{
+    fake_world_t *world = open_checked();
+    fake_member_t *ann;
+    int seconds, asked = 0;
+
+    world->store.site.by_token = true;
+    ann = fake_ann_after(world, 1);
+    world->store.unknown = world->store.stranger = "ann";
+    ck_assert(!tc_access_ask_about(&ann->member, "a1"));
+    fake_expect_jobs(world, "");
+    for (seconds = 0; seconds < 5 * RECHECK_S; seconds++) {
+        fake_tick(world);
+        ck_assert_ptr_null(strstr(fake_jobs(&world->store), "ACCESS"));
+        asked += strstr(fake_jobs(&world->store), "HEADS") != NULL;
+        fake_settle(world);
+    }
+    ck_assert_int_ge(asked, 4);
+    ck_assert_int_le(asked, 6);
+    fake_expect(ann, "");
+    fake_lose(world, "m2");
+    for (seconds = 0; seconds <= RECHECK_S; seconds++) {
+        fake_tick(world);
+        fake_settle(world);
+    }
+    fake_expect(ann, "msg(2:m2)");
+    fake_delete(&world->store, 1);
+    for (seconds = 0; seconds <= RECHECK_S; seconds++) {
+        fake_tick(world);
+        fake_settle(world);
+    }
+    ann = fake_join(world, "ann", -1);
+    fake_settle(world);
+    fake_expect(ann, "fresh(2:m2 last 2)");
+    fake_close(world);
+}
+END_TEST
+
 START_TEST(who_comes_after_a_check_does_not_see_what_was_deleted_before)
 {
     fake_world_t *world = open_checked();
@@ -591,6 +630,7 @@ UNIT_MAIN("hub_access", a_room_is_asked_for_often_enough, one_question_asks_for_
           a_store_that_does_not_answer_shows_nobody_out_and_is_asked_again,
           a_queue_that_is_full_is_tried_with_the_next_tick, no_second_question_while_one_is_under_way,
           without_a_recheck_nobody_is_asked_for,
+          where_the_token_says_who_is_on_a_trip_the_store_is_asked_for_news_alone,
           who_comes_after_a_check_does_not_see_what_was_deleted_before,
           what_comes_while_the_memory_is_renewed_is_neither_lost_nor_doubled,
           an_answer_ahead_of_the_room_serves_who_waits_for_it,

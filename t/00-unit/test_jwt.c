@@ -439,7 +439,7 @@ END_TEST
 static const char *verify_claims(const char *claims, const tc_jwt_rules_t *with, int64_t *expires_s)
 {
     apr_pool_t *pool = unit_pool();
-    tc_jwt_identity_t identity = {NULL, 0};
+    tc_jwt_identity_t identity = {.expires_s = 0};
     const char *why = verify_with(make_token(HS256, claims), with, NOW, &identity, pool);
 
     if (expires_s != NULL) {

@@ -52,9 +52,32 @@ START_TEST(a_visit_binds_the_named_id_and_then_the_claim)
 }
 END_TEST
 
+START_TEST(where_the_token_says_the_rest_the_room_alone_is_asked_for)
+{
+    static const tc_visit_by_e ways[] = {TC_BY_TRIP, TC_BY_ROOM, TC_BY_ROOM_OR_TRIP, TC_BY_MESSAGE};
+    static const tc_site_types_t types = {.trip = {"bigint"}};
+    const char *text;
+    size_t i;
+
+    pool = unit_pool();
+    for (i = 0; i < UNIT_COUNT(ways); i++) {
+        text = tc_site_sql_room(ways[i], true, false, NULL, pool);
+        ck_assert_int_eq(count(text, "%s"), ways[i] == TC_BY_ROOM_OR_TRIP ? 2 : 1);
+        ck_assert_int_eq(count(text, "lags"), 0);
+        text = tc_site_sql_room(ways[i], true, true, NULL, pool);
+        ck_assert_int_eq(count(text, "lags"), 1);
+        ck_assert_int_eq(count(text, "CAST"), 0);
+        text = tc_site_sql_room(ways[i], false, true, &types, pool);
+        ck_assert_int_eq(count(text, "lags"), 0);
+        ck_assert_int_eq(count(text, "CAST(CAST(%s AS text) AS bigint)"), ways[i] == TC_BY_TRIP);
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
 START_TEST(many_users_are_one_argument)
 {
-    static const tc_site_types_t types = {{"integer"}, {"uuid", "bigint"}};
+    static const tc_site_types_t types = {.user = {"integer"}, .access = {"uuid", "bigint"}};
     const char *text;
 
     parse("SELECT id, e, n, f FROM u WHERE id = %{user} -- it's the key", "SELECT 1 WHERE t = %{trip} AND m = %{user}");
@@ -84,5 +107,6 @@ START_TEST(false_zero_null_and_nothing_are_a_no)
 }
 END_TEST
 
-UNIT_MAIN("site_sql", a_visit_binds_the_named_id_and_then_the_claim, many_users_are_one_argument,
+UNIT_MAIN("site_sql", a_visit_binds_the_named_id_and_then_the_claim,
+          where_the_token_says_the_rest_the_room_alone_is_asked_for, many_users_are_one_argument,
           false_zero_null_and_nothing_are_a_no)

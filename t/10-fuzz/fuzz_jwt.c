@@ -2,7 +2,8 @@
  * token/jwt: header and claims that the target itself signs with the site's key, so that the fuzzer gets past the
  * signature; and whole tokens as they come. A good token names a user and an expiry time: it is good one second
  * before that time, and not good at that time. It is not good when one character of the signature is changed, or with
- * another key. A token that the target has not signed is never good.
+ * another key. A token that the target has not signed is never good. A good token whose claims describe its user names
+ * the same user, and trips in canonical form.
  *
  * Input: a line with the header, and the claims behind it; or, without a line feed, a whole token.
  */
@@ -21,19 +22,43 @@ const char fuzz_name[] = "jwt";
 static const char site_secret[] = "a secret of more than thirty-two bytes";
 static const char other_secret[] = "another one of more than thirty-two bytes";
 
+/* Verifies a good token for a site whose tokens describe the user. */
+static void check_claims(const tc_buf_t *token, tc_jwt_rules_t rules, int64_t now_s, const char *user_id, apr_pool_t *pool)
+{
+    static const tc_claim_names_t names = {"email", "username", "app.name", "trips", TC_TRIP_INTEGER};
+    const char *const *trip, *why;
+    tc_jwt_identity_t who;
+    tc_trip_t again;
+
+    rules.names = &names;
+    why = tc_jwt_verify((const char *)token->data, token->len, &rules, now_s, &who, pool);
+    if (why != NULL) {
+        FUZZ_REQUIRE(strncmp(why, "the claim ", 10) == 0);
+        return;
+    }
+    FUZZ_REQUIRE(strcmp(who.user_id, user_id) == 0);
+    for (trip = who.claimed.trips; *trip != NULL; trip++) {
+        FUZZ_REQUIRE(tc_trip_parse(*trip, strlen(*trip), names.trip_form, &again));
+        FUZZ_REQUIRE(strcmp(again.text, *trip) == 0 && tc_claims_have_trip(&who.claimed, &again));
+    }
+}
+
 /* Only this function knows with which rules a token is verified. True when the token is good. */
 static bool is_good(const tc_buf_t *token, const char *secret, int64_t now_s, int64_t *expires_s)
 {
     tc_jwt_key_t key = {
         .alg = tc_jwt_alg_find("HS256"), .bytes = (const unsigned char *)secret, .len = strlen(secret)};
     tc_jwt_rules_t rules = {.keys = &key, .user_claim = "user_id"};
-    tc_jwt_identity_t who = {NULL, 0};
+    tc_jwt_identity_t who = {.expires_s = 0};
     apr_pool_t *pool;
     const char *why;
 
     FUZZ_REQUIRE(apr_pool_create(&pool, NULL) == APR_SUCCESS);
     why = tc_jwt_verify((const char *)token->data, token->len, &rules, now_s, &who, pool);
     FUZZ_REQUIRE(why != NULL ? *why != '\0' : who.user_id != NULL && *who.user_id != '\0');
+    if (why == NULL) {
+        check_claims(token, rules, now_s, who.user_id, pool);
+    }
     *expires_s = who.expires_s;
     apr_pool_destroy(pool);
     return why == NULL;
