@@ -37,7 +37,8 @@
 #define TC_STORE_PARTS_S            10  /* seconds for a batch that fails and for the parts it is split into */
 #define TC_STORE_OVERDUE_S           5  /* seconds without an answer of the store after which clients are told */
 #define TC_STORE_HEADS            1024  /* rooms that one HEADS job asks for news of */
-#define TC_STORE_ACCESS_USERS     4096  /* users of a room that one ACCESS job asks for */
+#define TC_STORE_ACCESS_USERS     4096  /* users that one ACCESS job asks for */
+#define TC_STORE_ACCESS_ROOMS      512  /* rooms that one ACCESS job asks for */
 #define TC_STORE_PEOPLE            512  /* messages whose people are asked for in one statement */
 #define TC_STORE_SINGLY_S          600  /* seconds in which queries that fail in one statement are asked one by one */
 #define TC_STORE_SINGLY_SOON_S      60  /* the same if the cause is not known */

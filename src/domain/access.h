@@ -1,20 +1,31 @@
 /*
- * Checks whether the members of a live room may still be there. The store is asked at intervals, for all users of a
- * room at once. Users that it no longer lets in are disconnected. Loop thread only; time is passed in.
+ * Checks whether the members of live rooms may still be there. The store is asked at intervals: one job asks for all
+ * users of the rooms that are due. Users that the store no longer lets in are disconnected. Loop thread only; time is
+ * passed in.
  */
 #ifndef TC_DOMAIN_ACCESS_H
 #define TC_DOMAIN_ACCESS_H
 
 #include "domain/room.h"
 
-/*
- * If a check is due, asks the store. A user who is removed is disconnected within the site's recheck_us. Where tokens say
- * who is on a trip, nobody is asked. `now_us` is monotonic.
- */
-void tc_access_tick(tc_room_t *room, int64_t now_us);
+/* The checks of one tick and one store, gathered into as few jobs as hold them. Set `store`; the rest is 0. */
+typedef struct {
+    tc_store_t *store;
+    tc_job_t *job;              /* not submitted yet; NULL: there is none */
+    int rooms_size, users_size; /* places in the job */
+    int company;                /* the least check_company of the job's rooms */
+} tc_access_round_t;
 
-/* Takes the result of an ACCESS job of this room. The caller destroys the job. */
-void tc_access_on_job(tc_room_t *room, const tc_job_t *job, int64_t now_us);
+/*
+ * If a check of the room is due, adds it to the round. A user who is removed is disconnected within the site's
+ * recheck_us. Where tokens say who is on a trip, nobody is asked. _end_round() submits what is left. `now_us` is
+ * monotonic.
+ */
+void tc_access_tick(tc_access_round_t *round, tc_room_t *room, int64_t now_us);
+void tc_access_end_round(tc_access_round_t *round, int64_t now_us);
+
+/* Takes the result of an ACCESS job of a round. The caller destroys the job. */
+void tc_access_on_job(tc_job_t *job, int64_t now_us);
 
 /*
  * Asks the store whether the site still has the member's user, who has sent a new token. The answer goes to the sink's

@@ -106,7 +106,7 @@ static tc_room_t *admit(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, t
     tc_room_t *room = enter_room(hub, store, bus, trip, room_id, is_newcomer);
 
     if (room == NULL) {
-        member->sink->close(member, TC_CLOSE_RESTART, "room was replaced, reconnect");
+        tc_room_send_away(member);
     }
     return room;
 }
@@ -209,29 +209,35 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     mind_the_gap(hub, room);
 }
 
+/* Closes a sender who is gone, or whose room is. */
+static bool must_go(tc_member_t *member, const tc_job_t *job)
+{
+    if (job->status == TC_JOB_GONE) {
+        tc_room_send_away(member);
+        return true;
+    }
+    if (job->status == TC_JOB_REFUSED && job->error == TC_CHAT_FORBIDDEN) {
+        member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
+        return true;
+    }
+    return false;
+}
+
 static void on_written(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
 {
     tc_member_t *member = job->member;
-    tc_chat_error_e error = job->error;
 
     if (job->status == TC_JOB_DONE) {
         on_stored(hub, room, job);
         return;
     }
-    if (member->room == room && job->status == TC_JOB_GONE && member->sink->close != NULL) {
-        member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
+    if (member->room == room && member->sink->close != NULL && must_go(member, job)) {
         return;
     }
     if (member->room != room || job->told || job->claimed) {
         return; /* the sender left, was told, or has its copy from a fetch: the commit was made, its answer was lost */
     }
-    if (job->status == TC_JOB_UNAVAILABLE) {
-        error = TC_CHAT_UNAVAILABLE;
-    }
-    else if (job->status == TC_JOB_GONE) {
-        error = TC_CHAT_FORBIDDEN;
-    }
-    tc_speak_error(member, error, job->client_id, NULL, 0);
+    tc_speak_error(member, job->status == TC_JOB_REFUSED ? job->error : TC_CHAT_UNAVAILABLE, job->client_id, NULL, 0);
 }
 
 /* ---- news ---- */
@@ -340,13 +346,7 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         }
         break;
     case TC_JOB_ACCESS:
-        if (member != NULL) {
-            tc_access_on_member_job(room, job);
-        }
-        else {
-            tc_access_on_job(room, job, now_us);
-            mind_the_gap(hub, room);
-        }
+        tc_access_on_member_job(room, job);
         break;
     case TC_JOB_MEND:
         tc_mend_on_job(room, job, &hub->losses);
@@ -356,9 +356,7 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     case TC_JOB_HEADS:
         break;
     }
-    if (--room->jobs == 0 && room->count == 0) {
-        room->empty_since_us = now_us;
-    }
+    tc_room_end_job(room, now_us);
     if (member != NULL) {
         member->jobs--;
         member->told -= job->told;
@@ -367,6 +365,18 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     if (member != NULL) {
         member->sink->settled(member);
     }
+}
+
+/* Takes the result of an ACCESS job of many rooms. */
+static void on_checked(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
+{
+    int i;
+
+    tc_access_on_job(job, now_us);
+    for (i = 0; i < job->room_count; i++) {
+        mind_the_gap(hub, job->rooms[i].room);
+    }
+    tc_job_destroy(job);
 }
 
 void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
@@ -378,6 +388,9 @@ void tc_hub_on_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
     }
     else if (job->kind == TC_JOB_PROBE) {
         tc_job_destroy(job);
+    }
+    else if (job->room == NULL) {
+        on_checked(hub, job, now_us);
     }
     else {
         on_room_job(hub, job, now_us);
@@ -444,12 +457,23 @@ static bool is_forgettable(tc_room_t *room, int64_t now_us)
            && (!room->replaced || now_us - room->replaced_us >= REPLACED_US);
 }
 
-static void tick_room(tc_room_t *room, int64_t now_us)
+static void tick_home(tc_hub_t *hub, const tc_home_t *home, int64_t now_us)
 {
-    tc_room_retry(room);
-    tc_mend_tick(room);
-    tell_overdue(room, now_us);
-    tc_access_tick(room, now_us);
+    tc_access_round_t round = {.store = home->store};
+    tc_room_t *room, *next;
+
+    for (room = home->first; room != NULL; room = next) {
+        next = room->next;
+        if (is_forgettable(room, now_us)) {
+            tc_rooms_forget(&hub->rooms, room);
+            continue;
+        }
+        tc_room_retry(room);
+        tc_mend_tick(room);
+        tell_overdue(room, now_us);
+        tc_access_tick(&round, room, now_us);
+    }
+    tc_access_end_round(&round, now_us);
 }
 
 static void log_losses(tc_losses_t *losses)
@@ -464,20 +488,11 @@ static void log_losses(tc_losses_t *losses)
 
 void tc_hub_tick(tc_hub_t *hub, int64_t now_us)
 {
-    tc_home_t *home;
-    tc_room_t *room, *next;
+    const tc_home_t *home;
 
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     for (home = hub->rooms.homes; home != NULL; home = home->next) {
-        for (room = home->first; room != NULL; room = next) {
-            next = room->next;
-            if (is_forgettable(room, now_us)) {
-                tc_rooms_forget(&hub->rooms, room);
-            }
-            else {
-                tick_room(room, now_us);
-            }
-        }
+        tick_home(hub, home, now_us);
     }
     tc_news_tick(&hub->rooms, now_us < hub->watch_until_us, now_us);
     log_losses(&hub->losses);

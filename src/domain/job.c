@@ -39,6 +39,7 @@ void tc_job_destroy(tc_job_t *job)
     for (i = 0; i < job->user_count; i++) {
         tc_user_unref(job->users[i].user);
     }
+    free(job->rooms);
     free(job->users);
     free(job->seats);
     tc_user_unref(job->user);

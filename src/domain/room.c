@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "codec/close.h"
 
 #include <stdlib.h>
 
@@ -198,6 +199,18 @@ void tc_room_release_held(tc_room_t *room)
         }
         tc_event_unref(event);
     }
+}
+
+void tc_room_end_job(tc_room_t *room, int64_t now_us)
+{
+    if (--room->jobs == 0 && room->count == 0) {
+        room->empty_since_us = now_us;
+    }
+}
+
+void tc_room_send_away(tc_member_t *member)
+{
+    member->sink->close(member, TC_CLOSE_RESTART, "room was replaced, reconnect");
 }
 
 void tc_room_hear(tc_room_t *room, int64_t seq)

@@ -63,6 +63,7 @@ typedef struct tc_room_t {
     tc_job_t **writes_end;
     int64_t waiting_us;      /* when the hub's tick first saw members wait for the store; 0: none wait */
     unsigned checks;         /* ACCESS jobs in flight */
+    int check_company;       /* the next access check asks for at most so many rooms together; 0: no matter how many */
     int64_t check_due_us;    /* the next access check; monotonic; 0: not set yet */
     unsigned jobs;           /* jobs in flight; the room stays in memory until they are back */
     int64_t empty_since_us;  /* monotonic; valid while count is 0 */
@@ -120,6 +121,12 @@ void tc_room_remove_write(tc_room_t *room, tc_job_t *job);
  * deleted, and the copy would come behind later events. The sender then has no answer yet.
  */
 bool tc_room_confirm(tc_room_t *room, const tc_job_t *job);
+
+/* Notes that a job of this room has come back. */
+void tc_room_end_job(tc_room_t *room, int64_t now_us);
+
+/* The member's room was deleted: tells it to reconnect. Its trip may have another room, so the handshake decides. */
+void tc_room_send_away(tc_member_t *member);
 
 /* Notes that, as the bus or the store says, the room has an event with this seq. */
 void tc_room_hear(tc_room_t *room, int64_t seq);

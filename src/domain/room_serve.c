@@ -11,7 +11,7 @@ static void dismiss(tc_member_t *member, tc_job_status_e status)
 {
     member->waiting = member->resuming = member->lagging = false;
     if (status == TC_JOB_GONE) {
-        member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
+        tc_room_send_away(member);
     }
     else {
         member->sink->close(member, TC_CLOSE_TRY_LATER, "history unavailable, try again later");

@@ -2,7 +2,6 @@
 #include "domain/rooms.h"
 
 #include "base/metrics.h"
-#include "codec/close.h"
 #include "domain/room_fetch.h"
 
 void tc_rooms_init(tc_rooms_t *rooms, apr_pool_t *pool)
@@ -90,7 +89,7 @@ void tc_rooms_replace(tc_rooms_t *rooms, tc_room_t *room)
     apr_hash_set(rooms->by_trip, &room->trip_key, tc_room_trip_key_len(&room->trip_key), NULL);
     room->replaced = true;
     for (i = 0; i < room->count; i++) {
-        room->members[i]->sink->close(room->members[i], TC_CLOSE_RESTART, "room was replaced, reconnect");
+        tc_room_send_away(room->members[i]);
     }
 }
 

@@ -20,7 +20,7 @@ typedef enum {
     TC_JOB_LOAD,   /* read the newest messages and events of a room, as many as fit; result: events, last_seq */
     TC_JOB_EVENTS, /* read the events with seq > after, at most `limit`, as many as fit; result: events, last_seq */
     TC_JOB_HEADS,  /* find the rooms whose last seq or epoch is not what `heads` says; result: heads */
-    TC_JOB_ACCESS, /* find out which users may still enter the trip; result: users, last_seq */
+    TC_JOB_ACCESS, /* find out which users of some rooms may still enter the trips; result: rooms, users */
     TC_JOB_PROBE,  /* find out whether the database answers; belongs to no room */
     TC_JOB_MEND    /* compare the room with its log, and put back what is missing there; see domain/mend.h */
 } tc_job_kind_e;
@@ -28,9 +28,9 @@ typedef enum {
 typedef enum {
     TC_JOB_PENDING,
     TC_JOB_DONE,
-    TC_JOB_REFUSED,     /* nothing was stored; tc_job_t.error says why */
+    TC_JOB_REFUSED,     /* nothing was stored; tc_job_t.error says why; TC_CHAT_FORBIDDEN: the sender is gone */
     TC_JOB_UNAVAILABLE, /* the database did not answer; a POST with a client_id may be repeated */
-    TC_JOB_GONE,        /* the room no longer exists */
+    TC_JOB_GONE,        /* the room no longer exists; its trip may have another one */
     TC_JOB_BUSY         /* db; somebody else has locked what busy_key says; the store tries again, the loop never sees it */
 } tc_job_status_e;
 
@@ -67,13 +67,24 @@ struct tc_room_t;
 struct tc_seat_t;
 struct tc_member_t;
 
+/* A room that an ACCESS job asks for. Its users stand in the job's list, behind those of the rooms before it. */
+typedef struct {
+    struct tc_room_t *room; /* loop; the store does not look inside */
+    tc_uuid_t room_id;
+    tc_trip_t trip;
+    int user_count;
+    bool answered;          /* result; false: nothing is known about the room and its users */
+    int64_t last_seq;       /* result; -1: the room no longer exists */
+    int64_t known_seq;      /* loop; the log had this seq when the job was made */
+} tc_access_room_t;
+
 typedef struct tc_job_t {
     tc_mail_t mail;             /* must be the first member */
     tc_job_kind_e kind;
     struct tc_store_t *store;
-    struct tc_room_t *room;     /* loop; the store does not look inside; NULL for HEADS and PROBE */
+    struct tc_room_t *room;     /* loop; the store does not look inside; NULL for HEADS, PROBE, and ACCESS of many rooms */
     struct tc_member_t *member; /* loop; NULL: the job is the room's own */
-    tc_uuid_t room_id;
+    tc_uuid_t room_id;          /* of an ACCESS job: of its first room */
     /* POST and EDIT */
     tc_user_t *user;            /* the sender; a reference */
     const char *content;        /* in text[] */
@@ -92,7 +103,7 @@ typedef struct tc_job_t {
     bool was_busy;              /* db; an earlier try met a lock of somebody else */
     int64_t queued_us;          /* the store's: when the job was submitted; monotonic */
     /* LOAD and EVENTS */
-    int64_t after;              /* also of an EDIT and an ACCESS, loop: the log had this seq when the job was made */
+    int64_t after;              /* also of an EDIT and a MEND: the log had this seq when the job was made */
     int limit;
     size_t max_bytes;           /* tc_event_size() of all events in the answer; a single event may have more */
     tc_fetch_e fetch;           /* loop; EVENTS */
@@ -100,9 +111,10 @@ typedef struct tc_job_t {
     tc_head_t *heads;           /* owned by the job */
     int head_count;
     /* ACCESS, question and result */
-    tc_trip_t trip;
+    tc_access_room_t *rooms;    /* owned by the job; each room stands there once */
+    int room_count;
     tc_access_t *users;         /* owned by the job, with a reference to each user */
-    struct tc_seat_t **seats;   /* loop; the room's seats of these users; the array is owned by the job */
+    struct tc_seat_t **seats;   /* loop; the rooms' seats of these users; the array is owned by the job */
     int user_count;
     /* PROBE */
     void (*on_end)(struct tc_job_t *job); /* called when the job is destroyed, whatever its result; may be NULL */

@@ -86,8 +86,8 @@ static const meaning_t meanings[] = {
     {"no_reply", TC_JOB_REFUSED, TC_CHAT_REPLY_NOT_FOUND, 0},
     {"no_message", TC_JOB_REFUSED, TC_CHAT_MESSAGE_NOT_FOUND, 0},
     {"not_sender", TC_JOB_REFUSED, TC_CHAT_NOT_SENDER, 0},
-    {"no_sender", TC_JOB_GONE, TC_CHAT_FORBIDDEN, 0},
-    {"gone", TC_JOB_GONE, TC_CHAT_FORBIDDEN, 0},
+    {"no_sender", TC_JOB_REFUSED, TC_CHAT_FORBIDDEN, 0},
+    {"gone", TC_JOB_GONE, TC_CHAT_UNAVAILABLE, 0},
     {"busy_room", TC_JOB_BUSY, TC_CHAT_UNAVAILABLE, TC_BUSY_ROOM},
     {"busy_sender", TC_JOB_BUSY, TC_CHAT_UNAVAILABLE, TC_BUSY_SENDER},
     {"busy_target", TC_JOB_BUSY, TC_CHAT_UNAVAILABLE, TC_BUSY_TARGET}

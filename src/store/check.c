@@ -66,7 +66,7 @@ static const char *with_nulls(const char *statement, apr_pool_t *pool)
             statement += 2;
             continue;
         }
-        if (*statement == '%') {
+        if (statement[0] == '%' && statement[1] != '\0') {
             *to++ = *statement++;
         }
         *to++ = *statement++;
@@ -79,11 +79,11 @@ static void check_tables(check_t *check)
 {
     const tc_sql_dialect_t *dialect = check->sql->dialect;
     const char *const statements[] = {
-        dialect->room_create, dialect->room_find,    dialect->head,        dialect->before,
-        dialect->events,      dialect->store,        dialect->room_newest, dialect->find_sent,
-        dialect->insert,      dialect->insert_sent,  dialect->insert_person, dialect->update,
-        dialect->insert_edit, dialect->advance,      dialect->mend,      dialect->has_event,
-        dialect->begin_epoch,
+        dialect->room_create, dialect->room_find,    dialect->head,        dialect->heads,
+        dialect->before,      dialect->events,       dialect->store,       dialect->room_newest,
+        dialect->find_sent,   dialect->find_message, dialect->insert,      dialect->insert_sent,
+        dialect->insert_person, dialect->update,     dialect->insert_edit, dialect->advance,
+        dialect->mend,        dialect->has_event,    dialect->begin_epoch,
     };
     size_t i;
 
@@ -133,7 +133,8 @@ static bool read_types(tc_sql_rows_t *rows, int count, char (*types)[TC_SITE_TYP
 
 /*
  * Prepares the query and reads which types PostgreSQL inferred. In a transaction, because behind PgBouncer only that
- * stays on one connection. `character` and `bit` without a length would cut a value off when they are cast to.
+ * stays on one connection. A rollback does not end a prepared statement. `character` and `bit` without a length would
+ * cut a value off when they are cast to.
  */
 static bool ask_types(check_t *check, tc_check_e what, const tc_sql_query_t *query, char (*types)[TC_SITE_TYPE_CHARS])
 {
@@ -145,10 +146,11 @@ static bool ask_types(check_t *check, tc_check_e what, const tc_sql_query_t *que
     const char *prepare = apr_pstrcat(check->pool, "PREPARE " PREPARED " AS ", text, NULL);
     tc_sql_rows_t rows;
     apr_status_t rv = tc_sql_say(check->sql, "BEGIN", &why, check->pool);
-    bool known = false;
+    bool known = false, prepared = false;
 
     if (rv == APR_SUCCESS) {
         rv = tc_sql_say(check->sql, prepare, &why, check->pool);
+        prepared = rv == APR_SUCCESS;
     }
     if (rv == APR_SUCCESS) {
         rv = tc_sql_ask(check->sql, ask, NULL, 0, &rows, &why, check->pool);
@@ -161,6 +163,9 @@ static bool ask_types(check_t *check, tc_check_e what, const tc_sql_query_t *que
         note_failure(check, what, text, why);
     }
     (void)tc_sql_say(check->sql, "ROLLBACK", &why, check->pool);
+    if (prepared && rv != APR_SUCCESS) { /* otherwise the name would be taken at the next check */
+        (void)tc_sql_say(check->sql, "DEALLOCATE " PREPARED, &why, check->pool);
+    }
     return known;
 }
 

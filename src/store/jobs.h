@@ -17,6 +17,9 @@ void tc_store_write(tc_work_t *work, tc_job_t *const *jobs, int count);
 apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64_t from,
                                 bool forward, int limit, tc_event_t **events, int *count);
 
+/* Replaces the seqs of rooms that have a greater one. `heads` are ascending by room_id (read.c). */
+apr_status_t tc_store_read_heads(tc_work_t *work, tc_head_t *heads, int count);
+
 /* Answers an ACCESS job. Returns a failure, and leaves the job's status alone then (access.c). */
 apr_status_t tc_store_read_access(tc_work_t *work, tc_job_t *job);
 

@@ -220,14 +220,19 @@ apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64
     return APR_SUCCESS;
 }
 
+typedef struct {
+    tc_head_t *list;
+    int count;
+} heads_t;
+
 static void keep_head(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *row)
 {
-    tc_job_t *job = context;
+    const heads_t *heads = context;
     const char *id = tc_sql_text(rows, row, 0);
     tc_head_t key = {.last_seq = 0}, *head = NULL;
 
     if (tc_uuid_parse(id, strlen(id), &key.room_id)) {
-        head = bsearch(&key, job->heads, (size_t)job->head_count, sizeof(key), tc_head_compare);
+        head = bsearch(&key, heads->list, (size_t)heads->count, sizeof(key), tc_head_compare);
     }
     if (head != NULL) {
         int64_t last_seq = tc_sql_int(rows, row, 1);
@@ -237,21 +242,22 @@ static void keep_head(void *context, const tc_sql_rows_t *rows, tc_sql_row_t *ro
     }
 }
 
-static apr_status_t read_heads(tc_work_t *work, tc_job_t *job)
+apr_status_t tc_store_read_heads(tc_work_t *work, tc_head_t *heads, int count)
 {
     static const char *const columns[] = {"id", "last_seq", "epoch", NULL};
     tc_sql_table_t table = tc_sql_table(columns, work->pool);
+    heads_t context = {heads, count};
     int i;
 
-    for (i = 0; i < job->head_count; i++) {
+    for (i = 0; i < count; i++) {
         char *id = apr_palloc(work->pool, TC_UUID_CHARS + 1);
-        const char *row[] = {id, apr_off_t_toa(work->pool, job->heads[i].last_seq),
-                             apr_itoa(work->pool, job->heads[i].epoch)};
+        const char *row[] = {id, apr_off_t_toa(work->pool, heads[i].last_seq),
+                             apr_itoa(work->pool, heads[i].epoch)};
 
-        tc_uuid_format(&job->heads[i].room_id, id);
+        tc_uuid_format(&heads[i].room_id, id);
         tc_sql_table_add(&table, row);
     }
-    return tc_sql_table_run(&table, &work->sql, work->sql.dialect->heads, keep_head, job,
+    return tc_sql_table_run(&table, &work->sql, work->sql.dialect->heads, keep_head, &context,
                             work->pool);
 }
 
@@ -261,7 +267,7 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
     apr_status_t rv;
 
     if (job->kind == TC_JOB_HEADS) {
-        return read_heads(work, job);
+        return tc_store_read_heads(work, job->heads, job->head_count);
     }
     if (job->kind == TC_JOB_PROBE) {
         tc_check_if_due(work->store, &work->sql, work->pool);

@@ -43,9 +43,13 @@ apr_status_t tc_site_visit_room(tc_dbd_t *store, tc_sql_t *sql, const tc_site_ta
 /* Finds a user by the claim of their token. *user is a reference, the caller's; NULL: there is no such user. */
 apr_status_t tc_site_find_user(tc_dbd_t *store, tc_sql_t *sql, const char *claim, tc_user_t **user, apr_pool_t *pool);
 
-/* May these users still enter the trip? Fills in the entries' results, and *last_seq of the room; -1: it is gone. */
-apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, const tc_trip_t *trip_id, const tc_uuid_t *room_id,
-                                 tc_access_t *users, int count, int64_t *last_seq, apr_pool_t *pool);
+/*
+ * May the users of these rooms still enter the rooms' trips? `users` are those of the first room, then those of the
+ * second one, and so on. Fills in their results and each room's `answered`: if a query fails for a room, the others are
+ * asked for nevertheless. A failure says that no room has an answer.
+ */
+apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, tc_access_room_t *rooms, int room_count,
+                                 tc_access_t *users, apr_pool_t *pool);
 
 /*
  * Finds the names of users by the database's ids: the user query's or, if that does not know the id, those of

@@ -12,6 +12,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#define MAX_FAILURES 3 /* rooms without an answer, after which the rest of a job is given up */
+
 /* Texts as a JSON array, which is one argument however many they are. */
 static const char *as_json(const char *const *texts, int count, apr_pool_t *pool)
 {
@@ -59,48 +61,73 @@ static void judge(tc_access_t *entry, const char *id, bool allowed)
     entry->allowed = entry->known && allowed;
 }
 
-static apr_status_t check_at_once(tc_dbd_t *store, tc_sql_t *sql, const char *trip, const char *room,
-                                  tc_access_t *users, int count, int64_t *last_seq, const char **why, apr_pool_t *pool)
+static const char *trip_of(const tc_dbd_t *store, const tc_access_room_t *room, char space[TC_TRIP_MAX_BYTES + 1])
 {
-    const tc_sql_query_t *access = store->queries.access;
-    const char *args[2 + TC_SQL_QUERY_PLACES], **claims = apr_palloc(pool, (apr_size_t)count * sizeof(*claims));
-    int argc = 2, i;
-    tc_sql_rows_t rows;
-    tc_sql_row_t *row;
-    apr_status_t rv;
+    return tc_trip_to_sql(&room->trip, store->store.site->rules.trip_form, space);
+}
 
-    for (i = 0; i < count; i++) {
-        claims[i] = users[i].user->claim;
-        users[i].known = users[i].allowed = false;
-    }
-    args[0] = room;
-    args[1] = as_json(claims, count, pool);
-    for (i = 0; i < access->count; i++) {
-        if (access->places[i] == TC_PLACE_TRIP) {
-            args[argc++] = trip;
+/* [claim, trip] of each user. *count: how many there are. */
+static const char *as_pairs(const tc_dbd_t *store, const tc_access_room_t *rooms, int room_count,
+                            const tc_access_t *users, int *count, apr_pool_t *pool)
+{
+    char space[TC_TRIP_MAX_BYTES + 1];
+    tc_buf_t json = TC_BUF_INIT;
+    const char *text;
+    int i, left;
+
+    *count = 0;
+    for (i = 0; i < room_count; i++) {
+        const char *trip = trip_of(store, &rooms[i], space);
+
+        for (left = rooms[i].user_count; left > 0; left--) {
+            tc_buf_append_str(&json, *count == 0 ? "[[" : ",[");
+            tc_json_append_str(&json, users[(*count)++].user->claim);
+            TC_BUF_LIT(&json, ",");
+            tc_json_append_str(&json, trip);
+            TC_BUF_LIT(&json, "]");
         }
     }
-    rv = tc_dbd_ask(store, sql, tc_site_sql_access(&store->queries, tc_check_types(store), pool), args, argc, &rows,
-                    &row, why, pool);
+    TC_BUF_LIT(&json, "]");
+    text = apr_pstrmemdup(pool, (const char *)json.data, json.len);
+    tc_buf_free(&json);
+    return text;
+}
+
+static apr_status_t check_at_once(tc_dbd_t *store, tc_sql_t *sql, tc_access_room_t *rooms, int room_count,
+                                  tc_access_t *users, const char **why, apr_pool_t *pool)
+{
+    int count, i;
+    const char *pairs = as_pairs(store, rooms, room_count, users, &count, pool);
+    const char *statement = tc_site_sql_access(&store->queries, tc_check_types(store), pool);
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    apr_status_t rv = tc_dbd_ask(store, sql, statement, &pairs, 1, &rows, &row, why, pool);
+
+    for (i = 0; i < count; i++) {
+        users[i].known = users[i].allowed = false;
+    }
+    for (i = 0; i < room_count; i++) {
+        rooms[i].answered = rv == APR_SUCCESS;
+    }
     for (; row != NULL; row = tc_sql_next(&rows)) {
         int64_t n = tc_sql_int(&rows, row, 0) - 1;
-        const char *head = tc_sql_text(&rows, row, 3);
 
         if (n >= 0 && n < count && !users[n].known) {
             judge(&users[n], tc_sql_text(&rows, row, 1), !tc_site_sql_is_no(tc_sql_text(&rows, row, 2)));
         }
-        *last_seq = head ? apr_atoi64(head) : -1;
     }
     return rv;
 }
 
-static apr_status_t check_singly(tc_dbd_t *store, tc_sql_t *sql, const char *trip, tc_access_t *users, int count,
-                                 apr_pool_t *pool)
+static apr_status_t check_room_singly(tc_dbd_t *store, tc_sql_t *sql, const tc_access_room_t *room,
+                                      tc_access_t *users, apr_pool_t *pool)
 {
+    char space[TC_TRIP_MAX_BYTES + 1];
+    const char *trip = trip_of(store, room, space);
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    for (i = 0; rv == APR_SUCCESS && i < count; i++) {
+    for (i = 0; rv == APR_SUCCESS && i < room->user_count; i++) {
         tc_user_t *user = NULL;
         bool allowed = false;
 
@@ -114,22 +141,36 @@ static apr_status_t check_singly(tc_dbd_t *store, tc_sql_t *sql, const char *tri
     return rv;
 }
 
-/* A database in this process (SQLite) is asked once for each user: there is no round trip to save. */
-apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, const tc_trip_t *trip_id, const tc_uuid_t *room_id,
-                                 tc_access_t *users, int count, int64_t *last_seq, apr_pool_t *pool)
+/* A query that fails for some rooms is not tried for all the others. */
+static apr_status_t check_singly(tc_dbd_t *store, tc_sql_t *sql, tc_access_room_t *rooms, int room_count,
+                                 tc_access_t *users, apr_pool_t *pool)
 {
-    char space[TC_TRIP_MAX_BYTES + 1], room[TC_UUID_CHARS + 1];
-    const char *trip = tc_trip_to_sql(trip_id, store->store.site->rules.trip_form, space), *why = NULL;
+    apr_status_t rv = APR_SUCCESS;
+    int i, failures = 0, answers = 0;
+
+    for (i = 0; i < room_count && failures < MAX_FAILURES && sql->handle != NULL; i++) {
+        rv = check_room_singly(store, sql, &rooms[i], users, pool);
+        rooms[i].answered = rv == APR_SUCCESS;
+        answers += rooms[i].answered;
+        failures += !rooms[i].answered;
+        users += rooms[i].user_count;
+    }
+    return answers > 0 ? APR_SUCCESS : rv == APR_SUCCESS ? APR_EGENERAL : rv;
+}
+
+/* A database in this process (SQLite) is asked once for each user: there is no round trip to save. */
+apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, tc_access_room_t *rooms, int room_count,
+                                 tc_access_t *users, apr_pool_t *pool)
+{
+    const char *why = NULL;
     tc_sql_fault_e fault = TC_SQL_FAULT_NONE;
     apr_status_t rv;
 
-    tc_uuid_format(room_id, room);
-    *last_seq = -1;
     tc_check_if_due(store, sql, pool);
     if (tc_check_types(store) != NULL && !tc_site_asks_singly(store, TC_ASK_ACCESS)) {
-        rv = check_at_once(store, sql, trip, room, users, count, last_seq, &why, pool);
+        rv = check_at_once(store, sql, rooms, room_count, users, &why, pool);
         if (rv == APR_SUCCESS) {
-            return *last_seq >= 0 ? rv : tc_dbd_find_head(store, sql, room_id, last_seq, NULL, pool);
+            return rv;
         }
         fault = sql->fault;
         if (why != NULL && !tc_site_may_ask_singly(sql, why)) {
@@ -137,11 +178,11 @@ apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, const tc_trip_t
             return rv;
         }
     }
-    rv = check_singly(store, sql, trip, users, count, pool);
+    rv = check_singly(store, sql, rooms, room_count, users, pool);
     if (rv == APR_SUCCESS && why != NULL) {
         tc_site_ask_singly(store, TC_ASK_ACCESS, fault, why);
     }
-    return rv == APR_SUCCESS ? tc_dbd_find_head(store, sql, room_id, last_seq, NULL, pool) : rv;
+    return rv;
 }
 
 /* ---- names ---- */

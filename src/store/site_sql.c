@@ -106,11 +106,11 @@ const char *tc_site_sql_room(tc_visit_by_e by, bool wants_head, bool remote, con
 
 const char *tc_site_sql_access(const tc_site_queries_t *queries, const tc_site_types_t *types, apr_pool_t *pool)
 {
-    const char *user = put(queries->user, NULL, "chat_v.chat_claim", types->user, pool);
-    const char *access = put(queries->access, NULL, "chat_u.chat_id", types->access, pool);
+    const char *user = put(queries->user, NULL, "chat_v.chat_pair->>0", types->user, pool);
+    const char *access = put(queries->access, "chat_v.chat_pair->>1", "chat_u.chat_id", types->access, pool);
 
-    return apr_pstrcat(pool, "SELECT chat_v.chat_n, chat_u.chat_id, chat_a.chat_ok,"
-                       " (SELECT " HEAD " FROM chat_rooms chat_r WHERE chat_r.id = %s) FROM " ELEMENTS " CROSS JOIN ",
+    return apr_pstrcat(pool, "SELECT chat_v.chat_n, chat_u.chat_id, chat_a.chat_ok"
+                       " FROM json_array_elements(%s::json) WITH ORDINALITY AS chat_v(chat_pair, chat_n) CROSS JOIN ",
                        first_row(user, pool), " AS chat_u(chat_id) LEFT JOIN ", first_row(access, pool),
                        " AS chat_a(chat_ok) ON true", NULL);
 }

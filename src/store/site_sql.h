@@ -58,9 +58,8 @@ const char *tc_site_sql_room(tc_visit_by_e by, bool wants_head, bool remote, con
                              apr_pool_t *pool);
 
 /*
- * Access of many users: number, id, access query's first column, the room's last_seq; no row for a user who is gone.
- * Numbers begin with 1. Arguments: the room, the claims as a JSON array, then the trip for each of the access query's
- * trips. PostgreSQL.
+ * Access of many users: number, id, access query's first column; no row for a user who is gone. Numbers begin with 1.
+ * Argument: a JSON array with [claim, trip] for each user. PostgreSQL.
  */
 const char *tc_site_sql_access(const tc_site_queries_t *queries, const tc_site_types_t *types, apr_pool_t *pool);
 

@@ -8,13 +8,13 @@
 #include "base/limits.h"
 #include "store/batch.h"
 
-static void settle_failed(tc_job_t *const *jobs, int count, tc_job_status_e status)
+static void settle_failed(tc_job_t *const *jobs, int count, tc_job_status_e status, tc_chat_error_e error)
 {
     int i;
 
     for (i = 0; i < count; i++) {
         jobs[i]->status = status;
-        jobs[i]->error = TC_CHAT_INTERNAL;
+        jobs[i]->error = error;
     }
 }
 
@@ -45,7 +45,7 @@ static void call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient
         }
     }
     if (outcome != TC_TRY_DONE) {
-        settle_failed(jobs, count, TC_JOB_UNAVAILABLE);
+        settle_failed(jobs, count, TC_JOB_UNAVAILABLE, TC_CHAT_UNAVAILABLE);
     }
 }
 
@@ -73,13 +73,18 @@ static void call_for_all(tc_work_t *work, tc_job_t *const *jobs, int count)
     }
 }
 
-/* What becomes of a job that could not be stored. Its room is there, so a foreign key without a row is its sender's. */
-static tc_job_status_e status_after(tc_try_e outcome, const tc_sql_t *sql)
+/* Settles jobs that could not be stored. Their rooms are there, so a foreign key without a row is the sender's. */
+static void settle_after(tc_job_t *const *jobs, int count, tc_try_e outcome, const tc_sql_t *sql)
 {
     if (outcome == TC_TRY_FAILED && sql->fault == TC_SQL_FAULT_PARENT) {
-        return TC_JOB_GONE;
+        settle_failed(jobs, count, TC_JOB_REFUSED, TC_CHAT_FORBIDDEN);
     }
-    return outcome == TC_TRY_FAILED && sql->fault == TC_SQL_FAULT_VALUE ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE;
+    else if (outcome == TC_TRY_FAILED && sql->fault == TC_SQL_FAULT_VALUE) {
+        settle_failed(jobs, count, TC_JOB_REFUSED, TC_CHAT_INTERNAL);
+    }
+    else {
+        settle_failed(jobs, count, TC_JOB_UNAVAILABLE, TC_CHAT_UNAVAILABLE);
+    }
 }
 
 /*
@@ -103,7 +108,7 @@ static void store_parts(tc_work_t *work, tc_job_t *const *jobs, int count, int64
         store_parts(work, jobs + count / 2, count - count / 2, until_us);
     }
     else if (outcome != TC_TRY_DONE) {
-        settle_failed(jobs, count, status_after(outcome, &work->sql));
+        settle_after(jobs, count, outcome, &work->sql);
     }
 }
 

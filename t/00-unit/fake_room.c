@@ -409,18 +409,33 @@ static void work_on_mend(fake_store_t *store, tc_job_t *job)
     job->status = TC_JOB_DONE;
 }
 
+static bool is_user(const char *id, const tc_user_t *user)
+{
+    return id != NULL && strcmp(id, user->id) == 0;
+}
+
 /* Refuses the user that the test has named, and no longer knows another one. */
 static void work_on_access(const fake_store_t *store, tc_job_t *job)
 {
-    int i;
+    bool answers = true;
+    int i, users = 0;
 
+    for (i = 0; i < job->room_count; i++) {
+        users += job->rooms[i].user_count;
+        answers = answers && (store->mute_room == NULL || !tc_uuid_equal(store->mute_room, &job->rooms[i].room_id));
+    }
+    ck_assert_int_eq(users, job->user_count);
+    for (i = 0; i < job->room_count; i++) {
+        ck_assert(tc_uuid_equal(&job->rooms[i].room_id, &job->rooms[i].room->room_id));
+        job->rooms[i].answered = answers;
+        job->rooms[i].last_seq = store->room_is_gone ? -1 : store->last_seq;
+    }
     for (i = 0; i < job->user_count; i++) {
         ck_assert(job->users[i].allowed && job->users[i].known);
-        job->users[i].known = store->unknown == NULL || strcmp(store->unknown, job->users[i].user->id) != 0;
-        job->users[i].allowed = store->stranger == NULL || strcmp(store->stranger, job->users[i].user->id) != 0;
+        job->users[i].allowed = !is_user(store->stranger, job->users[i].user);
+        job->users[i].known = !is_user(store->unknown, job->users[i].user);
     }
-    job->last_seq = store->last_seq;
-    job->status = store->room_is_gone ? TC_JOB_GONE : TC_JOB_DONE;
+    job->status = answers || job->room_count > 1 ? TC_JOB_DONE : TC_JOB_UNAVAILABLE;
 }
 
 static void work_on(fake_store_t *store, tc_job_t *job)
@@ -462,6 +477,7 @@ static void work_or_fail(fake_store_t *store, tc_job_t *job)
         tc_event_unref_list(job->events);
         job->events = NULL;
         job->status = store->fail_with;
+        job->error = store->fail_error;
     }
 }
 

@@ -65,11 +65,13 @@ typedef struct fake_store_t {
     int32_t epoch;
     const char *stranger;         /* the id of a user who may no longer enter; NULL: none */
     const char *unknown;          /* the id of a user whom the site does not have any more; NULL: none */
+    const tc_uuid_t *mute_room;   /* a question that asks for this room and others has no answer; NULL: none */
     bool room_is_gone;
     fake_list_t queued;        /* jobs as they were submitted */
     fake_list_t worked;        /* finished jobs that the hub does not have back yet */
     unsigned max_queued;       /* beyond this number, submit() returns APR_EAGAIN */
     tc_job_status_e fail_with; /* TC_JOB_PENDING: work as usual */
+    tc_chat_error_e fail_error; /* with TC_JOB_REFUSED */
     bool fail_after_commit;    /* a write that fails is stored nevertheless */
 } fake_store_t;
 

@@ -169,6 +169,133 @@ START_TEST(a_check_of_fifty_thousand_members_is_one_pass_in_parts_over_the_perio
 }
 END_TEST
 
+/* ---- many rooms ---- */
+
+enum { ROOMS = 20000 };
+
+/* Adds users, each with one connection in a room of their own. The rooms' last bytes are `first`, `first` + step, … */
+static void fill_rooms(fake_world_t *world, int count, unsigned first, unsigned step)
+{
+    char name[20], trip[TC_UUID_CHARS + 1], room[TC_UUID_CHARS + 1];
+    int i;
+
+    for (i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "single%05d", i);
+        snprintf(trip, sizeof(trip), "550e8400-e29b-41d4-a716-44665577%04x", (unsigned)i);
+        snprintf(room, sizeof(room), "018d0000-0000-7000-8000-0001%04x%04x", (unsigned)i,
+                 (first + (unsigned)i * step) & 0xff);
+        fake_join_room(world, &world->store, name, -1, trip, room)->quiet = true;
+        if (i % 500 == 0) {
+            fake_settle(world);
+        }
+    }
+    fake_settle(world);
+}
+
+/* Lets a second pass, and answers what was asked. Returns the number of jobs; *users: of how many users. */
+static int tick_and_count(fake_world_t *world, int *users)
+{
+    const tc_mail_t *mail;
+    int jobs = 0;
+
+    *users = 0;
+    fake_tick(world);
+    for (mail = world->store.queued.first; mail != NULL; mail = mail->next, jobs++) {
+        const tc_job_t *job = (const tc_job_t *)mail;
+
+        ck_assert_int_eq(job->kind, TC_JOB_ACCESS);
+        ck_assert_int_le(job->room_count, TC_STORE_ACCESS_ROOMS);
+        ck_assert_int_le(job->user_count, TC_STORE_ACCESS_USERS);
+        *users += job->user_count;
+    }
+    fake_settle(world);
+    return jobs;
+}
+
+START_TEST(twenty_thousand_rooms_take_two_questions_a_second)
+{
+    fake_world_t *world = fake_open();
+    int second, users, asked = 0, jobs = 0;
+
+    world->store.site.recheck_us = MANY_RECHECK_S * FAKE_SECOND;
+    fill_rooms(world, ROOMS, 0, 1);
+    for (second = 0; second < MANY_RECHECK_S - 1; second++) {
+        int some = tick_and_count(world, &users);
+
+        ck_assert_int_le(some, 2); /* the rooms are spread over the period */
+        jobs += some;
+        asked += users;
+    }
+    ck_assert_int_ge(asked, ROOMS);
+    ck_assert_int_lt(asked, ROOMS + ROOMS / 20);
+    ck_assert_int_le(jobs, 2 * MANY_RECHECK_S);
+    world->store.stranger = "single12345";
+    world->store.unknown = "single00007";
+    for (second = 0; second < MANY_RECHECK_S; second++) {
+        (void)tick_and_count(world, &users);
+    }
+    ck_assert_uint_eq(member_of_user(world, "single12345")->closed, 4003);
+    ck_assert_uint_eq(member_of_user(world, "single00007")->closed, 4001);
+    ck_assert_uint_eq(member_of_user(world, "single12346")->closed, 0);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_big_room_and_small_ones_share_no_job_that_is_too_big)
+{
+    fake_world_t *world = open_checked();
+
+    fill(world, TC_STORE_ACCESS_USERS - 10);
+    fill_rooms(world, TC_STORE_ACCESS_ROOMS + 20, 1, 0); /* the last byte of all rooms is 1, so all are due together */
+    tick_until_asked(world);
+    fake_expect_jobs(world, "ACCESS:512 ACCESS:20 ACCESS:4086");
+    fake_settle(world);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_room_for_which_the_query_fails_holds_up_no_other_room)
+{
+    fake_world_t *world = open_checked();
+    const tc_uuid_t *mute;
+    int second, users;
+
+    fill_rooms(world, 100, 1, 0);
+    mute = &member_of_user(world, "single00050")->member.room->room_id;
+    world->store.mute_room = mute;
+    world->store.stranger = "single00051";
+    tick_until_asked(world);
+    fake_expect_jobs(world, "ACCESS:100");
+    fake_settle(world);
+    for (second = 0; second < 7; second++) {
+        (void)tick_and_count(world, &users);
+    }
+    ck_assert_uint_eq(member_of_user(world, "single00051")->closed, 4003);
+    ck_assert_uint_eq(member_of_user(world, "single00050")->closed, 0);
+    world->store.mute_room = NULL;
+    world->store.stranger = "single00050";
+    for (second = 0; second < 4; second++) {
+        (void)tick_and_count(world, &users);
+    }
+    ck_assert_uint_eq(member_of_user(world, "single00050")->closed, 4003);
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_store_that_is_away_does_not_part_the_rooms)
+{
+    fake_world_t *world = open_checked();
+    int second, users;
+
+    fill_rooms(world, 100, 1, 0);
+    world->store.fail_with = TC_JOB_UNAVAILABLE;
+    for (second = 0; second < 2 * RECHECK_S; second++) {
+        ck_assert_int_le(tick_and_count(world, &users), 1);
+    }
+    fake_close(world);
+}
+END_TEST
+
 START_TEST(whoever_comes_and_goes_between_question_and_answer_is_taken_for_nobody_else)
 {
     fake_world_t *world = open_checked();
@@ -492,6 +619,9 @@ END_TEST
 UNIT_MAIN("hub_access", a_room_is_asked_for_often_enough, one_question_asks_for_every_user_once,
           a_big_room_is_asked_for_in_parts,
           a_check_of_fifty_thousand_members_is_one_pass_in_parts_over_the_period,
+          twenty_thousand_rooms_take_two_questions_a_second,
+          a_big_room_and_small_ones_share_no_job_that_is_too_big,
+          a_room_for_which_the_query_fails_holds_up_no_other_room, a_store_that_is_away_does_not_part_the_rooms,
           whoever_comes_and_goes_between_question_and_answer_is_taken_for_nobody_else,
           a_part_without_an_answer_is_asked_for_again_before_the_others,
           who_may_no_longer_enter_is_shown_out_of_all_his_connections,

@@ -860,13 +860,27 @@ START_TEST(a_room_that_is_gone_closes_its_members)
     world->store.fail_with = TC_JOB_GONE;
     fake_say(ann, "hi", "c1");
     fake_settle(world);
-    fake_expect(ann, "CLOSE4003");
+    fake_expect(ann, "CLOSE1012");
     fake_close(world);
     world = fake_open();
     world->store.fail_with = TC_JOB_GONE;
     bob = fake_join(world, "bob", -1);
     fake_settle(world);
-    fake_expect(bob, "CLOSE4003");
+    fake_expect(bob, "CLOSE1012");
+    fake_close(world);
+}
+END_TEST
+
+START_TEST(a_sender_who_is_gone_is_shown_out)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *ann = fake_ann_after(world, 1);
+
+    world->store.fail_with = TC_JOB_REFUSED;
+    world->store.fail_error = TC_CHAT_FORBIDDEN;
+    fake_say(ann, "hi", "c1");
+    fake_settle(world);
+    fake_expect(ann, "CLOSE4003");
     fake_close(world);
 }
 END_TEST
@@ -940,5 +954,5 @@ UNIT_MAIN("room", a_newcomer_gets_the_history_and_then_what_happens,
           a_full_queue_turns_newcomers_away, a_full_queue_turns_a_resume_away_that_needs_the_store,
           a_gap_that_cannot_be_fetched_now_is_fetched_later,
           an_unavailable_store_is_told_to_who_speaks_and_turns_others_away,
-          a_room_that_is_gone_closes_its_members, answers_for_who_has_left_go_nowhere,
+          a_room_that_is_gone_closes_its_members, a_sender_who_is_gone_is_shown_out, answers_for_who_has_left_go_nowhere,
           a_refusal_for_who_has_left_goes_nowhere)

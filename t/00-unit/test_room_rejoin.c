@@ -94,7 +94,7 @@ START_TEST(who_stood_before_what_the_room_remembers_of_a_trip_that_is_gone_goes)
     world->store.fail_with = TC_JOB_GONE;
     bob = fake_rejoin(world, "bob", 10);
     fake_settle(world);
-    fake_expect(bob, "CLOSE4003");
+    fake_expect(bob, "CLOSE1012");
     fake_close(world);
 }
 END_TEST
@@ -199,7 +199,7 @@ START_TEST(who_comes_into_a_trip_that_is_gone_goes)
     world->store.fail_with = TC_JOB_GONE;
     bob = fake_rejoin(world, "bob", 1);
     fake_settle(world);
-    fake_expect(bob, "CLOSE4003");
+    fake_expect(bob, "CLOSE1012");
     fake_close(world);
 }
 END_TEST

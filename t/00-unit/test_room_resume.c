@@ -160,7 +160,7 @@ START_TEST(a_resume_that_the_store_cannot_answer_is_turned_away)
     world->store.max_queued = 0;
     dave = fake_join(world, "dave", 10);
     fake_expect(bob, "CLOSE1013");
-    fake_expect(carol, "CLOSE4003");
+    fake_expect(carol, "CLOSE1012");
     fake_expect(dave, "CLOSE1013");
     ck_assert_str_eq(fake_jobs(&world->store), "");
     fake_close(world);

@@ -124,6 +124,21 @@ SQL
     is($sockets[$_]->next_json('chat_message')->{message}{content}, 'still here', "not number $_") for 1, 254, 257, 298;
 };
 
+subtest 'the rooms that are due are asked for together' => sub {
+    my @trips = map { $site->new_trip } 1 .. 40;
+    my @anns  = $site->chats(map { +{ trip => $_ } } @trips);
+    my @bobs  = $site->chats(map { +{ trip => $_, as => 'bob' } } @trips);
+    take_off($trips[7], 'bob');
+    $site->sql("DELETE FROM chat_rooms WHERE trip_id = '$trips[9]'");
+    close_is($bobs[7], 4003, 'who is taken off one trip has to go there');
+    close_is($_, 1012, 'a room that was deleted closes') for $anns[9], $bobs[9];
+    my @others = grep { $_ != 9 } 0 .. $#trips;
+    $anns[$_]->say("in room $_") for @others;
+    is_deeply([map { $anns[$_]->next_json('chat_message')->{message}{content} } @others], [map { "in room $_" } @others], 'all others stay');
+    is(scalar(grep { $bobs[$_]->next_json('chat_message') } grep { $_ != 7 } @others), @others - 1, 'in each room');
+    $_->disconnect for @anns, @bobs;
+};
+
 unlike($server->error_log, qr/TC0014/, 'a room\'s users are asked for in one statement');
 stops_clean($server, 'the log has nothing to say');
 
@@ -140,6 +155,24 @@ subtest 'a query that cannot stand in another one is run for each user' => sub {
     is($ann->said('Alone.')->{content}, 'Alone.', 'the other stays');
     like($other->error_log, qr/TC0014/, 'which is said');
     stops_clean($other, 'and the log has nothing else to say');
+};
+
+# The query divides by zero, or overflows, for trips with this title.
+subtest 'a trip for which the query fails keeps its members, and delays no other trip for long' => sub {
+    my $first = is_full() ? "1 / (t.title <> 'bad')::int" : "abs(-9223372036854775807 - (t.title = 'bad'))";
+    my $query = "SELECT $first FROM trips t JOIN trip_collaborators c ON c.trip_id = t.id WHERE t.id = %{trip} AND c.user_id = %{user}";
+    my $other = TripChat::Server->start(site_config => qq{TripChatRecheck 1s\nTripChatAccessQuery "$query"\n});
+    my $there = $other->site;
+    my @trips = map { $there->new_trip } 1 .. 20;
+    my @anns  = $there->chats(map { +{ trip => $_ } } @trips);
+    my $bob   = $there->chat(trip => $trips[11], as => 'bob');
+    $there->sql("UPDATE trips SET title = 'bad' WHERE id = '$trips[10]'");
+    sleep 2;
+    $there->sql(sprintf "DELETE FROM trip_collaborators WHERE trip_id = '%s' AND user_id = '%s'", $trips[11], user('bob')->{id});
+    close_is($bob, 4003, 'who is taken off another trip has to go');
+    is(scalar(grep { $_->said('here')->{seq} == 1 } @anns), scalar @anns, 'nobody else has to go');
+    $_->disconnect for @anns;
+    stops_clean($other, 'and the log says which query fails', qr/TC0012: .*(?:cannot check who may stay|TripChatAccessQuery failed)/);
 };
 
 done_testing;

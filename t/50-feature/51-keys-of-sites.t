@@ -192,7 +192,8 @@ for my $form (sort keys %SITE) {
         $own->delete_trip($also);
         is_deeply([$site->sql('SELECT content FROM chat_messages WHERE content = \'alone\'')], [], 'with the trip go its messages');
         $ann->say('is anybody there?');
-        closes_with($ann, 4003, 'who speaks there is told');
+        closes_with($ann, 1012, 'who speaks there is told');
+        turned_away_with($site, $site->path($percent_encoded->($also), token => $token{ann}), undef, 4003, 'and who comes back');
     };
 
     stops_clean($server, "$form: the server stops in order");

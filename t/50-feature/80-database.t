@@ -94,12 +94,28 @@ subtest 'a membership that is given or taken counts for the next connection' => 
     turned_away_with($site, $path, undef, 4003, 'then a stranger again');
 };
 
-subtest 'a trip that is deleted closes its room with 4003' => sub {
+# Who is told 1012 reconnects, and the handshake says whether there is still a trip.
+subtest 'a trip that is deleted closes its room with 1012, and then turns away with 4003' => sub {
     my ($trip, $ann) = members();
     $site->sql("DELETE FROM trips WHERE id = '$trip'");
     $ann->say('is anybody there?');
-    closes_with($ann, 4003, 'for who speaks there');
-    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 4003, 'and for who comes');
+    closes_with($ann, 1012, 'who speaks there has to reconnect');
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 4003, 'and is not let in');
+};
+
+subtest 'a chat that an administrator clears begins anew' => sub {
+    my ($trip, $ann, $bob) = members();
+    $ann->said('of the old chat');
+    $bob->next_json('chat_message');
+    $site->sql("DELETE FROM chat_rooms WHERE trip_id = '$trip'");
+    $ann->say('is anybody there?', client_id => 'c-1');
+    closes_with($ann, 1012, 'who writes has to reconnect');
+    $ann = $site->chat(trip => $trip);
+    is_deeply($ann->history->{messages}, [], 'nothing is left of the old chat');
+    closes_with($bob, 1012, 'the others follow');
+    $bob = $site->chat(trip => $trip, as => 'bob');
+    is($ann->said('of the new chat')->{seq}, 1, 'the new chat has numbers of its own');
+    is($bob->next_json('chat_message')->{message}{content}, 'of the new chat', 'and all are in it');
 };
 
 # A request of each kind that asks the database.
