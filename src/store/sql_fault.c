@@ -4,11 +4,13 @@
 #include <stddef.h>
 #include <string.h>
 
-/* By SQLSTATE: whole codes first, then classes. */
-static const struct {
+typedef struct {
     const char *state;
     tc_sql_fault_e fault;
-} states[] = {
+} meaning_t;
+
+/* By SQLSTATE: whole codes first, then classes. */
+static const meaning_t states[] = {
     {"22P02", TC_SQL_FAULT_VALUE}, /* invalid text representation */
     {"22P05", TC_SQL_FAULT_VALUE}, /* untranslatable character */
     {"22003", TC_SQL_FAULT_VALUE}, /* numeric value out of range */
