@@ -191,7 +191,7 @@ for my $name (sort keys %SCHEMA) {
         is($left, 1, 'with the trip goes its room');
         is_deeply([$database->sql("SELECT DISTINCT r.trip_id FROM chat_messages m JOIN chat_rooms r ON r.id = m.room_id")], [$trip], 'and its messages');
         $ann->say('is anybody there?');
-        closes_with($ann, 4003, 'who speaks there is told');
+        closes_with($ann, 1012, 'who speaks there is told');
         $bob->disconnect;
     };
 
