@@ -150,7 +150,8 @@ subtest 'a prefork child with one worker holds a thousand sockets' => sub {
     all_hear('all plain ones hear a message', @plain);
     all_hear('all TLS ones hear a message',   @tls);
     is(scalar $server->child_pids, 1, 'there is still one child');
-    stops_clean($server, 'the server stops in order with all of them');
+    # A tool looks through the child's memory at its end, which takes longer than httpd's patience.
+    stops_clean($server, 'the server stops in order with all of them', $ENV{TC_UNDER} ? qr/\bAH00045:/ : ());
 };
 
 for my $version (qw(TLSv1_2 TLSv1_3)) {
