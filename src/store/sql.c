@@ -94,9 +94,17 @@ static statement_t *prepare(tc_sql_t *sql, const char *statement, const char **w
     return kept;
 }
 
+/* True if a proxy ended the connection, because it does not know the name of a statement (08P01: protocol violation). */
+static bool is_of_bouncer(const char *why)
+{
+    return strstr(why, "08P01") != NULL && strstr(why, "prepared statement") != NULL;
+}
+
 /*
  * True if a statement failed because of its name: the server does not know it, or its result has another form since the
- * schema changed. Nothing was run then. The statement has no name from now on, over this connection.
+ * schema changed. Nothing was run then. The statement has no name from now on, over this connection. PgBouncer from 1.21
+ * on ends the connection instead, with words of its own: then no statement gets a name any more, and the caller asks
+ * again over another connection.
  */
 static bool is_name_lost(tc_sql_t *sql, statement_t *kept, const char *statement, const char *why)
 {
@@ -104,6 +112,9 @@ static bool is_name_lost(tc_sql_t *sql, statement_t *kept, const char *statement
 
     tc_sql_fault_state(why, state);
     if (!kept->named || (strcmp(state, "26000") != 0 && strcmp(state, "0A000") != 0)) {
+        if (kept->named && sql->lost_names != NULL && is_of_bouncer(why)) {
+            atomic_store(sql->lost_names, TC_SQL_LOST_NAMES);
+        }
         return false;
     }
     kept->prepared = NULL;
@@ -188,7 +199,7 @@ apr_status_t tc_sql_select(tc_sql_t *sql, const char *statement, const char **ar
     const char *why = "the driver gives no reason";
     apr_status_t rv = tc_sql_ask(sql, statement, args, count, rows, &why, pool);
 
-    if (rv != APR_SUCCESS) {
+    if (rv != APR_SUCCESS && !is_of_bouncer(why)) { /* which is found out once a child */
         tc_sql_log_failure(name_of(sql, "query failed", statement, pool), why);
     }
     return rv;
