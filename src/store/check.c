@@ -99,7 +99,7 @@ static void check_tables(check_t *check)
 /* The query as PREPARE takes it: with $1, $2, … and a plain %. */
 static const char *as_prepared(const tc_sql_query_t *query, apr_pool_t *pool)
 {
-    const char *instead[TC_SQL_QUERY_PLACES];
+    const char *instead[TC_SQL_QUERY_PLACES] = {NULL};
     char *text, *to;
     const char *from;
     int i;
@@ -172,7 +172,7 @@ static bool ask_types(check_t *check, tc_check_e what, const tc_sql_query_t *que
 static void check_query(check_t *check, tc_check_e what, const tc_sql_query_t *query,
                         char (*types)[TC_SITE_TYPE_CHARS])
 {
-    const char *instead[TC_SQL_QUERY_PLACES];
+    const char *instead[TC_SQL_QUERY_PLACES] = {NULL};
     int i;
 
     for (i = 0; i < query->count; i++) {

@@ -28,7 +28,7 @@ static const char *cast(const char *expression, const char (*types)[TC_SITE_TYPE
 static const char *put(const tc_sql_query_t *query, const char *trip, const char *user,
                        const char (*types)[TC_SITE_TYPE_CHARS], apr_pool_t *pool)
 {
-    const char *instead[TC_SQL_QUERY_PLACES];
+    const char *instead[TC_SQL_QUERY_PLACES] = {NULL};
     int i;
 
     for (i = 0; i < query->count; i++) {
