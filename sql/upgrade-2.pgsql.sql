@@ -3,9 +3,9 @@
 --
 --   psql -d site -f upgrade-2.pgsql.sql
 --
--- The chat may go on meanwhile, and modules made for version 1 work with version 2. When none of them runs any more, run
--- finish-2.pgsql.sql. Each step waits at most two seconds
--- for a lock. If a step fails for that, run the script again: it goes on where it stopped.
+-- The chat may go on meanwhile, and modules made for version 1 work with version 2. When none of them runs any more,
+-- run finish-2.pgsql.sql. Each step waits at most two seconds for a lock. If a step fails for that, run the script
+-- again: it goes on where it stopped.
 \set ON_ERROR_STOP on
 \set upgrading 1
 SET lock_timeout = '2s';
@@ -208,6 +208,10 @@ DO $$ BEGIN
         ALTER TABLE chat_messages ADD CONSTRAINT chat_messages_time CHECK (updated_at >= created_at) NOT VALID;
         ALTER TABLE chat_messages ADD CONSTRAINT chat_messages_seq_check CHECK (seq > 0) NOT VALID;
     END IF;
+END $$;
+
+-- In a transaction of its own: whoever writes locks the two tables in another order.
+DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'chat_rooms'::regclass AND conname = 'chat_rooms_epoch_check') THEN
         ALTER TABLE chat_rooms ADD CONSTRAINT chat_rooms_epoch_check CHECK (epoch >= 0) NOT VALID;
         ALTER TABLE chat_rooms ADD CONSTRAINT chat_rooms_last_seq_check CHECK (last_seq >= 0) NOT VALID;
