@@ -82,7 +82,7 @@ CREATE TABLE IF NOT EXISTS chat_schema (
     since   timestamptz NOT NULL DEFAULT now()
 );
 
--- last_seq is the seq of the room's newest event. Where `lags` is true it may be less: see chat_store_part().
+-- last_seq is the seq of the room's newest event. Where `lags` is true it may be less: see chat_advance().
 --
 -- A room gets another epoch when the database has lost events of it, or may have: see chat_begin_epoch(). `timeline` is
 -- that of the server that wrote here last; 0: nobody has noted it yet.
@@ -278,8 +278,9 @@ EXCEPTION WHEN OTHERS THEN
     RETURN 0;
 END $$;
 
--- Gives a locked room another epoch, because its database may have lost events. Its numbers go on at the next thousand million, so that no number that was lost,
--- and perhaps shown, is given again. Clients that know no epoch then lack so many events that they start afresh.
+-- Gives a locked room another epoch, because its database may have lost events. Its numbers go on at the next thousand
+-- million, so that no number that was lost, and perhaps shown, is given again. Clients that know no epoch then lack so
+-- many events that they start afresh.
 CREATE FUNCTION chat_begin_epoch(INOUT room chat_locked_room, known_seq bigint DEFAULT 0) LANGUAGE plpgsql AS $$
 BEGIN
     room.newest := (greatest(room.newest, known_seq) / 1000000000 + 1) * 1000000000;

@@ -36,7 +36,8 @@ void tc_hub_fill_gaps(tc_hub_t *hub);
 /*
  * Adds a member to the room of a trip. `after` is the seq from which the member resumes; -1: a newcomer. Each store
  * always comes with the same bus. If the hub still has an older room of the trip, which was deleted and made again, that
- * room's members are closed with 1012. A member for a room that was replaced so is closed with 1012. The member stays the caller's, and must stay in memory until it has left and member->jobs is 0.
+ * room's members are closed with 1012. A member for a room that was replaced so is closed with 1012. The member stays
+ * the caller's, and must stay in memory until it has left and member->jobs is 0.
  */
 void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t *bus,
                  const tc_trip_t *trip, const tc_uuid_t *room_id, int64_t after);

@@ -117,8 +117,9 @@ void tc_room_remove_write(tc_room_t *room, tc_job_t *job);
 /*
  * Confirms a POST or EDIT that was stored. Its sender gets its own copy when its cursor reaches the event. If the cursor
  * has passed a POST already, because it is in the history or was deleted, the sender gets a copy with a client_id at
- * once, unless it was told something before. Does nothing if a fetch has brought the event before (job->claimed). Returns false if the cursor has passed an EDIT: the message was
- * deleted, and the copy would come behind later events. The sender then has no answer yet.
+ * once, unless it was told something before. Does nothing if a fetch has brought the event before (job->claimed).
+ * Returns false if the cursor has passed an EDIT: the message was deleted, and the copy would come behind later events.
+ * The sender then has no answer yet.
  */
 bool tc_room_confirm(tc_room_t *room, const tc_job_t *job);
 

@@ -77,8 +77,8 @@ tc_blob_t *tc_timeline_resume(tc_timeline_t *timeline, int64_t after);
 bool tc_timeline_is_too_big(const tc_timeline_t *timeline, int64_t after);
 
 /*
- * Returns at most `limit` events after `after`, and TC_RESUME_BYTES but for a single event, as a JSON array, which the timeline owns, and sets *last to the seq of
- * the newest. NULL: the log does not reach back that far, or there are no such events.
+ * Returns at most `limit` events after `after`, and TC_RESUME_BYTES but for a single event, as a JSON array, which the
+ * timeline owns, and sets *last to the seq of the newest. NULL: the log does not reach back that far, or there are no such events.
  */
 tc_blob_t *tc_timeline_page(tc_timeline_t *timeline, int64_t after, unsigned limit, int64_t *last);
 

@@ -31,8 +31,9 @@ void tc_outq_free(tc_outq_t *queue);
 /*
  * Queues a frame and takes a reference of its own. The queue may hold `max_msgs` frames, and `max_bytes`. Of the first
  * frame, TC_HISTORY_BYTES do not count, because it is already leaving and may be a history. So the queue holds
- * max_bytes + TC_HISTORY_BYTES at most, or a single frame. If the frame does not fit, droppable frames are dropped to make room. APR_ENOSPC: it does not fit even then and was not queued. A
- * droppable frame that does not fit is dropped, and the result is APR_SUCCESS.
+ * max_bytes + TC_HISTORY_BYTES at most, or a single frame. If the frame does not fit, droppable frames are dropped to
+ * make room. APR_ENOSPC: it does not fit even then and was not queued. A droppable frame that does not fit is dropped,
+ * and the result is APR_SUCCESS.
  */
 apr_status_t tc_outq_push(tc_outq_t *queue, tc_blob_t *frame, unsigned max_msgs, size_t max_bytes);
 

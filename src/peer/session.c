@@ -369,8 +369,8 @@ static void take_chat_message(tc_peer_t *peer, const tc_read_item_t *message)
 
 /*
  * Backpressure: a client with TripChatMaxPending jobs in flight is not read, until it was told that the store takes too
- * long. Then it is read again, since its pings need no store; see is_stuck() in domain/speak.c. Neither is a client that has no history
- * yet: otherwise the client's own message could be in its history and come a second time.
+ * long. Then it is read again, since its pings need no store; see is_stuck() in domain/speak.c. A client that has no
+ * history yet is not read either: otherwise its own message could be in its history and come a second time.
  */
 static bool is_chat_paused(const tc_peer_t *peer)
 {

@@ -111,8 +111,13 @@ static apr_status_t refuse(tc_job_t *job, tc_chat_error_e error)
 
 static apr_status_t finish(batch_t *batch, tc_job_t *job, const tc_stored_t *stored)
 {
+    tc_work_t *work = batch->work;
+
     job->status = TC_JOB_DONE;
-    return tc_stored_to_event(batch->work, stored, job->user, job->client_id, &job->events);
+    if (stored->reply_id != NULL) { /* an author who cannot be asked for is without an address */
+        (void)tc_people_learn(work->people, work->store, &work->sql, &stored->reply_sender_id, 1, batch->pool);
+    }
+    return tc_stored_to_event(work, stored, job->user, job->client_id, &job->events);
 }
 
 /* APR_NOTFOUND: nothing was stored under the job's client_id. Otherwise the job is decided, or the call failed. */
@@ -327,7 +332,7 @@ void tc_batch_note_stored(tc_work_t *work, tc_job_t *const *jobs, int count)
     }
 }
 
-static void drop_results(tc_job_t *const *jobs, int count)
+void tc_batch_drop_results(tc_job_t *const *jobs, int count)
 {
     int i;
 
@@ -349,7 +354,7 @@ tc_try_e tc_batch_statements(tc_work_t *work, tc_job_t *const *jobs, int count)
     }
     tc_clock_rfc3339(tc_clock_wall_us(), now); /* the lock is held from here on */
     if (store(&batch, jobs, count) != APR_SUCCESS) {
-        drop_results(jobs, count);
+        tc_batch_drop_results(jobs, count);
         tc_sql_forget(&work->sql);
         (void)tc_sql_rollback(&work->sql);
         return TC_TRY_FAILED;
@@ -358,7 +363,7 @@ tc_try_e tc_batch_statements(tc_work_t *work, tc_job_t *const *jobs, int count)
         tc_batch_note_stored(work, jobs, count);
         return TC_TRY_DONE;
     }
-    drop_results(jobs, count);
+    tc_batch_drop_results(jobs, count);
     /* If COMMIT fails, SQLite leaves the transaction open. It must be rolled back before the next one can begin. */
     (void)tc_sql_rollback(&work->sql);
     return TC_TRY_BUSY;

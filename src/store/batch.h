@@ -25,6 +25,9 @@ tc_try_e tc_batch_statements(tc_work_t *work, tc_job_t *const *jobs, int count);
 tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient,
                        bool strict);
 
+/* Takes the results of a try back that did not succeed: the jobs are as they were. */
+void tc_batch_drop_results(tc_job_t *const *jobs, int count);
+
 /* Counts a batch that was stored, and notes the time of its events. */
 void tc_batch_note_stored(tc_work_t *work, tc_job_t *const *jobs, int count);
 

@@ -147,18 +147,21 @@ static tc_stored_t *take(tc_work_t *work, tc_job_t *job, const tc_sql_rows_t *ro
     return stored;
 }
 
-/* Makes the events of all jobs that were stored, after one statement has asked for authors replied to. */
+/*
+ * Makes the events of all jobs that were stored, after one statement has asked for the authors replied to. If it fails,
+ * those who are not known are without an address.
+ */
 static bool make_events(tc_work_t *work, tc_job_t *const *jobs, tc_stored_t *const *stored, int count)
 {
-    const tc_stored_t **replies = apr_palloc(work->pool, (apr_size_t)count * sizeof(*replies));
-    int i, reply_count = 0;
+    const char **authors = apr_palloc(work->pool, (apr_size_t)count * sizeof(*authors));
+    int i, author_count = 0;
 
     for (i = 0; i < count; i++) {
         if (stored[i] != NULL && stored[i]->reply_id != NULL) {
-            replies[reply_count++] = stored[i];
+            authors[author_count++] = stored[i]->reply_sender_id;
         }
     }
-    (void)tc_stored_learn(work, replies, reply_count); /* whoever is not known then is without an address */
+    (void)tc_people_learn(work->people, work->store, &work->sql, authors, author_count, work->pool);
     for (i = 0; i < count; i++) {
         if (stored[i] != NULL
             && tc_stored_to_event(work, stored[i], jobs[i]->user, jobs[i]->client_id, &jobs[i]->events)
@@ -188,18 +191,6 @@ static bool take_all(tc_work_t *work, tc_job_t *const *jobs, int count, tc_sql_r
     return taken == count && make_events(work, jobs, stored, count);
 }
 
-static void drop_results(tc_job_t *const *jobs, int count)
-{
-    int i;
-
-    for (i = 0; i < count; i++) {
-        tc_event_unref_list(jobs[i]->events);
-        jobs[i]->events = NULL;
-        jobs[i]->status = TC_JOB_PENDING;
-        jobs[i]->repeated = false;
-    }
-}
-
 tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient,
                        bool strict)
 {
@@ -215,7 +206,7 @@ tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool a
         return tc_libpq_is_connected(&work->sql, work->pool) ? TC_TRY_FAILED : TC_TRY_IN_DOUBT;
     }
     if (!take_all(work, jobs, count, &rows)) {
-        drop_results(jobs, count);
+        tc_batch_drop_results(jobs, count);
         return TC_TRY_IN_DOUBT;
     }
     tc_batch_note_stored(work, jobs, count);

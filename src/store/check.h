@@ -1,6 +1,6 @@
 /*
- * Tries the site's queries, where they are asked, and the rights on the chat's tables, without touching a row, when a child has its first
- * connection to a site's database. So an administrator reads in the log what is wrong before a user finds out. On
+ * Tries the site's queries, where they are asked, and the rights on the chat's tables, without touching a row, when a
+ * child has its first connection to a site's database. So an administrator reads in the log what is wrong before a user finds out. On
  * PostgreSQL it also learns the types of the queries' places. What is wrong is tried again every ten seconds.
  */
 #ifndef TC_STORE_CHECK_H

@@ -48,8 +48,8 @@ bool tc_job_queue_has(const tc_job_queue_t *queue, unsigned take);
 /*
  * Fills *batch with jobs that the thread may `take`: writes of all lanes in turn, bounded in number and bytes, or one
  * read. A thread that may take both gets them alternately. False: there are none. `finished` gets the jobs that have
- * waited for a lock for too long. `closing`: parked jobs are tried at once, and `finished` gets all reads. After true, the caller runs the jobs, and
- * calls tc_job_queue_settle() and tc_job_queue_release().
+ * waited for a lock for too long. `closing`: parked jobs are tried at once, and `finished` gets all reads. After true,
+ * the caller runs the jobs, and calls tc_job_queue_settle() and tc_job_queue_release().
  */
 bool tc_job_queue_take(tc_job_queue_t *queue, unsigned take, int64_t now_us, bool closing,
                        tc_job_batch_t *batch);

@@ -53,7 +53,8 @@ apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, tc_access_room_
 
 /*
  * Finds the names of users by the database's ids: the user query's or, if that does not know the id, those of
- * chat_people, under which they wrote last. If tokens say who a user is, chat_people alone is asked. users[i] gets a reference, the caller's, or stays NULL.
+ * chat_people, under which they wrote last. If tokens say who a user is, chat_people alone is asked. users[i] gets a
+ * reference, the caller's, or stays NULL.
  */
 apr_status_t tc_site_find_people(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
                                  tc_user_t **users, apr_pool_t *pool);

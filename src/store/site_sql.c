@@ -71,15 +71,13 @@ static const char *visit_trip(const tc_site_queries_t *queries, bool wants_head,
 const char *tc_site_sql_visit(const tc_site_queries_t *queries, tc_visit_by_e by, bool wants_head,
                               const tc_site_types_t *types, apr_pool_t *pool)
 {
-    const char *user = put(queries->user, NULL, NULL, NULL, pool), *access;
-    const char *room = " LEFT JOIN chat_rooms chat_r ON chat_r.trip_id = chat_t.chat_trip LIMIT 1";
+    const char *room = " LEFT JOIN chat_rooms chat_r ON chat_r.trip_id = chat_t.chat_trip LIMIT 1", *user, *access;
 
     if (by == TC_BY_TRIP) {
         return visit_trip(queries, wants_head, types, pool);
     }
-    access = put(queries->access, "chat_t.chat_trip", "chat_u.chat_id", types ? types->access : NULL,
-                             pool);
-
+    user = put(queries->user, NULL, NULL, NULL, pool);
+    access = put(queries->access, "chat_t.chat_trip", "chat_u.chat_id", types ? types->access : NULL, pool);
     if (types == NULL) {
         return apr_pstrcat(pool, "WITH chat_t(chat_trip) AS (", trips[by], "), " USER_COLUMNS " AS ", user,
                            " SELECT chat_u.*, ", access, ", coalesce(chat_r.trip_id, chat_t.chat_trip), chat_r.id, chat_r.last_seq, chat_r.epoch"

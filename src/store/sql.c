@@ -42,7 +42,7 @@ typedef struct {
     bool named; /* the server has it under a name */
 } statement_t;
 
-/* The name of a statement: two hashes of its text (FNV-1a). */
+/* The name of a statement: two hashes of its text, FNV-1a and a linear congruence. */
 static const char *label_of(const char *statement, apr_pool_t *pool)
 {
     apr_uint64_t one = 14695981039346656037u, two = 1099511628211u;
@@ -125,23 +125,17 @@ static bool is_name_lost(tc_sql_t *sql, statement_t *kept, const char *statement
     return apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, NULL, &kept->prepared) == 0;
 }
 
-/* Forgotten statements stay on the connection's pool. */
-static void forget_all(tc_sql_t *sql)
-{
-    bool is_set_up = tc_sql_is_set_up(sql);
-
-    apr_hash_clear(sql->prepared);
-    tc_sql_note_set_up(sql, is_set_up);
-}
-
 /*
- * The connection stays set up: another PRAGMA would make SQLite refuse every statement that was prepared before. A
- * server has forgotten its statements if the driver connects again.
+ * Forgotten statements stay on the connection's pool. The connection stays set up: another PRAGMA would make SQLite refuse
+ * every statement that was prepared before. A server has forgotten its statements if the driver connects again.
  */
 void tc_sql_forget(tc_sql_t *sql)
 {
+    bool is_set_up = tc_sql_is_set_up(sql);
+
     if (sql->handle != NULL) {
-        forget_all(sql);
+        apr_hash_clear(sql->prepared);
+        tc_sql_note_set_up(sql, is_set_up);
     }
 }
 

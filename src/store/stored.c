@@ -33,39 +33,18 @@ apr_status_t tc_stored_learn(tc_work_t *work, const tc_stored_t *const *stored, 
     return tc_people_learn(work->people, work->store, &work->sql, ids, ids_count, work->pool);
 }
 
-/* Finds the users whom the event names. Whoever cannot be asked for is a deleted user, if the sender is known. */
-static apr_status_t find_people(tc_work_t *work, const tc_stored_t *stored, const tc_user_t **sender,
-                                const tc_user_t **replied)
-{
-    const char *ids[2] = {NULL, NULL};
-    int count = 0;
-    bool known = *sender != NULL;
-    apr_status_t rv;
-
-    if (!known) {
-        ids[count++] = stored->sender_id;
-    }
-    if (stored->reply_id != NULL) {
-        ids[count++] = stored->reply_sender_id;
-    }
-    rv = tc_people_learn(work->people, work->store, &work->sql, ids, count, work->pool);
-    if (!known) {
-        *sender = tc_people_get(work->people, work->store, stored->sender_id);
-    }
-    *replied = stored->reply_id ? tc_people_get(work->people, work->store, stored->reply_sender_id) : NULL;
-    return known ? APR_SUCCESS : rv;
-}
-
 apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const tc_user_t *sender,
                                 const char *client_id, tc_event_t **out)
 {
-    const tc_user_t *replied;
+    const tc_user_t *replied = NULL;
     tc_chat_message_t message;
     tc_uuid_t id;
-    apr_status_t rv = find_people(work, stored, &sender, &replied);
 
-    if (rv != APR_SUCCESS) {
-        return rv;
+    if (sender == NULL) {
+        sender = tc_people_get(work->people, work->store, stored->sender_id);
+    }
+    if (stored->reply_id != NULL) {
+        replied = tc_people_get(work->people, work->store, stored->reply_sender_id);
     }
     if (!tc_uuid_parse(stored->id, strlen(stored->id), &id)) {
         return APR_EGENERAL;

@@ -37,15 +37,15 @@ void tc_stored_read(const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_stored_t *o
 
 /*
  * Asks for the people of messages whom the memory does not know, in one statement: senders, and authors replied to.
- * tc_stored_to_event() then asks for nobody. APR_SUCCESS, or the query's failure (logged).
+ * APR_SUCCESS, or the query's failure (logged).
  */
 apr_status_t tc_stored_learn(tc_work_t *work, const tc_stored_t *const *stored, int count);
 
 /*
- * Makes the event of a message. `sender`: its sender, if the caller knows them; NULL: they are looked up. If
- * `client_id` is not NULL, the event has a second encoding with it, for its sender. *event is a reference, the caller's.
- * Fails when a sender cannot be read (logged) or the message's id is not a UUID. With a known sender it fails for the
- * id alone: whoever was replied to is then without an address.
+ * Makes the event of a message. `sender`: its sender, if the caller knows them; NULL: they are in the memory of people.
+ * The author replied to is there, too. It asks the database for nobody: the caller has asked before, and whoever is not
+ * in the memory is a deleted user. If `client_id` is not NULL, the event has a second encoding with it, for its sender.
+ * *event is a reference, the caller's. Fails when the message's id is not a UUID.
  */
 apr_status_t tc_stored_to_event(tc_work_t *work, const tc_stored_t *stored, const tc_user_t *sender,
                                 const char *client_id, tc_event_t **out);
