@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
-use TripChat::Cluster qw(one_on_each all_hear heard_alike hear_nothing_else collect);
+use TripChat::Cluster qw(children_of chat_on one_on_each all_hear heard_alike hear_nothing_else collect);
 use TripChat::Postgres;
 use TripChat::Redis;
 use TripChat::Test;
@@ -28,10 +28,22 @@ sub new_server {
     return TripChat::Server->start(children => CHILDREN, database => $database, redis => TripChat::Redis->shared, %opt);
 }
 
+# A member on this child. A child that has found PostgreSQL gone asks for it again after half a second, and turns newcomers
+# away until then.
+sub member_on {
+    my ($pid, %chat) = @_;
+    return until_true("the child $pid to let newcomers in", sub {
+        my $member = eval { chat_on($server, $pid, %chat) };
+        die $@ if !$member && $@ !~ /closed with 1013/;
+        return $member;
+    });
+}
+
 # ann, bob and carol, each on a child.
 sub members {
-    my $trip = $site->new_trip;
-    return ($trip, one_on_each($server, trip => $trip, as => [qw(ann bob carol)]));
+    my $trip  = $site->new_trip;
+    my @names = qw(ann bob carol);
+    return ($trip, map { member_on($_, trip => $trip, as => shift @names) } children_of($server));
 }
 
 sub leave { $_->leave for @_; return }
