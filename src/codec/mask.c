@@ -237,38 +237,45 @@ static size_t mask_web_token(masker_t *masker, size_t at)
     return mask(masker, at, end);
 }
 
+static bool is_one_of(const masker_t *masker, size_t at, size_t end, const char *const *names)
+{
+    size_t behind;
+
+    for (; *names != NULL; names++) {
+        if (reads(masker, at, *names, &behind) && behind == end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A word that is no known scheme may be the token itself, so it is masked with what follows. */
 static size_t mask_credentials(masker_t *masker, size_t at, const char *stops)
 {
-    static const char *const others[] = {"basic", "digest", "negotiate", "ntlm"};
-    size_t word = skip(masker, at, GAP "\"'"), end = word, value, i, other;
+    static const char *const others[] = {"basic", "digest", "negotiate", "ntlm", NULL};
+    static const char *const schemes[] = {"bearer", "token", "jwt", "dpop", NULL};
+    size_t word = skip(masker, at, GAP "\"'"), end = word, value;
 
     while (end < masker->len && is_in(masker->text[end], BASE64URL)) {
         end++;
     }
-    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        if (reads(masker, word, others[i], &other) && other == end) {
-            return end;
-        }
+    if (is_one_of(masker, word, end, others)) {
+        return end;
     }
     value = skip(masker, end, BEHIND_SCHEME);
     if (value == end || value == masker->len) {
-        return mask(masker, word, end_of_value(masker, word, stops)); /* no scheme */
+        return mask(masker, word, end_of_value(masker, word, stops));
     }
-    return mask(masker, value, end_of_value(masker, value, stops));
+    at = is_one_of(masker, word, end, schemes) ? value : word;
+    return mask(masker, at, end_of_value(masker, value, stops));
 }
 
 /* A subprotocol that announces that the next one is a token. */
 static bool announces(const masker_t *masker, size_t at, size_t end)
 {
-    static const char *const names[] = {"bearer", "token", "access_token", "jwt", "auth", "authorization"};
-    size_t i, behind;
+    static const char *const names[] = {"bearer", "token", "access_token", "jwt", "auth", "authorization", NULL};
 
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (reads(masker, at, names[i], &behind) && behind == end) {
-            return true;
-        }
-    }
-    return false;
+    return is_one_of(masker, at, end, names);
 }
 
 /* Masks the token of "bearer.<token>" and its like. `end` is where the subprotocol ends. */
@@ -317,7 +324,7 @@ static size_t mask_named_field(masker_t *masker, size_t at)
 
     if (reads(masker, at, "authorization", &behind)) {
         value = skip(masker, behind, "\"':=");
-        return value > behind ? mask_credentials(masker, value, BLANKS ",\"'") : at;
+        return value > behind ? mask_credentials(masker, value, BLANKS ",") : at;
     }
     if (reads(masker, at, "sec-websocket-protocol", &behind)) {
         value = skip(masker, behind, "\"':=");
