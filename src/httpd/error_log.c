@@ -10,8 +10,12 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <util_time.h>
+
+APLOG_USE_MODULE(tripchat);
 
 static const char *const levels[] = {"emerg", "alert", "crit", "error", "warn", "notice", "info", "debug", "trace1",
                                      "trace2", "trace3", "trace4", "trace5", "trace6", "trace7", "trace8"};
@@ -40,7 +44,53 @@ static int end_line(const ap_errorlog_info *info, const char *arg, char *buf, in
     return 0;
 }
 
-/* ---- httpd's default format: do_errorlog_default() in server/log.c ---- */
+/*
+ * ---- httpd's default format: do_errorlog_default() in server/log.c ----
+ * Versions of httpd differ in two details. What this httpd does is read from a line that it writes to a pipe.
+ */
+
+static struct {
+    bool kernel_tids;    /* threads have the numbers of gettid(), and not the addresses of apr_os_thread_current() */
+    bool names_outgoing; /* "remote" is a connection that httpd has opened, and not any that is not on the scoreboard */
+} habits;                /* const after post_config */
+
+static unsigned long kernel_tid(void)
+{
+    return (unsigned long)syscall(SYS_gettid);
+}
+
+static void learn(const char *line)
+{
+    const char *tid = strstr(line, ":tid ");
+
+    habits.kernel_tids = tid != NULL && strtoul(tid + 5, NULL, 10) == kernel_tid();
+    habits.names_outgoing = strstr(line, "] [client ") != NULL;
+}
+
+/* Has httpd log a line about a connection that nobody has opened and that is not on the scoreboard. */
+static void learn_habits(const server_rec *main_server, apr_pool_t *ptemp)
+{
+    server_rec server = *main_server;
+    conn_rec *c = apr_pcalloc(ptemp, sizeof(*c));
+    apr_file_t *in, *out;
+    char line[1024] = "";
+    apr_size_t len = sizeof(line) - 1;
+
+    if (apr_file_pipe_create(&in, &out, ptemp) != APR_SUCCESS) {
+        return;
+    }
+    server.error_log = out;
+    c->pool = ptemp;
+    c->base_server = &server;
+    c->client_ip = c->local_ip = "127.0.0.1";
+    c->log_id = "";
+    ap_log_cerror(APLOG_MARK, APLOG_EMERG, 0, c, "a line that is never in a log");
+    (void)apr_file_close(out);
+    if (apr_file_read(in, line, &len) == APR_SUCCESS) {
+        learn(line);
+    }
+    (void)apr_file_close(in);
+}
 
 static int write_time(char *buf, int buflen)
 {
@@ -60,7 +110,10 @@ static int write_source(const ap_errorlog_info *info, char *buf, int buflen)
                            levels[info->level], getpid());
     int threaded;
 
-    if (ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && threaded != AP_MPMQ_NOT_SUPPORTED) {
+    if (habits.kernel_tids) {
+        len += apr_snprintf(buf + len, (apr_size_t)(buflen - len), ":tid %lu", kernel_tid());
+    }
+    else if (ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && threaded != AP_MPMQ_NOT_SUPPORTED) {
         apr_os_thread_t tid = apr_os_thread_current();
 
         len += apr_snprintf(buf + len, (apr_size_t)(buflen - len), ":tid %pT", (void *)&tid);
@@ -86,14 +139,14 @@ static int write_status(apr_status_t status, char *buf, int buflen)
     return len + apr_snprintf(buf + len, (apr_size_t)(buflen - len), ": ");
 }
 
-/* A connection without a place on the scoreboard is one that httpd has opened itself. */
 static int write_client(const ap_errorlog_info *info, char *buf, int buflen)
 {
     const request_rec *r = info->r;
     const conn_rec *c = r ? r->connection : info->c;
     const apr_sockaddr_t *addr = r ? r->useragent_addr : c->client_addr;
+    bool remote = habits.names_outgoing ? c->outgoing : c->sbh == NULL;
 
-    return apr_snprintf(buf, (apr_size_t)buflen, "[%s %s:%d] ", c->sbh ? "client" : "remote",
+    return apr_snprintf(buf, (apr_size_t)buflen, "[%s %s:%d] ", remote ? "remote" : "client",
                         r ? r->useragent_ip : c->client_ip, addr ? addr->port : 0);
 }
 
@@ -181,10 +234,14 @@ static apr_array_header_t *all_masking(apr_pool_t *pconf, const apr_array_header
     return copy;
 }
 
-void tc_error_log_mask(apr_pool_t *pconf, server_rec *main_server)
+void tc_error_log_mask(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server)
 {
+    const core_server_config *main_core = ap_get_core_module_config(main_server->module_config);
     server_rec *server;
 
+    if (main_core->error_log_format == NULL) {
+        learn_habits(main_server, ptemp);
+    }
     for (server = main_server; server != NULL; server = server->next) {
         core_server_config *core = ap_get_core_module_config(server->module_config);
 

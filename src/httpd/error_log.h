@@ -9,9 +9,9 @@
 
 /*
  * Adds to the ErrorLogFormat of each server an item that writes nothing and masks the line. A server without an
- * ErrorLogFormat gets one that writes the lines that httpd writes by default. In post_config; the formats live in
- * `pconf`. httpd's contract: ap_errorlog_format_item and ap_errorlog_handler_fn_t, http_core.h.
+ * ErrorLogFormat gets one that writes the lines that httpd writes by default. The formats live in `pconf`, and what is needed
+ * meanwhile in `ptemp`. In post_config. httpd's contract: ap_errorlog_format_item in http_core.h.
  */
-void tc_error_log_mask(apr_pool_t *pconf, server_rec *main_server);
+void tc_error_log_mask(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server);
 
 #endif

@@ -88,11 +88,11 @@ static apr_status_t end_masking(void *unused)
     return APR_SUCCESS;
 }
 
-void tc_scrub_make(apr_pool_t *pconf, server_rec *main_server)
+void tc_scrub_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server)
 {
     masks = true;
     apr_pool_cleanup_register(pconf, NULL, end_masking, apr_pool_cleanup_null);
-    tc_error_log_mask(pconf, main_server);
+    tc_error_log_mask(pconf, ptemp, main_server);
     mask_forensic_log();
 }
 

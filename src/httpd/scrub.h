@@ -15,7 +15,7 @@
 #include <httpd.h>
 
 /* Begins masking, until `pconf` ends. In post_config, if there is a chat. */
-void tc_scrub_make(apr_pool_t *pconf, server_rec *main_server);
+void tc_scrub_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server);
 
 /* Hooks: before all others of their kind. */
 int tc_scrub_post_read(request_rec *r);
