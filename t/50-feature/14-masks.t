@@ -193,4 +193,25 @@ subtest 'over HTTP/2' => sub {
     check_logs($server);
 };
 
+# mod_security copies a request in post_read_request, and writes its copy after the request.
+subtest "in mod_security's audit log" => sub {
+    plan skip_all => 'mod_security is not installed' if !-e TripChat::Httpd::libexec_dir() . '/mod_security2.so';
+    my $server = TripChat::Server->start(modules => [qw(unique_id security2 rewrite headers)], config => <<'CONF', site_config => SITE);
+RequestHeader set X-Constant "Bearer constant" early
+SecRuleEngine On
+SecRequestBodyAccess On
+SecAuditEngine On
+SecAuditLogParts ABFHIZ
+SecAuditLog "audit_log"
+SecRule REQUEST_HEADERS:Authorization "blocked" "id:1,phase:1,deny,status:403"
+SecRule ARGS:token "^(HUSH\d+hush)$" "id:2,phase:1,pass,setenv:seen=%{MATCHED_VAR_NAME}"
+CONF
+    my $site = $server->site;
+    ask($site, refused_requests(), map { spellings($_) } '/ws/chat/none/', '/index.html', '/away/x', '/missing/x');
+    $server->stop(keep => 1, allow => [qr/./]);
+    my $log = read_file($server->dir . '/audit_log');
+    is_deeply([$log =~ /^.*HUSH\d{4}.*$/mg], [], 'the audit log shows no token');
+    ok($log =~ /GET .*token=\*\*\*/ && $log =~ /Authorization: Bearer \*\*\*/, 'but that there was one');
+};
+
 done_testing;
