@@ -31,7 +31,7 @@ static bool is_in(char c, const char *set)
     return c != '\0' && strchr(set, c) != NULL;
 }
 
-static bool is_name_char(char c)
+static inline bool is_name_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
@@ -333,7 +333,28 @@ static size_t mask_named_field(masker_t *masker, size_t at)
     return at;
 }
 
-/* The rules that may apply where the letter `c` stands. Every log line is read here, so most letters cost little. */
+/* True if a rule may apply where these two characters stand. Every line of a log is read here, so this must be quick. */
+static inline bool may_begin(char first, char second)
+{
+    if (second == '%') {
+        return true;
+    }
+    switch (first | 0x20) {
+    case 't':
+        return (second | 0x20) == 'o';
+    case 'a':
+        return (second | 0x20) == 'c' || (second | 0x20) == 'u';
+    case 'b':
+    case 's':
+        return (second | 0x20) == 'e';
+    case 'e':
+        return second == 'y' || second == 'w';
+    default:
+        return false;
+    }
+}
+
+/* The rules that apply where the letter `c` stands. */
 static size_t mask_here(masker_t *masker, size_t at, char c, bool begins)
 {
     size_t next = at;
@@ -359,11 +380,17 @@ static void mask_text(masker_t *masker, size_t at)
 {
     bool begins = true; /* a name may begin here */
 
-    while (at < masker->len) {
-        size_t len, next;
-        char c = read_char(masker, at, &len);
+    while (at + 1 < masker->len) { /* no rule applies to a single character */
+        size_t len = 1, next = at;
+        char c = masker->text[at];
 
-        next = mask_here(masker, at, c, begins);
+        if (c == '%' || c == '\\') {
+            c = read_char(masker, at, &len);
+            next = mask_here(masker, at, c, begins);
+        }
+        else if (may_begin(c, masker->text[at + 1])) {
+            next = mask_here(masker, at, c, begins);
+        }
         begins = next != at || !is_name_char(c);
         at = next != at ? next : at + len;
     }

@@ -169,16 +169,16 @@ static int write_head(const ap_errorlog_info *info, const char *arg, char *buf, 
 /* All that stands behind the message. */
 static int write_tail(const ap_errorlog_info *info, const char *arg, char *buf, int buflen)
 {
+    static const char before[] = ", referer: ";
+    const int before_len = sizeof(before) - 1;
     const char *referer = info->r ? apr_table_get(info->r->headers_in, "Referer") : NULL;
-    char escaped[MAX_STRING_LEN];
     int len = 0;
 
     (void)arg;
-    if (referer != NULL) {
-        (void)ap_escape_errorlog_item(escaped, referer, sizeof(escaped));
-    }
-    if (referer != NULL && *escaped != '\0') {
-        len = apr_snprintf(buf, (apr_size_t)buflen, ", referer: %s", escaped);
+    if (referer != NULL && *referer != '\0' && buflen > before_len + 1) {
+        memcpy(buf, before, sizeof(before));
+        (void)ap_escape_errorlog_item(buf + before_len, referer, (apr_size_t)(buflen - before_len));
+        len = before_len + (int)strlen(buf + before_len);
     }
     mask_line(buf + len, buflen - len);
     return len;

@@ -127,8 +127,10 @@ int tc_scrub_post_read(request_rec *r)
         return DECLINED;
     }
     remember(&all, r->pool, TC_MASK_TEXT, r->the_request);
-    remember(&all, r->pool, TC_MASK_TEXT, r->unparsed_uri);
-    remember(&all, r->pool, TC_MASK_TEXT, r->args);
+    if (all != NULL) {
+        remember(&all, r->pool, TC_MASK_TEXT, r->unparsed_uri);
+        remember(&all, r->pool, TC_MASK_TEXT, r->args);
+    }
     for (i = 0; i < fields->nelts; i++) {
         apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
 
