@@ -101,10 +101,15 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     " LEFT JOIN LATERAL (SELECT p.id, p.content, p.sender_id FROM chat_messages p"                 \
     " WHERE p.id = m.reply_to_id AND p.room_id = m.room_id LIMIT 1) p ON true"
 
-/* A database may have another isolation level by default, for which calls of chat_store() would often fail. */
-static const char *const pgsql_setup[] = {"SELECT set_config('client_encoding', 'UTF8', false),"
-                                          " set_config('default_transaction_isolation', 'read committed', false)",
-                                          NULL};
+/*
+ * A database in SQL_ASCII converts nothing. With a client_encoding of UTF8 it would refuse to return a row that another
+ * program has written in another encoding; sql.c mends what is no UTF-8. A database may have another isolation level by
+ * default, for which calls of chat_store() would often fail.
+ */
+static const char *const pgsql_setup[] = {
+    "SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII'"
+    " ELSE 'UTF8' END, false), set_config('default_transaction_isolation', 'read committed', false)",
+    NULL};
 
 /*
  * A batch is one call of the database's own function, chat_store(), which is a transaction of its own. So the rule that
