@@ -149,13 +149,14 @@ static tc_blob_t *encode_results(const tc_event_t *events)
 
 /*
  * Finds the links to the pages before and after a page. `first` and `last` are the seqs of its ends, or those that an
- * empty page would have. A full page may be followed by another.
+ * empty page would have. A full page may be followed by another, unless it ends where the room ended before the page was
+ * read: `head`.
  */
-static void find_links(const query_t *query, int64_t first, int64_t last, bool full,
+static void find_links(const query_t *query, int64_t first, int64_t last, bool full, int64_t head,
                        tc_page_t *page)
 {
     if (query->after >= 0) {
-        page->next_after = full && last < page->last_seq ? last : TC_PAGE_NONE;
+        page->next_after = full && last != head ? last : TC_PAGE_NONE;
         page->previous_before = first > 1 ? first : TC_PAGE_NONE;
     }
     else {
@@ -164,7 +165,7 @@ static void find_links(const query_t *query, int64_t first, int64_t last, bool f
     }
 }
 
-static void find_page(const query_t *query, const tc_event_t *events, int count, tc_page_t *page)
+static void find_page(const query_t *query, const tc_event_t *events, int count, int64_t head, tc_page_t *page)
 {
     const tc_event_t *last = events;
 
@@ -172,13 +173,13 @@ static void find_page(const query_t *query, const tc_event_t *events, int count,
         int64_t at = query->after >= 0 ? query->after + 1 : query->before;
 
         at = at > page->last_seq ? page->last_seq + 1 : at > 1 ? at : 1;
-        find_links(query, at, at - 1, false, page);
+        find_links(query, at, at - 1, false, head, page);
         return;
     }
     while (last->next != NULL) {
         last = last->next;
     }
-    find_links(query, events->seq, last->seq, count == query->limit, page);
+    find_links(query, events->seq, last->seq, count == query->limit, head, page);
 }
 
 static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_t **events, int *count)
@@ -205,7 +206,7 @@ static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq,
     page.url = list_url(visit->r, query);
     page.last_seq = last_seq;
     page.epoch = visit->epoch;
-    find_page(query, events, count, &page);
+    find_page(query, events, count, visit->last_seq, &page);
     tc_page_encode(&body, &page, (const char *)results->data, results->len);
     tc_blob_unref(results);
     return reply_with_etag(visit, &body);
