@@ -41,6 +41,7 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .setup = sqlite3_setup,
     .has_table = "SELECT count(*) FROM sqlite_master WHERE name = %s",
     .encoding = "PRAGMA encoding",
+    .trip_type = "SELECT type FROM pragma_table_info('chat_rooms') WHERE name = 'trip_id'",
     PLAIN_STATEMENTS,
     .head = "SELECT last_seq, epoch FROM chat_rooms WHERE id = %s",
     .before = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
@@ -122,6 +123,9 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .setup = pgsql_setup,
     .has_table = "SELECT (to_regclass(%s) IS NOT NULL)::int",
     .encoding = "SELECT current_setting('server_encoding')",
+    .trip_type = "SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) FROM pg_attribute a"
+                 " JOIN pg_type t ON t.oid = a.atttypid"
+                 " WHERE a.attrelid = to_regclass('chat_rooms') AND a.attname = 'trip_id'",
     PLAIN_STATEMENTS,
     .head = "SELECT " PGSQL_HEAD ", r.epoch FROM chat_rooms r WHERE r.id = %s",
     .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" PGSQL_JOIN_REPLY
