@@ -207,6 +207,18 @@ for my $order (sort keys %ORDER) { subtest "programs that $order never meet a de
     $_->end for @programs;
 } }
 
-stops_clean($server, 'the server stops in order, and the log says nothing of locks');
+subtest 'who comes first to a trip that another program has locked waits for a moment only' => sub {
+    my $trip    = $site->new_trip;
+    my $session = TripChat::Session->open($database);
+    $session->run("BEGIN; SELECT 1 FROM trips WHERE id = '$trip' FOR UPDATE");
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1013, 'the client is told to come again');
+    $session->run('ROLLBACK');
+    $session->end;
+    my $ann = $site->chat(trip => $trip);
+    still_talks($ann, 'and is let in then');
+    $ann->leave;
+};
+
+stops_clean($server, 'the server stops in order, and the log says nothing of other locks', qr/TC0012: cannot make a room: .*55P03/);
 
 done_testing;
