@@ -27,6 +27,7 @@ sub start {
     my $self = bless { %opt, port => $door->sockport, line => $line, journeys => 0 }, $class;
     my $pid  = fork // die "fork: $!\n";
     if (!$pid) {
+        POSIX::setsid();    # a Ctrl-C is for whoever started it, and they stop it
         $SIG{$_} = sub { POSIX::_exit(0) } for qw(TERM INT HUP);
         $SIG{PIPE} = 'IGNORE';
         close $line;

@@ -79,8 +79,8 @@ sub new_database {
 sub database {
     my ($self, $name) = @_;
     my $conninfo = "host=127.0.0.1 port=$self->{port} dbname=$name user=postgres";
-    my $bouncer  = !$self->{pid} && $ENV{TC_PGBOUNCER_PORT};    # before the one of t/run
-    return TripChat::Database->postgres($bouncer ? $conninfo =~ s/port=\d+/port=$bouncer/r : $conninfo,
+    my $front    = !$self->{pid} && $ENV{TC_POSTGRES_FRONT_PORT};    # of PgBouncer or a relay before the one of t/run
+    return TripChat::Database->postgres($front ? $conninfo =~ s/port=\d+/port=$front/r : $conninfo,
         _program('psql'), qw(-X -q -A -t -v ON_ERROR_STOP=1 -d), $conninfo);
 }
 
