@@ -149,12 +149,12 @@ sub _make_cluster {
 }
 
 # Debian and PostgreSQL's own RPMs keep the servers' programs out of the way, a directory for each version: the newest.
-# Elsewhere pg_config knows.
+# Elsewhere pg_config knows. TC_POSTGRES_BIN names the folder of another version.
 my $bin;
 
 sub _program {
     my ($name) = @_;
-    $bin //= (map { $_->[1] } sort { $b->[0] <=> $a->[0] }
+    $bin //= $ENV{TC_POSTGRES_BIN} // (map { $_->[1] } sort { $b->[0] <=> $a->[0] }
             map { m{(\d+)/bin/initdb\z} ? [$1, s{/initdb\z}{}r] : () }
             glob '/usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb')[0]
         // (grep { -x "$_/initdb" } map { chomp; $_ } `pg_config --bindir 2>&1`)[0]
