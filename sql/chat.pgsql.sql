@@ -330,7 +330,8 @@ BEGIN
     RETURN true;
 END $$;
 
--- Locks rooms in the order of their ids. Whatever is locked by somebody else is waited for `patience` times; NULL: always.
+-- Locks rooms in the order of `ids`, which ascend. Each is looked up by its key, also where PostgreSQL believes that reading
+-- the whole table costs less. Whatever is locked by somebody else is waited for `patience` times; NULL: always.
 -- What is read after the locks is what the transactions before have committed.
 CREATE FUNCTION chat_lock_rooms(ids uuid[], patience integer) RETURNS chat_locked_room[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -342,11 +343,12 @@ BEGIN
     IF patience IS NULL THEN
         rooms := ARRAY(SELECT ROW(r.id, 'locked', 0, NULL, r.last_seq, r.lags, false, r.epoch,
                            r.timeline)::chat_locked_room
-                       FROM chat_rooms r WHERE r.id = ANY (ids) ORDER BY r.id FOR NO KEY UPDATE);
+                       FROM unnest(ids) x, LATERAL (SELECT * FROM chat_rooms c WHERE c.id = x LIMIT 1 FOR NO KEY UPDATE) r);
     ELSE
         rooms := ARRAY(SELECT ROW(r.id, 'locked', 0, NULL, r.last_seq, r.lags, false, r.epoch,
                            r.timeline)::chat_locked_room
-                       FROM chat_rooms r WHERE r.id = ANY (ids) ORDER BY r.id FOR NO KEY UPDATE SKIP LOCKED);
+                       FROM unnest(ids) x,
+                           LATERAL (SELECT * FROM chat_rooms c WHERE c.id = x LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) r);
     END IF;
     looks := clock_timestamp() - since > interval '400 microseconds' + cardinality(ids) * interval '20 microseconds';
     IF cardinality(rooms) < cardinality(ids) THEN
@@ -367,18 +369,23 @@ END $$;
 -- Each update of last_seq leaves a dead version of the row. While a long transaction runs anywhere in the database,
 -- nobody may remove these versions, and after an hour of 50 messages a second each look at the row takes milliseconds.
 -- So while looking takes long, last_seq lags, and the log alone says which number is next.
-CREATE FUNCTION chat_advance(rooms chat_locked_room[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION chat_advance(INOUT rooms chat_locked_room[]) LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE chat_rooms r SET last_seq = x.newest, lags = x.slow, timeline = x.timeline FROM unnest(rooms) x
     WHERE r.id = x.id AND x.state = 'locked'
       AND (NOT x.slow AND (x.newest > x.last_seq OR x.lags) OR x.slow AND NOT x.lags);
 END $$;
 
-CREATE FUNCTION chat_insert(messages chat_new_message[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Inserts messages, and returns none that are left. (A call in an assignment costs much less than one by PERFORM.)
+CREATE FUNCTION chat_insert(INOUT messages chat_new_message[]) LANGUAGE plpgsql AS $$
 BEGIN
+    IF cardinality(messages) = 0 THEN
+        RETURN;
+    END IF;
     INSERT INTO chat_messages (id, room_id, seq, sender_id, client_id, content, message_type, reply_to_id, created_at,
                                updated_at)
     SELECT id, room_id, seq, sender_id, client_id, content, message_type, reply_to_id, at, at FROM unnest(messages);
+    messages := '{}';
 END $$;
 
 -- The result of a job that a stored message answers.
@@ -503,8 +510,10 @@ DECLARE
     result  chat_outcome;
     timeline CONSTANT integer := chat_timeline();
 BEGIN
-    PERFORM chat_note_people(jobs) WHERE strpos(jobs::text, '"sender":') > 0;
-    rooms := chat_lock_rooms(ARRAY(SELECT DISTINCT j.room_id FROM unnest(batch) j), patience);
+    IF strpos(jobs::text, '"sender":') > 0 THEN
+        PERFORM chat_note_people(jobs);
+    END IF;
+    rooms := chat_lock_rooms(ARRAY(SELECT DISTINCT j.room_id FROM unnest(batch) j ORDER BY 1), patience);
     claimed := chat_claim(batch, rooms);
     FOREACH job IN ARRAY batch LOOP
         IF job.room_id IS DISTINCT FROM room.id THEN
@@ -529,8 +538,7 @@ BEGIN
             room := chat_begin_epoch(room, job.known_seq);
         END IF;
         IF job.kind = 1 OR job.again OR job.reply_to_id IS NOT NULL OR job.client_id IS NOT NULL AND NOT job.id = ANY (claimed) THEN
-            PERFORM chat_insert(coming);
-            coming := '{}';
+            coming := chat_insert(coming);
             IF job.kind = 1 THEN
                 result := chat_edit(job, room.newest + 1, room.at);
                 room.newest := greatest(room.newest, result.seq);
@@ -553,8 +561,8 @@ BEGIN
     IF at > 0 THEN
         rooms[at] := room;
     END IF;
-    PERFORM chat_insert(coming);
-    PERFORM chat_advance(rooms);
+    coming := chat_insert(coming);
+    rooms := chat_advance(rooms);
     IF strict THEN
         SET CONSTRAINTS ALL IMMEDIATE;
     END IF;
