@@ -10,7 +10,7 @@
 #   make test         every feature, lint and unit tests: minutes
 #   make test-long    storms, sanitizers, packages, soak, fuzz: half an hour         make test-all     all there is: hours
 #   make test-unit    the pure layers, sanitized
-#   make test-matrix [SYSTEMS=…]                       the unit tests over the libraries of Debian's releases (t/matrix/run)
+#   make test-matrix [SYSTEMS=…]                       the unit tests over the libraries of Debian's releases, PostgreSQL 13 (t/matrix/run)
 #   make test-browser the client, in Node and Chromium
 #   make test-asan    the suites with httpd under AddressSanitizer and UBSan
 #   make test-tsan    the threads' unit tests and the suites under ThreadSanitizer
@@ -265,7 +265,7 @@ $(eval $(call UNIT_RULES,tsan,$(TSAN)))
 
 # The fuzz targets: t/10-fuzz/fuzz_<name>.c. Here replay.c feeds each target only its seeds.
 FUZZ_TARGETS := $(patsubst t/10-fuzz/fuzz_%.c,%,$(sort $(wildcard t/10-fuzz/fuzz_*.c)))
-FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c src/token/claims.c src/token/jw*.c)) \
+FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c $(filter-out src/token/lease.c,$(wildcard src/token/*.c)))) \
                 t/10-fuzz/fuzz.c t/10-fuzz/chat_checks.c
 FUZZ_LIBS     = $(APR_LIBS) $(LIBS)
 FUZZ_SEEDS   := $(BUILD)/fuzz/seeds/.made

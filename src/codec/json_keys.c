@@ -1,13 +1,12 @@
 /* Keys that an object has twice. See json_keys.h. */
 #include "codec/json_keys.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
 
-#define FNV_BASIS UINT64_C(14695981039346656037)
-#define FNV_PRIME UINT64_C(1099511628211)
-
 typedef struct {
-    uint64_t hash; /* of the key's characters, FNV-1a over 32 bits each */
+    uint64_t hash; /* of the key's characters */
     uint32_t object;
 } entry_t;
 
@@ -30,27 +29,26 @@ static uint32_t read_hex(const char *at)
     return value;
 }
 
-/* Reads \uXXXX, or two of them that are a surrogate pair. NULL if there is half of a pair. */
-static const char *read_unicode(const char *at, const char *end, uint32_t *character)
+/* Reads \uXXXX, or two of them that are a surrogate pair. */
+static const char *read_unicode(const char *at, uint32_t *character)
 {
     *character = read_hex(at);
     at += 4;
-    if (is_between(*character, 0xd800, 0xdbff) && end - at >= 6 && at[0] == '\\' && at[1] == 'u'
-        && is_between(read_hex(at + 2), 0xdc00, 0xdfff)) {
+    if (is_between(*character, 0xd800, 0xdbff)) {
         *character = 0x10000 + ((*character - 0xd800) << 10) + (read_hex(at + 2) - 0xdc00);
-        return at + 6;
+        at += 6;
     }
-    return is_between(*character, 0xd800, 0xdfff) ? NULL : at;
+    return at;
 }
 
 /* Reads the escape behind a backslash (RFC 8259, 7). */
-static const char *read_escape(const char *at, const char *end, uint32_t *character)
+static const char *read_escape(const char *at, uint32_t *character)
 {
     static const char named[] = "b\bf\fn\nr\rt\t";
     const char *pair;
 
     if (*at == 'u') {
-        return read_unicode(at + 1, end, character);
+        return read_unicode(at + 1, character);
     }
     *character = (unsigned char)*at; /* a quote, a backslash or a slash */
     for (pair = named; *pair != '\0'; pair += 2) {
@@ -77,16 +75,16 @@ static const char *read_utf8(const char *at, uint32_t *character)
 bool tc_json_keys_add(tc_json_keys_t *keys, uint32_t object, const char *key, size_t len)
 {
     const char *at = key, *end = key + len;
-    entry_t entry = {FNV_BASIS, object};
+    entry_t entry = {TC_HASH_BASIS, object};
 
     while (at < end) {
         uint32_t character;
 
-        at = *at == '\\' ? read_escape(at + 1, end, &character) : read_utf8(at, &character);
-        if (at == NULL || character == 0) {
+        at = *at == '\\' ? read_escape(at + 1, &character) : read_utf8(at, &character);
+        if (character == 0) {
             return false;
         }
-        entry.hash = (entry.hash ^ character) * FNV_PRIME;
+        entry.hash = tc_hash_add(entry.hash, character);
     }
     tc_buf_append(&keys->entries, &entry, sizeof(entry));
     return true;
