@@ -83,12 +83,15 @@ static char read_char(const masker_t *masker, size_t at, size_t *len)
 /* True if the text at `at` is `word`, in any case and encoded or not. `end` is then behind it. `word` is lower case. */
 static bool reads(const masker_t *masker, size_t at, const char *word, size_t *end)
 {
-    size_t len;
+    size_t len = 0;
 
     for (; *word != '\0'; word++, at += len) {
-        char c = at < masker->len ? read_char(masker, at, &len) : '\0';
+        char c = '\0';
 
-        if ((c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c) != *word) {
+        if (at < masker->len) {
+            c = read_char(masker, at, &len);
+        }
+        if (c != *word && (c < 'A' || c > 'Z' || (c | 0x20) != *word)) {
             return false;
         }
     }

@@ -82,8 +82,8 @@ static void learn_habits(const server_rec *main_server, apr_pool_t *ptemp)
     server.error_log = out;
     c->pool = ptemp;
     c->base_server = &server;
-    c->client_ip = c->local_ip = "127.0.0.1";
-    c->log_id = "";
+    c->client_ip = c->local_ip = apr_pstrdup(ptemp, "127.0.0.1");
+    c->log_id = ""; /* otherwise httpd makes one */
     ap_log_cerror(APLOG_MARK, APLOG_EMERG, 0, c, "a line that is never in a log");
     (void)apr_file_close(out);
     if (apr_file_read(in, line, &len) == APR_SUCCESS) {
