@@ -74,7 +74,8 @@ static void mask_forensic_log(void)
     for (i = 0; hooks != NULL && i < hooks->nelts; i++) {
         ap_LINK_post_read_request_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_post_read_request_t);
 
-        if (strcmp(hook->szName, "mod_log_forensic.c") == 0 && hook->pFunc != write_masked_forensic_log) {
+        if (hook->szName != NULL && strcmp(hook->szName, "mod_log_forensic.c") == 0
+            && hook->pFunc != write_masked_forensic_log) {
             write_forensic_log = hook->pFunc;
             hook->pFunc = write_masked_forensic_log;
         }

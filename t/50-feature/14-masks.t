@@ -42,7 +42,7 @@ Redirect "/away/" "https://localhost/ws/chat/"
     RewriteRule "." "/ws/chat/none/"
 </Location>
 <Location "/missing/">
-    FallbackResource /ws/chat/none/
+    FallbackResource /index.html
 </Location>
 ErrorDocument 401 /index.html
 ErrorDocument 404 /nothing/either
@@ -164,6 +164,7 @@ CONF
         $asked += ask($other, spellings('/ws/chat/x'), refused_requests());
         $status .= $site->http_get('/server-status')->{body};
         $asked += ask($site, map { get($_, Cookie => "session=$good") } "/away/$good", "/index.html?jwt=$good");
+        turned_away_with($site, "$_/x?token=$good", undef, 4003, "the chat reads a token behind $_") for '/inside', '/pass';
         $_->read_to_end for @stalled;
         $_->disconnect for @slow;
         $server->stop(keep => 1, allow => [qr/./]);
