@@ -74,8 +74,9 @@ static bool open_database(tc_visit_t *visit)
 {
     tc_dbd_t *store = &visit->vhost->store;
 
+    visit->has_place = visit->has_place || tc_dbd_enter(store, half_of_the_workers());
     return visit->sql.handle != NULL
-           || (tc_dbd_answers(store, half_of_the_workers()) && tc_dbd_open(store, &visit->sql, visit->r->pool));
+           || (visit->has_place && tc_dbd_open(store, &visit->sql, visit->r->pool));
 }
 
 static tc_chat_error_e no_user(const tc_visit_t *visit)
@@ -238,6 +239,10 @@ void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
 void tc_visit_close(tc_visit_t *visit)
 {
     tc_dbd_close(&visit->vhost->store, &visit->sql);
+    if (visit->has_place) {
+        tc_dbd_leave(&visit->vhost->store);
+        visit->has_place = false;
+    }
 }
 
 void tc_visit_end(tc_visit_t *visit)

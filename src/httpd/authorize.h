@@ -17,6 +17,7 @@ typedef struct {
     request_rec *r;
     tc_vhost_t *vhost;
     tc_sql_t sql;        /* open while its handle is not NULL */
+    bool has_place;      /* among those who may ask the database */
     const char *claim;   /* the user, as the token names them */
     tc_claimed_t claimed; /* what the token says about the user, if TripChatIdentity is token */
     int64_t expires_s;   /* the token; seconds since 1970 */

@@ -22,6 +22,9 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->asking, 0);
     atomic_init(&store->answered_us, 0);
+    store->max_visitors = 0;
+    atomic_init(&store->visitors, 0);
+    atomic_init(&store->visitor_left_us, 0);
     atomic_init(&store->lost_names, 0);
     atomic_init(&store->fits, false);
     atomic_init(&store->waiting, 0);
@@ -82,6 +85,48 @@ bool tc_dbd_answers(tc_dbd_t *store, unsigned many)
 
     return dialect == NULL || !dialect->remote || asking == 0 || idle_us < STUCK_MANY_US
            || (idle_us < STUCK_US && (many == 0 || asking < many));
+}
+
+void tc_dbd_limit(tc_dbd_t *store, unsigned max_visitors)
+{
+    unsigned i;
+
+    tc_semaphore_init(&store->places);
+    for (i = 0; i < max_visitors; i++) {
+        tc_semaphore_post(&store->places);
+    }
+    store->max_visitors = max_visitors;
+}
+
+/* Messages may be stored while every query of a newcomer waits for a lock: visitors count by themselves. */
+static bool is_stuck(tc_dbd_t *store, unsigned many)
+{
+    return many > 0 && atomic_load(&store->visitors) >= many
+           && tc_clock_monotonic_us() - atomic_load(&store->visitor_left_us) >= STUCK_MANY_US;
+}
+
+bool tc_dbd_enter(tc_dbd_t *store, unsigned many)
+{
+    if (!tc_dbd_answers(store, many) || is_stuck(store, many)) {
+        return false;
+    }
+    if (atomic_fetch_add(&store->visitors, 1) == 0) {
+        atomic_store(&store->visitor_left_us, tc_clock_monotonic_us());
+    }
+    if (store->max_visitors == 0 || tc_semaphore_wait_for(&store->places, STUCK_US)) {
+        return true;
+    }
+    (void)atomic_fetch_sub(&store->visitors, 1);
+    return false;
+}
+
+void tc_dbd_leave(tc_dbd_t *store)
+{
+    atomic_store(&store->visitor_left_us, tc_clock_monotonic_us());
+    (void)atomic_fetch_sub(&store->visitors, 1);
+    if (store->max_visitors > 0) {
+        tc_semaphore_post(&store->places);
+    }
 }
 
 void tc_dbd_note_answer(tc_dbd_t *store)

@@ -64,10 +64,12 @@ sub port { return $_[0]{port} }
 # name    => of the database, which takes the place of an older one
 # copy_of => another database, to which nobody is connected
 # chat_tables => another script that makes the chat's tables
+# encoding => another one than UTF8
 sub new_database {
     my ($self, %opt) = @_;
     my $name = $opt{name} // sprintf 'tripchat_%d_%d', $$, ++$made;
     my $template = $opt{copy_of} ? ($opt{copy_of}->sql('SELECT current_database()'))[0] : 'template1';
+    $template = "template0 ENCODING '$opt{encoding}' LOCALE 'C'" if $opt{encoding};
     $self->database('postgres')->sql("DROP DATABASE IF EXISTS $name;\nCREATE DATABASE $name TEMPLATE $template;");
     my $database = $self->database($name);
     $database->{chat_tables} = $opt{chat_tables};
