@@ -9,7 +9,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <util_cfgtree.h>
 
 APLOG_USE_MODULE(tripchat);
