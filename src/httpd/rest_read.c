@@ -112,7 +112,7 @@ static const char *make_etag(apr_pool_t *pool, const tc_buf_t *body)
         return NULL;
     }
     for (i = 0; i < ETAG_BYTES; i++) {
-        apr_snprintf(text + 2 * i, 3, "%02x", hash[i]);
+        apr_snprintf(text + (size_t)2 * i, 3, "%02x", hash[i]);
     }
     return apr_psprintf(pool, "W/\"%s\"", text);
 }
