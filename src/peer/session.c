@@ -14,6 +14,8 @@
 
 #include <stdlib.h>
 
+#define ITEMS_A_TURN 256 /* messages and control frames of one peer; then other peers have their turn */
+
 typedef struct {
     tc_peer_t peer; /* stands first */
     const tc_application_t *application;
@@ -265,9 +267,10 @@ static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
     session_t *session = (session_t *)peer;
     unsigned char *at = data, *end = data + len;
     tc_read_item_t item;
+    int items;
 
     session->pinged_us = 0;
-    while (parses(peer) && !is_paused(peer)) {
+    for (items = 0; items < ITEMS_A_TURN && parses(peer) && !is_paused(peer); items++) {
         tc_read_e got = tc_reader_next(&session->reader, &at, end, &item);
 
         if (got == TC_READ_MORE) {
@@ -287,7 +290,7 @@ static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
     tc_metrics_add(peer->site->metrics_slot, TC_M_FRAMES_RECEIVED, session->reader.frames);
     session->reader.frames = 0;
     note_message_begun(session);
-    return is_paused(peer) ? (size_t)(at - data) : len;
+    return is_paused(peer) || items == ITEMS_A_TURN ? (size_t)(at - data) : len;
 }
 
 /* ---- time ---- */

@@ -80,11 +80,11 @@ static void check_tables(check_t *check)
 {
     const tc_sql_dialect_t *dialect = check->sql->dialect;
     const char *const statements[] = {
-        dialect->room_create, dialect->room_find,    dialect->head,        dialect->heads,
-        dialect->before,      dialect->events,       dialect->store,       dialect->room_newest,
-        dialect->find_sent,   dialect->find_message, dialect->insert,      dialect->insert_sent,
-        dialect->insert_person, dialect->update,     dialect->insert_edit, dialect->advance,
-        dialect->mend,        dialect->has_event,    dialect->begin_epoch,
+        dialect->room_create, dialect->room_open,    dialect->room_find,   dialect->head,
+        dialect->heads,       dialect->before,       dialect->events,      dialect->store,
+        dialect->room_newest, dialect->find_sent,    dialect->find_message, dialect->insert,
+        dialect->insert_sent, dialect->insert_person, dialect->update,     dialect->insert_edit,
+        dialect->advance,     dialect->mend,         dialect->has_event,   dialect->begin_epoch,
     };
     size_t i;
 

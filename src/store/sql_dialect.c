@@ -127,6 +127,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
                  " JOIN pg_type t ON t.oid = a.atttypid"
                  " WHERE a.attrelid = to_regclass('chat_rooms') AND a.attname = 'trip_id'",
     PLAIN_STATEMENTS,
+    .room_open = "SELECT room, trip FROM chat_open_room(%s::uuid, %s)",
     .head = "SELECT " PGSQL_HEAD ", r.epoch FROM chat_rooms r WHERE r.id = %s",
     .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" PGSQL_JOIN_REPLY
               " WHERE m.room_id = %s::uuid AND m.seq < %s::bigint ORDER BY m.seq DESC LIMIT %s::bigint",
@@ -145,8 +146,6 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
     .heads = "SELECT r.id, " PGSQL_HEAD ", r.epoch FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
              " JOIN chat_rooms r ON r.id = x.id WHERE r.epoch <> x.epoch OR " PGSQL_HEAD " <> x.last_seq",
-    .begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s';"
-             " SET LOCAL idle_in_transaction_session_timeout = '10s'",
 };
 
 static const tc_sql_dialect_t *const dialects[] = {&sqlite3_dialect, &pgsql_dialect};
