@@ -19,8 +19,9 @@
 
 static void register_hooks(apr_pool_t *pool)
 {
-    /* These modules log what a request contains, so its tokens must be masked before them. */
-    static const char *const loggers[] = {"mod_log_forensic.c", "mod_log_config.c", NULL};
+    /* These modules keep or log what a request contains. */
+    static const char *const loggers[] = {"mod_security2.c", "mod_security3.c", "mod_log_forensic.c", "mod_log_config.c",
+                                          "mod_log_debug.c", NULL};
 
     (void)pool;
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -33,10 +34,8 @@ static void register_hooks(apr_pool_t *pool)
     /* This hook runs first, so that its cleanup is the connection's last. */
     ap_hook_pre_connection(tc_takeover_pre_connection, NULL, NULL, APR_HOOK_REALLY_FIRST);
     tc_takeover_register_ssl_hook();
-    ap_hook_pre_read_request(tc_scrub_pre_read, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_read_request(tc_scrub_post_read, NULL, loggers, APR_HOOK_REALLY_FIRST);
     ap_hook_quick_handler(tc_scrub_quick_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_fixups(tc_scrub_fixups, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_log_transaction(tc_scrub_log, NULL, loggers, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(tc_mapping_end, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_handler, NULL, NULL, APR_HOOK_MIDDLE);

@@ -3,7 +3,7 @@
 
 #include "codec/origin.h"
 #include "httpd/often.h"
-#include "httpd/scrub.h"
+#include "httpd/query.h"
 
 #include <apr_strings.h>
 #include <http_log.h>
@@ -52,7 +52,7 @@ bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost)
 
 static const char *find_bearer(request_rec *r)
 {
-    const char *field = tc_scrub_field(r, "Authorization");
+    const char *field = apr_table_get(r->headers_in, "Authorization");
 
     if (field == NULL || strncasecmp(field, "Bearer ", 7) != 0) {
         return NULL;
@@ -63,7 +63,11 @@ static const char *find_bearer(request_rec *r)
 
 const char *tc_credentials_token(request_rec *r)
 {
-    const char *bearer = find_bearer(r);
+    const char *token = find_bearer(r);
 
-    return bearer ? bearer : tc_scrub_token(r);
+    /* After an internal redirect, the request before it may have the query. */
+    for (; token == NULL && r != NULL; r = r->prev) {
+        token = tc_query_parameter(r, "token");
+    }
+    return token;
 }

@@ -1,5 +1,5 @@
 /*
- * The token and the origin of a request. scrub.h keeps tokens out of logs. Worker.
+ * The token and the origin of a request, as the client sent them. scrub.h keeps tokens out of logs. Worker.
  */
 #ifndef TC_HTTPD_CREDENTIALS_H
 #define TC_HTTPD_CREDENTIALS_H

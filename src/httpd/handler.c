@@ -12,7 +12,6 @@
 #include "httpd/often.h"
 #include "httpd/query.h"
 #include "httpd/runtime.h"
-#include "httpd/scrub.h"
 #include "httpd/takeover.h"
 
 #include <apr_strings.h>
@@ -57,7 +56,7 @@ void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out)
     in.connection = apr_table_get(r->headers_in, "Connection");
     in.version = apr_table_get(r->headers_in, "Sec-WebSocket-Version");
     in.key = apr_table_get(r->headers_in, "Sec-WebSocket-Key");
-    in.protocols = tc_scrub_field(r, "Sec-WebSocket-Protocol");
+    in.protocols = apr_table_get(r->headers_in, "Sec-WebSocket-Protocol");
     tc_handshake_check(&in, out);
 }
 

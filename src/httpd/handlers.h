@@ -18,10 +18,4 @@ static inline bool tc_handler_is(const request_rec *r, const char *name)
     return r->handler != NULL && strcmp(r->handler, name) == 0;
 }
 
-/* True if the request's handler is one of those that take a token. Worker. */
-static inline bool tc_handler_is_chat(const request_rec *r)
-{
-    return tc_handler_is(r, TC_HANDLER_WEBSOCKET) || tc_handler_is(r, TC_HANDLER_REST);
-}
-
 #endif

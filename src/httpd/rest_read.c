@@ -106,7 +106,7 @@ static const char *make_etag(apr_pool_t *pool, const tc_buf_t *body)
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
     char text[2 * ETAG_BYTES + 1];
-    unsigned i;
+    size_t i;
 
     if (EVP_Digest(body->data, body->len, hash, NULL, EVP_sha256(), NULL) != 1) {
         return NULL;

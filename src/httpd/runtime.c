@@ -148,7 +148,7 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     if (rc != OK || vhosts == NULL) {
         return rc;
     }
-    tc_scrub_quieten(pconf, server);
+    tc_scrub_make(pconf, ptemp, server);
     rc = find_mod_dbd(server);
     if (rc == OK) {
         rc = check_bus(server);

@@ -1,299 +1,222 @@
 /* Keeps tokens out of logs. See scrub.h. */
 #include "httpd/scrub.h"
 
-#include "httpd/config.h"
-#include "httpd/handlers.h"
-#include "httpd/query.h"
+#include "codec/mask.h"
+#include "httpd/error_log.h"
 
-#include <ap_expr.h>
 #include <apr_strings.h>
 #include <http_config.h>
-#include <http_core.h>
-#include <http_log.h>
-#include <http_request.h>
+#include <http_protocol.h>
+#include <scoreboard.h>
+#include <stdbool.h>
 
 APLOG_USE_MODULE(tripchat);
 
-#define TOKEN "token"
-#define MASK "***"
-#define HTTP2_SPARES_FIELDS APLOG_DEBUG
+static bool masks; /* this httpd has a chat; const after post_config */
 
-/* The fields in which a token may come, and what stands before the token. */
-static const struct {
-    const char *name;
-    const char *before;
-} fields[] = {{"Authorization", "Bearer "}, {"Sec-WebSocket-Protocol", "bearer."}};
+/* ---- copies ---- */
 
-#define FIELDS (sizeof(fields) / sizeof(fields[0]))
-
-/* The places of a request_rec where its query stands. */
-typedef struct {
-    char *args, *query, *unparsed_uri, *the_request;
-} line_t;
-
-/* What was taken out of a request; on the request's pool, in its request_config. */
-typedef struct {
-    const char *token;         /* of the query; NULL: none */
-    line_t line;               /* as it was */
-    bool for_good;             /* the request is the chat's */
-    const char *whole[FIELDS]; /* fields as they came; NULL: without a token */
-} scrubbed_t;
-
-static scrubbed_t *scrubbed_of(const request_rec *r)
+/* A masked copy; the text itself if it contains no token. */
+static char *masked(apr_pool_t *pool, tc_mask_kind_e kind, char *text)
 {
-    return ap_get_module_config(r->request_config, &tripchat_module);
-}
-
-/* ---- masking ---- */
-
-/* `text`, which is a query or has one, with the value of each parameter `token` masked. */
-static char *mask_query(request_rec *r, const char *text)
-{
-    const char *at = text;
-    const char *masked = "";
-
-    while (at != NULL && (at = strstr(at, TOKEN "=")) != NULL) {
-        const char *value = at + sizeof(TOKEN);
-
-        if (at == text || at[-1] == '?' || at[-1] == '&') {
-            masked = apr_pstrcat(r->pool, masked, apr_pstrmemdup(r->pool, text,
-                                                                 (apr_size_t)(value - text)),
-                                 MASK, NULL);
-            text = value + strcspn(value, "& ");
-        }
-        at = value;
+    if (!tc_mask_finds(kind, text)) {
+        return text;
     }
-    return text ? apr_pstrcat(r->pool, masked, text, NULL) : NULL;
+    text = apr_pstrdup(pool, text);
+    tc_mask_shorten(kind, text);
+    return text;
 }
 
-/* `value` with what follows each `before` masked, up to a comma or a space. NULL: there is no `before`. */
-static const char *mask_field(request_rec *r, const char *value, const char *before)
+static void mask_text(apr_pool_t *pool, char **text)
 {
-    const char *at = value, *rest = value;
-    char *masked = NULL;
-
-    while ((at = ap_strcasestr(at, before)) != NULL) {
-        at += strlen(before);
-        at += strspn(at, " \t");
-        masked = apr_pstrcat(r->pool, masked ? masked : "",
-                             apr_pstrmemdup(r->pool, rest, (apr_size_t)(at - rest)), MASK, NULL);
-        at += strcspn(at, ", \t");
-        rest = at;
-    }
-    return masked ? apr_pstrcat(r->pool, masked, rest, NULL) : NULL;
+    *text = masked(pool, TC_MASK_TEXT, *text);
 }
 
-static void set_line(request_rec *r, line_t line)
+/* Replaces values of a table. NULL is no table. */
+static void mask_table(apr_pool_t *pool, const apr_table_t *table)
 {
-    r->args = line.args;
-    r->parsed_uri.query = line.query;
-    r->unparsed_uri = line.unparsed_uri;
-    r->the_request = line.the_request;
-}
+    const apr_array_header_t *entries = table ? apr_table_elts(table) : NULL;
+    int i;
 
-/* Takes the query's token out of all places where it stands. A token that was taken out before is kept. */
-static void hide_query_token(request_rec *r, scrubbed_t *scrubbed)
-{
-    const char *token = tc_query_parameter(r, TOKEN);
+    for (i = 0; entries != NULL && i < entries->nelts; i++) {
+        apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
 
-    if (token == NULL || strcmp(token, MASK) == 0) {
-        return;
-    }
-    scrubbed->token = token;
-    scrubbed->line = (line_t){r->args, r->parsed_uri.query, r->unparsed_uri, r->the_request};
-    set_line(r, (line_t){mask_query(r, r->args), mask_query(r, r->parsed_uri.query),
-                         mask_query(r, r->unparsed_uri), mask_query(r, r->the_request)});
-}
-
-static void hide_fields(request_rec *r, scrubbed_t *scrubbed)
-{
-    size_t i;
-
-    for (i = 0; i < FIELDS; i++) {
-        const char *value = apr_table_get(r->headers_in, fields[i].name);
-        const char *masked = value ? mask_field(r, value, fields[i].before) : NULL;
-
-        if (masked != NULL) {
-            scrubbed->whole[i] = scrubbed->whole[i] ? scrubbed->whole[i] : value;
-            apr_table_setn(r->headers_in, fields[i].name, masked);
+        if (entry->key != NULL) {
+            entry->val = masked(pool, tc_mask_kind_of(entry->key), entry->val);
         }
     }
 }
 
-static void show_fields(request_rec *r, const scrubbed_t *scrubbed)
-{
-    size_t i;
-
-    for (i = 0; i < FIELDS; i++) {
-        if (scrubbed->whole[i] != NULL) {
-            apr_table_setn(r->headers_in, fields[i].name, scrubbed->whole[i]);
-        }
-    }
-}
-
-/* ---- whose request it is ---- */
+/* ---- the forensic log ---- */
 
 /*
- * True if the request's <Location> has one of the chat's handlers. Of a request that has just been read only the URI is
- * known, so ap_location_walk() runs here on a copy.
+ * mod_log_forensic writes in a post_read_request hook. If another module's hook stood between one of ours that masks and
+ * one that puts back, that module would see masks. So mod_log_forensic alone gets a copy: its function is replaced in
+ * httpd's list of hooks, which is public (ap_hook_get_post_read_request(), as mod_info reads it).
  */
-static bool will_be_ours(request_rec *r)
-{
-    request_rec copy = *r;
-    const core_dir_config *core;
-    const char *wrong;
+static ap_HOOK_post_read_request_t *write_forensic_log;
 
-    if (r->uri == NULL || *r->uri != '/') {
-        return false;
-    }
-    copy.uri = apr_pstrdup(r->pool, r->uri);
-    if (!ap_normalize_path(copy.uri, AP_NORMALIZE_NOT_ABOVE_ROOT | AP_NORMALIZE_DECODE_UNRESERVED
-                                         | AP_NORMALIZE_MERGE_SLASHES)
-        || ap_unescape_url(copy.uri) != OK || ap_location_walk(&copy) != OK) {
-        return false;
-    }
-    core = ap_get_core_module_config(copy.per_dir_config);
-    copy.handler = core->expr_handler ? ap_expr_str_exec(&copy, core->expr_handler, &wrong) : NULL;
-    return tc_handler_is_chat(&copy);
+static int write_masked_forensic_log(request_rec *r)
+{
+    request_rec copy = *r; /* its tables and its configuration are the request's, so what the module notes there stays */
+
+    mask_text(r->pool, &copy.the_request);
+    copy.headers_in = apr_table_copy(r->pool, r->headers_in);
+    mask_table(r->pool, copy.headers_in);
+    return write_forensic_log(&copy);
 }
 
-/* Hides all tokens of a request. */
-static scrubbed_t *hide(request_rec *r)
+static void mask_forensic_log(void)
 {
-    scrubbed_t *scrubbed = scrubbed_of(r);
-
-    if (scrubbed == NULL) {
-        scrubbed = apr_pcalloc(r->pool, sizeof(*scrubbed));
-        ap_set_module_config(r->request_config, &tripchat_module, scrubbed);
-    }
-    hide_query_token(r, scrubbed);
-    hide_fields(r, scrubbed);
-    return scrubbed;
-}
-
-/* ---- httpd's own trace of the request line, which comes before any hook could mask it ---- */
-
-static bool traces_request_lines(request_rec *r)
-{
-    const struct ap_logconf *log = ap_get_request_logconf(r);
+    apr_array_header_t *hooks = ap_hook_get_post_read_request();
     int i;
 
-    for (i = 0; log->module_levels != NULL && ap_loaded_modules[i] != NULL; i++) {
-        if (log->module_levels[ap_loaded_modules[i]->module_index] >= APLOG_TRACE5) {
-            return true;
+    for (i = 0; hooks != NULL && i < hooks->nelts; i++) {
+        ap_LINK_post_read_request_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_post_read_request_t);
+
+        if (strcmp(hook->szName, "mod_log_forensic.c") == 0 && hook->pFunc != write_masked_forensic_log) {
+            write_forensic_log = hook->pFunc;
+            hook->pFunc = write_masked_forensic_log;
         }
     }
-    return log->level >= APLOG_TRACE5;
 }
 
-/* Lowers the level until the request is read. Then tc_scrub_post_read() traces the line that was left out. */
-void tc_scrub_pre_read(request_rec *r, conn_rec *c)
+static apr_status_t end_masking(void *unused)
 {
-    struct ap_logconf *quiet;
-    int i;
-
-    (void)c;
-    if (!traces_request_lines(r)) {
-        return;
-    }
-    quiet = ap_new_log_config(r->pool, ap_get_request_logconf(r));
-    quiet->level = quiet->level > APLOG_TRACE4 ? APLOG_TRACE4 : quiet->level;
-    for (i = 0; quiet->module_levels != NULL && ap_loaded_modules[i] != NULL; i++) {
-        signed char *level = &quiet->module_levels[ap_loaded_modules[i]->module_index];
-
-        *level = (signed char)(*level > APLOG_TRACE4 ? APLOG_TRACE4 : *level);
-    }
-    r->log = quiet;
+    (void)unused;
+    masks = false;
+    return APR_SUCCESS;
 }
 
-void tc_scrub_quieten(apr_pool_t *pconf, server_rec *main_server)
+void tc_scrub_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server)
 {
-    const module *http2 = ap_find_linked_module("mod_http2.c");
-    server_rec *server;
-    bool said = false;
+    masks = true;
+    apr_pool_cleanup_register(pconf, NULL, end_masking, apr_pool_cleanup_null);
+    tc_error_log_mask(pconf, ptemp, main_server);
+    mask_forensic_log();
+}
 
-    for (server = main_server; server != NULL && http2 != NULL; server = server->next) {
-        if (ap_get_server_module_loglevel(server, http2->module_index) <= HTTP2_SPARES_FIELDS) {
-            continue;
-        }
-        ap_set_module_loglevel(pconf, &server->log, http2->module_index, HTTP2_SPARES_FIELDS);
-        if (!said) {
-            ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main_server,
-                         "TC0068: mod_http2's LogLevel is lowered to debug, because at a higher level mod_http2 "
-                         "logs tokens");
-        }
-        said = true;
+/* ---- what the client sent ---- */
+
+/*
+ * mod_security keeps pointers to the texts of a request, and its audit log reads them after the request. So these texts
+ * are remembered before any module can put another text in their place, and are masked where they stand. A text that
+ * a module has set may belong to that module's configuration. Such a text is replaced, and never written to.
+ */
+typedef struct {
+    char *text;
+    tc_mask_kind_e kind;
+} sent_t;
+
+static void remember(apr_array_header_t **all, apr_pool_t *pool, tc_mask_kind_e kind, char *text)
+{
+    if (tc_mask_finds(kind, text)) {
+        *all = *all ? *all : apr_array_make(pool, 4, sizeof(sent_t));
+        APR_ARRAY_PUSH(*all, sent_t) = (sent_t){text, kind};
     }
 }
 
-/* ---- hooks ---- */
-
+/* This hook changes nothing. */
 int tc_scrub_post_read(request_rec *r)
 {
-    if (tc_config_of(r->server)->vhost != NULL) {
-        hide(r)->for_good = will_be_ours(r);
+    const apr_array_header_t *fields = apr_table_elts(r->headers_in);
+    apr_array_header_t *all = NULL;
+    int i;
+
+    if (!masks || r->prev != NULL || r->main != NULL) {
+        return DECLINED;
     }
-    if (r->log != NULL && r->prev == NULL && r->main == NULL) {
-        r->log = NULL;
-        ap_log_rerror(APLOG_MARK, APLOG_TRACE5, 0, r, "Request received from client: %s",
-                      ap_escape_logitem(r->pool, r->the_request));
+    remember(&all, r->pool, TC_MASK_TEXT, r->the_request);
+    if (all != NULL) {
+        remember(&all, r->pool, TC_MASK_TEXT, r->unparsed_uri);
+        remember(&all, r->pool, TC_MASK_TEXT, r->args);
     }
+    for (i = 0; i < fields->nelts; i++) {
+        apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
+
+        remember(&all, r->pool, tc_mask_kind_of(field->key), field->val);
+    }
+    ap_set_module_config(r->request_config, &tripchat_module, all);
     return DECLINED;
 }
 
+static void mask_sent(const request_rec *r)
+{
+    apr_array_header_t *all = ap_get_module_config(r->request_config, &tripchat_module);
+    int i;
+
+    for (i = 0; all != NULL && i < all->nelts; i++) {
+        sent_t *sent = &APR_ARRAY_IDX(all, i, sent_t);
+
+        tc_mask_shorten(sent->kind, sent->text);
+    }
+}
+
+/* ---- the scoreboard ---- */
+
+/* Writes the request line to the scoreboard over the one that httpd has written there. */
+static void show(request_rec *r, int status)
+{
+    request_rec copy = *r;
+
+    mask_text(r->pool, &copy.the_request);
+    mask_text(r->pool, &copy.parsed_uri.query); /* shown if the request line has a password */
+    if (copy.the_request != r->the_request || copy.parsed_uri.query != r->parsed_uri.query) {
+        (void)ap_update_child_status(r->connection->sbh, status, &copy);
+    }
+}
+
+/*
+ * httpd writes the line to the scoreboard between post_read_request and this hook, and for an instant it stands there
+ * as it came. The line is cut to 63 characters there, which no whole token fits in.
+ */
 int tc_scrub_quick_handler(request_rec *r, int lookup)
 {
-    const scrubbed_t *scrubbed = scrubbed_of(r);
-
-    (void)lookup;
-    if (scrubbed != NULL) {
-        show_fields(r, scrubbed);
-    }
-    if (scrubbed != NULL && scrubbed->token != NULL && !scrubbed->for_good) {
-        set_line(r, scrubbed->line);
+    if (masks && ap_extended_status && !lookup && r->prev == NULL && r->main == NULL) {
+        show(r, SERVER_BUSY_WRITE);
     }
     return DECLINED;
 }
 
-/* Some requests turn out to be the chat's only here: their URL was rewritten, or no <Location> has set the handler. */
-int tc_scrub_fixups(request_rec *r)
+/* ---- logs ---- */
+
+static void mask_request(request_rec *r)
 {
-    if (tc_handler_is_chat(r)) {
-        hide(r)->for_good = true;
-    }
-    return DECLINED;
+    mask_text(r->pool, &r->the_request);
+    mask_text(r->pool, &r->unparsed_uri);
+    mask_text(r->pool, &r->uri);
+    mask_text(r->pool, &r->filename);
+    mask_text(r->pool, &r->path_info);
+    mask_text(r->pool, &r->args);
+    mask_text(r->pool, &r->parsed_uri.path);
+    mask_text(r->pool, &r->parsed_uri.query);
+    mask_text(r->pool, &r->parsed_uri.fragment);
+    mask_table(r->pool, r->headers_in);
+    mask_table(r->pool, r->trailers_in);
+    mask_table(r->pool, r->headers_out);
+    mask_table(r->pool, r->err_headers_out);
+    mask_table(r->pool, r->subprocess_env);
+    mask_table(r->pool, r->notes);
 }
 
+/*
+ * Each request passes here once, also a request that httpd itself has refused before any other hook. By now the request
+ * is answered. An internal redirect has made more of them, and mod_log_config writes from the first one and the last.
+ */
 int tc_scrub_log(request_rec *r)
 {
-    if (scrubbed_of(r) != NULL && scrubbed_of(r)->for_good) {
-        (void)hide(r);
+    if (!masks) {
+        return DECLINED;
+    }
+    if (ap_extended_status) {
+        show(r, SERVER_BUSY_LOG); /* httpd has just written it there once more */
+    }
+    while (r->prev != NULL) {
+        r = r->prev;
+    }
+    mask_sent(r);
+    for (; r != NULL; r = r->next) {
+        mask_request(r);
     }
     return DECLINED;
-}
-
-const char *tc_scrub_field(request_rec *r, const char *name)
-{
-    const scrubbed_t *scrubbed = scrubbed_of(r);
-    size_t i;
-
-    for (i = 0; i < FIELDS && scrubbed != NULL; i++) {
-        if (scrubbed->whole[i] != NULL && strcasecmp(name, fields[i].name) == 0) {
-            return scrubbed->whole[i];
-        }
-    }
-    return apr_table_get(r->headers_in, name);
-}
-
-/* After an internal redirect, the request before it has the token. */
-const char *tc_scrub_token(request_rec *r)
-{
-    for (; r != NULL; r = r->prev) {
-        const scrubbed_t *scrubbed = scrubbed_of(r);
-
-        if (scrubbed != NULL && scrubbed->token != NULL) {
-            return scrubbed->token;
-        }
-    }
-    return NULL;
 }
