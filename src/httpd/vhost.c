@@ -9,7 +9,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <util_cfgtree.h>
 
 APLOG_USE_MODULE(tripchat);
@@ -103,8 +103,10 @@ static void fill_claims(tc_vhost_t *vhost, const tc_config_t *config)
 static unsigned find_dbd_max(const ap_directive_t *at, unsigned otherwise)
 {
     for (; at != NULL; at = at->next) {
-        if (strcasecmp(at->directive, "DBDMax") == 0 && atoi(at->args) > 0) {
-            otherwise = (unsigned)atoi(at->args);
+        apr_int64_t max = strcasecmp(at->directive, "DBDMax") == 0 ? apr_atoi64(at->args) : 0;
+
+        if (max > 0 && max <= INT_MAX) {
+            otherwise = (unsigned)max;
         }
     }
     return otherwise;

@@ -55,24 +55,35 @@ static place_t *find_place(const tc_shared_meter_t *meter, uint64_t key)
     return NULL;
 }
 
-/* The key's place. If the key has none, it takes a free one; NULL when no place is free. */
+/*
+ * The key's place. If the key has none, it takes the one whose bucket is full first: a free one, or that of a key that has
+ * spent least. So however many keys there are, whoever spends most stays limited. NULL: others took all of them just now.
+ */
 static place_t *claim_place(const tc_shared_meter_t *meter, uint64_t key, int64_t now_us)
 {
     place_t *place = find_place(meter, key), *group = group_of(meter, key);
-    int i;
+    int tries, i;
 
-    if (place != NULL) {
-        return place;
-    }
-    for (i = 0; i < GROUP; i++) {
-        uint64_t owner = atomic_load(&group[i].key);
+    for (tries = 0; place == NULL && tries < GROUP; tries++) {
+        place_t *least = &group[0];
+        uint64_t owner;
+        tc_bucket_t bucket;
 
-        if (atomic_load(&group[i].bucket) <= now_us
-            && atomic_compare_exchange_strong(&group[i].key, &owner, key)) {
-            return &group[i];
+        for (i = 1; i < GROUP; i++) {
+            if (atomic_load(&group[i].bucket) < atomic_load(&least->bucket)) {
+                least = &group[i];
+            }
+        }
+        owner = atomic_load(&least->key);
+        bucket = atomic_load(&least->bucket);
+        if (atomic_compare_exchange_strong(&least->key, &owner, key)) {
+            place = least;
+            if (bucket > now_us) { /* unless the key has spent from it meanwhile */
+                (void)atomic_compare_exchange_strong(&place->bucket, &bucket, 0);
+            }
         }
     }
-    return NULL;
+    return place;
 }
 
 int64_t tc_meter_take(tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t key, int64_t now_us)

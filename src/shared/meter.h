@@ -32,7 +32,8 @@ uint64_t tc_meter_key(const tc_shared_meter_t *meter, const tc_site_t *site, int
 
 /*
  * Takes a token out of the key's bucket and returns 0. If the bucket has none, takes nothing and returns how long it
- * takes until it has one (microseconds). A key that finds no free place is let through. `now_us` is monotonic.
+ * takes until it has one (microseconds). There are 131,072 places for keys whose buckets are not full; if a key finds none
+ * free, it takes the place of one that has spent less than others. `now_us` is monotonic.
  */
 int64_t tc_meter_take(tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t key, int64_t now_us);
 

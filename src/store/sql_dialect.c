@@ -31,7 +31,7 @@
 static const char *const sqlite3_setup[] = {"PRAGMA busy_timeout = 1000",
                                             "PRAGMA foreign_keys = ON",
                                             "PRAGMA wal_autocheckpoint = 4000",
-                                            "PRAGMA cache_size = -256",
+                                            "PRAGMA cache_size = -1024",
                                             "PRAGMA busy_timeout = 0", NULL};
 
 static const tc_sql_dialect_t sqlite3_dialect = {

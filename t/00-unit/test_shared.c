@@ -248,7 +248,20 @@ START_TEST(keys_of_sites_kinds_and_names_differ)
 }
 END_TEST
 
-START_TEST(places_of_full_buckets_are_used_again_and_too_many_are_let_through)
+static void takes(tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t key, int64_t now_us, int tokens)
+{
+    while (tokens-- > 0) {
+        ck_assert_int_eq(tc_meter_take(meter, rate, key << 40, now_us), 0);
+    }
+}
+
+static void takes_no_more(tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t key, int64_t now_us)
+{
+    ck_assert_int_gt(tc_meter_take(meter, rate, key << 40, now_us), 0);
+}
+
+/* All keys have the same eight places. */
+START_TEST(places_of_full_buckets_are_used_again)
 {
     static const tc_rate_t rate = {1, SECOND};
     tc_shared_meter_t meter;
@@ -256,13 +269,37 @@ START_TEST(places_of_full_buckets_are_used_again_and_too_many_are_let_through)
 
     make_meter(&meter);
     for (i = 1; i <= 8; i++) {
-        ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW), 0);
-        ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW), SECOND);
+        takes(&meter, &rate, i, NOW, 1);
+        takes_no_more(&meter, &rate, i, NOW);
     }
-    ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW), 0);
-    ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW), 0); /* no place in the table: no limit */
-    ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW + SECOND), 0);
-    ck_assert_int_eq(tc_meter_take(&meter, &rate, i << 40, NOW + SECOND), SECOND);
+    for (i = 9; i <= 16; i++) {
+        takes(&meter, &rate, i, NOW + SECOND, 1);
+    }
+    for (i = 9; i <= 16; i++) {
+        takes_no_more(&meter, &rate, i, NOW + SECOND);
+    }
+    free_meter(&meter);
+}
+END_TEST
+
+START_TEST(of_too_many_keys_those_that_spend_most_stay_limited)
+{
+    static const tc_rate_t rate = {4, SECOND};
+    tc_shared_meter_t meter;
+    uint64_t i;
+
+    make_meter(&meter);
+    for (i = 1; i <= 8; i++) {
+        takes(&meter, &rate, i, NOW, i < 8 ? 4 : 1);
+    }
+    for (i = 100; i < 200; i++) { /* each takes the place of the one before */
+        takes(&meter, &rate, i, NOW, 1);
+    }
+    takes(&meter, &rate, i - 1, NOW, 3);
+    takes_no_more(&meter, &rate, i - 1, NOW);
+    for (i = 1; i < 8; i++) {
+        takes_no_more(&meter, &rate, i, NOW);
+    }
     free_meter(&meter);
 }
 END_TEST
@@ -295,4 +332,5 @@ UNIT_MAIN("shared", a_key_is_counted_up_to_its_limit_and_back, children_count_to
           there_are_seats_for_two_generations_and_then_no_more,
           a_key_that_finds_no_place_is_let_through_and_not_counted, a_bucket_is_everybodys_who_has_the_key,
           many_children_take_no_more_than_there_is, keys_of_sites_kinds_and_names_differ,
-          places_of_full_buckets_are_used_again_and_too_many_are_let_through, the_domain_takes_waits_and_is_told_of_others)
+          places_of_full_buckets_are_used_again,
+          of_too_many_keys_those_that_spend_most_stay_limited, the_domain_takes_waits_and_is_told_of_others)
