@@ -10,10 +10,11 @@ use Test::More;
 
 use TripChat::File qw(read_file);
 use TripChat::Httpd qw(mpm);
-use TripChat::Process qw(free_port);
+use TripChat::Process qw(free_port is_alive);
 use TripChat::Rest;
 use TripChat::Test;
 use TripChat::Token qw(issued_secrets);
+use TripChat::Wait qw(until_true);
 
 # Whatever an administrator may log of a request, and what modules log of it.
 use constant CONFIG => <<'CONF';
@@ -193,6 +194,26 @@ subtest 'over HTTP/2' => sub {
     is(scalar(grep { /\A[2345]..\z/ } @answers), scalar @asked - 1, 'requests are answered, but the one with a bad length') or diag "@answers";
     $server->stop(keep => 1, allow => [qr/./]);
     check_logs($server);
+};
+
+subtest 'an httpd whose chat is taken away, and given back' => sub {
+    my $server = TripChat::Server->start(config => CONFIG, site_config => SITE, modules => [qw(log_forensic rewrite dumpio headers log_debug)]);
+    my $site = $server->site;
+    my %secret;
+    for my $turn (qw(with without again)) {
+        if ($turn ne 'with') {
+            $server->reconfigure(no_chat => $turn eq 'without');
+            my @old = $server->graceful;
+            until_true('the old children to end', sub { !grep { is_alive($_) } @old });
+        }
+        $secret{$turn} = secret();
+        ask($site, get("/index.html?token=$secret{$turn}", Authorization => "Bearer $secret{$turn}"));
+    }
+    is("@{[$server->stop(keep => 1)]}", '', 'the log has nothing to say');
+    for my $log (qw(everything_log forensic_log)) {
+        my $text = read_file($server->dir . "/$log");
+        is(join(' ', grep { $text =~ /$secret{$_}/ } sort keys %secret), 'without', "$log is masked while there is a chat");
+    }
 };
 
 # mod_security copies a request in post_read_request, and writes its copy after the request.
