@@ -192,7 +192,12 @@ subtest 'the right to be there moves along' => sub {
     my ($bob, $carol) = map { $site->chat(trip => $trip, as => $_) } qw(bob carol);
     my $stream = $site->rest(as => 'ann')->follow($trip);
     reload($server);
-    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1008, 'all three are counted');
+    # A connection on its way from one child to the other is counted by neither for a moment.
+    until_true('all three to be counted', sub {
+        my $comer = eval { $site->chat(trip => $trip) };
+        $comer->leave if $comer;
+        return !$comer && $@ =~ /closed with 1008/;
+    });
     $renewed->send_json({ type => 'authenticate', token => $site->token('ann'), client_id => 'a1' });
     is($renewed->next_json('authenticated')->{client_id}, 'a1', 'a token can be given after the move');
     is($ann->next_json->{type}, 'token_expiring', 'who has an old one is warned');
