@@ -232,7 +232,9 @@ int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adopt
                                    CRLF, NULL);
     int rc = tc_takeover(r, child, adoption, HTTP_SWITCHING_PROTOCOLS, head);
 
-    return rc == OK ? OK : answer(r, rc, "The server has no room for another connection.");
+    return rc == OK ? OK
+                    : answer(r, rc, rc == HTTP_FORBIDDEN ? "The certificate that the server asked for has not come."
+                                                         : "The server has no room for another connection.");
 }
 
 static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
@@ -267,7 +269,8 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
     }
     rc = tc_handler_take_over(r, child, adoption, handshake);
     if (r->status != HTTP_SWITCHING_PROTOCOLS) {
-        return refused(vhost, TC_L_REASON_FULL, rc); /* no descriptor or worker was left */
+        /* A certificate is still to come, or no descriptor or worker was left. */
+        return refused(vhost, r->status == HTTP_FORBIDDEN ? TC_L_REASON_MALFORMED : TC_L_REASON_FULL, rc);
     }
     return ended(vhost, reason == TC_L_REASON_NONE ? TC_L_OUTCOME_ACCEPTED : TC_L_OUTCOME_CLOSED, reason, rc);
 }

@@ -247,7 +247,7 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
                            "Connection: close" CRLF, tc_reply_cors_lines(r), CRLF, NULL);
     }
     rc = tc_takeover(r, child, make_adoption(visit, query, &claim), HTTP_OK, head);
-    return rc == OK ? OK : tc_reply_error(r, TC_CHAT_OVERLOADED, NULL);
+    return rc == OK ? OK : tc_reply_error(r, rc == HTTP_FORBIDDEN ? TC_CHAT_FORBIDDEN : TC_CHAT_OVERLOADED, NULL);
 }
 
 /* ---- methods ---- */
