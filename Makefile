@@ -265,7 +265,7 @@ $(eval $(call UNIT_RULES,tsan,$(TSAN)))
 
 # The fuzz targets: t/10-fuzz/fuzz_<name>.c. Here replay.c feeds each target only its seeds.
 FUZZ_TARGETS := $(patsubst t/10-fuzz/fuzz_%.c,%,$(sort $(wildcard t/10-fuzz/fuzz_*.c)))
-FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c src/token/claims.c src/token/jw*.c)) \
+FUZZ_SRC     := $(sort $(wildcard src/base/*.c src/codec/*.c $(filter-out src/token/lease.c,$(wildcard src/token/*.c)))) \
                 t/10-fuzz/fuzz.c t/10-fuzz/chat_checks.c
 FUZZ_LIBS     = $(APR_LIBS) $(LIBS)
 FUZZ_SEEDS   := $(BUILD)/fuzz/seeds/.made

@@ -5,6 +5,7 @@
 #include "httpd/config.h"
 #include "httpd/handler.h"
 #include "httpd/health.h"
+#include "httpd/mapping.h"
 #include "httpd/monitor.h"
 #include "httpd/rest.h"
 #include "httpd/runtime.h"
@@ -37,6 +38,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_quick_handler(tc_scrub_quick_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(tc_scrub_fixups, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_log_transaction(tc_scrub_log, NULL, loggers, APR_HOOK_REALLY_FIRST);
+    ap_hook_map_to_storage(tc_mapping_end, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_rest_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_monitor_handler, NULL, NULL, APR_HOOK_MIDDLE);

@@ -209,13 +209,11 @@ static tc_chat_error_e decode(const char *text, size_t len, const tc_chat_rules_
                               reader_fn *read, tc_chat_in_t *out)
 {
     memset(out, 0, sizeof(*out));
-    if (tc_json_has_more_values(text, len, TC_JSON_MAX_VALUES)) {
-        return TC_CHAT_TOO_DEEP;
-    }
-    switch (tc_json_parse_object(text, len, TC_JSON_MAX_DEPTH, &out->doc)) {
+    switch (tc_json_parse_object(text, len, TC_JSON_MAX_DEPTH, TC_JSON_MAX_VALUES, &out->doc)) {
     case TC_JSON_OK:
         return read(rules, out);
     case TC_JSON_TOO_DEEP:
+    case TC_JSON_TOO_MANY:
         return TC_CHAT_TOO_DEEP;
     case TC_JSON_NOT_OBJECT:
         return TC_CHAT_INVALID_MESSAGE;

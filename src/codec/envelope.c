@@ -141,7 +141,7 @@ static json_object *parse_body(const tc_envelope_t *envelope)
 {
     json_object *doc = NULL;
 
-    if (tc_json_parse_object(envelope->body, envelope->body_len, TC_JSON_MAX_DEPTH, &doc) != TC_JSON_OK) {
+    if (tc_json_parse_object(envelope->body, envelope->body_len, TC_JSON_MAX_DEPTH, TC_JSON_MAX_VALUES, &doc) != TC_JSON_OK) {
         return NULL;
     }
     return doc;

@@ -1,39 +1,23 @@
 /*
- * Reads JSON (RFC 8259) with a strict scanner and json-c behind it, and writes JSON strings. The scanner decides what
- * is JSON, because each release of json-c accepts something else. Pure.
+ * Reads JSON (RFC 8259) with a strict scanner (json_scan.h) and json-c behind it, and writes JSON strings. Pure.
  */
 #ifndef TC_CODEC_JSON_H
 #define TC_CODEC_JSON_H
 
 #include "base/buf.h"
+#include "codec/json_scan.h"
 
 #include <json-c/json.h>
 #include <stdbool.h>
 
-typedef enum {
-    TC_JSON_OK,
-    TC_JSON_BROKEN,    /* not JSON in UTF-8, more than one value, or a key with U+0000 or half a surrogate pair */
-    TC_JSON_TOO_DEEP,
-    TC_JSON_NOT_OBJECT,
-    TC_JSON_DOUBLED    /* an object on any level has the same key twice */
-} tc_json_status_e;
-
 /*
- * Parses one JSON object of at most `max_depth` levels; 64 is the most. Only TC_JSON_OK fills *out. The caller frees
- * *out with tc_json_free().
+ * Parses one JSON object of at most `max_depth` levels, and at most `max_values` names and values: json-c builds hundreds of
+ * bytes for an empty list of two bytes. Only TC_JSON_OK fills *out. The caller frees *out with tc_json_free().
  */
-tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_depth,
-                                      json_object **out);
+tc_json_status_e tc_json_parse_object(const char *text, size_t len, int max_depth, size_t max_values, json_object **out);
 
 /* Frees a value of tc_json_parse_object(); NULL is allowed. Do not use json_object_put(), see json.c. */
 void tc_json_free(json_object *value);
-
-/*
- * True if a text holds more names and values than `max`. Texts of clients are checked with this before they are parsed,
- * because json-c builds hundreds of bytes for an empty list of two bytes. If the text is not JSON, the result may be
- * true or false.
- */
-bool tc_json_has_more_values(const char *text, size_t len, size_t max);
 
 /*
  * Returns the string member `key` of `object`, which owns it, and its length in bytes. Returns NULL if the member is

@@ -30,27 +30,26 @@ static uint32_t read_hex(const char *at)
     return value;
 }
 
-/* Reads \uXXXX, or two of them that are a surrogate pair. NULL if there is half of a pair. */
-static const char *read_unicode(const char *at, const char *end, uint32_t *character)
+/* Reads \uXXXX, or two of them that are a surrogate pair. */
+static const char *read_unicode(const char *at, uint32_t *character)
 {
     *character = read_hex(at);
     at += 4;
-    if (is_between(*character, 0xd800, 0xdbff) && end - at >= 6 && at[0] == '\\' && at[1] == 'u'
-        && is_between(read_hex(at + 2), 0xdc00, 0xdfff)) {
+    if (is_between(*character, 0xd800, 0xdbff)) {
         *character = 0x10000 + ((*character - 0xd800) << 10) + (read_hex(at + 2) - 0xdc00);
-        return at + 6;
+        at += 6;
     }
-    return is_between(*character, 0xd800, 0xdfff) ? NULL : at;
+    return at;
 }
 
 /* Reads the escape behind a backslash (RFC 8259, 7). */
-static const char *read_escape(const char *at, const char *end, uint32_t *character)
+static const char *read_escape(const char *at, uint32_t *character)
 {
     static const char named[] = "b\bf\fn\nr\rt\t";
     const char *pair;
 
     if (*at == 'u') {
-        return read_unicode(at + 1, end, character);
+        return read_unicode(at + 1, character);
     }
     *character = (unsigned char)*at; /* a quote, a backslash or a slash */
     for (pair = named; *pair != '\0'; pair += 2) {
@@ -82,8 +81,8 @@ bool tc_json_keys_add(tc_json_keys_t *keys, uint32_t object, const char *key, si
     while (at < end) {
         uint32_t character;
 
-        at = *at == '\\' ? read_escape(at + 1, end, &character) : read_utf8(at, &character);
-        if (at == NULL || character == 0) {
+        at = *at == '\\' ? read_escape(at + 1, &character) : read_utf8(at, &character);
+        if (character == 0) {
             return false;
         }
         entry.hash = (entry.hash ^ character) * FNV_PRIME;

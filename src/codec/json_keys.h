@@ -15,10 +15,9 @@ typedef struct {
 } tc_json_keys_t;
 
 /*
- * Notes a key: the bytes between its quotes, valid in JSON and UTF-8, of the object with the number `object`. False if
- * the key has half of a surrogate pair (RFC 8259, 8.2), which is no character, or U+0000, at which json-c would cut the
- * key and so make another key of it. Equal keys are found however they are
- * escaped. Costs 16 bytes a key.
+ * Notes a key: the bytes between its quotes, of the object with the number `object`. They are valid in JSON and UTF-8 and
+ * have no half of a surrogate pair. False if the key has U+0000, at which json-c would cut the key and so make another key
+ * of it. Equal keys are found however they are escaped. Costs 16 bytes a key.
  */
 bool tc_json_keys_add(tc_json_keys_t *keys, uint32_t object, const char *key, size_t len);
 

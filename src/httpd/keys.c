@@ -126,8 +126,8 @@ static int add_key_set(server_rec *server, const char *path, tc_jwt_key_t **keys
     }
     if (*left_out != '\0') {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0064: %s: %s: some keys are not used, because they are not for signatures or their algorithm "
-                     "is none of " TC_JWT_ALGS ": %s", tc_config_name(TC_D_JWT_KEY_SET), path, left_out);
+                     "TC0064: %s: %s: some keys are not used, because they are broken, are not for signatures, or their "
+                     "algorithm is none of " TC_JWT_ALGS ": %s", tc_config_name(TC_D_JWT_KEY_SET), path, left_out);
     }
     for (key = *end; key != NULL; key = key->next) {
         warn_if_short(server, TC_D_JWT_KEY_SET, key);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/limits.h"
 #include "codec/json.h"
 #include "store/mend.h"
 
@@ -259,7 +260,7 @@ static apr_status_t note_person(batch_t *batch, const tc_user_t *user)
     json_object *names = NULL;
     apr_status_t rv;
 
-    if (tc_json_parse_object(user->sender_json, strlen(user->sender_json), 2, &names) != TC_JSON_OK) {
+    if (tc_json_parse_object(user->sender_json, strlen(user->sender_json), 2, TC_JSON_MAX_VALUES, &names) != TC_JSON_OK) {
         return APR_SUCCESS;
     }
     args[2] = tc_json_get_text(names, "username");

@@ -174,7 +174,7 @@ static apr_status_t mend_line(mending_t *mending, const char *line, size_t len)
     shown_t shown;
     apr_status_t rv = APR_SUCCESS;
 
-    if (tc_json_parse_object(line, len, TC_JSON_MAX_DEPTH, &object) != TC_JSON_OK) {
+    if (tc_json_parse_object(line, len, TC_JSON_MAX_DEPTH, TC_JSON_MAX_VALUES, &object) != TC_JSON_OK) {
         return APR_SUCCESS;
     }
     shown.seq = json_object_get_int64(json_object_object_get(object, "seq"));

@@ -13,6 +13,7 @@
 
 #define JSON_DEPTH 8
 #define KEYS_MAX 100
+#define VALUES_MAX 10000 /* names and values in a set */
 
 /* ---- parameters ---- */
 
@@ -82,6 +83,19 @@ static EVP_PKEY *read_ec(json_object *jwk, const char *curve, size_t field_bytes
     return pkey;
 }
 
+/* RFC 8037, 2. */
+static EVP_PKEY *read_ed25519(json_object *jwk)
+{
+    tc_buf_t x = TC_BUF_INIT;
+    EVP_PKEY *pkey = NULL;
+
+    if (get_bytes(jwk, "x", &x)) {
+        pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x.data, x.len); /* NULL for another length than 32 */
+    }
+    tc_buf_free(&x);
+    return pkey;
+}
+
 /* ---- one key ---- */
 
 typedef struct {
@@ -104,13 +118,21 @@ static const curve_t *curve_of(json_object *jwk)
     return NULL;
 }
 
-/* The algorithm of a key without an alg: an EC key's curve decides; for RSA it is RS256, the most common one. */
+static bool is_ed25519(json_object *jwk)
+{
+    return tc_json_is_text(jwk, "kty", "OKP") && tc_json_is_text(jwk, "crv", "Ed25519");
+}
+
+/* The algorithm of a key without an alg: a curve decides; for RSA it is RS256, the most common one. */
 static const char *guess_alg(json_object *jwk)
 {
     const curve_t *curve = curve_of(jwk);
 
     if (curve != NULL) {
         return curve->alg;
+    }
+    if (is_ed25519(jwk)) {
+        return "EdDSA";
     }
     return tc_json_is_text(jwk, "kty", "RSA") ? "RS256" : NULL;
 }
@@ -166,6 +188,9 @@ static const char *read_key(json_object *jwk, const tc_jwt_alg_t *alg, const cha
     else if (curve != NULL) {
         pkey = read_ec(jwk, curve->crv, curve->field_bytes);
     }
+    else if (is_ed25519(jwk)) {
+        pkey = read_ed25519(jwk);
+    }
     ERR_clear_error();
     return pkey ? tc_jwt_key_of_pkey(alg, kid, pkey, key, pool)
                 : "its numbers (n and e, or crv, x and y) do not form a public key";
@@ -173,33 +198,37 @@ static const char *read_key(json_object *jwk, const tc_jwt_alg_t *alg, const cha
 
 /* ---- the set ---- */
 
-/* Adds a key to the list at *end, or its kid to *left_out. Returns NULL, or what is wrong with the key. */
-static const char *add_key(json_object *jwk, tc_jwt_key_t ***end, const char **left_out,
-                           apr_pool_t *pool)
+/* Adds a key to *left_out. */
+static void leave_out(const char *kid, const char *why, const char **left_out, apr_pool_t *pool)
 {
-    const char *kid, *name, *wrong;
+    *left_out = apr_pstrcat(pool, *left_out, **left_out ? ", " : "", kid ? kid : "one without a kid", why ? " (" : "",
+                            why ? why : "", why ? ")" : "", NULL);
+}
+
+/* Adds a key to the list at *end, or to *left_out: one odd key of a provider must not turn all users away. */
+static void add_key(json_object *jwk, tc_jwt_key_t ***end, const char **left_out, apr_pool_t *pool)
+{
+    const char *kid, *name, *wrong = NULL;
     const tc_jwt_alg_t *alg;
 
     if (!json_object_is_type(jwk, json_type_object) || tc_json_get_text(jwk, "kty") == NULL) {
-        return "an element of \"keys\" is not an object with a kty";
+        leave_out("one", "it is not an object with a kty", left_out, pool);
+        return;
     }
     kid = tc_json_get_text(jwk, "kid") ? apr_pstrdup(pool, tc_json_get_text(jwk, "kid")) : NULL;
     name = tc_json_get_text(jwk, "alg") ? tc_json_get_text(jwk, "alg") : guess_alg(jwk);
     alg = name ? tc_jwt_alg_find(name) : NULL;
     if (name == NULL && tc_json_is_text(jwk, "kty", "oct")) {
-        return "a key with kty oct has no alg; add one, for example \"alg\": \"HS256\"";
+        wrong = "it has kty oct and no alg; add one, for example \"alg\": \"HS256\"";
     }
-    if (alg == NULL || !is_for_verifying(jwk)) {
-        *left_out = apr_pstrcat(pool, *left_out, **left_out ? ", " : "", kid ? kid : "one without a kid",
-                                NULL);
-        return NULL;
+    else if (alg != NULL && is_for_verifying(jwk)) {
+        wrong = read_key(jwk, alg, kid, *end, pool);
+        if (wrong == NULL) {
+            *end = &(**end)->next;
+            return;
+        }
     }
-    wrong = read_key(jwk, alg, kid, *end, pool);
-    if (wrong != NULL) {
-        return apr_psprintf(pool, "the key %s: %s", kid ? kid : "without a kid", wrong);
-    }
-    *end = &(**end)->next;
-    return NULL;
+    leave_out(kid, wrong, left_out, pool);
 }
 
 const char *tc_jwt_key_read_set(const char *text, size_t len, tc_jwt_key_t **keys,
@@ -212,15 +241,16 @@ const char *tc_jwt_key_read_set(const char *text, size_t len, tc_jwt_key_t **key
 
     *keys = NULL;
     *left_out = "";
-    if (tc_json_parse_object(text, len, JSON_DEPTH, &set) == TC_JSON_OK
+    if (tc_json_parse_object(text, len, JSON_DEPTH, VALUES_MAX, &set) == TC_JSON_OK
         && json_object_object_get_ex(set, "keys", &list)
         && json_object_is_type(list, json_type_array)) {
         wrong = json_object_array_length(list) > KEYS_MAX ? "the file has more than 100 keys" : NULL;
         for (i = 0; wrong == NULL && i < json_object_array_length(list); i++) {
-            wrong = add_key(json_object_array_get_idx(list, i), &end, left_out, pool);
+            add_key(json_object_array_get_idx(list, i), &end, left_out, pool);
         }
         if (wrong == NULL && *keys == NULL) {
-            wrong = "the file has no key that can verify a token";
+            wrong = apr_pstrcat(pool, "the file has no key that can verify a token", **left_out ? "; not used: " : "", *left_out,
+                                NULL);
         }
     }
     tc_json_free(set);

@@ -5,14 +5,15 @@
 #include "codec/base64url.h"
 #include "codec/json.h"
 #include "token/jwt_lib.h"
+#include "token/signature.h"
 
 #include <apr_strings.h>
 #include <openssl/err.h>
-#include <openssl/rsa.h>
 #include <string.h>
 #include <strings.h>
 
 #define JSON_DEPTH 8   /* of a header or of claims */
+#define KEYS_TRIED  5  /* keys whose signature is checked for one token */
 #define IAT_AHEAD_S 60 /* how far in the future an iat may be, in addition to the leeway */
 
 /* A token's parts, as pointers into its text. */
@@ -34,18 +35,51 @@ static bool split(const char *text, parts_t *parts)
     return true;
 }
 
-/* Parses one of the token's two JSON objects; NULL when the part is not a JSON object in base64url. */
+/* True if a string anywhere in the value has U+0000. */
+/* NOLINTNEXTLINE(misc-no-recursion): JSON_DEPTH levels at most */
+static bool has_nul(json_object *value)
+{
+    struct lh_entry *entry;
+    size_t i;
+
+    if (json_object_is_type(value, json_type_string)) {
+        return strlen(json_object_get_string(value)) != (size_t)json_object_get_string_len(value);
+    }
+    if (json_object_is_type(value, json_type_object)) {
+        for (entry = json_object_get_object(value)->head; entry != NULL; entry = entry->next) {
+            if (has_nul((json_object *)lh_entry_v(entry))) {
+                return true;
+            }
+        }
+    }
+    if (json_object_is_type(value, json_type_array)) {
+        for (i = 0; i < json_object_array_length(value); i++) {
+            if (has_nul(json_object_array_get_idx(value, i))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/*
+ * Parses one of the token's two JSON objects. Returns NULL if the part is not a JSON object in base64url, or has U+0000:
+ * libjwt 1 refuses a token with such a character, and a token must mean the same whoever checks its signature.
+ */
 static json_object *parse_part(const char *part, size_t len)
 {
     json_object *object = NULL;
     tc_buf_t json = TC_BUF_INIT;
 
     if (!tc_base64url_decode(&json, part, len)
-        || tc_json_has_more_values((char *)json.data, json.len, TC_JSON_MAX_VALUES)
-        || tc_json_parse_object((char *)json.data, json.len, JSON_DEPTH, &object) != TC_JSON_OK) {
+        || tc_json_parse_object((char *)json.data, json.len, JSON_DEPTH, TC_JSON_MAX_VALUES, &object) != TC_JSON_OK) {
         object = NULL;
     }
     tc_buf_free(&json);
+    if (has_nul(object)) {
+        tc_json_free(object);
+        object = NULL;
+    }
     return object;
 }
 
@@ -154,39 +188,21 @@ static const char *check_claims(json_object *claims, const tc_jwt_rules_t *rules
 
 /* ---- signatures ---- */
 
-static const EVP_MD *hash_of(const tc_jwt_alg_t *alg)
+/* libjwt checks what it knows; see jwt_lib.h. Both check the signature alone, so they agree. */
+static bool verifies(const parts_t *parts, bool is_plain, const tc_jwt_key_t *key)
 {
-    return alg->hash_bits == 256 ? EVP_sha256() : alg->hash_bits == 384 ? EVP_sha384() : EVP_sha512();
-}
-
-/* RSASSA-PSS (RFC 7518, 3.5), which libjwt 1.10 does not support. The salt is as long as the hash. */
-static bool pss_verifies(const parts_t *parts, const tc_jwt_key_t *key)
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    EVP_PKEY_CTX *padding = NULL;
+    size_t len = (size_t)(parts->signature - 1 - parts->text);
     tc_buf_t signature = TC_BUF_INIT;
-    bool good = false;
+    bool good;
 
-    if (context != NULL
-        && tc_base64url_decode(&signature, parts->signature, strlen(parts->signature))
-        && EVP_DigestVerifyInit(context, &padding, hash_of(key->alg), NULL, key->pkey) == 1
-        && EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) == 1
-        && EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_DIGEST) == 1) {
-        good = EVP_DigestVerify(context, signature.data, signature.len,
-                                (const unsigned char *)parts->text,
-                                (size_t)(parts->signature - 1 - parts->text)) == 1;
+    if (is_plain && tc_jwt_lib_knows(key->alg)) {
+        good = key->len > 0 && tc_jwt_lib_verifies(parts->text, key);
+    }
+    else {
+        good = key->len > 0 && tc_base64url_decode(&signature, parts->signature, strlen(parts->signature))
+               && tc_signature_verifies(parts->text, len, signature.data, signature.len, key);
     }
     tc_buf_free(&signature);
-    EVP_MD_CTX_free(context);
-    return good;
-}
-
-static bool verifies(const parts_t *parts, const tc_jwt_key_t *key)
-{
-    bool good = key->len > 0
-                && (key->alg->family == TC_JWT_PSS ? pss_verifies(parts, key)
-                                                   : tc_jwt_lib_verifies(parts->text, key));
-
     ERR_clear_error(); /* the thread's error queue belongs to httpd */
     return good;
 }
@@ -207,15 +223,20 @@ static bool brings_its_own_key(json_object *header)
     return false;
 }
 
-/* RFC 7519, 5.1: JWT, or no typ. libjwt accepts no other type, so tokens of RFC 9068 (at+jwt) are refused here. */
-static bool has_good_type(json_object *header)
+/* RFC 7519, 5.1: no typ, or JWT. */
+static bool is_plain(json_object *header)
 {
     const char *type = tc_json_get_text(header, "typ");
 
-    if (!json_object_object_get_ex(header, "typ", NULL)) {
-        return true;
-    }
-    return type != NULL && strcasecmp(type, "JWT") == 0;
+    return !json_object_object_get_ex(header, "typ", NULL) || (type != NULL && strcasecmp(type, "JWT") == 0);
+}
+
+/* RFC 9068, 2.1: an access token of OAuth says so. */
+static bool is_access_token(json_object *header)
+{
+    const char *type = tc_json_get_text(header, "typ");
+
+    return type != NULL && (strcasecmp(type, "at+jwt") == 0 || strcasecmp(type, "application/at+jwt") == 0);
 }
 
 static const char *check_header(json_object *header)
@@ -230,7 +251,7 @@ static const char *check_header(json_object *header)
     if (brings_its_own_key(header)) {
         return "brings its own key";
     }
-    return has_good_type(header) ? NULL : "wrong type";
+    return is_plain(header) || is_access_token(header) ? NULL : "wrong type";
 }
 
 /* A token with a kid fits the key of that name and keys without a name. Without a kid it fits every key. */
@@ -241,20 +262,40 @@ static bool is_for_key(json_object *header, const tc_jwt_key_t *key)
                || tc_json_is_text(header, "kid", key->kid));
 }
 
-static const char *check_signature(json_object *header, const parts_t *parts,
-                                   const tc_jwt_key_t *keys)
+/* A token may fit many keys, for example if it has no kid. Only the first few are tried: each costs processor time. */
+static const char *check_signature(json_object *header, const parts_t *parts, const tc_jwt_key_t *keys)
 {
     const char *why = "no key has its algorithm and kid";
+    int tried = 0;
 
     for (; keys != NULL; keys = keys->next) {
-        if (is_for_key(header, keys)) {
-            if (verifies(parts, keys)) {
-                return NULL;
-            }
-            why = "bad signature";
+        if (!is_for_key(header, keys)) {
+            continue;
         }
+        if (tried++ == KEYS_TRIED) {
+            return "bad signature with the first 5 keys that it fits; it needs a kid";
+        }
+        if (verifies(parts, is_plain(header), keys)) {
+            return NULL;
+        }
+        why = "bad signature";
     }
     return why;
+}
+
+/* Everything about the claims is decided by our own reading, whatever the algorithm is. */
+static const char *check_token(json_object *header, json_object *claims, const parts_t *parts, const tc_jwt_rules_t *rules,
+                               int64_t now_s, tc_jwt_identity_t *out, apr_pool_t *pool)
+{
+    const char *why = check_header(header);
+
+    if (why == NULL && claims == NULL) {
+        why = "broken claims";
+    }
+    if (why == NULL) {
+        why = check_signature(header, parts, rules->keys);
+    }
+    return why ? why : check_claims(claims, rules, now_s, out, pool);
 }
 
 const char *tc_jwt_verify(const char *token, size_t len, const tc_jwt_rules_t *rules, int64_t now_s,
@@ -271,16 +312,9 @@ const char *tc_jwt_verify(const char *token, size_t len, const tc_jwt_rules_t *r
         return "not a JWT";
     }
     header = parse_part(parts.text, (size_t)(parts.claims - 1 - parts.text));
-    why = check_header(header);
-    if (why == NULL) {
-        why = check_signature(header, &parts, rules->keys);
-    }
-    tc_json_free(header);
-    if (why != NULL) {
-        return why;
-    }
     claims = parse_part(parts.claims, (size_t)(parts.signature - 1 - parts.claims));
-    why = claims ? check_claims(claims, rules, now_s, out, pool) : "broken claims";
+    why = check_token(header, claims, &parts, rules, now_s, out, pool);
+    tc_json_free(header);
     tc_json_free(claims);
     return why;
 }

@@ -1,7 +1,7 @@
 /*
  * Verifies JSON Web Tokens (RFC 7519): is the token signed with a key of the site, is it in force, and which user
- * is it for? OpenSSL checks RSASSA-PSS signatures, libjwt checks all others. The key determines the algorithm, never
- * the token. Any thread; keeps no state.
+ * is it for? libjwt checks the signatures that it knows, OpenSSL checks all others. The key determines the algorithm,
+ * never the token. Any thread; keeps no state.
  */
 #ifndef TC_TOKEN_JWT_H
 #define TC_TOKEN_JWT_H

@@ -28,6 +28,7 @@ static const tc_jwt_alg_t algs[] = {
     {"ES256", TC_JWT_EC, 256, NID_X9_62_prime256v1},
     {"ES384", TC_JWT_EC, 384, NID_secp384r1},
     {"ES512", TC_JWT_EC, 512, NID_secp521r1},
+    {"EdDSA", TC_JWT_ED, 0, 0},
 };
 
 const tc_jwt_alg_t *tc_jwt_alg_find(const char *name)
@@ -87,6 +88,9 @@ static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
     if (alg->family == TC_JWT_EC) {
         return type == EVP_PKEY_EC ? check_curve(alg, pkey)
                                    : "the algorithm needs a key on an elliptic curve";
+    }
+    if (alg->family == TC_JWT_ED) {
+        return type == EVP_PKEY_ED25519 ? NULL : "EdDSA needs an Ed25519 key";
     }
     if (type != EVP_PKEY_RSA && !(alg->family == TC_JWT_PSS && type == EVP_PKEY_RSA_PSS)) {
         return "the algorithm needs an RSA key";

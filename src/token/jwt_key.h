@@ -10,13 +10,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef enum { TC_JWT_HMAC, TC_JWT_RSA, TC_JWT_PSS, TC_JWT_EC } tc_jwt_family_e;
+typedef enum { TC_JWT_HMAC, TC_JWT_RSA, TC_JWT_PSS, TC_JWT_EC, TC_JWT_ED } tc_jwt_family_e;
 
-/* An algorithm that tokens may be signed with (RFC 7518, 3). A row of one table: compare pointers. */
+/* An algorithm that tokens may be signed with (RFC 7518, 3, and RFC 8037, 3.1). A row of one table: compare pointers. */
 typedef struct {
     const char *name;       /* "RS256" */
     tc_jwt_family_e family;
-    int hash_bits;
+    int hash_bits;          /* 0: the algorithm has no hash of its own to name */
     int curve_nid;          /* EC: of the only curve that the algorithm allows */
 } tc_jwt_alg_t;
 
@@ -24,7 +24,7 @@ typedef struct {
 const tc_jwt_alg_t *tc_jwt_alg_find(const char *name);
 
 /* All names, for messages: "HS256, HS384, …". */
-#define TC_JWT_ALGS "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512"
+#define TC_JWT_ALGS "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA"
 
 /* A key in a list. The pool owns all of it. */
 typedef struct tc_jwt_key_t {
@@ -46,8 +46,8 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
 
 /*
  * Makes keys of a JWK Set. Returns NULL and sets *keys, in the set's order. Otherwise returns what is wrong, for the
- * administrator. *left_out names the keys that are not for signatures or whose algorithm is not supported; "" when
- * there are none. At start-up.
+ * administrator. *left_out names the keys that are not for signatures, whose algorithm is not supported, or that
+ * are broken, with the reason; "" when there are none. At start-up.
  */
 const char *tc_jwt_key_read_set(const char *text, size_t len, tc_jwt_key_t **keys,
                                 const char **left_out, apr_pool_t *pool);

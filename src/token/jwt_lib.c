@@ -12,6 +12,11 @@
 #include <jwt.h>
 #include <string.h>
 
+bool tc_jwt_lib_knows(const tc_jwt_alg_t *alg)
+{
+    return alg->family == TC_JWT_HMAC || alg->family == TC_JWT_RSA || alg->family == TC_JWT_EC;
+}
+
 static bool is_algorithm(jwt_alg_t found, const tc_jwt_key_t *key)
 {
     const char *name = found != JWT_ALG_NONE ? jwt_alg_str(found) : NULL;

@@ -16,7 +16,7 @@ static json_object *parse(const char *text)
 {
     json_object *claims = NULL;
 
-    ck_assert_msg(tc_json_parse_object(text, strlen(text), 8, &claims) == TC_JSON_OK, "%s", text);
+    ck_assert_msg(tc_json_parse_object(text, strlen(text), 8, 100, &claims) == TC_JSON_OK, "%s", text);
     return claims;
 }
 
@@ -81,8 +81,7 @@ START_TEST(one_wrong_trip_refuses_the_token)
 {
     static const char *const values[] = {"null", "true", "{}", "1.5", "1e1", "\"\"", "\"x\"", "-1", "\"-1\"", "[null]", "[[1]]",
                                          "[1,[]]", "[1,{}]", "[1,\"x\"]", "[1,1.0]", "\"1\\u0000\"", "[\"\\u0000\"]",
-                                         "9223372036854775808", "18446744073709551615", "18446744073709551616",
-                                         "-9223372036854775809", "\"9223372036854775808\""};
+                                         "\"9223372036854775808\""};
     apr_pool_t *pool = unit_pool();
     size_t i;
 
@@ -92,8 +91,6 @@ START_TEST(one_wrong_trip_refuses_the_token)
     expect_refusal(&by_integer, "{}", "trips");
     expect_refusal(&by_uuid, "{\"trips\":[\"" UUID "\",7]}", "trips");
     expect_refusal(&by_text, "{\"trips\":[\"a b\"]}", "trips");
-    expect_refusal(&by_text, "{\"trips\":99999999999999999999}", "trips");
-    expect_refusal(&by_text, "{\"trips\":-99999999999999999999}", "trips");
     apr_pool_destroy(pool);
 }
 END_TEST

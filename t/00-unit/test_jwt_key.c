@@ -18,11 +18,11 @@
 #define CLAIMS "{\"user_id\":\"u1\",\"exp\":1700000060}"
 
 static const char *const names[] = {"HS256", "HS384", "HS512", "RS256", "RS384", "RS512",
-                                    "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"};
+                                    "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"};
 static const char secret[] = "a secret of no less than sixty-four bytes, as SHA-512 would have it";
 
 /* Made once in each process, because making keys takes long. */
-static EVP_PKEY *rsa, *other_rsa, *p256, *p384, *p521, *k256;
+static EVP_PKEY *rsa, *other_rsa, *p256, *p384, *p521, *k256, *ed25519;
 
 static void make_pkeys(void)
 {
@@ -33,12 +33,16 @@ static void make_pkeys(void)
         p384 = EVP_EC_gen("P-384");
         p521 = EVP_EC_gen("P-521");
         k256 = EVP_EC_gen("secp256k1");
+        ed25519 = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     }
 }
 
 static EVP_PKEY *pkey_of(const char *alg)
 {
     make_pkeys();
+    if (strcmp(alg, "EdDSA") == 0) {
+        return ed25519;
+    }
     if (alg[0] == 'E') {
         return alg[2] == '2' ? p256 : alg[2] == '3' ? p384 : p521;
     }
@@ -47,6 +51,9 @@ static EVP_PKEY *pkey_of(const char *alg)
 
 static const EVP_MD *hash_of(const char *alg)
 {
+    if (strcmp(alg, "EdDSA") == 0) {
+        return NULL;
+    }
     return alg[2] == '2' ? EVP_sha256() : alg[2] == '3' ? EVP_sha384() : EVP_sha512();
 }
 
@@ -80,12 +87,12 @@ static size_t sign_with_pkey(const tc_buf_t *text, const char *alg, EVP_PKEY *pk
     }
     ck_assert_int_eq(EVP_DigestSign(context, signature, &len, text->data, text->len), 1);
     EVP_MD_CTX_free(context);
-    return alg[0] == 'E' ? raw_of_der(signature, len, ((size_t)EVP_PKEY_get_bits(pkey) + 7) / 8) : len;
+    return alg[0] == 'E' && alg[1] == 'S' ? raw_of_der(signature, len, ((size_t)EVP_PKEY_get_bits(pkey) + 7) / 8) : len;
 }
 
 /* Makes a token with this header, signed as `alg` says: with `pkey`, or with the secret `key` if `pkey` is NULL. */
-static tc_buf_t token_with_header(const char *header, const char *alg, EVP_PKEY *pkey, const void *key,
-                                  size_t key_len, int salt_len)
+static tc_buf_t token_with(const char *header, const char *claims, const char *alg, EVP_PKEY *pkey, const void *key,
+                           size_t key_len, int salt_len)
 {
     unsigned char signature[1024];
     unsigned mac_len = 0;
@@ -94,7 +101,7 @@ static tc_buf_t token_with_header(const char *header, const char *alg, EVP_PKEY 
 
     unit_append_base64url(&token, header, strlen(header));
     TC_BUF_LIT(&token, ".");
-    unit_append_base64url(&token, CLAIMS, strlen(CLAIMS));
+    unit_append_base64url(&token, claims, strlen(claims));
     if (pkey != NULL) {
         len = sign_with_pkey(&token, alg, pkey, salt_len, signature, sizeof(signature));
     }
@@ -105,6 +112,12 @@ static tc_buf_t token_with_header(const char *header, const char *alg, EVP_PKEY 
     TC_BUF_LIT(&token, ".");
     unit_append_base64url(&token, signature, len);
     return token;
+}
+
+static tc_buf_t token_with_header(const char *header, const char *alg, EVP_PKEY *pkey, const void *key,
+                                  size_t key_len, int salt_len)
+{
+    return token_with(header, CLAIMS, alg, pkey, key, key_len, salt_len);
 }
 
 static tc_buf_t token_of(const char *alg, const char *kid)
@@ -175,6 +188,15 @@ static void append_jwk(tc_buf_t *set, const char *alg, const char *more)
     if (pkey == NULL) {
         unit_append_text(set, "{\"kty\":\"oct\",\"k\":\"");
         unit_append_base64url(set, secret, strlen(secret));
+        unit_append_text(set, "\"");
+    }
+    else if (pkey == ed25519) {
+        unsigned char x[32];
+        size_t len = sizeof(x);
+
+        ck_assert_int_eq(EVP_PKEY_get_raw_public_key(pkey, x, &len), 1);
+        unit_append_text(set, "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"");
+        unit_append_base64url(set, x, len);
         unit_append_text(set, "\"");
     }
     else if (alg[0] == 'E') {
@@ -342,6 +364,70 @@ START_TEST(all_keys_of_an_algorithm_are_tried)
 }
 END_TEST
 
+/* A token without a kid is tried with a few keys of its algorithm. One with a kid finds its key among many. */
+START_TEST(a_token_without_a_kid_is_tried_with_a_few_keys)
+{
+    apr_pool_t *pool = unit_pool();
+    int before;
+
+    for (before = 0; before < 8; before++) {
+        tc_jwt_key_t *keys = key_of("HS256", "own", pool);
+        int i;
+
+        for (i = 0; i < before; i++) {
+            tc_jwt_key_t *other = NULL;
+
+            ck_assert_ptr_null(tc_jwt_key_read(tc_jwt_alg_find("HS256"), apr_psprintf(pool, "k%d", i), "another secret", 14,
+                                               &other, pool));
+            other->next = keys;
+            keys = other;
+        }
+        ck_assert(is_good(token_of("HS256", "own"), keys));
+        ck_assert_msg(is_good(token_of("HS256", NULL), keys) == (before < 5), "%d keys before its own", before);
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+/* libjwt, OpenSSL and json-c would each read some of these in a way of their own. */
+START_TEST(claims_mean_the_same_whatever_the_algorithm)
+{
+    static const struct {
+        const char *more;
+        bool good;
+    } cases[] = {
+        {"\"a\":\"\\u0000\"", false}, {"\"a\":[{\"b\":\"x\\u0000y\"}]", false}, {"\"a\":\"\\ud83d\"", false},
+        {"\"\\ude00\":1", false}, {"\"a\":\"\xff\"", false}, {"\"a\":\"\xed\xa0\x80\"", false}, {"\"a\":1e999", false},
+        {"\"a\":9223372036854775808", false}, {"\"a\":18446744073709551615", false}, {"\"a\":-9223372036854775809", false},
+        {"'a':1", false}, {"\"a\":{\"b\":1,\"b\":2}", false}, {"\"a\":01", false}, {"\"a\":[[[[[[[[1]]]]]]]]", false},
+        {"\"a\":9223372036854775807", true}, {"\"a\":-9223372036854775808", true}, {"\"a\":1.5e300", true}, {"\"a\":\"\xc3\xa9\"", true},
+        {"\"a\":\"\\ud83d\\ude00\"", true}, {"\"a\":[null,true,{\"b\":-0.0}]", true}, {"\"nbf\":1,\"sub\":1", true},
+        {"\"exp\":1700000060.5", true}, {"\"a\":1e-999", true},
+    };
+    static const char *const types[] = {"", ",\"typ\":\"JWT\"", ",\"typ\":\"at+jwt\""};
+    apr_pool_t *pool = unit_pool();
+    size_t alg, i, type;
+
+    for (alg = 0; alg < UNIT_COUNT(names); alg++) {
+        tc_jwt_key_t *key = key_of(names[alg], NULL, pool);
+
+        for (i = 0; i < UNIT_COUNT(cases); i++) {
+            const char *exp = strstr(cases[i].more, "exp") ? "" : ",\"exp\":1700000060";
+            const char *claims = apr_psprintf(pool, "{\"user_id\":\"u1\"%s,%s}", exp, cases[i].more);
+
+            for (type = 0; type < UNIT_COUNT(types); type++) {
+                const char *header = apr_psprintf(pool, "{\"alg\":\"%s\"%s}", names[alg], types[type]);
+                tc_buf_t token = token_with(header, claims, names[alg], pkey_of(names[alg]), secret, strlen(secret),
+                                            RSA_PSS_SALTLEN_DIGEST);
+
+                ck_assert_msg(is_good(token, key) == cases[i].good, "%s %s", header, claims);
+            }
+        }
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
 static bool fits(const char *alg, EVP_PKEY *pkey)
 {
     apr_pool_t *pool = unit_pool();
@@ -407,7 +493,7 @@ END_TEST
 
 START_TEST(what_is_no_algorithm_of_ours_is_not_found)
 {
-    static const char *const unknown[] = {"", "none", "None", "hs256", "HS256 ", "HS1", "RS1", "ES256K", "EdDSA", "RSA-OAEP"};
+    static const char *const unknown[] = {"", "none", "None", "hs256", "HS256 ", "HS1", "RS1", "ES256K", "eddsa", "Ed448", "RSA-OAEP"};
     size_t i;
 
     for (i = 0; i < UNIT_COUNT(unknown); i++) {
@@ -482,7 +568,7 @@ static const char *jwk(const char *alg, const char *more, apr_pool_t *pool)
 START_TEST(a_key_without_alg_is_bound_to_what_its_kind_is_used_for)
 {
     apr_pool_t *pool = unit_pool();
-    static const char *const kinds[] = {"RS256", "ES256", "ES384", "ES512"};
+    static const char *const kinds[] = {"RS256", "ES256", "ES384", "ES512", "EdDSA"};
     const char *why, *left_out;
     size_t i;
 
@@ -500,7 +586,7 @@ END_TEST
 START_TEST(keys_for_something_else_are_left_out_and_named)
 {
     static const char *const others[] = {
-        ",\"use\":\"enc\"", ",\"alg\":\"RSA-OAEP\"", ",\"alg\":\"EdDSA\"", ",\"key_ops\":[\"encrypt\"]", ",\"key_ops\":[]",
+        ",\"use\":\"enc\"", ",\"alg\":\"RSA-OAEP\"", ",\"alg\":\"Ed448\"", ",\"key_ops\":[\"encrypt\"]", ",\"key_ops\":[]",
         ",\"alg\":\"none\"",
     };
     apr_pool_t *pool = unit_pool();
@@ -516,6 +602,39 @@ START_TEST(keys_for_something_else_are_left_out_and_named)
         ck_assert_str_eq(keys->alg->name, "ES256");
         ck_assert_str_eq(left_out, "other");
         ck_assert_ptr_null(read_set(other, &why, &left_out, pool));
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+/* A provider's set may have one key that we cannot read. The others go on verifying. */
+START_TEST(an_odd_key_is_left_out_with_its_reason)
+{
+    static const struct {
+        const char *key, *why;
+    } cases[] = {
+        {"1", "one (it is not an object with a kty)"},
+        {"{\"kid\":\"k\"}", "one (it is not an object with a kty)"},
+        {"{\"kty\":\"oct\",\"kid\":\"k\",\"k\":\"AAAA\"}", "k (it has kty oct and no alg; add one, for example \"alg\": \"HS256\")"},
+        {"{\"kty\":\"RSA\",\"kid\":\"k\"}", "k (its numbers (n and e, or crv, x and y) do not form a public key)"},
+        {"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"k\",\"x\":\"AAAA\"}",
+         "k (its numbers (n and e, or crv, x and y) do not form a public key)"},
+        {"{\"kty\":\"RSA\",\"alg\":\"EdDSA\",\"kid\":\"k\",\"n\":\"AQAB\",\"e\":\"AQAB\"}", "k (EdDSA needs an Ed25519 key)"},
+        {"{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"AAAA\"}", "one without a kid"},
+    };
+    apr_pool_t *pool = unit_pool();
+    const char *why, *left_out;
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        tc_jwt_key_t *keys = read_set(apr_pstrcat(pool, jwk("ES256", "", pool), ",", cases[i].key, ",", jwk("EdDSA", "", pool),
+                                                  NULL), &why, &left_out, pool);
+
+        ck_assert_msg(keys != NULL && keys->next != NULL && keys->next->next == NULL, "%s", cases[i].key);
+        ck_assert(is_good(token_of("ES256", NULL), keys) && is_good(token_of("EdDSA", NULL), keys));
+        ck_assert_str_eq(left_out, cases[i].why);
+        ck_assert_ptr_null(read_set(cases[i].key, &why, &left_out, pool));
+        ck_assert_ptr_nonnull(strstr(why, cases[i].why));
     }
     apr_pool_destroy(pool);
 }
@@ -554,7 +673,8 @@ END_TEST
 UNIT_MAIN("jwt_key", a_token_is_good_with_the_key_of_its_algorithm_and_no_other,
           a_token_that_says_another_algorithm_than_it_was_signed_with_is_refused, a_public_key_is_no_secret,
           a_signature_of_another_key_is_refused, a_pss_salt_has_the_length_of_the_hash,
-          kid_chooses_among_keys_and_a_key_without_one_is_for_all, all_keys_of_an_algorithm_are_tried,
+          kid_chooses_among_keys_and_a_key_without_one_is_for_all, all_keys_of_an_algorithm_are_tried, a_token_without_a_kid_is_tried_with_a_few_keys,
+          claims_mean_the_same_whatever_the_algorithm, an_odd_key_is_left_out_with_its_reason,
           a_key_that_does_not_go_with_its_algorithm_is_refused,
           a_certificate_is_as_good_as_a_key_and_anything_else_is_refused,
           what_is_no_algorithm_of_ours_is_not_found, a_short_secret_is_known_as_one,

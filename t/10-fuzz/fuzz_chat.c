@@ -56,7 +56,7 @@ static json_object *parse(tc_buf_t *buf)
 {
     json_object *object = NULL;
 
-    FUZZ_REQUIRE(tc_json_parse_object((char *)buf->data, buf->len, TC_JSON_MAX_DEPTH, &object)
+    FUZZ_REQUIRE(tc_json_parse_object((char *)buf->data, buf->len, TC_JSON_MAX_DEPTH, TC_JSON_MAX_VALUES, &object)
                  == TC_JSON_OK);
     tc_buf_free(buf);
     return object;

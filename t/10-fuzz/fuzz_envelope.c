@@ -114,7 +114,7 @@ static void require_object(const void *text, size_t len, int64_t expected)
     size_t room_len;
     bool present;
 
-    FUZZ_REQUIRE(tc_json_parse_object(text, len, TC_JSON_MAX_DEPTH, &object) == TC_JSON_OK);
+    FUZZ_REQUIRE(tc_json_parse_object(text, len, TC_JSON_MAX_DEPTH, TC_JSON_MAX_VALUES, &object) == TC_JSON_OK);
     FUZZ_REQUIRE(json_object_object_get_ex(object, "seq", &seq)
                  && json_object_is_type(seq, json_type_int));
     FUZZ_REQUIRE(json_object_get_int64(seq) == expected);

@@ -23,7 +23,9 @@ sub key_file {
     my ($name) = @_;
     my $file = "$dir/$name.pem";
     return $file if -e $file;
-    my $make = $name =~ /^ec/ ? 'genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256' : 'genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048';
+    my $make = $name =~ /^ed/ ? 'genpkey -algorithm ED25519'
+        : $name =~ /^ec/ ? 'genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256'
+        :                  'genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048';
     system("openssl $make -out '$file' 2>/dev/null && openssl pkey -in '$file' -pubout -out '$file.pub' 2>/dev/null") == 0
         or die "openssl: $?\n";
     return $file;
@@ -33,6 +35,10 @@ sub public_key_file { return key_file(@_) . '.pub' }
 
 sub signature_of {
     my ($name, $text) = @_;
+    if ($name =~ /^ed/) {    # openssl dgst cannot sign with these
+        write_file("$dir/to-sign", $text);
+        return scalar `openssl pkeyutl -sign -rawin -inkey '@{[key_file($name)]}' -in '$dir/to-sign'`;
+    }
     my $pid = open2(my $out, my $in, 'openssl', 'dgst', '-sha256', '-sign', key_file($name));
     print {$in} $text;
     close $in;
@@ -53,7 +59,7 @@ sub token_of {
     my ($key, %opt) = @_;
     return make_token(
         claims => access_claims(user('ann')->{id}, %{ $opt{claims} || {} }),
-        header => { alg => $key =~ /^ec/ ? 'ES256' : 'RS256', %{ $opt{header} || {} } },
+        header => { alg => $key =~ /^ed/ ? 'EdDSA' : $key =~ /^ec/ ? 'ES256' : 'RS256', %{ $opt{header} || {} } },
         signer => sub { signature_of($key, $_[0]) },
     );
 }
@@ -80,10 +86,11 @@ sub is_turned_away {
 }
 
 subtest 'public keys beside a secret, chosen by algorithm and kid' => sub {
-    my $server = TripChat::Server->start(site_config => sprintf <<'CONF', map { public_key_file($_) } qw(rsa1 ec1 rsa2));
+    my $server = TripChat::Server->start(site_config => sprintf <<'CONF', map { public_key_file($_) } qw(rsa1 ec1 rsa2 ed1));
 TripChatJWTKey RS256 "%s" first
 TripChatJWTKey ES256 "%s"
 TripChatJWTKey RS256 "%s" second
+TripChatJWTKey EdDSA "%s"
 CONF
     my $site = $server->site;
     my $trip = $site->new_trip;
@@ -92,6 +99,10 @@ CONF
     is_let_in($site, $trip, token_of('rsa1', header => { kid => 'first' }), 'by its name');
     is_let_in($site, $trip, token_of('rsa2'), 'the second of an algorithm');
     is_let_in($site, $trip, token_of('ec1', header => { kid => 'any' }), 'a key without a name');
+    is_let_in($site, $trip, token_of('ed1'), 'a key of Ed25519');
+    is_let_in($site, $trip, token_of($_, header => { typ => 'at+jwt' }), "an access token of OAuth, $_") for qw(rsa1 ec1 ed1);
+    is_turned_away($site, $trip, token_of('ed2'), 'another key of Ed25519');
+    is_turned_away($site, $trip, token_of($_, header => { typ => 'logout+jwt' }), "a token for something else, $_") for qw(rsa1 ed1);
     is_turned_away($site, $trip, token_of('rsa1', header => { kid => 'second' }), 'the name of another key');
     is_turned_away($site, $trip, token_of('rsa3'), 'a key that is not the site\'s');
     is_turned_away($site, $trip, token_of('rsa1', header => { alg => 'ES256' }), 'the algorithm of another key');
@@ -117,10 +128,11 @@ subtest 'a set of keys is read anew with a reload' => sub {
 };
 
 subtest 'what in a set is not for tokens is left out, and said so' => sub {
-    write_file("$dir/set.json", sprintf '{"keys":[%s,{"kty":"OKP","crv":"Ed25519","kid":"ed","x":"AA"}]}', jwk('rsa1'));
+    write_file("$dir/set.json", sprintf '{"keys":[%s,{"kty":"OKP","crv":"Ed25519","kid":"ed","x":"AA"},{"kty":"OKP","crv":"X25519","kid":"x","x":"AA"}]}',
+        jwk('rsa1'));
     my $server = TripChat::Server->start(site_config => qq(TripChatJWTKeySet "$dir/set.json"));
     is_let_in($server->site, $server->site->new_trip, token_of('rsa1'), 'the others count');
-    like($server->error_log, qr/\[tripchat:warn\].*TripChatJWTKeySet.*: ed$/m, 'a warning');
+    like($server->error_log, qr/\[tripchat:warn\].*TripChatJWTKeySet.*: ed \(its numbers .*\), x$/m, 'a warning');
     stops_clean($server, 'is all', qr/TripChatJWTKeySet/);
 };
 
