@@ -2,6 +2,7 @@
 #include "httpd/handler.h"
 
 #include "base/alloc.h"
+#include "base/held.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "codec/close.h"
@@ -26,6 +27,7 @@ APLOG_USE_MODULE(tripchat);
 /* A plain-text answer to a request that does not become a WebSocket. */
 static int answer(request_rec *r, int status, const char *words)
 {
+    TC_ASSERT_NOTHING_HELD();
     r->status = status;
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     ap_set_content_type(r, "text/plain; charset=utf-8");

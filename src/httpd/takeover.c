@@ -4,6 +4,7 @@
 #include "httpd/takeover.h"
 
 #include "base/alloc.h"
+#include "base/held.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "engine/system.h"
@@ -306,6 +307,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
     connection_t *connection = connection_of(r->connection);
     apr_status_t rv = APR_SUCCESS;
 
+    TC_ASSERT_NOTHING_HELD();
     apr_cpystrn(adoption->address, r->useragent_ip, sizeof(adoption->address));
     if (needs_bridge(r)) {
         return tc_bridge(r, child, adoption, status, head);
