@@ -85,9 +85,10 @@ static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
                          int encrypts)
 {
     static unsigned char key[32] = "a key of thirty-two characters..";
+    static char digest[] = "sha256";
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_octet_string(OSSL_MAC_PARAM_KEY, key, sizeof(key)),
-        OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, "sha256", 0),
+        OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_END,
     };
 

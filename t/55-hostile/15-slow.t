@@ -35,12 +35,6 @@ my %slow = (
         my ($site, $trip) = @_;
         return get($site, TripChat::Rest::list_path($trip, after => 0, limit => MESSAGES, wait => 5));
     },
-    # One connection: the answers that nobody reads fill its buffers, and then a small answer waits, too.
-    'readers who ask again and again' => sub {
-        my ($site, $trip) = @_;
-        return join '', get($site, TripChat::Rest::list_path($trip, limit => 4)), (get($site, TripChat::Rest::room_path($trip))) x 20,
-            (get($site, TripChat::Rest::room_path(new_uuid()))) x 20;
-    },
 );
 
 sub request {
@@ -103,7 +97,7 @@ my $server = TripChat::Hostile->start(
     workers     => WORKERS,
     config      => "RequestReadTimeout handshake=0 header=0 body=0\nTimeout 60\n"
         . "<Location \"/health\">\nSetHandler tripchat-health\n</Location>\n",
-    site_config => 'DBDMax ' . DBD_MAX . "\nDBDKeep 1\n",
+    site_config => join('', map { "DBD$_ @{[DBD_MAX]}\n" } qw(Min Keep Max)),
 );
 my $site = $server->site;
 my $trip = $site->new_trip;
