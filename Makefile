@@ -10,7 +10,7 @@
 #   make test         every feature, lint and unit tests: minutes
 #   make test-long    storms, sanitizers, packages, soak, fuzz: half an hour         make test-all     all there is: hours
 #   make test-unit    the pure layers, sanitized
-#   make test-matrix [SYSTEMS=…]                       the unit tests over the libraries of Debian's releases (t/matrix/run)
+#   make test-matrix [SYSTEMS=…]                       the unit tests over the libraries of Debian's releases, PostgreSQL 13 (t/matrix/run)
 #   make test-browser the client, in Node and Chromium
 #   make test-asan    the suites with httpd under AddressSanitizer and UBSan
 #   make test-tsan    the threads' unit tests and the suites under ThreadSanitizer

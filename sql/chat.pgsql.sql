@@ -722,6 +722,15 @@ BEGIN
     RETURN rooms;
 END $$;
 
+-- Finds the room of a trip, or makes it with this id: httpd calls it when a trip has no room yet. Like chat_store(), it does
+-- not wait long for a lock of another program.
+CREATE OR REPLACE FUNCTION chat_open_room(new_id uuid, wanted :trip_key, OUT room uuid, OUT trip :trip_key)
+LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
+BEGIN
+    INSERT INTO chat_rooms (id, trip_id) VALUES (new_id, wanted) ON CONFLICT (trip_id) DO NOTHING;
+    SELECT r.id, r.trip_id INTO room, trip FROM chat_rooms r WHERE r.trip_id = wanted;
+END $$;
+
 -- ---- for other programs ----
 
 -- Posts a message to a trip's room from another program, in its transaction, and returns the message's seq. Waits for
@@ -778,8 +787,8 @@ BEGIN
        OR (a.attrelid = 'chat_messages'::regclass AND a.attname = 'sender_id');
     FOR f IN SELECT p.oid FROM pg_proc p
              WHERE p.pronamespace = current_schema()::regnamespace
-               AND p.proname IN ('chat_store', 'chat_mend', 'chat_begin_epochs', 'chat_post', 'chat_prune',
-                                 'chat_log_messages', 'chat_take_seq', 'chat_delete_rooms') LOOP
+               AND p.proname IN ('chat_store', 'chat_mend', 'chat_begin_epochs', 'chat_open_room', 'chat_post',
+                                 'chat_prune', 'chat_log_messages', 'chat_take_seq', 'chat_delete_rooms') LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %s, pg_temp', f, path);
     END LOOP;
 END $$;

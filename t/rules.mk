@@ -14,10 +14,12 @@ FULL_TESTS  := $(filter-out t/50-feature/70-config.t,$(FEATURES)) t/55-hostile/1
 # On tables of several partitions.
 PARTS_TESTS := t/50-feature/20-chat.t t/50-feature/23-rest-read.t t/60-cluster/10-children.t t/60-cluster/34-numbers.t
 # Through PgBouncer.
-BOUNCER_TESTS := t/50-feature/20-chat.t t/50-feature/23-rest-read.t t/60-cluster/10-children.t
+BOUNCER_TESTS := t/50-feature/20-chat.t t/50-feature/21-contract.t t/50-feature/23-rest-read.t t/60-cluster/10-children.t
+# On a PostgreSQL that is 5 ms away.
+FAR_TESTS := t/50-feature/20-chat.t t/50-feature/23-rest-read.t t/60-cluster/10-children.t
 SHORT_TESTS := t/lint t/00-unit t/20-runner t/40-protocol t/45-conformance $(LIGHT_TESTS) \
                $(filter-out $(LONG_LIGHT),$(sort $(wildcard t/55-hostile/*.t t/70-browser/*.t))) \
-               $(FULL_TESTS:%=full:%) $(PARTS_TESTS:%=parts:%) $(BOUNCER_TESTS:%=pgbouncer:%)
+               $(FULL_TESTS:%=full:%) $(PARTS_TESTS:%=parts:%) $(BOUNCER_TESTS:%=pgbouncer:%) $(FAR_TESTS:%=far:%)
 
 # If root runs the tests, they run as another user in a copy of the tree, because Apache::Test and initdb refuse root. The
 # variables of the command line are passed on.

@@ -8,7 +8,7 @@
 
 static void take(const bench_t *b, snapshot_t *s)
 {
-    snapshot_take(s, &b->counts, b->opt.pids);
+    snapshot_take(s, &b->counts, b->opt.pids, b->opt.database_pids);
 }
 
 /* ---- idle ---- */

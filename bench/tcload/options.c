@@ -36,6 +36,7 @@ static void usage(FILE *to)
 "  --trip-format F      a room's trip id [00000000-0000-4000-8000-%012d]\n"
 "  --first-room N       number of the first room [0]\n"
 "  -P, --pids WHAT      the server's processes: pid[,pid...] or pidfile:PATH (parent and its children)\n"
+"  --database WHAT      the same of its database: figures of its CPU\n"
 "  -c, --connections N  idle and reconnect [1000], connect [50]\n"
 "  --rooms R            [1; ingest 10; idle and connect 100]\n"
 "  --members M          a room [100; ingest 10; idle: from -c; connect 10]\n"
@@ -82,7 +83,7 @@ static double opt_real(const char *name, const char *text, double min)
 enum {
     O_URL = 256, O_TLS, O_TOKENS, O_TOKEN_IN, O_TRIP_FORMAT, O_FIRST_ROOM, O_ROOMS, O_MEMBERS, O_SENDERS, O_WINDOW,
     O_RATE, O_MESSAGES, O_SECONDS, O_WARMUP, O_PAYLOAD, O_SAMPLE, O_WARM, O_SETTLE, O_HOLD, O_HANDSHAKES, O_SOURCES,
-    O_NAP, O_TIMEOUT, O_JSON
+    O_NAP, O_TIMEOUT, O_JSON, O_DATABASE
 };
 
 static const struct option long_options[] = {
@@ -94,7 +95,7 @@ static const struct option long_options[] = {
     { "payload", 1, NULL, O_PAYLOAD }, { "sample", 1, NULL, O_SAMPLE }, { "warm", 1, NULL, O_WARM },
     { "settle", 1, NULL, O_SETTLE }, { "hold", 1, NULL, O_HOLD }, { "handshakes", 1, NULL, O_HANDSHAKES },
     { "sources", 1, NULL, O_SOURCES }, { "nap", 1, NULL, O_NAP }, { "timeout", 1, NULL, O_TIMEOUT },
-    { "json", 0, NULL, O_JSON }, { "connections", 1, NULL, 'c' }, { "pids", 1, NULL, 'P' },
+    { "json", 0, NULL, O_JSON }, { "database", 1, NULL, O_DATABASE }, { "connections", 1, NULL, 'c' }, { "pids", 1, NULL, 'P' },
     { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 }
 };
 
@@ -144,6 +145,7 @@ static void options_set(options_t *o, int key, const char *v)
     case O_NAP: o->nap_us = opt_count("nap", v, 0, 999999); break;
     case O_TIMEOUT: o->timeout_s = opt_real("timeout", v, 0.1); break;
     case O_JSON: o->json = true; break;
+    case O_DATABASE: o->database_pids = v; break;
     case 'c': o->n_conns = opt_count("connections", v, 1, MAX_CONNS); break;
     case 'P': o->pids = v; break;
     case 'h': usage(stdout); exit(0);

@@ -16,7 +16,7 @@ typedef struct {
     const char *url;
     const char *tokens_file;
     const char *trip_format;
-    const char *pids;           /* NULL: no figures of the server */
+    const char *pids, *database_pids;           /* NULL: no figures of the server */
     uint32_t n_conns, n_warm, n_rooms, n_members, first_room, n_handshakes, n_sources, window, sample;
     uint64_t n_messages;        /* a sender; 0: --seconds */
     size_t payload_bytes;

@@ -5,14 +5,15 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The server's CPU time between two snapshots. */
+/* CPU time of processes between two snapshots. */
 typedef struct { double cpu_ns, user_s, system_s; uint64_t n_gone; } usage_t;
 
-void snapshot_take(snapshot_t *s, const counts_t *counts, const char *pids)
+void snapshot_take(snapshot_t *s, const counts_t *counts, const char *pids, const char *database)
 {
     struct timespec t;
 
     procs_read(pids, &s->procs);
+    procs_read(database, &s->database);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     s->own_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
     s->at_ns = now_ns();
@@ -57,6 +58,14 @@ void fig_cpu(figures_t *f, const snapshot_t *from, const snapshot_t *to, double 
         fig_num(f, "server_cpu_system_s", u.system_s, "s, in ticks");
         fig_num(f, "server_cpu_cores", u.cpu_ns / wall, "of a core busy");
         fig_count(f, "server_processes", to->procs.n, "");
+    }
+    if (to->database.n) {
+        usage_t of_database = usage_between(&from->database, &to->database);
+
+        snprintf(name, sizeof(name), "database_cpu_us_per_%s", per_name);
+        if (n > 0)
+            fig_num(f, name, of_database.cpu_ns / n / 1e3, "us");
+        fig_num(f, "database_cpu_s", of_database.cpu_ns / 1e9, "s");
     }
     if (u.n_gone)
         fig_count(f, "server_processes_gone", u.n_gone, "ended in the window: their CPU is missing above");

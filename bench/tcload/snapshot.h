@@ -19,16 +19,16 @@ typedef struct {
     uint64_t at_ns;
     uint64_t own_ns;            /* CPU time of this program */
     counts_t counts;
-    procs_t procs;
+    procs_t procs, database;
 } snapshot_t;
 
-/* For pids see procs.h. */
-void snapshot_take(snapshot_t *s, const counts_t *counts, const char *pids);
+/* The processes of the server and of its database; see procs.h. */
+void snapshot_take(snapshot_t *s, const counts_t *counts, const char *pids, const char *database);
 
 /* The time between two snapshots. */
 double snapshot_wall_s(const snapshot_t *from, const snapshot_t *to);
 
-/* CPU of server and generator between two snapshots, also divided by n things of the name per_name. */
+/* CPU of server, database and generator between two snapshots, also divided by n things of the name per_name. */
 void fig_cpu(figures_t *f, const snapshot_t *from, const snapshot_t *to, double n, const char *per_name);
 
 #endif

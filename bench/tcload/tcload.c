@@ -66,6 +66,7 @@ static void begin(bench_t *b)
     check_fd_limit(b);
     target_check_trip_format(&b->opt);
     procs_check(b->opt.pids);
+    procs_check(b->opt.database_pids);
     target_init(&b->target, &b->opt);
     init_identity(b);
     loop_init(b);

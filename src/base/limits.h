@@ -44,6 +44,9 @@
 #define TC_STORE_SINGLY_SOON_S      60  /* the same if the cause is not known */
 #define TC_STORE_USERS            4096  /* user records that a db thread remembers */
 #define TC_STORE_USER_TTL_S         60  /* seconds until a db thread reads a user record again */
+#define TC_REFUSED_FREE_BYTES (16 << 10) /* of a message that is refused for its rate; a longer one makes its client rest */
+#define TC_REFUSED_BYTES_S   (64 << 10) /* bytes a second of such messages, at most */
+#define TC_REFUSED_REST_S           10  /* seconds that a client rests at most */
 #define TC_BUS_REPLY_BYTES   (8 << 20) /* one reply of Redis */
 #define TC_BUS_ENVELOPE_BYTES (2 << 20) /* a longer envelope is dropped unread */
 #define TC_BUS_QUEUE_MAILS       65536  /* mail that waits between a child's loop and its bus, each way */

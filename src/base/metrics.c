@@ -1,7 +1,10 @@
 /* Counters of the module. See metrics.h. */
 #include "base/metrics.h"
 
+#include "base/hash.h"
+
 #include <stddef.h>
+#include <string.h>
 
 static tc_metrics_seat_t nowhere;          /* takes counts while no seat is bound; nobody reads them */
 static tc_metrics_seat_t *seat = &nowhere; /* const after tc_metrics_bind() */
@@ -33,18 +36,15 @@ bool tc_metric_is_kept(const tc_metric_t *metric)
     return metric->kind == TC_METRIC_COUNTER || metric->kind == TC_METRIC_TIMES || metric->kind == TC_METRIC_SIZES;
 }
 
-/* FNV-1a over a string and its NUL. */
+/* With its NUL, so that two texts do not run into one. */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    do {
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    } while (*text++ != '\0');
-    return hash;
+    return tc_hash_bytes(hash, text, strlen(text) + 1);
 }
 
 uint64_t tc_metrics_layout(void)
 {
-    uint64_t hash = UINT64_C(14695981039346656037) + TC_METRICS_CELLS;
+    uint64_t hash = TC_HASH_BASIS + TC_METRICS_CELLS;
     size_t i, j;
     unsigned k;
 

@@ -66,6 +66,23 @@ bool tc_uuid_parse(const char *text, size_t len_bytes, tc_uuid_t *out)
     return true;
 }
 
+bool tc_uuid_parse_any(const char *text, size_t len_bytes, tc_uuid_t *out)
+{
+    char hyphened[TC_UUID_CHARS];
+    size_t i, n = 0;
+
+    if (len_bytes != (size_t)2 * TC_UUID_BYTES) {
+        return tc_uuid_parse(text, len_bytes, out);
+    }
+    for (i = 0; i < TC_UUID_CHARS; i++) {
+        hyphened[i] = '-';
+        if (!is_hyphen_at(i)) {
+            hyphened[i] = text[n++];
+        }
+    }
+    return tc_uuid_parse(hyphened, TC_UUID_CHARS, out);
+}
+
 void tc_uuid_format(const tc_uuid_t *uuid, char *out)
 {
     static const char digits[] = "0123456789abcdef";

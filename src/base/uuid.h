@@ -18,6 +18,9 @@ typedef struct {
 /* Reads the 8-4-4-4-12 form in upper or lower case. Returns false for any other text. */
 bool tc_uuid_parse(const char *text, size_t len_bytes, tc_uuid_t *out);
 
+/* The same, and the 32 digits without hyphens. */
+bool tc_uuid_parse_any(const char *text, size_t len_bytes, tc_uuid_t *out);
+
 /* Writes the lower-case form and a NUL. `out` holds TC_UUID_CHARS + 1 bytes. */
 void tc_uuid_format(const tc_uuid_t *uuid, char *out);
 

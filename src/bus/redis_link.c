@@ -16,7 +16,8 @@
 #define RETRY_FIRST_US (100 * TC_US_PER_MS)
 #define RETRY_LAST_US (5 * TC_US_PER_S)
 #define PATIENCES 4 /* timeouts of silence after which the connections are closed */
-#define INFO_US (10 * TC_US_PER_S)
+#define ROLE_US (2 * TC_US_PER_S)
+#define MEMORY_US (10 * TC_US_PER_S)
 #define STABLE_US (10 * TC_US_PER_S) /* a link that was up for so long waits for RETRY_FIRST_US again */
 
 static void open_link(tc_redis_link_t *link);
@@ -150,29 +151,58 @@ static void on_beat(tc_redis_link_t *link, const redisReply *data)
         set_gauge(link, TC_M_REDIS_BEAT, (uint64_t)(tc_loop_now_us(link->loop) - link->timed_since_us));
         link->timed_beat = 0;
     }
-    set_up(link);
-}
-
-/* ---- how much memory Redis uses ---- */
-
-static void ask_for_memory(tc_redis_link_t *link, int64_t now_us)
-{
-    const char *words[] = {"INFO", "memory"};
-
-    if (link->up && !link->info_refused && now_us >= link->info_due_us) {
-        tc_redis_conn_send(&link->pub, 2, words, NULL);
-        link->info_at = ++link->said;
-        link->info_due_us = now_us + INFO_US;
+    link->beat_came = true;
+    if (link->role_at == 0) {
+        set_up(link);
     }
 }
 
-/* If our Redis user must not ask for INFO (NOPERM), there is no such metric. */
+/* ---- what Redis says of itself: its role, and how much memory it uses ---- */
+
+static uint64_t ask_for_info(tc_redis_link_t *link, const char *section)
+{
+    const char *words[] = {"INFO", section};
+
+    tc_redis_conn_send(&link->pub, 2, words, NULL);
+    return ++link->said;
+}
+
+static void ask_for_role(tc_redis_link_t *link, int64_t now_us)
+{
+    if (!link->info_refused && link->role_at == 0 && now_us >= link->role_due_us) {
+        link->role_at = ask_for_info(link, "replication");
+        link->role_due_us = now_us + ROLE_US;
+    }
+}
+
+static void ask_for_memory(tc_redis_link_t *link, int64_t now_us)
+{
+    if (!link->info_refused && link->up && link->memory_at == 0 && now_us >= link->memory_due_us) {
+        link->memory_at = ask_for_info(link, "memory");
+        link->memory_due_us = now_us + MEMORY_US;
+    }
+}
+
+/* If our Redis user must not ask for INFO (NOPERM), the role is not known. */
+static void take_role(tc_redis_link_t *link, const redisReply *reply)
+{
+    link->role_at = 0;
+    link->info_refused = reply->type == REDIS_REPLY_ERROR;
+    if (reply->type == REDIS_REPLY_STRING && strstr(reply->str, "role:slave") != NULL) {
+        give_up(link, "it is a replica, which reaches nobody but its own clients; the address must lead to the primary");
+    }
+    else if (link->beat_came) {
+        set_up(link);
+    }
+}
+
+/* Without INFO there is no such metric. */
 static void take_memory(tc_redis_link_t *link, const redisReply *reply)
 {
     static const char field[] = "used_memory:";
     const char *at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, field) : NULL;
 
-    link->info_at = 0;
+    link->memory_at = 0;
     link->info_refused = reply->type == REDIS_REPLY_ERROR;
     if (at != NULL) {
         set_gauge(link, TC_M_REDIS_MEMORY, strtoull(at + sizeof(field) - 1, NULL, 10));
@@ -200,6 +230,7 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
     if (link->up && now_us - link->up_since_us >= STABLE_US) {
         link->tries = 0;
     }
+    ask_for_role(link, now_us);
     ask_for_memory(link, now_us);
     send_beat(link);
     set_timer(link, BEAT_US);
@@ -271,13 +302,16 @@ static void on_sub_reply(tc_redis_conn_t *conn, const redisReply *reply)
     }
 }
 
-/* A reply to PUBLISH or INFO. If PUBLISH is refused (no permission, read-only replica, no memory), the link breaks. */
+/* A reply to PUBLISH or INFO. If PUBLISH is refused (no permission, no memory), the link breaks. */
 static void on_pub_reply(tc_redis_conn_t *conn, const redisReply *reply)
 {
     tc_redis_link_t *link = link_of_pub(conn);
 
     link->pub_heard_us = tc_loop_now_us(link->loop);
-    if (++link->answered == link->info_at) {
+    if (++link->answered == link->role_at) {
+        take_role(link, reply);
+    }
+    else if (link->answered == link->memory_at) {
         take_memory(link, reply);
     }
     else if (reply->type == REDIS_REPLY_ERROR) {
@@ -300,7 +334,9 @@ static void open_link(tc_redis_link_t *link)
     apr_hash_index_t *at;
 
     link->sub_heard_us = link->pub_heard_us = tc_loop_now_us(link->loop);
-    link->said = link->answered = link->info_at = 0;
+    link->said = link->answered = link->role_at = link->memory_at = 0;
+    link->role_due_us = 0;
+    link->beat_came = false;
     link->timed_beat = 0;
     set_timer(link, BEAT_US);
     tc_redis_conn_open(&link->sub, link->address);
@@ -314,6 +350,7 @@ static void open_link(tc_redis_link_t *link)
         say(link, "SUBSCRIBE", apr_hash_this_key(at));
     }
     say(link, "SUBSCRIBE", link->beat_channel);
+    ask_for_role(link, tc_loop_now_us(link->loop));
 }
 
 /* ---- the owner's side ---- */

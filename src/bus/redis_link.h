@@ -1,6 +1,7 @@
 /*
  * A child's link to one Redis: one connection subscribes, the other one publishes. A heartbeat is published and must
  * come back through the subscription. If it does not, the link is down and reconnects, after a longer wait each time.
+ * A replica takes PUBLISH, too, but tells only its own subscribers. So a Redis that says that it is one is not used.
  * Bus.
  */
 #ifndef TC_BUS_REDIS_LINK_H
@@ -46,9 +47,10 @@ typedef struct tc_redis_link_t {
     int64_t timed_beat;       /* the beat whose return is timed; 0: none */
     int64_t timed_since_us;   /* when that beat was sent */
     uint64_t said, answered;  /* commands sent on pub, and replies to them, since it was opened */
-    uint64_t info_at;         /* the number of the reply to INFO; 0: none is expected */
-    int64_t info_due_us;      /* when INFO is sent next */
+    uint64_t role_at, memory_at; /* the numbers of the replies to INFO; 0: none is expected */
+    int64_t role_due_us, memory_due_us; /* when INFO is sent next */
     bool info_refused;        /* our Redis user must not send INFO */
+    bool beat_came;           /* a beat has come back since the connections were opened */
 } tc_redis_link_t;
 
 /*

@@ -1,13 +1,12 @@
 /* Keys that an object has twice. See json_keys.h. */
 #include "codec/json_keys.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
 
-#define FNV_BASIS UINT64_C(14695981039346656037)
-#define FNV_PRIME UINT64_C(1099511628211)
-
 typedef struct {
-    uint64_t hash; /* of the key's characters, FNV-1a over 32 bits each */
+    uint64_t hash; /* of the key's characters */
     uint32_t object;
 } entry_t;
 
@@ -76,7 +75,7 @@ static const char *read_utf8(const char *at, uint32_t *character)
 bool tc_json_keys_add(tc_json_keys_t *keys, uint32_t object, const char *key, size_t len)
 {
     const char *at = key, *end = key + len;
-    entry_t entry = {FNV_BASIS, object};
+    entry_t entry = {TC_HASH_BASIS, object};
 
     while (at < end) {
         uint32_t character;
@@ -85,7 +84,7 @@ bool tc_json_keys_add(tc_json_keys_t *keys, uint32_t object, const char *key, si
         if (character == 0) {
             return false;
         }
-        entry.hash = (entry.hash ^ character) * FNV_PRIME;
+        entry.hash = tc_hash_add(entry.hash, character);
     }
     tc_buf_append(&keys->entries, &entry, sizeof(entry));
     return true;

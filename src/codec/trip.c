@@ -21,30 +21,11 @@ static void set(tc_trip_t *out, const char *text, size_t len)
     memcpy(out->text, text, len);
 }
 
-/* Puts the four hyphens of a UUID into 32 characters. `out` holds TC_UUID_CHARS bytes. */
-static void add_hyphens(const char *hex, char *out)
-{
-    size_t i;
-
-    for (i = 0; i < HEX_CHARS; i++) {
-        if (i == 8 || i == 12 || i == 16 || i == 20) {
-            *out++ = '-';
-        }
-        *out++ = hex[i];
-    }
-}
-
 static bool parse_uuid(const char *text, size_t len, tc_trip_t *out)
 {
-    char hyphened[TC_UUID_CHARS];
     tc_uuid_t uuid;
 
-    if (len == HEX_CHARS) {
-        add_hyphens(text, hyphened);
-        text = hyphened;
-        len = sizeof(hyphened);
-    }
-    if (!tc_uuid_parse(text, len, &uuid)) {
+    if (!tc_uuid_parse_any(text, len, &uuid)) {
         return false;
     }
     memset(out, 0, sizeof(*out));

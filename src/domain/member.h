@@ -67,6 +67,7 @@ typedef struct tc_member_t {
     int64_t typing_due_us;  /* when to tell the room; 0: nothing to tell */
     tc_bucket_t buckets[TC_ACTIONS]; /* the connection's rates */
     tc_bucket_t refusals;   /* refused actions; if this bucket is empty, the connection is closed */
+    int64_t rest_until_us;  /* its connection is not read until then, because a long message was refused; 0: it is read */
 } tc_member_t;
 
 #endif

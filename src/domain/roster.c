@@ -2,21 +2,18 @@
 #include "domain/roster.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define FEW_SEATS 8 /* up to so many, a walk is as good as buckets */
 
-/* FNV-1a. */
 static unsigned hash_id(const char *id)
 {
-    unsigned hash = 2166136261u;
+    uint64_t hash = tc_hash_text(TC_HASH_BASIS, id);
 
-    for (; *id != '\0'; id++) {
-        hash = (hash ^ (unsigned char)*id) * 16777619u;
-    }
-    return hash;
+    return (unsigned)(hash ^ hash >> 32);
 }
 
 static void put_into_bucket(tc_roster_t *roster, tc_seat_t *seat)

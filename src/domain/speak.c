@@ -75,6 +75,19 @@ static bool may(tc_member_t *member, tc_meter_t *meter, tc_action_e action, cons
     return wait_us == 0;
 }
 
+/*
+ * Whoever sends faster than allowed goes on for free otherwise: each message is inflated and parsed before it is refused.
+ * So after a long one the connection is not read for a while. The messages that wait meanwhile are refused by nobody.
+ */
+static void rest(tc_member_t *member, size_t len, int64_t now_us)
+{
+    int64_t rest_us = (int64_t)len * TC_US_PER_S / TC_REFUSED_BYTES_S;
+
+    if (len > TC_REFUSED_FREE_BYTES) {
+        member->rest_until_us = now_us + (rest_us < TC_REFUSED_REST_S * TC_US_PER_S ? rest_us : TC_REFUSED_REST_S * TC_US_PER_S);
+    }
+}
+
 /* Every message that is neither an edit nor typing counts as a message, also a ping or an invalid one. */
 static tc_action_e action_of(const tc_chat_in_t *in, tc_chat_error_e error)
 {
@@ -178,6 +191,9 @@ void tc_speak_on_text(tc_member_t *member, tc_meter_t *meter, const char *text, 
         else {
             tc_speak_error(member, error, in.client_id, in.bad_field, 0);
         }
+    }
+    else {
+        rest(member, len, now_us);
     }
     tc_chat_in_free(&in);
 }

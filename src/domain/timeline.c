@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "codec/requote.h"
 
 #include <stdlib.h>
 
@@ -140,6 +141,36 @@ static void recent_replace(tc_timeline_t *timeline, tc_event_t *edit)
     }
 }
 
+static tc_object_t object_of(const tc_event_t *event)
+{
+    tc_object_t object = {(const char *)event->wire->data + event->object_at, event->object_len};
+
+    return object;
+}
+
+/* The recent replies to a message that was edited quote it as it reads now. What the log has was sent like that. */
+static void recent_requote(tc_timeline_t *timeline, const tc_event_t *edit)
+{
+    unsigned i;
+
+    for (i = 0; i < timeline->recent_count; i++) {
+        tc_event_t *old = timeline->recent[i].event, *event;
+        tc_buf_t object = TC_BUF_INIT;
+
+        if (!tc_requote(&object, object_of(old), &edit->message_id, object_of(edit))) {
+            continue;
+        }
+        event = tc_event_wrap(TC_EVENT_MESSAGE, old->seq, &old->message_id, (const char *)object.data, object.len, NULL);
+        tc_buf_free(&object);
+        timeline->recent_bytes += tc_history_size_of(event) - tc_history_size_of(old);
+        hold(timeline, event);
+        tc_event_unref(event); /* the list has it now */
+        release(timeline, old);
+        timeline->recent[i].event = event;
+    }
+    recent_shrink(timeline);
+}
+
 /* Drops the log first: it only saves queries when clients resume, and the recent list serves every newcomer. */
 static void trim(tc_timeline_t *timeline)
 {
@@ -250,6 +281,7 @@ void tc_timeline_append(tc_timeline_t *timeline, tc_event_t *event)
     }
     else if (timeline->recent_valid) {
         recent_replace(timeline, event);
+        recent_requote(timeline, event);
     }
     trim(timeline);
 }

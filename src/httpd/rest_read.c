@@ -15,7 +15,9 @@
 
 #include <apr_strings.h>
 #include <http_protocol.h>
+#include <openssl/evp.h>
 
+#define ETAG_BYTES 12 /* of a SHA-256 */
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 100
 
@@ -94,14 +96,35 @@ static const char *list_url(request_rec *r, const query_t *query)
                         (int)query->limit);
 }
 
-static int reply_with_etag(tc_visit_t *visit, int64_t last_seq, tc_buf_t *body)
+/*
+ * A hash of the body. It also changes with what has no seq: a deleted message or user, a new name, an edit by SQL. NULL:
+ * OpenSSL has no SHA-256, and then the answer goes without a tag.
+ */
+static const char *make_etag(apr_pool_t *pool, const tc_buf_t *body)
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    char text[2 * ETAG_BYTES + 1];
+    unsigned i;
+
+    if (EVP_Digest(body->data, body->len, hash, NULL, EVP_sha256(), NULL) != 1) {
+        return NULL;
+    }
+    for (i = 0; i < ETAG_BYTES; i++) {
+        apr_snprintf(text + (size_t)2 * i, 3, "%02x", hash[i]);
+    }
+    return apr_psprintf(pool, "W/\"%s\"", text);
+}
+
+static int reply_with_etag(tc_visit_t *visit, tc_buf_t *body)
 {
     request_rec *r = visit->r;
+    const char *etag = make_etag(r->pool, body);
     int rc;
 
     apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
-    apr_table_setn(r->headers_out, "ETag",
-                   apr_psprintf(r->pool, "W/\"%" APR_INT64_T_FMT "-%d\"", last_seq, visit->epoch));
+    if (etag != NULL) {
+        apr_table_setn(r->headers_out, "ETag", etag);
+    }
     rc = ap_meets_conditions(r);
     if (rc == OK) {
         return tc_reply_json(r, HTTP_OK, body);
@@ -124,13 +147,14 @@ static tc_blob_t *encode_results(const tc_event_t *events)
 
 /*
  * Finds the links to the pages before and after a page. `first` and `last` are the seqs of its ends, or those that an
- * empty page would have. A full page may be followed by another.
+ * empty page would have. A full page may be followed by another, unless it ends where the room ended before the page was
+ * read: `head`.
  */
-static void find_links(const query_t *query, int64_t first, int64_t last, bool full,
+static void find_links(const query_t *query, int64_t first, int64_t last, bool full, int64_t head,
                        tc_page_t *page)
 {
     if (query->after >= 0) {
-        page->next_after = full && last < page->last_seq ? last : TC_PAGE_NONE;
+        page->next_after = full && last != head ? last : TC_PAGE_NONE;
         page->previous_before = first > 1 ? first : TC_PAGE_NONE;
     }
     else {
@@ -139,7 +163,7 @@ static void find_links(const query_t *query, int64_t first, int64_t last, bool f
     }
 }
 
-static void find_page(const query_t *query, const tc_event_t *events, int count, tc_page_t *page)
+static void find_page(const query_t *query, const tc_event_t *events, int count, int64_t head, tc_page_t *page)
 {
     const tc_event_t *last = events;
 
@@ -147,13 +171,13 @@ static void find_page(const query_t *query, const tc_event_t *events, int count,
         int64_t at = query->after >= 0 ? query->after + 1 : query->before;
 
         at = at > page->last_seq ? page->last_seq + 1 : at > 1 ? at : 1;
-        find_links(query, at, at - 1, false, page);
+        find_links(query, at, at - 1, false, head, page);
         return;
     }
     while (last->next != NULL) {
         last = last->next;
     }
-    find_links(query, events->seq, last->seq, count == query->limit, page);
+    find_links(query, events->seq, last->seq, count == query->limit, head, page);
 }
 
 static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, tc_event_t *events,
@@ -166,10 +190,10 @@ static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq,
     page.url = list_url(visit->r, query);
     page.last_seq = last_seq;
     page.epoch = visit->epoch;
-    find_page(query, events, count, &page);
+    find_page(query, events, count, visit->last_seq, &page);
     tc_page_encode(&body, &page, (const char *)results->data, results->len);
     tc_blob_unref(results);
-    return reply_with_etag(visit, last_seq, &body);
+    return reply_with_etag(visit, &body);
 }
 
 /* ---- a connection that is held ---- */
@@ -326,5 +350,5 @@ int tc_rest_room(tc_visit_t *visit, const tc_place_t *place)
     TC_BUF_LIT(&body, ",\"epoch\":");
     tc_buf_append_int(&body, visit->epoch);
     TC_BUF_LIT(&body, "}");
-    return reply_with_etag(visit, visit->last_seq, &body);
+    return reply_with_etag(visit, &body);
 }

@@ -9,8 +9,12 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <limits.h>
+#include <util_cfgtree.h>
 
 APLOG_USE_MODULE(tripchat);
+
+#define DBD_MAX_DEFAULT 10 /* mod_dbd's */
 
 /* The site's bus: the one that all local sites share, or a door to a Redis. */
 static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
@@ -95,6 +99,42 @@ static void fill_claims(tc_vhost_t *vhost, const tc_config_t *config)
     vhost->jwt.names = vhost->site.by_token ? &vhost->claims : NULL;
 }
 
+/* The last DBDMax among these directives, else `otherwise`. mod_dbd keeps its own copy to itself. */
+static unsigned find_dbd_max(const ap_directive_t *at, unsigned otherwise)
+{
+    for (; at != NULL; at = at->next) {
+        apr_int64_t max = strcasecmp(at->directive, "DBDMax") == 0 ? apr_atoi64(at->args) : 0;
+
+        if (max > 0 && max <= INT_MAX) {
+            otherwise = (unsigned)max;
+        }
+    }
+    return otherwise;
+}
+
+/* How many connections to its database a child may have for this server. */
+static unsigned dbd_max_of(const server_rec *server)
+{
+    unsigned max = find_dbd_max(ap_conftree, DBD_MAX_DEFAULT);
+    const ap_directive_t *at;
+
+    for (at = ap_conftree; at != NULL; at = at->next) {
+        if (server->defn_name != NULL && strcasecmp(at->directive, "<VirtualHost") == 0
+            && at->line_num == (int)server->defn_line_number && strcmp(at->filename, server->defn_name) == 0) {
+            max = find_dbd_max(at->first_child, max);
+        }
+    }
+    return max;
+}
+
+/* All connections but those of the db threads are for handshakes and REST, at least one. */
+static void limit_visitors(const server_rec *server, const tc_config_t *config, tc_dbd_t *store)
+{
+    unsigned max = dbd_max_of(server), threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
+
+    tc_dbd_limit(store, max > threads ? max - threads : 1);
+}
+
 static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t *vhost,
                       apr_pool_t *pool)
 {
@@ -119,6 +159,7 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->store.store.site = &vhost->site;
     vhost->store.server = server;
     vhost->store.gate = gate;
+    limit_visitors(server, config, &vhost->store);
     vhost->store.queries.access = tc_config_query(config, TC_D_ACCESS_QUERY);
     vhost->store.queries.user = tc_config_query(config, TC_D_USER_QUERY);
     return rc;

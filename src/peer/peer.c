@@ -314,7 +314,7 @@ static void read_socket(tc_peer_t *peer)
     for (turns = 0; turns < READS_A_TURN; turns++) {
         size_t len;
 
-        if (peer->state == TC_PEER_DEAD || peer->kind->is_paused(peer)) {
+        if (peer->state == TC_PEER_DEAD || peer->input != NULL || peer->kind->is_paused(peer)) {
             peer->cut_short = true;
             return;
         }

@@ -14,6 +14,8 @@
 
 #include <stdlib.h>
 
+#define ITEMS_A_TURN 256 /* messages and control frames of one peer; then other peers have their turn */
+
 typedef struct {
     tc_peer_t peer; /* stands first */
     const tc_application_t *application;
@@ -265,9 +267,10 @@ static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
     session_t *session = (session_t *)peer;
     unsigned char *at = data, *end = data + len;
     tc_read_item_t item;
+    int items;
 
     session->pinged_us = 0;
-    while (parses(peer) && !is_paused(peer)) {
+    for (items = 0; items < ITEMS_A_TURN && parses(peer) && !is_paused(peer); items++) {
         tc_read_e got = tc_reader_next(&session->reader, &at, end, &item);
 
         if (got == TC_READ_MORE) {
@@ -287,7 +290,7 @@ static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
     tc_metrics_add(peer->site->metrics_slot, TC_M_FRAMES_RECEIVED, session->reader.frames);
     session->reader.frames = 0;
     note_message_begun(session);
-    return is_paused(peer) ? (size_t)(at - data) : len;
+    return is_paused(peer) || items == ITEMS_A_TURN ? (size_t)(at - data) : len;
 }
 
 /* ---- time ---- */
@@ -309,6 +312,9 @@ static int64_t next_deadline(const tc_peer_t *peer)
     }
     if (peer->member.typing_due_us != 0) {
         due_us = earlier(due_us, peer->member.typing_due_us);
+    }
+    if (peer->member.rest_until_us != 0) {
+        due_us = earlier(due_us, peer->member.rest_until_us);
     }
     return due_us;
 }
@@ -343,6 +349,10 @@ static void on_timer(tc_peer_t *peer, int64_t now_us)
     session_t *session = (session_t *)peer;
 
     tc_typing_on_timer(&peer->member, now_us);
+    if (peer->member.rest_until_us != 0 && now_us >= peer->member.rest_until_us) {
+        peer->member.rest_until_us = 0;
+        tc_peer_ask_to_settle(peer); /* which reads on */
+    }
     if (is_paused(peer)) {
         forgive_silence(session, now_us);
     }
@@ -365,18 +375,22 @@ static void take_chat_message(tc_peer_t *peer, const tc_read_item_t *message)
     }
     tc_hub_on_text(peer->peers->hub, &peer->member, (const char *)message->data, message->len,
                    tc_peer_now_us(peer));
+    if (peer->member.rest_until_us != 0) {
+        tc_peer_arm(peer);
+    }
 }
 
 /*
  * Backpressure: a client with TripChatMaxPending jobs in flight is not read, until it was told that the store takes too
  * long. Then it is read again, since its pings need no store; see is_stuck() in domain/speak.c. A client that has no
- * history yet is not read either: otherwise its own message could be in its history and come a second time.
+ * history yet is not read either: otherwise its own message could be in its history and come a second time. Nor is one that
+ * rests, see rest() in domain/speak.c.
  */
 static bool is_chat_paused(const tc_peer_t *peer)
 {
     const tc_member_t *member = &peer->member;
 
-    return member->jobs - member->told >= peer->site->max_pending || member->cursor < 0;
+    return member->jobs - member->told >= peer->site->max_pending || member->cursor < 0 || member->rest_until_us != 0;
 }
 
 static const tc_application_t chat = {tc_peer_join, take_chat_message, is_chat_paused};

@@ -93,23 +93,6 @@ static const meaning_t meanings[] = {
     {"busy_target", TC_JOB_BUSY, TC_CHAT_UNAVAILABLE, TC_BUSY_TARGET}
 };
 
-/*
- * An SQLSTATE whose class says that the message itself cannot be stored: wrong data, a constraint, a limit of the
- * program, an exception that a trigger of the site raises (PostgreSQL, appendix A).
- */
-static bool is_own_fault(const char *state)
-{
-    static const char *const classes[] = {"22", "23", "54", "P0"};
-    size_t i;
-
-    for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-        if (strncmp(state, classes[i], 2) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void judge(tc_work_t *work, tc_job_t *job, const char *outcome, const char *reason)
 {
     size_t i;
@@ -123,7 +106,7 @@ static void judge(tc_work_t *work, tc_job_t *job, const char *outcome, const cha
             return;
         }
     }
-    job->status = is_own_fault(outcome) ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE;
+    job->status = tc_sql_fault_is_own(outcome) ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE;
     job->error = TC_CHAT_INTERNAL;
     tc_sql_log_failure(apr_pstrcat(work->pool, "a message was not stored: ", outcome, NULL), reason ? reason : "");
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <apr_strings.h>
+#include <strings.h>
 
 #define AGAIN_US (10 * TC_US_PER_S)
 #define PREPARED "tripchat_check"
@@ -79,11 +80,11 @@ static void check_tables(check_t *check)
 {
     const tc_sql_dialect_t *dialect = check->sql->dialect;
     const char *const statements[] = {
-        dialect->room_create, dialect->room_find,    dialect->head,        dialect->heads,
-        dialect->before,      dialect->events,       dialect->store,       dialect->room_newest,
-        dialect->find_sent,   dialect->find_message, dialect->insert,      dialect->insert_sent,
-        dialect->insert_person, dialect->update,     dialect->insert_edit, dialect->advance,
-        dialect->mend,        dialect->has_event,    dialect->begin_epoch,
+        dialect->room_create, dialect->room_open,    dialect->room_find,   dialect->head,
+        dialect->heads,       dialect->before,       dialect->events,      dialect->store,
+        dialect->room_newest, dialect->find_sent,    dialect->find_message, dialect->insert,
+        dialect->insert_sent, dialect->insert_person, dialect->update,     dialect->insert_edit,
+        dialect->advance,     dialect->mend,         dialect->has_event,   dialect->begin_epoch,
     };
     size_t i;
 
@@ -219,6 +220,51 @@ static void check_queries(check_t *check)
     }
 }
 
+/* ---- the form of the trips' ids ---- */
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (strcasecmp(word, *words) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Which form the column wants; -1: it takes any. */
+static int form_of_type(const char *type)
+{
+    static const char *const integers[] = {"smallint", "integer", "int", "bigint", "numeric", "decimal", NULL};
+    static const char *const uuids[] = {"uuid", NULL};
+
+    return is_one_of(type, integers) ? TC_TRIP_INTEGER : is_one_of(type, uuids) ? TC_TRIP_UUID : -1;
+}
+
+/* An id of the other form is no value of the column, so every trip would seem not to exist. */
+static void check_trip_form(check_t *check)
+{
+    const tc_site_t *site = check->store->store.site;
+    tc_trip_form_e form = site->rules.trip_form == TC_TRIP_UUID_HEX ? TC_TRIP_UUID : site->rules.trip_form;
+    const char *why = "no connection", *type;
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+    int wanted;
+
+    if (check->interrupted
+        || tc_sql_ask(check->sql, check->sql->dialect->trip_type, NULL, 0, &rows, &why, check->pool) != APR_SUCCESS) {
+        return;
+    }
+    row = tc_sql_next(&rows);
+    type = row ? tc_sql_text(&rows, row, 0) : NULL;
+    wanted = type ? form_of_type(type) : -1;
+    if (wanted >= 0 && form != TC_TRIP_TEXT && form != (tc_trip_form_e)wanted) {
+        tc_log(TC_LOG_ERR, 0, "TC0010: site %s: a trip is %s for TripChatTripKey, but chat_rooms.trip_id has the type %s, "
+               "so nobody can enter a trip; write TripChatTripKey %s", site->name,
+               tc_trip_form_words(site->rules.trip_form), type, wanted == TC_TRIP_INTEGER ? "integer" : "uuid");
+    }
+}
+
 /* ---- when ---- */
 
 static bool is_due(tc_dbd_t *store)
@@ -239,6 +285,9 @@ void tc_check_if_due(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         apr_pool_create(&check.pool, pool);
         check_queries(&check);
         check_tables(&check);
+        if (!atomic_load(&store->is_checked)) {
+            check_trip_form(&check);
+        }
         apr_pool_destroy(check.pool);
         before = check.interrupted ? 0 : atomic_exchange(&store->wrong, check.wrong);
         if (before != 0 && check.wrong == 0) {

@@ -1,7 +1,8 @@
 /*
  * Tries the site's queries, where they are asked, and the rights on the chat's tables, without touching a row, when a
- * child has its first connection to a site's database. So an administrator reads in the log what is wrong before a user finds out. On
- * PostgreSQL it also learns the types of the queries' places. What is wrong is tried again every ten seconds.
+ * child has its first connection to a site's database. So an administrator reads in the log what is wrong before a user
+ * finds out. On PostgreSQL it also learns the types of the queries' places. A type of chat_rooms.trip_id that no id of
+ * TripChatTripKey fits is logged once. What else is wrong is tried again every ten seconds.
  */
 #ifndef TC_STORE_CHECK_H
 #define TC_STORE_CHECK_H

@@ -23,6 +23,9 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->shut_until_us, 0);
     atomic_init(&store->calls.under_way, 0);
     atomic_init(&store->calls.answered_us, 0);
+    store->max_visitors = 0;
+    atomic_init(&store->visitors, 0);
+    atomic_init(&store->visitor_left_us, 0);
     atomic_init(&store->lost_names, 0);
     atomic_init(&store->fits, false);
     atomic_init(&store->waiting, 0);
@@ -90,9 +93,46 @@ bool tc_dbd_answers(tc_dbd_t *store, unsigned many)
            || !tc_dbd_is_silent(store, many > 0 && asking >= many ? STUCK_MANY_US : STUCK_US);
 }
 
-void tc_dbd_note_answer(tc_dbd_t *store)
+void tc_dbd_limit(tc_dbd_t *store, unsigned max_visitors)
 {
-    atomic_store(&store->calls.answered_us, tc_clock_monotonic_us());
+    unsigned i;
+
+    tc_semaphore_init(&store->places);
+    for (i = 0; i < max_visitors; i++) {
+        tc_semaphore_post(&store->places);
+    }
+    store->max_visitors = max_visitors;
+}
+
+/* Messages may be stored while every query of a newcomer waits for a lock: visitors count by themselves. */
+static bool is_stuck(tc_dbd_t *store, unsigned many)
+{
+    return many > 0 && atomic_load(&store->visitors) >= many
+           && tc_clock_monotonic_us() - atomic_load(&store->visitor_left_us) >= STUCK_MANY_US;
+}
+
+bool tc_dbd_enter(tc_dbd_t *store, unsigned many)
+{
+    if (!tc_dbd_answers(store, many) || is_stuck(store, many)) {
+        return false;
+    }
+    if (atomic_fetch_add(&store->visitors, 1) == 0) {
+        atomic_store(&store->visitor_left_us, tc_clock_monotonic_us());
+    }
+    if (store->max_visitors == 0 || tc_semaphore_wait_for(&store->places, STUCK_US)) {
+        return true;
+    }
+    (void)atomic_fetch_sub(&store->visitors, 1);
+    return false;
+}
+
+void tc_dbd_leave(tc_dbd_t *store)
+{
+    atomic_store(&store->visitor_left_us, tc_clock_monotonic_us());
+    (void)atomic_fetch_sub(&store->visitors, 1);
+    if (store->max_visitors > 0) {
+        tc_semaphore_post(&store->places);
+    }
 }
 
 void tc_dbd_rest(tc_dbd_t *store)
@@ -268,21 +308,29 @@ static tc_trip_form_e trip_form(const tc_dbd_t *store)
     return store->store.site->rules.trip_form;
 }
 
+/* Reads id and trip of a room. False: the id is not a UUID. */
+static bool read_room(const tc_dbd_t *store, const tc_sql_rows_t *rows, tc_sql_row_t *row, tc_trip_t *trip,
+                      tc_uuid_t *room_id)
+{
+    const char *text = tc_sql_text(rows, row, 0);
+
+    (void)tc_trip_from_sql(tc_sql_text(rows, row, 1), trip_form(store), trip); /* else the asked id stays */
+    return tc_uuid_parse(text, strlen(text), room_id);
+}
+
 apr_status_t tc_dbd_find_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip, tc_uuid_t *room_id,
                               bool *found, apr_pool_t *pool)
 {
     char space[TC_TRIP_MAX_BYTES + 1];
-    const char *args[] = {tc_trip_to_sql(trip, trip_form(store), space)}, *text;
+    const char *args[] = {tc_trip_to_sql(trip, trip_form(store), space)};
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
     apr_status_t rv = select_one(store, sql, sql->dialect->room_find, args, 1, &rows, &row, pool);
 
     *found = false;
     if (rv == APR_SUCCESS && row != NULL) {
-        text = tc_sql_text(&rows, row, 0);
-        *found = tc_uuid_parse(text, strlen(text), room_id);
+        *found = read_room(store, &rows, row, trip, room_id);
         rv = *found ? APR_SUCCESS : APR_EGENERAL;
-        (void)tc_trip_from_sql(tc_sql_text(&rows, row, 1), trip_form(store), trip); /* else the asked id stays */
     }
     return rv;
 }
@@ -328,32 +376,51 @@ apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *r
 }
 
 /*
- * Runs in a transaction, because that limits the lock wait. APR_NOTFOUND: the trip does not exist. The access query may
- * let users into such a trip, and then no later try succeeds.
+ * A room could not be made. APR_NOTFOUND: the trip does not exist. The access query may let users into such a trip, and
+ * then no later try succeeds.
  */
+static apr_status_t judge_no_room(const tc_sql_t *sql, const char *statement, const char *why, apr_pool_t *pool)
+{
+    if (sql->fault == TC_SQL_FAULT_PARENT) {
+        return APR_NOTFOUND;
+    }
+    tc_sql_log_failure(apr_psprintf(pool, "cannot make a room: \"%.60s\"", statement), why);
+    return APR_EGENERAL;
+}
+
+/* Where there is no room_open. */
 static apr_status_t create_room(tc_sql_t *sql, const char **args, apr_pool_t *pool)
 {
     const char *statement = sql->dialect->room_create, *why = "the driver gives no reason";
     apr_status_t rv = tc_sql_begin(sql);
 
-    if (rv != APR_SUCCESS) {
-        (void)tc_sql_rollback(sql);
-        return rv;
-    }
-    rv = tc_sql_do(sql, statement, args, 3, &why, pool);
     if (rv == APR_SUCCESS) {
-        rv = tc_sql_commit(sql);
-    }
-    else if (sql->fault == TC_SQL_FAULT_PARENT) {
-        rv = APR_NOTFOUND;
-    }
-    else {
-        tc_sql_log_failure(apr_psprintf(pool, "cannot make a room: \"%.60s\"", statement), why);
+        rv = tc_sql_do(sql, statement, args, 3, &why, pool);
+        rv = rv == APR_SUCCESS ? tc_sql_commit(sql) : judge_no_room(sql, statement, why, pool);
     }
     if (rv != APR_SUCCESS) {
         (void)tc_sql_rollback(sql);
     }
     return rv;
+}
+
+/* Makes the trip's room. `args` are room_create's, which begin with room_open's. *found: the room has been read, too. */
+static apr_status_t make_room(tc_dbd_t *store, tc_sql_t *sql, const char **args, tc_trip_t *trip, tc_uuid_t *room_id,
+                              bool *found, apr_pool_t *pool)
+{
+    const char *statement = sql->dialect->room_open, *why = "the driver gives no reason";
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+
+    if (statement == NULL) {
+        return create_room(sql, args, pool);
+    }
+    if (tc_sql_ask(sql, statement, args, 2, &rows, &why, pool) != APR_SUCCESS) {
+        return judge_no_room(sql, statement, why, pool);
+    }
+    row = tc_sql_next(&rows);
+    *found = row != NULL && read_room(store, &rows, row, trip, room_id);
+    return APR_SUCCESS;
 }
 
 apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
@@ -367,11 +434,11 @@ apr_status_t tc_dbd_open_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip,
     tc_uuid_make_v7(room_id);
     tc_uuid_format(room_id, id);
     tc_clock_rfc3339(tc_clock_wall_us(), now);
-    rv = create_room(sql, args, pool);
+    rv = make_room(store, sql, args, trip, room_id, &found, pool);
     if (rv != APR_SUCCESS && rv != APR_NOTFOUND && tc_dbd_renew(store, sql, pool)) {
-        rv = create_room(sql, args, pool);
+        rv = make_room(store, sql, args, trip, room_id, &found, pool);
     }
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && !found) {
         rv = tc_dbd_find_room(store, sql, trip, room_id, &found, pool);
     }
     return rv == APR_SUCCESS && !found ? APR_EGENERAL : rv;

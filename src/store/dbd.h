@@ -7,6 +7,7 @@
 #define TC_STORE_DBD_H
 
 #include "domain/store.h"
+#include "engine/semaphore.h"
 #include "store/sql.h"
 #include "store/site_sql.h"
 
@@ -37,6 +38,10 @@ typedef struct tc_dbd_t {
     struct tc_dbd_t *next_served; /* loop; the next store of the child that has threads */
     atomic_llong shut_until_us;         /* monotonic; no connection is asked for before that */
     tc_sql_calls_t calls;
+    unsigned max_visitors;              /* const after start-up; 0: no limit */
+    tc_semaphore_t places;              /* how many more visitors may ask */
+    atomic_uint visitors;               /* workers who ask, or wait for a place */
+    atomic_llong visitor_left_us;       /* monotonic; when one last left, or the first came */
     atomic_uint lost_names;             /* sql.h */
     atomic_bool fits;                   /* the chat's tables have the version of this module */
     atomic_uint waiting;                /* threads that wait for a connection */
@@ -69,8 +74,15 @@ bool tc_dbd_answers(tc_dbd_t *store, unsigned many);
 /* True if a call to the driver is under way, and none has come back for `span_us`. */
 bool tc_dbd_is_silent(tc_dbd_t *store, int64_t span_us);
 
-/* Notes that the database has answered. Any thread. */
-void tc_dbd_note_answer(tc_dbd_t *store);
+/*
+ * _limit() says how many workers may ask the site's database at a time: fewer than there are connections, so that the
+ * queries of newcomers, which may wait for a lock, leave some to the db threads. It is called once at the start, before
+ * the fork. _enter() waits for a place, 3 s at most. False: there was none, or the database hangs, or `many` workers
+ * ask and none of them has left for half a second (0: however many). After true, _leave() is called once. Worker.
+ */
+void tc_dbd_limit(tc_dbd_t *store, unsigned max_visitors);
+bool tc_dbd_enter(tc_dbd_t *store, unsigned many);
+void tc_dbd_leave(tc_dbd_t *store);
 
 /*
  * Opens a connection and makes it ready for the chat. False when that fails, which has been logged, or when another try

@@ -2,6 +2,7 @@
 #include "store/job_lane.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,16 +57,12 @@ tc_lane_kind_e tc_lane_kind_of(const tc_job_t *job)
     return job->kind == TC_JOB_HEADS || job->kind == TC_JOB_ACCESS ? TC_LANE_CHECKS : TC_LANE_URGENT;
 }
 
-/* The bucket for a room and kind, by FNV-1a. */
+/* The bucket for a room and kind. */
 static tc_job_lane_t **bucket_of(const tc_lane_table_t *table, const tc_uuid_t *room_id,
                                  tc_lane_kind_e kind)
 {
-    unsigned hash = (2166136261u ^ kind) * 16777619u;
-    int i;
+    uint64_t hash = tc_hash_bytes(tc_hash_add(TC_HASH_BASIS, kind), room_id->bytes, TC_UUID_BYTES);
 
-    for (i = 0; i < TC_UUID_BYTES; i++) {
-        hash = (hash ^ room_id->bytes[i]) * 16777619u;
-    }
     return &table->buckets[hash & (table->bucket_count - 1)];
 }
 

@@ -1,9 +1,8 @@
 /* The senders whose names are in chat_people. See noted.h. */
 #include "store/noted.h"
 
+#include "base/hash.h"
 #include "base/limits.h"
-
-#include <stdint.h>
 
 /* Each user has one place, found by a hash of their names; the place holds the whole hash. */
 struct tc_noted_t {
@@ -15,16 +14,10 @@ tc_noted_t *tc_noted_create(apr_pool_t *pool)
     return apr_pcalloc(pool, sizeof(tc_noted_t));
 }
 
-/* FNV-1a over the site and the sender object, which has the id and all names. Never 0, which is an empty place. */
+/* Of the site and the sender object, which has the id and all names. Never 0, which is an empty place. */
 static uint64_t hash_names(const tc_site_t *site, const tc_user_t *user)
 {
-    uint64_t hash = 14695981039346656037u ^ site->index;
-    const char *at;
-
-    for (at = user->sender_json; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * 1099511628211u;
-    }
-    return hash | 1;
+    return tc_hash_text(TC_HASH_BASIS ^ site->index, user->sender_json) | 1;
 }
 
 bool tc_noted_has(const tc_noted_t *noted, const tc_site_t *site, const tc_user_t *user)

@@ -29,8 +29,10 @@ static bool check_encoding(tc_sql_t *sql, const char *name, apr_pool_t *pool)
         return false;
     }
     if (encoding != NULL && strncmp(encoding, "UTF", 3) != 0) {
-        tc_log(TC_LOG_WARNING, 0, "TC0016: the database of %s has the encoding %s: it cannot store every text; a database "
-               "in UTF8 can", name, encoding);
+        tc_log(TC_LOG_WARNING, 0, "TC0016: the database of %s has the encoding %s: %s; use a database in UTF8", name,
+               encoding, strcmp(encoding, "SQL_ASCII") == 0
+                             ? "it does not check texts, and other programs must write UTF-8"
+                             : "messages with characters that it lacks are refused");
     }
     return true;
 }

@@ -9,7 +9,6 @@
 #include "store/check.h"
 #include "store/site_parts.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #define MAX_FAILURES 3 /* rooms without an answer, after which the rest of a job is given up */
@@ -31,33 +30,11 @@ static const char *as_json(const char *const *texts, int count, apr_pool_t *pool
     return text;
 }
 
-/*
- * True if two texts name the same row: ids may come back in another form (a UUID in upper case, or without hyphens).
- * This tells a user from another one whom the site calls by this id in its tokens.
- */
-static bool is_same_id(const char *a, const char *b)
-{
-    while (*a != '\0' || *b != '\0') {
-        if (apr_tolower(*a) == apr_tolower(*b) && *a != '\0') {
-            a++;
-            b++;
-        }
-        else if (*a == '-' || *b == '-') {
-            a += *a == '-';
-            b += *b == '-';
-        }
-        else {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- access ---- */
 
 static void judge(tc_access_t *entry, const char *id, bool allowed)
 {
-    entry->known = id != NULL && is_same_id(id, entry->user->id);
+    entry->known = id != NULL && tc_site_sql_is_same_id(id, entry->user->id);
     entry->allowed = entry->known && allowed;
 }
 
@@ -190,7 +167,7 @@ apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, tc_access_room_
 /* Takes the user over, if it is the one of ids[n] and that is not known yet. */
 static void keep_person(const char *const *ids, int count, int64_t n, tc_user_t *user, tc_user_t **users)
 {
-    if (user != NULL && n >= 0 && n < count && users[n] == NULL && is_same_id(user->id, ids[n])) {
+    if (user != NULL && n >= 0 && n < count && users[n] == NULL && tc_site_sql_is_same_id(user->id, ids[n])) {
         users[n] = user;
     }
     else {

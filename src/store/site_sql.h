@@ -69,4 +69,10 @@ const char *tc_site_sql_people(const tc_site_queries_t *queries, const tc_site_t
 /* True if the first column of an access query, as a driver gives it, is a no: NULL, '', false or 0. */
 int tc_site_sql_is_no(const char *value);
 
+/*
+ * True if two texts name the same row. A UUID may come back in another form: in upper case, or without hyphens. Any other
+ * id comes back as it was bound. This tells a user from another one whom the site calls by this id in its tokens.
+ */
+bool tc_site_sql_is_same_id(const char *a, const char *b);
+
 #endif

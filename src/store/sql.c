@@ -2,6 +2,7 @@
 #include "store/sql.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "codec/utf8.h"
 
@@ -99,11 +100,10 @@ typedef struct {
 /* The name of a statement: two hashes of its text, FNV-1a and a linear congruence. */
 static const char *label_of(const char *statement, apr_pool_t *pool)
 {
-    apr_uint64_t one = 14695981039346656037u, two = 1099511628211u;
+    apr_uint64_t one = tc_hash_text(TC_HASH_BASIS, statement), two = 1099511628211u;
     const char *at;
 
     for (at = statement; *at != '\0'; at++) {
-        one = (one ^ (unsigned char)*at) * 1099511628211u;
         two = (two + (unsigned char)*at) * 6364136223846793005u + 1442695040888963407u;
     }
     return apr_psprintf(pool, "tripchat_%016" APR_UINT64_T_HEX_FMT "%016" APR_UINT64_T_HEX_FMT, one, two);

@@ -41,6 +41,7 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .setup = sqlite3_setup,
     .has_table = "SELECT count(*) FROM sqlite_master WHERE name = %s",
     .encoding = "PRAGMA encoding",
+    .trip_type = "SELECT type FROM pragma_table_info('chat_rooms') WHERE name = 'trip_id'",
     PLAIN_STATEMENTS,
     .head = "SELECT last_seq, epoch FROM chat_rooms WHERE id = %s",
     .before = "SELECT m.seq, 0, " SQLITE_COLUMNS " FROM chat_messages m" JOIN_REPLY
@@ -101,10 +102,15 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     " LEFT JOIN LATERAL (SELECT p.id, p.content, p.sender_id FROM chat_messages p"                 \
     " WHERE p.id = m.reply_to_id AND p.room_id = m.room_id LIMIT 1) p ON true"
 
-/* A database may have another isolation level by default, for which calls of chat_store() would often fail. */
-static const char *const pgsql_setup[] = {"SELECT set_config('client_encoding', 'UTF8', false),"
-                                          " set_config('default_transaction_isolation', 'read committed', false)",
-                                          NULL};
+/*
+ * A database in SQL_ASCII converts nothing. With a client_encoding of UTF8 it would refuse to return a row that another
+ * program has written in another encoding; sql.c mends what is no UTF-8. A database may have another isolation level by
+ * default, for which calls of chat_store() would often fail.
+ */
+static const char *const pgsql_setup[] = {
+    "SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII'"
+    " ELSE 'UTF8' END, false), set_config('default_transaction_isolation', 'read committed', false)",
+    NULL};
 
 /*
  * A batch is one call of the database's own function, chat_store(), which is a transaction of its own. So the rule that
@@ -117,7 +123,11 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .setup = pgsql_setup,
     .has_table = "SELECT (to_regclass(%s) IS NOT NULL)::int",
     .encoding = "SELECT current_setting('server_encoding')",
+    .trip_type = "SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) FROM pg_attribute a"
+                 " JOIN pg_type t ON t.oid = a.atttypid"
+                 " WHERE a.attrelid = to_regclass('chat_rooms') AND a.attname = 'trip_id'",
     PLAIN_STATEMENTS,
+    .room_open = "SELECT room, trip FROM chat_open_room(%s::uuid, %s)",
     .head = "SELECT " PGSQL_HEAD ", r.epoch FROM chat_rooms r WHERE r.id = %s",
     .before = "SELECT m.seq, 0, " PGSQL_COLUMNS " FROM chat_messages m" PGSQL_JOIN_REPLY
               " WHERE m.room_id = %s::uuid AND m.seq < %s::bigint ORDER BY m.seq DESC LIMIT %s::bigint",
@@ -136,8 +146,6 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
     .heads = "SELECT r.id, " PGSQL_HEAD ", r.epoch FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
              " JOIN chat_rooms r ON r.id = x.id WHERE r.epoch <> x.epoch OR " PGSQL_HEAD " <> x.last_seq",
-    .begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s';"
-             " SET LOCAL idle_in_transaction_session_timeout = '10s'",
 };
 
 static const tc_sql_dialect_t *const dialects[] = {&sqlite3_dialect, &pgsql_dialect};

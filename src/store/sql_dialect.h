@@ -36,7 +36,9 @@ typedef struct {
     const char *const *setup;  /* run once for each connection; NULL-terminated */
     const char *has_table;     /* name -> 1 or 0 */
     const char *encoding;      /* -> the encoding of the database's texts */
+    const char *trip_type;     /* -> the type of chat_rooms.trip_id */
     const char *room_create;   /* id, trip, created_at; does nothing when the trip has a room */
+    const char *room_open;     /* id, trip -> id, trip of the trip's room, which is made if there is none; NULL: room_create */
     const char *room_find;     /* trip -> id, trip */
     const char *room_trip;     /* room -> trip */
     const char *message_trip;  /* message -> trip of its room */
@@ -55,7 +57,7 @@ typedef struct {
     const char *heads;         /* room, last_seq, epoch -> the same, of rooms that have others */
     const char *mend;          /* room, epoch, seq, events as JSON -> see chat_mend(); NULL: see below */
     /* The statements of a batch, where `store` is NULL. */
-    const char *begin;         /* begins a transaction that writes */
+    const char *begin;         /* begins a transaction that writes; also for room_create */
     const char *room_newest;   /* room -> room, seq and time of its newest event, epoch */
     const char *has_event;     /* room, seq, message -> a row */
     const char *begin_epoch;   /* last_seq, room; gives the room another epoch */

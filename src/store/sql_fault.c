@@ -7,21 +7,26 @@
 typedef struct {
     const char *state;
     tc_sql_fault_e fault;
+    bool is_own; /* what is stored is at fault: wrong data, a constraint, a limit, an exception of the site's trigger */
 } meaning_t;
 
-/* By SQLSTATE: whole codes first, then classes. */
+/* By SQLSTATE (PostgreSQL, appendix A): whole codes first, then classes. */
 static const meaning_t states[] = {
-    {"22P02", TC_SQL_FAULT_VALUE}, /* invalid text representation */
-    {"22P05", TC_SQL_FAULT_VALUE}, /* untranslatable character */
-    {"22003", TC_SQL_FAULT_VALUE}, /* numeric value out of range */
-    {"22007", TC_SQL_FAULT_VALUE}, /* invalid datetime format */
-    {"22008", TC_SQL_FAULT_VALUE}, /* datetime field overflow */
-    {"22021", TC_SQL_FAULT_VALUE}, /* character not in repertoire */
-    {"23503", TC_SQL_FAULT_PARENT},
-    {"42501", TC_SQL_FAULT_RIGHT},
-    {"42", TC_SQL_FAULT_STATEMENT}, /* syntax error or access rule violation */
-    {"0A", TC_SQL_FAULT_STATEMENT}, /* feature not supported */
-    {"3F", TC_SQL_FAULT_STATEMENT}, /* invalid schema name */
+    {"22P02", TC_SQL_FAULT_VALUE, true}, /* invalid text representation */
+    {"22P05", TC_SQL_FAULT_VALUE, true}, /* untranslatable character */
+    {"22003", TC_SQL_FAULT_VALUE, true}, /* numeric value out of range */
+    {"22007", TC_SQL_FAULT_VALUE, true}, /* invalid datetime format */
+    {"22008", TC_SQL_FAULT_VALUE, true}, /* datetime field overflow */
+    {"22021", TC_SQL_FAULT_VALUE, true}, /* character not in repertoire */
+    {"23503", TC_SQL_FAULT_PARENT, true},
+    {"42501", TC_SQL_FAULT_RIGHT, false},
+    {"22", TC_SQL_FAULT_OTHER, true}, /* data exception */
+    {"23", TC_SQL_FAULT_OTHER, true}, /* integrity constraint violation */
+    {"54", TC_SQL_FAULT_OTHER, true}, /* program limit exceeded */
+    {"P0", TC_SQL_FAULT_OTHER, true}, /* PL/pgSQL error */
+    {"42", TC_SQL_FAULT_STATEMENT, false}, /* syntax error or access rule violation */
+    {"0A", TC_SQL_FAULT_STATEMENT, false}, /* feature not supported */
+    {"3F", TC_SQL_FAULT_STATEMENT, false}, /* invalid schema name */
 };
 
 /* By words: PostgreSQL's without a state, and SQLite's. */
@@ -56,16 +61,36 @@ void tc_sql_fault_state(const char *why, char state[6])
     }
 }
 
+/* NULL: the state may stand for anything that passes. */
+static const meaning_t *meaning_of(const char *state)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        if (strncmp(state, states[i].state, strlen(states[i].state)) == 0) {
+            return &states[i];
+        }
+    }
+    return NULL;
+}
+
+bool tc_sql_fault_is_own(const char *state)
+{
+    const meaning_t *meaning = meaning_of(state);
+
+    return meaning != NULL && meaning->is_own;
+}
+
 tc_sql_fault_e tc_sql_fault(const char *why)
 {
+    const meaning_t *meaning;
     char state[6];
     size_t i;
 
     tc_sql_fault_state(why, state);
-    for (i = 0; *state != '\0' && i < sizeof(states) / sizeof(states[0]); i++) {
-        if (strncmp(state, states[i].state, strlen(states[i].state)) == 0) {
-            return states[i].fault;
-        }
+    meaning = meaning_of(state);
+    if (meaning != NULL) {
+        return meaning->fault;
     }
     for (i = 0; *state == '\0' && i < sizeof(phrases) / sizeof(phrases[0]); i++) {
         if (strstr(why, phrases[i].words) != NULL) {

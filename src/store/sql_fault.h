@@ -5,6 +5,8 @@
 #ifndef TC_STORE_SQL_FAULT_H
 #define TC_STORE_SQL_FAULT_H
 
+#include <stdbool.h>
+
 typedef enum {
     TC_SQL_FAULT_NONE,
     TC_SQL_FAULT_OTHER,     /* anything that may pass: a connection, a lock, a full disk, a read-only server */
@@ -19,5 +21,8 @@ tc_sql_fault_e tc_sql_fault(const char *why);
 
 /* The SQLSTATE in a text like "ERROR:  22P02: …", five characters in `state`; "": it has none. */
 void tc_sql_fault_state(const char *why, char state[6]);
+
+/* True if the class of an SQLSTATE says that what should be stored cannot be stored, now or later. */
+bool tc_sql_fault_is_own(const char *state);
 
 #endif

@@ -81,20 +81,33 @@ static tc_visitor_e read_page(tc_dbd_t *store, tc_sql_t *sql, const tc_visitor_p
     return rv == APR_SUCCESS ? TC_VISITOR_OK : TC_VISITOR_NO_ANSWER;
 }
 
+static tc_visitor_e ask(tc_dbd_t *store, tc_sql_t *sql, const tc_visitor_t *visitor, tc_visited_t *out, apr_pool_t *pool)
+{
+    tc_visitor_e answer;
+
+    if (!tc_dbd_open(store, sql, pool)) {
+        return TC_VISITOR_NO_ANSWER;
+    }
+    answer = visitor->target ? find_place(store, sql, visitor, &out->site, pool)
+                             : find_user(store, sql, visitor->claim, &out->site.user, pool);
+    if (answer == TC_VISITOR_OK && visitor->page != NULL) {
+        answer = read_page(store, sql, visitor->page, out, pool);
+    }
+    return answer;
+}
+
 tc_visitor_e tc_visitor_ask(tc_dbd_t *store, const tc_visitor_t *visitor, tc_visited_t *out, apr_pool_t *pool)
 {
     tc_sql_t sql = {.handle = NULL};
-    tc_visitor_e answer = TC_VISITOR_NO_ANSWER;
+    tc_visitor_e answer;
 
     memset(out, 0, sizeof(*out));
-    if (tc_dbd_answers(store, visitor->many) && tc_dbd_open(store, &sql, pool)) {
-        answer = visitor->target ? find_place(store, &sql, visitor, &out->site, pool)
-                                 : find_user(store, &sql, visitor->claim, &out->site.user, pool);
-        if (answer == TC_VISITOR_OK && visitor->page != NULL) {
-            answer = read_page(store, &sql, visitor->page, out, pool);
-        }
+    if (!tc_dbd_enter(store, visitor->many)) {
+        return TC_VISITOR_NO_ANSWER;
     }
+    answer = ask(store, &sql, visitor, out, pool);
     out->fault = sql.fault;
     tc_dbd_close(store, &sql);
+    tc_dbd_leave(store);
     return answer;
 }

@@ -22,7 +22,7 @@ typedef struct {
     const tc_claimed_t *claimed;   /* what the token says about the user; NULL: the site's tables are asked */
     const tc_site_target_t *target; /* NULL: the user alone is asked for */
     const tc_visitor_page_t *page; /* NULL: none */
-    unsigned many;                 /* tc_dbd_answers() */
+    unsigned many;                 /* tc_dbd_enter() */
 } tc_visitor_t;
 
 typedef enum {

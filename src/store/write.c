@@ -22,19 +22,18 @@ static void settle_failed(tc_job_t *const *jobs, int count, tc_job_status_e stat
  * Calls chat_store(), over another connection if one is lost. If a call fails as a whole, it is made once more: over
  * another connection if this one cannot write, because the address may lead to another server by now, and strictly,
  * because a constraint of one job may have failed as the call was committed. If this fails, too, it is the server's
- * fault: a full disk, for example.
+ * fault: a full disk, for example. A call that fails of a value is not repeated: the database read no job of it.
  */
-static void call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient)
+static tc_try_e call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient, bool *again)
 {
     tc_try_e outcome = TC_TRY_FAILED;
-    bool again = false;
     int tries;
 
     for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
-        outcome = tc_batch_call(work, jobs, count, again, patient, tries > 0);
-        tc_dbd_note_answer(work->store);
-        again = again || outcome == TC_TRY_IN_DOUBT;
-        if (outcome == TC_TRY_DONE || (outcome == TC_TRY_FAILED && tries > 0)) {
+        outcome = tc_batch_call(work, jobs, count, *again, patient, tries > 0);
+        *again = *again || outcome == TC_TRY_IN_DOUBT;
+        if (outcome == TC_TRY_DONE
+            || (outcome == TC_TRY_FAILED && (tries > 0 || work->sql.fault == TC_SQL_FAULT_VALUE))) {
             break;
         }
         if (outcome == TC_TRY_FAILED) {
@@ -44,7 +43,27 @@ static void call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient
             break;
         }
     }
-    if (outcome != TC_TRY_DONE) {
+    return outcome;
+}
+
+/*
+ * The arguments of a call are one text. If the encoding of the database lacks a character of it, the whole call fails.
+ * So it is made in halves, and each half that fails in halves again, until `until_us`: a job alone is at fault itself.
+ */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as a batch can be halved */
+static void call_parts(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient, bool again, int64_t until_us)
+{
+    tc_try_e outcome = call(work, jobs, count, patient, &again);
+    bool is_value = outcome == TC_TRY_FAILED && work->sql.fault == TC_SQL_FAULT_VALUE;
+
+    if (is_value && count == 1) {
+        settle_failed(jobs, count, TC_JOB_REFUSED, TC_CHAT_INTERNAL);
+    }
+    else if (is_value && tc_clock_monotonic_us() < until_us) {
+        call_parts(work, jobs, count / 2, patient, again, until_us);
+        call_parts(work, jobs + count / 2, count - count / 2, patient, again, until_us);
+    }
+    else if (outcome != TC_TRY_DONE) {
         settle_failed(jobs, count, TC_JOB_UNAVAILABLE, TC_CHAT_UNAVAILABLE);
     }
 }
@@ -52,6 +71,7 @@ static void call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient
 /* Jobs that met a lock before are tried apart from the others, and do not wait for it once more. */
 static void call_for_all(tc_work_t *work, tc_job_t *const *jobs, int count)
 {
+    int64_t until_us = tc_clock_monotonic_us() + TC_STORE_PARTS_S * TC_US_PER_S;
     tc_job_t *sorted[TC_STORE_BATCH_JOBS];
     int fresh = 0, total, i;
 
@@ -66,10 +86,10 @@ static void call_for_all(tc_work_t *work, tc_job_t *const *jobs, int count)
         }
     }
     if (fresh > 0) {
-        call(work, sorted, fresh, true);
+        call_parts(work, sorted, fresh, true, false, until_us);
     }
     if (total > fresh) {
-        call(work, sorted + fresh, total - fresh, false);
+        call_parts(work, sorted + fresh, total - fresh, false, false, until_us);
     }
 }
 
@@ -98,7 +118,6 @@ static void store_parts(tc_work_t *work, tc_job_t *const *jobs, int count, int64
 
     if (tc_clock_monotonic_us() < until_us) {
         outcome = tc_batch_statements(work, jobs, count);
-        tc_dbd_note_answer(work->store);
     }
     if (outcome == TC_TRY_FAILED && count == 1) {
         outcome = tc_batch_statements(work, jobs, count); /* the statement was perhaps older than the schema */

@@ -5,7 +5,25 @@
 #include "engine/semaphore.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <sys/syscall.h>
+
+static int64_t wall_ahead_s;
+
+/* In place of libc's: a wall clock that is set back by so much as soon as it has been read. */
+int clock_gettime(clockid_t id, struct timespec *time)
+{
+    int rc = (int)syscall(SYS_clock_gettime, id, time);
+
+    if (id == CLOCK_REALTIME) {
+        time->tv_sec += (time_t)wall_ahead_s;
+    }
+    return rc;
+}
+#endif
 
 START_TEST(each_post_is_taken_once)
 {
@@ -31,6 +49,27 @@ START_TEST(a_wait_ends_after_its_time_and_not_before)
     ck_assert(!tc_semaphore_wait_for(&semaphore, 30 * TC_US_PER_MS));
     ck_assert_int_ge(tc_clock_monotonic_us() - began_us, 29 * TC_US_PER_MS);
     tc_semaphore_destroy(&semaphore);
+}
+END_TEST
+
+/* Forward, too: nobody waits shorter. */
+START_TEST(a_wall_clock_that_is_set_moves_no_end)
+{
+#if defined(__linux__) && defined(TC_SEMAPHORE_MONOTONIC)
+    tc_semaphore_t semaphore;
+    int64_t began_us = tc_clock_monotonic_us();
+    int hours;
+
+    tc_semaphore_init(&semaphore);
+    for (hours = -1; hours <= 1; hours++) {
+        wall_ahead_s = (int64_t)3600 * hours;
+        ck_assert(!tc_semaphore_wait_for(&semaphore, 30 * TC_US_PER_MS));
+    }
+    wall_ahead_s = 0;
+    ck_assert_int_ge(tc_clock_monotonic_us() - began_us, 3 * 29 * TC_US_PER_MS);
+    ck_assert_int_le(tc_clock_monotonic_us() - began_us, 60 * TC_US_PER_S);
+    tc_semaphore_destroy(&semaphore);
+#endif
 }
 END_TEST
 
@@ -67,4 +106,5 @@ START_TEST(none_is_lost_between_threads)
 }
 END_TEST
 
-UNIT_MAIN("semaphore", each_post_is_taken_once, a_wait_ends_after_its_time_and_not_before, none_is_lost_between_threads)
+UNIT_MAIN("semaphore", each_post_is_taken_once, a_wait_ends_after_its_time_and_not_before,
+          a_wall_clock_that_is_set_moves_no_end, none_is_lost_between_threads)

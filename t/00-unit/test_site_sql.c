@@ -107,6 +107,31 @@ START_TEST(false_zero_null_and_nothing_are_a_no)
 }
 END_TEST
 
+START_TEST(an_id_is_the_same_as_itself_and_as_its_uuid_in_another_form)
+{
+    static const char *const same[][2] = {
+        {"550e8400-e29b-41d4-a716-446655440000", "550E8400-E29B-41D4-A716-446655440000"},
+        {"550e8400-e29b-41d4-a716-446655440000", "550e8400e29b41d4a716446655440000"},
+        {"550E8400e29b41d4a716446655440000", "550e8400e29b41d4a716446655440000"},
+        {"7", "7"}, {"", ""}, {"a-b", "a-b"}, {"J\xc3\xb6", "J\xc3\xb6"},
+    };
+    static const char *const others[][2] = {
+        {"a-b", "ab"}, {"ab", "a-b"}, {"-", ""}, {"Ann", "ann"}, {"7", "07"}, {"7", "7 "}, {"1-23", "12-3"},
+        {"550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440001"},
+        {"550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-44665544-0000"},
+        {"550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440000 "},
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(same); i++) {
+        ck_assert_msg(tc_site_sql_is_same_id(same[i][0], same[i][1]), "%s", same[i][0]);
+    }
+    for (i = 0; i < UNIT_COUNT(others); i++) {
+        ck_assert_msg(!tc_site_sql_is_same_id(others[i][0], others[i][1]), "%s, %s", others[i][0], others[i][1]);
+    }
+}
+END_TEST
+
 UNIT_MAIN("site_sql", a_visit_binds_the_named_id_and_then_the_claim,
           where_the_token_says_the_rest_the_room_alone_is_asked_for, many_users_are_one_argument,
-          false_zero_null_and_nothing_are_a_no)
+          false_zero_null_and_nothing_are_a_no, an_id_is_the_same_as_itself_and_as_its_uuid_in_another_form)

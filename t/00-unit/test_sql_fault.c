@@ -53,4 +53,20 @@ START_TEST(without_a_state_the_words_count)
 }
 END_TEST
 
-UNIT_MAIN("sql_fault", the_state_counts_in_any_language, without_a_state_the_words_count)
+START_TEST(a_state_says_whose_fault_it_is)
+{
+    static const char *const own[] = {"22P02", "22012", "22P05", "23503", "23514", "54000", "P0001"};
+    static const char *const others[] = {"", "42501", "42P01", "0A000", "25006", "53100", "57014", "58030", "40001", "XX000"};
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(own); i++) {
+        ck_assert_msg(tc_sql_fault_is_own(own[i]), "%s", own[i]);
+    }
+    for (i = 0; i < UNIT_COUNT(others); i++) {
+        ck_assert_msg(!tc_sql_fault_is_own(others[i]), "%s", others[i]);
+    }
+}
+END_TEST
+
+UNIT_MAIN("sql_fault", the_state_counts_in_any_language, without_a_state_the_words_count,
+          a_state_says_whose_fault_it_is)

@@ -103,6 +103,28 @@ subtest 'an edited message is edited for those who come later' => sub {
     is($ann->next_json('chat_message')->{message}{reply_to}{content}, 'Hello', 'and in a reply to it');
 };
 
+subtest 'a quote reads like the message for those who come later, from memory and from the database' => sub {
+    my $quoting = $site->new_trip;
+    my ($ann, $bob) = map { $site->chat(trip => $quoting, as => $_) } qw(ann bob);
+    my $message = $ann->said('one');
+    $bob->next_json('chat_message');
+    my @replies = map { $bob->said("to \"$_\"", reply_to => $message->{id}) } qw(one two);
+    my $to_reply = $bob->said('to a reply', reply_to => $replies[0]{id});
+    for my $content ('two', "\",\"content\":\"\\ \x{1f600}", 'x' x 5_000, 'two') {
+        $bob->edit($replies[0]{id}, "edited before $content");
+        $bob->next_json('message_edited');
+        $ann->edit($message->{id}, $content);
+        $bob->next_json('message_edited');
+        my $late = $site->chat(trip => $quoting, as => 'carol');
+        my @seen = @{ $late->history->{messages} };
+        is_deeply([map { $_->{reply_to} && $_->{reply_to}{content} } @seen], [undef, $content, $content, "edited before $content"],
+            'in a history: ' . substr $content, 0, 10);
+        is_deeply(\@seen, $site->rest->list($quoting)->{json}{results}, 'as in a page');
+        $late->leave;
+    }
+    $_->leave for $ann, $bob;
+};
+
 subtest 'typing is told to the others only' => sub {
     my $four = $site->new_trip;
     my ($ann, $bob, $carol, $ann_again) = map { $site->chat(trip => $four, as => $_) } qw(ann bob carol ann);

@@ -216,6 +216,39 @@ subtest 'what has not changed is not sent again' => sub {
     answer_is($ann->list($trip), 200, { 'Cache-Control' => 'private, no-cache', Vary => 'Origin' }, 'a cache asks each time');
 };
 
+subtest 'a change that takes no number changes the tag, too' => sub {
+    my $server = TripChat::Server->start;
+    my $here   = $server->site;
+    my ($trip, $other, $reader) = ($here->new_trip, $here->new_trip, $here->rest);
+    my @messages = map { $here->rest(as => 'bob')->posted($trip, $_) } qw(one two);
+    push @messages, map { $reader->posted($trip, "$_ of ann", reply_to => $messages[0]{id}) } qw(three four five);
+    $reader->posted($other, 'elsewhere');
+    my $id     = sub { "'$messages[$_[0]]{id}'" };
+    my $bob    = user('bob')->{id};
+    my $get    = sub { my ($path, $etag) = @_; $reader->get($path, fields => { $etag ? ('If-None-Match' => $etag) : () }) };
+    my @paths  = map { TripChat::Rest::list_path($trip, %$_) } {}, { after => 0 }, { before => 5, limit => 2 };
+    my @elsewhere = map { [$_, $get->($_)->{fields}{etag}[0]] } TripChat::Rest::list_path($other), TripChat::Rest::room_path($other);
+    my $notices = sub {
+        my ($paths, $change, $name) = @_;
+        my %before = map { $_ => $get->($_) } @$paths;
+        $change->();
+        for my $path (@$paths) {
+            my $now = $get->($path, $before{$path}{fields}{etag}[0]);
+            is($now->{status}, 200, "$name: $path");
+            isnt($now->{body}, $before{$path}{body}, 'is another answer');
+            is($get->($path, $now->{fields}{etag}[0])->{status}, 304, 'which has a tag of its own');
+        }
+    };
+    $notices->(\@paths, sub { $here->sql("UPDATE chat_messages SET content = 'by SQL' WHERE id = " . $id->(0)) }, 'an edit by a program');
+    $notices->(\@paths, sub { $here->sql("UPDATE users SET full_name = 'Robert', email = 'robert\@x.example' WHERE id = '$bob'"); $server->restart }, 'a user with a new name');
+    $notices->([@paths[0, 1]], sub { $here->sql('DELETE FROM chat_messages WHERE id = ' . $id->(4)) }, 'a message that is gone');
+    $notices->(\@paths, sub { $here->sql("DELETE FROM users WHERE id = '$bob'") }, 'a user who is gone');
+    $notices->([@paths, TripChat::Rest::room_path($trip)],
+        sub { $here->sql("UPDATE chat_rooms SET epoch = epoch + 1 WHERE trip_id = '$trip'") }, 'another epoch');
+    is($get->(@$_)->{status}, 304, "what has not changed, has not: $_->[0]") for @elsewhere;
+    stops_clean($server, 'the log has nothing to say');
+};
+
 subtest 'If-Match that fails gets 412, as JSON' => sub {
     my ($trip) = trip_with('one');
     for my $path (TripChat::Rest::room_path($trip), TripChat::Rest::list_path($trip)) {

@@ -211,6 +211,18 @@ subtest 'the database decides which ids are equal' => sub {
     stops_clean($server, 'the server stops in order');
 };
 
+subtest 'TripChatTripKey and the type of the trips do not fit' => sub {
+    my ($own, $server, $site) = start_site('uuid', $SITE{integer});
+    turned_away_with($site, $site->path(new_uuid(), token => $site->token('ann', user_id => 7)), undef, 4003, 'nobody can enter');
+    like($server->error_log, qr/TC0010: site \S+: a trip is a UUID for TripChatTripKey, but chat_rooms.trip_id has the type bigint, .*TripChatTripKey integer/,
+        'the log says why');
+    stops_clean($server, 'once', qr/\bTC0010:/);
+    my $uuids = TripChat::Server->start(site_config => 'TripChatTripKey integer');
+    turned_away_with($uuids->site, $uuids->site->path(7, token => $uuids->site->token('ann')), undef, 4003, 'the other way round');
+    is(scalar(grep { /TC0010: .* has the type uuid, .*TripChatTripKey uuid/ } split /\n/, $uuids->error_log), is_full() ? 1 : 0, 'too, where the type counts');
+    stops_clean($uuids, 'and nothing else', qr/\bTC0010:/);
+};
+
 # A type that the site has from an extension. The chat's tables are in a schema of their own.
 subtest 'ids that ignore case, and a schema for the chat' => sub {
     plan skip_all => 'PostgreSQL alone' if !is_full();

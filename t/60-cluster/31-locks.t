@@ -196,6 +196,7 @@ for my $order (sort keys %ORDER) { subtest "programs that $order never meet a de
     my %outcome = (%{ outcome_of($ann, [map { "ann $_" } 1 .. POSTS]) }, %{ outcome_of($bob, [map { "bob $_" } 1 .. POSTS]) });
     my @shown  = grep { $outcome{$_} =~ /\A\d+\z/ } sort keys %outcome;
     is_deeply([grep { !/\A(?:\d+|unavailable)\z/ } values %outcome], [], 'members are answered');
+    $ann->messages_before_marker;    # the child has noticed what the programs posted last
     my %row = map { reverse split / /, $_, 2 } $database->sql("SELECT m.seq || ' ' || m.content FROM chat_messages m"
         . " JOIN chat_rooms r ON r.id = m.room_id WHERE r.trip_id = '$trip'");
     is_deeply({ map { $_ => $row{$_} } @shown }, { map { $_ => $outcome{$_} } @shown }, 'as the table says');
@@ -207,6 +208,18 @@ for my $order (sort keys %ORDER) { subtest "programs that $order never meet a de
     $_->end for @programs;
 } }
 
-stops_clean($server, 'the server stops in order, and the log says nothing of locks');
+subtest 'who comes first to a trip that another program has locked waits for a moment only' => sub {
+    my $trip    = $site->new_trip;
+    my $session = TripChat::Session->open($database);
+    $session->run("BEGIN; SELECT 1 FROM trips WHERE id = '$trip' FOR UPDATE");
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1013, 'the client is told to come again');
+    $session->run('ROLLBACK');
+    $session->end;
+    my $ann = $site->chat(trip => $trip);
+    still_talks($ann, 'and is let in then');
+    $ann->leave;
+};
+
+stops_clean($server, 'the server stops in order, and the log says nothing of other locks', qr/TC0012: cannot make a room: .*55P03/);
 
 done_testing;

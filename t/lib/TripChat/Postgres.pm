@@ -64,10 +64,12 @@ sub port { return $_[0]{port} }
 # name    => of the database, which takes the place of an older one
 # copy_of => another database, to which nobody is connected
 # chat_tables => another script that makes the chat's tables
+# encoding => another one than UTF8
 sub new_database {
     my ($self, %opt) = @_;
     my $name = $opt{name} // sprintf 'tripchat_%d_%d', $$, ++$made;
     my $template = $opt{copy_of} ? ($opt{copy_of}->sql('SELECT current_database()'))[0] : 'template1';
+    $template = "template0 ENCODING '$opt{encoding}' LOCALE 'C'" if $opt{encoding};
     $self->database('postgres')->sql("DROP DATABASE IF EXISTS $name;\nCREATE DATABASE $name TEMPLATE $template;");
     my $database = $self->database($name);
     $database->{chat_tables} = $opt{chat_tables};
@@ -79,8 +81,8 @@ sub new_database {
 sub database {
     my ($self, $name) = @_;
     my $conninfo = "host=127.0.0.1 port=$self->{port} dbname=$name user=postgres";
-    my $bouncer  = !$self->{pid} && $ENV{TC_PGBOUNCER_PORT};    # before the one of t/run
-    return TripChat::Database->postgres($bouncer ? $conninfo =~ s/port=\d+/port=$bouncer/r : $conninfo,
+    my $front    = !$self->{pid} && $ENV{TC_POSTGRES_FRONT_PORT};    # of PgBouncer or a relay before the one of t/run
+    return TripChat::Database->postgres($front ? $conninfo =~ s/port=\d+/port=$front/r : $conninfo,
         _program('psql'), qw(-X -q -A -t -v ON_ERROR_STOP=1 -d), $conninfo);
 }
 
@@ -149,12 +151,12 @@ sub _make_cluster {
 }
 
 # Debian and PostgreSQL's own RPMs keep the servers' programs out of the way, a directory for each version: the newest.
-# Elsewhere pg_config knows.
+# Elsewhere pg_config knows. TC_POSTGRES_BIN names the folder of another version.
 my $bin;
 
 sub _program {
     my ($name) = @_;
-    $bin //= (map { $_->[1] } sort { $b->[0] <=> $a->[0] }
+    $bin //= $ENV{TC_POSTGRES_BIN} // (map { $_->[1] } sort { $b->[0] <=> $a->[0] }
             map { m{(\d+)/bin/initdb\z} ? [$1, s{/initdb\z}{}r] : () }
             glob '/usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb')[0]
         // (grep { -x "$_/initdb" } map { chomp; $_ } `pg_config --bindir 2>&1`)[0]

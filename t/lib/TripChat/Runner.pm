@@ -3,7 +3,8 @@ package TripChat::Runner;
 # Runs test files side by side and sums them up as prove does: what t/run is made of.
 #
 # A job is a test file on a stack: SQLite, PostgreSQL and Redis (full:FILE), or the same with tables of several partitions
-# (parts:FILE) or through PgBouncer (pgbouncer:FILE). Most jobs start servers of their own.
+# (parts:FILE), through PgBouncer (pgbouncer:FILE), or with a PostgreSQL that is 5 ms away (far:FILE). Most jobs start
+# servers of their own.
 # Jobs that use the shared server of their stack run one after the other. Each job's output goes to a file. If a job
 # fails, the runner shows its failed checks, and names the file with the rest of its output.
 
@@ -27,6 +28,7 @@ use Getopt::Long qw(GetOptionsFromArray);
 use List::Util qw(min);
 use TAP::Harness;
 
+use TripChat::Delay;    # first, so that the relay ends after the servers that use it
 use TripChat::File qw(read_file);
 use TripChat::PgBouncer;
 use TripChat::Postgres;
@@ -42,8 +44,9 @@ use constant {
     MOST_JOBS     => 16,             # one PostgreSQL serves them all
     GRACE_S       => 20,             # for what is told to stop
     SHOWN         => 60,             # lines of a job that failed
+    ONE_WAY_S     => 0.0025,         # to the PostgreSQL of the stack "far"
     STOP          => 't/99-stop.t',  # the last one of those that share a server
-    USAGE         => "usage: t/run [-v] [-j JOBS] [--timer] [[full:|parts:|pgbouncer:]FILE or DIRECTORY ...]\n",
+    USAGE         => "usage: t/run [-v] [-j JOBS] [--timer] [[full:|parts:|pgbouncer:|far:]FILE or DIRECTORY ...]\n",
 };
 
 # What takes longest begins first. What is not here takes less than half a minute.
@@ -53,7 +56,7 @@ my @LONG = map { qr/$_/ } qw(
     20-runner
 );
 
-use constant STACKS => qw(sqlite full parts pgbouncer);
+use constant STACKS => qw(sqlite full parts pgbouncer far);
 
 my $log_dir = (var_dir() . '/output') =~ s{\A\Q${\ top_dir() }\E/}{}r;    # t/as-user may move the tree
 
@@ -92,7 +95,7 @@ sub _own_var_dir {
 # The names of the jobs in a file or a directory.
 sub _expand {
     my ($self, $what) = @_;
-    my ($stack, $path) = $what =~ /\A(full|parts|pgbouncer|sqlite):(.*)\z/s ? ($1, $2) : ($ENV{TC_STACK} // 'sqlite', $what);
+    my ($stack, $path) = $what =~ /\A(full|parts|pgbouncer|far|sqlite):(.*)\z/s ? ($1, $2) : ($ENV{TC_STACK} // 'sqlite', $what);
     my @files;
     -e $path or die "t/run: there is no $path\n";
     find({ no_chdir => 1, preprocess => sub { sort @_ }, wanted => sub { push @files, $_ if -f && ($_ eq $path || /\.t\z/) } }, $path);
@@ -134,7 +137,12 @@ sub _prepare_stack {
     if ($stack eq 'pgbouncer') {
         my $bouncer = TripChat::PgBouncer->start(before => TripChat::Postgres->shared);
         push @{ $self->{servers} }, $bouncer;
-        $env{TC_PGBOUNCER_PORT} = $bouncer->port;
+        $env{TC_POSTGRES_FRONT_PORT} = $bouncer->port;
+    }
+    if ($stack eq 'far') {
+        my $relay = TripChat::Delay->start(to => TripChat::Postgres->shared->port, one_way_s => ONE_WAY_S);
+        push @{ $self->{servers} }, $relay;
+        $env{TC_POSTGRES_FRONT_PORT} = $relay->port;
     }
     my @sharing = grep { $self->{job}{$_}{is_sharing} } @jobs;
     if (@sharing) {

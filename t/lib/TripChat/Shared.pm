@@ -32,7 +32,8 @@ use constant SITES => qw(plain second http small pinging hasty forgetful);
 
 sub site_names { return SITES }
 
-# sqlite, full (PostgreSQL and Redis), parts (the same with partitioned tables), or pgbouncer (the same through PgBouncer)
+# sqlite, full (PostgreSQL and Redis), or the same with partitioned tables (parts), through PgBouncer (pgbouncer), or with
+# a PostgreSQL that is 5 ms away (far)
 sub stack { return $ENV{TC_STACK} // 'sqlite' }
 
 # On PostgreSQL and Redis, not on SQLite alone?

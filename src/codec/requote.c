@@ -1,0 +1,59 @@
+/* The text that a reply quotes. See requote.h. */
+#include "codec/requote.h"
+
+#include <string.h>
+
+#define QUOTE ",\"reply_to\":{\"id\":\""
+#define QUOTED "\",\"content\":\""
+#define CONTENT ",\"content\":\""
+
+/*
+ * Behind the first `mark` of the object, or NULL. No text of a user has such a mark in it, because each of its quotation
+ * marks stands behind a backslash.
+ */
+static const char *behind(tc_object_t object, const char *mark)
+{
+    size_t len = strlen(mark), i;
+
+    for (i = 0; i + len <= object.len; i++) {
+        const char *at = memchr(object.data + i, mark[0], object.len - len + 1 - i);
+
+        if (at == NULL) {
+            return NULL;
+        }
+        if (memcmp(at, mark, len) == 0) {
+            return at + len;
+        }
+        i = (size_t)(at - object.data);
+    }
+    return NULL;
+}
+
+/* The end of a JSON string that begins here; NULL: it has none. */
+static const char *end_of_string(const char *at, const char *end)
+{
+    while (at < end && *at != '"') {
+        at += *at == '\\' && at + 1 < end ? 2 : 1;
+    }
+    return at < end ? at : NULL;
+}
+
+bool tc_requote(tc_buf_t *buf, tc_object_t object, const tc_uuid_t *id, tc_object_t edited)
+{
+    char mark[sizeof(QUOTE) + TC_UUID_CHARS + sizeof(QUOTED)] = QUOTE;
+    const char *from, *to, *text, *text_end;
+
+    tc_uuid_format(id, mark + sizeof(QUOTE) - 1);
+    memcpy(mark + sizeof(QUOTE) - 1 + TC_UUID_CHARS, QUOTED, sizeof(QUOTED));
+    from = behind(object, mark);
+    text = from ? behind(edited, CONTENT) : NULL;
+    to = text ? end_of_string(from, object.data + object.len) : NULL;
+    text_end = to ? end_of_string(text, edited.data + edited.len) : NULL;
+    if (text_end == NULL || (to - from == text_end - text && memcmp(from, text, (size_t)(to - from)) == 0)) {
+        return false;
+    }
+    tc_buf_append(buf, object.data, (size_t)(from - object.data));
+    tc_buf_append(buf, text, (size_t)(text_end - text));
+    tc_buf_append(buf, to, (size_t)(object.data + object.len - to));
+    return true;
+}
