@@ -119,6 +119,7 @@ sub end_connections {
             for (1 .. $tries) {
                 my $client = connect_tls($server, version => $version);
                 $client->open($server->site('tls')->path($trip, token => $server->site('tls')->token('ann')));
+                $client->next_json('message_history');    # which comes from the loop
                 $ends{$how}->($client);
                 eval { $client->read_to_end };
                 $client->disconnect;
