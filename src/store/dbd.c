@@ -21,8 +21,7 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->connects, 0);
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
-    atomic_init(&store->calls.under_way, 0);
-    atomic_init(&store->calls.answered_us, 0);
+    tc_calls_init(&store->calls);
     store->max_visitors = 0;
     atomic_init(&store->visitors, 0);
     atomic_init(&store->visitor_left_us, 0);
@@ -78,19 +77,13 @@ static bool fits(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     return atomic_load(&store->fits);
 }
 
-bool tc_dbd_is_silent(tc_dbd_t *store, int64_t span_us)
-{
-    return atomic_load(&store->calls.under_way) > 0
-           && tc_clock_monotonic_us() - atomic_load(&store->calls.answered_us) >= span_us;
-}
-
 bool tc_dbd_answers(tc_dbd_t *store, unsigned many)
 {
     const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
     unsigned asking = atomic_load(&store->calls.under_way) + atomic_load(&store->waiting);
 
     return dialect == NULL || !dialect->remote
-           || !tc_dbd_is_silent(store, many > 0 && asking >= many ? STUCK_MANY_US : STUCK_US);
+           || !tc_calls_are_silent(&store->calls, many > 0 && asking >= many ? STUCK_MANY_US : STUCK_US);
 }
 
 void tc_dbd_limit(tc_dbd_t *store, unsigned max_visitors)
@@ -157,13 +150,13 @@ bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
 static bool ask_gate(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
     bool may_wait_for_others = atomic_load(&store->lent) > atomic_load(&store->resting);
-    tc_sql_calls_t *calls = may_wait_for_others ? NULL : &store->calls;
+    tc_calls_t *calls = may_wait_for_others ? NULL : &store->calls;
     bool open;
 
     atomic_fetch_add(&store->waiting, 1);
-    tc_sql_call_begin(calls);
+    tc_calls_begin(calls);
     open = store->gate->open(store->server, pool, sql);
-    tc_sql_call_end(calls);
+    tc_calls_end(calls);
     atomic_fetch_sub(&store->waiting, 1);
     if (open) {
         atomic_fetch_add(&store->lent, 1);

@@ -37,7 +37,7 @@ typedef struct tc_dbd_t {
     bool complained;                    /* loop; it was logged that the threads could not be started */
     struct tc_dbd_t *next_served; /* loop; the next store of the child that has threads */
     atomic_llong shut_until_us;         /* monotonic; no connection is asked for before that */
-    tc_sql_calls_t calls;
+    tc_calls_t calls;                   /* to the driver */
     unsigned max_visitors;              /* const after start-up; 0: no limit */
     tc_semaphore_t places;              /* how many more visitors may ask */
     atomic_uint visitors;               /* workers who ask, or wait for a place */
@@ -70,9 +70,6 @@ void tc_dbd_init(tc_dbd_t *store);
  * connection and does not use it. Worker.
  */
 bool tc_dbd_answers(tc_dbd_t *store, unsigned many);
-
-/* True if a call to the driver is under way, and none has come back for `span_us`. */
-bool tc_dbd_is_silent(tc_dbd_t *store, int64_t span_us);
 
 /*
  * _limit() says how many workers may ask the site's database at a time: fewer than there are connections, so that the

@@ -1,7 +1,6 @@
 /* SQL over apr_dbd. See sql.h. */
 #include "store/sql.h"
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "codec/utf8.h"
@@ -39,32 +38,13 @@ void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error)
 
 /* ---- calls to the driver ---- */
 
-void tc_sql_call_begin(tc_sql_calls_t *calls)
-{
-    if (calls == NULL) {
-        return;
-    }
-    if (atomic_load(&calls->under_way) == 0) {
-        atomic_store(&calls->answered_us, tc_clock_monotonic_us()); /* first, or the call would look old */
-    }
-    atomic_fetch_add(&calls->under_way, 1);
-}
-
-void tc_sql_call_end(tc_sql_calls_t *calls)
-{
-    if (calls != NULL) {
-        atomic_store(&calls->answered_us, tc_clock_monotonic_us());
-        atomic_fetch_sub(&calls->under_way, 1);
-    }
-}
-
 static int call_prepare(tc_sql_t *sql, const char *statement, const char *label, apr_dbd_prepared_t **prepared)
 {
     int error;
 
-    tc_sql_call_begin(sql->calls);
+    tc_calls_begin(sql->calls);
     error = apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, label, prepared);
-    tc_sql_call_end(sql->calls);
+    tc_calls_end(sql->calls);
     return error;
 }
 
@@ -74,9 +54,9 @@ static int call_select(tc_sql_t *sql, apr_dbd_prepared_t *prepared, const char *
 {
     int error;
 
-    tc_sql_call_begin(sql->calls);
+    tc_calls_begin(sql->calls);
     error = apr_dbd_pselect(sql->driver, pool, sql->handle, results, prepared, 1, count, args);
-    tc_sql_call_end(sql->calls);
+    tc_calls_end(sql->calls);
     return error;
 }
 
@@ -84,9 +64,9 @@ int tc_sql_call_query(tc_sql_t *sql, const char *command)
 {
     int changed = 0, error;
 
-    tc_sql_call_begin(sql->calls);
+    tc_calls_begin(sql->calls);
     error = apr_dbd_query(sql->driver, sql->handle, &changed, command);
-    tc_sql_call_end(sql->calls);
+    tc_calls_end(sql->calls);
     return error;
 }
 
@@ -260,9 +240,9 @@ apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, 
     int error = 0, changed = 0;
 
     if (kept != NULL) {
-        tc_sql_call_begin(sql->calls);
+        tc_calls_begin(sql->calls);
         error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, kept->prepared, count, args);
-        tc_sql_call_end(sql->calls);
+        tc_calls_end(sql->calls);
     }
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));

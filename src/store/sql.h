@@ -11,6 +11,7 @@
 #ifndef TC_STORE_SQL_H
 #define TC_STORE_SQL_H
 
+#include "store/calls.h"
 #include "store/sql_dialect.h"
 #include "store/sql_fault.h"
 
@@ -23,19 +24,6 @@
 
 #define TC_SQL_LOST_NAMES 16 /* so often, and nothing is prepared on the server any more */
 
-/*
- * The calls that all threads make to the driver for one database. A call may wait for the database as long as that
- * likes; what else a thread does while it has a connection is not counted.
- */
-typedef struct {
-    atomic_uint under_way;
-    atomic_llong answered_us; /* monotonic; when the last call came back, or the only one under way began */
-} tc_sql_calls_t;
-
-/* Before and after each call that may wait for the database. NULL is allowed. Any thread. */
-void tc_sql_call_begin(tc_sql_calls_t *calls);
-void tc_sql_call_end(tc_sql_calls_t *calls);
-
 /* A connection; the glue fills it in from mod_dbd's ap_dbd_t. */
 typedef struct {
     const apr_dbd_driver_t *driver;
@@ -45,7 +33,7 @@ typedef struct {
     apr_pool_t *pool;     /* lives as long as the connection */
     bool in_transaction;
     tc_sql_fault_e fault; /* of the last statement that failed */
-    tc_sql_calls_t *calls; /* the store's; NULL: they are not counted */
+    tc_calls_t *calls; /* the store's; NULL: they are not counted */
     atomic_uint *lost_names; /* the store's: how often the server did not know a statement that was prepared there */
     bool often;           /* the caller's: the next statements run often, and each %s in them is cast to its type */
     void *lease;          /* the glue's */

@@ -141,7 +141,7 @@ my %may_hold = map { $_ => 1 } 'src/httpd/runtime.c', grep { m{^src/store/} } ma
 my @holders  = grep { !$may_hold{$_} && text_of($_) =~ /\b(?:tc_sql_t|tc_dbd_open)\b/ } map { @$_ } values %files;
 is("@holders", '', 'nobody but the store and the gate has connections to a database');
 
-# The calls to the driver that may wait for the database are counted in one file (tc_sql_calls_t).
+# The calls to the driver that may wait for the database are counted in one file (tc_calls_t).
 my @callers = grep { $_ ne 'src/store/sql.c' && text_of($_) =~ /\bapr_dbd_(?:p?v?b?(?:query|select)|prepare|open\w*|escape|transaction_\w+)\s*\(/ }
     map { @$_ } values %files;
 is("@callers", '', 'only src/store/sql.c calls the driver');
