@@ -160,11 +160,6 @@ void tc_transport_finish(tc_transport_t *transport)
 void tc_transport_close(tc_transport_t *transport)
 {
     if (transport->ssl != NULL) {
-        /*
-         * Without this mark, OpenSSL would make mod_ssl's session cache forget the session, through callbacks of
-         * mod_ssl that must not run on this thread.
-         */
-        SSL_set_shutdown(transport->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
         SSL_free(transport->ssl);
         transport->ssl = NULL;
     }

@@ -18,9 +18,9 @@ static tc_chat_error_e turn_away(const tc_visit_t *visit, tc_chat_error_e error,
 }
 
 /* The database gave no answer, or a refusal. Only a right that is missing is not mended by a later try. */
-static tc_chat_error_e no_answer(const tc_visit_t *visit)
+static tc_chat_error_e no_answer(const tc_visit_t *visit, tc_sql_fault_e fault)
 {
-    switch (visit->sql.fault) {
+    switch (fault) {
     case TC_SQL_FAULT_RIGHT:
         return turn_away(visit, TC_CHAT_INTERNAL, "httpd's database user has not the rights that the chat needs; "
                          "TC0012 and TC0017 name the statement");
@@ -50,7 +50,7 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     tc_jwt_identity_t identity;
     const char *why = "no token";
 
-    memset(visit, 0, sizeof(*visit)); /* sql.handle is NULL, sql.fault NONE */
+    memset(visit, 0, sizeof(*visit));
     visit->r = r;
     visit->vhost = vhost;
     if (token != NULL) {
@@ -70,31 +70,66 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     return TC_CHAT_OK;
 }
 
-static bool open_database(tc_visit_t *visit)
+static tc_chat_error_e not_claimed(const tc_visit_t *visit)
 {
-    tc_dbd_t *store = &visit->vhost->store;
-
-    visit->has_place = visit->has_place || tc_dbd_enter(store, half_of_the_workers());
-    return visit->sql.handle != NULL
-           || (visit->has_place && tc_dbd_open(store, &visit->sql, visit->r->pool));
+    return turn_away(visit, TC_CHAT_FORBIDDEN, apr_psprintf(visit->r->pool, "the claim %s does not have the trip",
+                                                            visit->vhost->claims.trips));
 }
 
-static tc_chat_error_e no_user(const tc_visit_t *visit)
+/* The error of an answer. It is logged now, when the connection to the database is given back. */
+static tc_chat_error_e error_of(const tc_visit_t *visit, tc_visitor_e answer, tc_sql_fault_e fault)
 {
-    return turn_away(visit, TC_CHAT_UNAUTHORIZED, "the user does not exist");
+    switch (answer) {
+    case TC_VISITOR_OK:
+        return TC_CHAT_OK;
+    case TC_VISITOR_NO_USER:
+        return turn_away(visit, TC_CHAT_UNAUTHORIZED, "the user does not exist");
+    case TC_VISITOR_NO_PLACE:
+        return turn_away(visit, TC_CHAT_FORBIDDEN, "there is no such room or message");
+    case TC_VISITOR_NOT_CLAIMED:
+        return not_claimed(visit);
+    case TC_VISITOR_NOT_ALLOWED:
+        return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or the trip does not exist");
+    case TC_VISITOR_NO_TRIP:
+        return turn_away(visit, TC_CHAT_FORBIDDEN,
+                         visit->vhost->site.by_token
+                             ? "the token names a trip that the database does not have; a chat that asks no tables of "
+                               "the site needs tables without references (docs/install.md)"
+                             : "TripChatAccessQuery lets the user in, but the trip does not exist");
+    case TC_VISITOR_NO_ANSWER:
+        break;
+    }
+    return no_answer(visit, fault);
+}
+
+static tc_chat_error_e ask(tc_visit_t *visit, const tc_site_target_t *target, const tc_visitor_page_t *page,
+                           tc_visited_t *out)
+{
+    bool by_token = visit->vhost->site.by_token;
+    tc_visitor_t visitor = {visit->claim, by_token ? &visit->claimed : NULL, target, page, half_of_the_workers()};
+    tc_visitor_e answer;
+
+    memset(out, 0, sizeof(*out));
+    if (by_token && target != NULL && target->by == TC_BY_TRIP && !tc_claims_have_trip(&visit->claimed, &target->trip)) {
+        return not_claimed(visit); /* the token says which trips are the user's, so the database need not be asked */
+    }
+    answer = tc_visitor_ask(&visit->vhost->store, &visitor, out, visit->r->pool);
+    if (!by_token) {
+        tc_user_unref(visit->user); /* of an earlier question */
+        visit->user = out->site.user;
+    }
+    visit->trip = out->site.trip;
+    visit->room_id = out->site.room_id;
+    visit->last_seq = out->site.last_seq;
+    visit->epoch = out->site.epoch;
+    return error_of(visit, answer, out->fault);
 }
 
 tc_chat_error_e tc_visit_user(tc_visit_t *visit)
 {
-    if (visit->vhost->site.by_token) {
-        return TC_CHAT_OK;
-    }
-    if (!open_database(visit)
-        || tc_site_find_user(&visit->vhost->store, &visit->sql, visit->claim, &visit->user, visit->r->pool)
-               != APR_SUCCESS) {
-        return no_answer(visit);
-    }
-    return visit->user ? TC_CHAT_OK : no_user(visit);
+    tc_visited_t out;
+
+    return visit->vhost->site.by_token ? TC_CHAT_OK : ask(visit, NULL, NULL, &out);
 }
 
 tc_chat_error_e tc_visit_wrong_form(tc_visit_t *visit, bool is_room)
@@ -110,99 +145,16 @@ tc_chat_error_e tc_visit_wrong_form(tc_visit_t *visit, bool is_room)
                                   is_room ? "the id of a room, nor " : "", tc_trip_form_words(form)));
 }
 
-/* The room is made when a visitor first comes. */
-static tc_chat_error_e open_room(tc_visit_t *visit, bool wants_head)
-{
-    apr_status_t rv = tc_dbd_open_room(&visit->vhost->store, &visit->sql, &visit->trip, &visit->room_id,
-                                       visit->r->pool);
-
-    if (rv == APR_NOTFOUND) {
-        return turn_away(visit, TC_CHAT_FORBIDDEN,
-                         visit->vhost->site.by_token
-                             ? "the token names a trip that the database does not have; a chat that asks no tables of "
-                               "the site needs tables without references (docs/install.md)"
-                             : "TripChatAccessQuery lets the user in, but the trip does not exist");
-    }
-    if (rv == APR_SUCCESS && wants_head) {
-        rv = tc_dbd_find_head(&visit->vhost->store, &visit->sql, &visit->room_id, &visit->last_seq, &visit->epoch,
-                              visit->r->pool);
-    }
-    return rv == APR_SUCCESS ? TC_CHAT_OK : no_answer(visit);
-}
-
-static tc_chat_error_e not_there(const tc_visit_t *visit)
-{
-    return turn_away(visit, TC_CHAT_FORBIDDEN, "there is no such room or message");
-}
-
-static tc_chat_error_e not_claimed(const tc_visit_t *visit)
-{
-    return turn_away(visit, TC_CHAT_FORBIDDEN, apr_psprintf(visit->r->pool, "the claim %s does not have the trip",
-                                                            visit->vhost->claims.trips));
-}
-
-/* The token says which trips are the user's, so for any other trip the database need not be asked. */
-static tc_chat_error_e visit_by_token(tc_visit_t *visit, const tc_site_target_t *target)
-{
-    tc_site_visit_t found;
-
-    if (target->by == TC_BY_TRIP && !tc_claims_have_trip(&visit->claimed, &target->trip)) {
-        return not_claimed(visit);
-    }
-    if (!open_database(visit)
-        || tc_site_visit_room(&visit->vhost->store, &visit->sql, target, &found, visit->r->pool) != APR_SUCCESS) {
-        return no_answer(visit);
-    }
-    visit->trip = found.trip;
-    visit->room_id = found.room_id;
-    visit->last_seq = found.last_seq;
-    visit->epoch = found.epoch;
-    if (!found.has_trip) {
-        return not_there(visit);
-    }
-    if (target->by != TC_BY_TRIP && !tc_claims_have_trip(&visit->claimed, &found.trip)) {
-        return not_claimed(visit);
-    }
-    return found.has_room ? TC_CHAT_OK : open_room(visit, target->wants_head);
-}
-
-static tc_chat_error_e visit_target(tc_visit_t *visit, const tc_site_target_t *target)
-{
-    tc_site_visit_t found;
-
-    if (visit->vhost->site.by_token) {
-        return visit_by_token(visit, target);
-    }
-    if (!open_database(visit)
-        || tc_site_visit(&visit->vhost->store, &visit->sql, target, visit->claim, &found, visit->r->pool)
-               != APR_SUCCESS) {
-        return no_answer(visit);
-    }
-    visit->user = found.user;
-    visit->trip = found.trip;
-    visit->room_id = found.room_id;
-    visit->last_seq = found.last_seq;
-    visit->epoch = found.epoch;
-    if (found.user == NULL) {
-        return no_user(visit);
-    }
-    if (!found.has_trip) {
-        return not_there(visit);
-    }
-    if (!found.allowed) {
-        return turn_away(visit, TC_CHAT_FORBIDDEN, "the user is not on the trip, or the trip does not exist");
-    }
-    return found.has_room ? TC_CHAT_OK : open_room(visit, target->wants_head);
-}
-
 tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip)
 {
     tc_site_target_t target = {.by = TC_BY_TRIP, .trip = *trip};
+    tc_visited_t out;
 
-    return visit_target(visit, &target);
+    return ask(visit, &target, NULL, &out);
 }
 
-tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place)
+tc_chat_error_e tc_visit_page(tc_visit_t *visit, const tc_place_t *place, const tc_visitor_page_t *page,
+                              tc_visited_t *out)
 {
     tc_site_target_t target = {.by = TC_BY_ROOM_OR_TRIP, .id = place->room_id, .trip = place->trip,
                                .wants_head = true};
@@ -213,14 +165,22 @@ tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place)
     else if (!place->may_be_room) {
         target.by = TC_BY_TRIP;
     }
-    return visit_target(visit, &target);
+    return ask(visit, &target, page, out);
+}
+
+tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place)
+{
+    tc_visited_t out;
+
+    return tc_visit_page(visit, place, NULL, &out);
 }
 
 tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id)
 {
     tc_site_target_t target = {.by = TC_BY_MESSAGE, .id = *message_id};
+    tc_visited_t out;
 
-    return visit_target(visit, &target);
+    return ask(visit, &target, NULL, &out);
 }
 
 void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
@@ -236,18 +196,8 @@ void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
     visit->user = NULL;
 }
 
-void tc_visit_close(tc_visit_t *visit)
-{
-    tc_dbd_close(&visit->vhost->store, &visit->sql);
-    if (visit->has_place) {
-        tc_dbd_leave(&visit->vhost->store);
-        visit->has_place = false;
-    }
-}
-
 void tc_visit_end(tc_visit_t *visit)
 {
-    tc_visit_close(visit);
     tc_user_unref(visit->user);
     visit->user = NULL;
 }

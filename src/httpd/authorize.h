@@ -7,17 +7,16 @@
 
 #include "child/child.h"
 #include "httpd/vhost.h"
-#include "store/site.h"
+#include "store/visitor.h"
 
 /*
- * A request that is being authorized. It may hold a database connection until tc_visit_close(). At a site with TripChatIdentity
- * token, the user is known from the beginning, and the database is asked for rooms only.
+ * A request that is being authorized. It has no connection to the database: each question takes one and gives it back
+ * (store/visitor.h). At a site with TripChatIdentity token, the user is known from the beginning, and the database is asked
+ * for rooms only.
  */
 typedef struct {
     request_rec *r;
     tc_vhost_t *vhost;
-    tc_sql_t sql;        /* open while its handle is not NULL */
-    bool has_place;      /* among those who may ask the database */
     const char *claim;   /* the user, as the token names them */
     tc_claimed_t claimed; /* what the token says about the user, if TripChatIdentity is token */
     int64_t expires_s;   /* the token; seconds since 1970 */
@@ -46,6 +45,10 @@ tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip);
 tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place);
 tc_chat_error_e tc_visit_message(tc_visit_t *visit, const tc_uuid_t *message_id);
 
+/* tc_visit_place() that also reads a page of the room (store/visitor.h). The references in *out->events are the caller's. */
+tc_chat_error_e tc_visit_page(tc_visit_t *visit, const tc_place_t *place, const tc_visitor_page_t *page,
+                              tc_visited_t *out);
+
 /* Finds the user alone, for a request whose id can name nothing. TC_CHAT_OK or one of the errors above. */
 tc_chat_error_e tc_visit_user(tc_visit_t *visit);
 
@@ -58,8 +61,7 @@ tc_chat_error_e tc_visit_wrong_form(tc_visit_t *visit, bool is_room);
 /* Fills in an adoption's site, store, bus, trip, room, lease and user. The user is the adoption's from now on. */
 void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption);
 
-/* Gives back the database connection, or everything that the visit has. Each may be called twice. */
-void tc_visit_close(tc_visit_t *visit);
+/* Gives back everything that the visit has. May be called twice. */
 void tc_visit_end(tc_visit_t *visit);
 
 #endif

@@ -2,6 +2,7 @@
 #include "httpd/handler.h"
 
 #include "base/alloc.h"
+#include "base/held.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "codec/close.h"
@@ -25,6 +26,7 @@ APLOG_USE_MODULE(tripchat);
 /* A plain-text answer to a request that does not become a WebSocket. */
 static int answer(request_rec *r, int status, const char *words)
 {
+    TC_ASSERT_NOTHING_HELD();
     r->status = status;
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     ap_set_content_type(r, "text/plain; charset=utf-8");
@@ -231,7 +233,9 @@ int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adopt
                                    CRLF, NULL);
     int rc = tc_takeover(r, child, adoption, HTTP_SWITCHING_PROTOCOLS, head);
 
-    return rc == OK ? OK : answer(r, rc, "The server has no room for another connection.");
+    return rc == OK ? OK
+                    : answer(r, rc, rc == HTTP_FORBIDDEN ? "The certificate that the server asked for has not come."
+                                                         : "The server has no room for another connection.");
 }
 
 static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
@@ -266,7 +270,8 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
     }
     rc = tc_handler_take_over(r, child, adoption, handshake);
     if (r->status != HTTP_SWITCHING_PROTOCOLS) {
-        return refused(vhost, TC_L_REASON_FULL, rc); /* no descriptor or worker was left */
+        /* A certificate is still to come, or no descriptor or worker was left. */
+        return refused(vhost, r->status == HTTP_FORBIDDEN ? TC_L_REASON_MALFORMED : TC_L_REASON_FULL, rc);
     }
     return ended(vhost, reason == TC_L_REASON_NONE ? TC_L_OUTCOME_ACCEPTED : TC_L_OUTCOME_CLOSED, reason, rc);
 }

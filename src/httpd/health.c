@@ -1,6 +1,7 @@
 /* `SetHandler tripchat-health`. See health.h. */
 #include "httpd/health.h"
 
+#include "base/held.h"
 #include "base/metrics.h"
 #include "base/units.h"
 #include "engine/system.h"
@@ -61,6 +62,8 @@ static const char *look_at_database(tc_child_t *child, tc_vhost_t *vhost)
         return "ok";
     case TC_PROBE_SILENT:
         return "silent";
+    case TC_PROBE_BUSY:
+        return "busy";
     case TC_PROBE_DOWN:
         break;
     }
@@ -151,6 +154,7 @@ static int say(request_rec *r, bool well, const char *rest)
 {
     const char *body = apr_pstrcat(r->pool, "{\"status\":\"", well ? "ok" : "unavailable", "\"", rest, "}\n", NULL);
 
+    TC_ASSERT_NOTHING_HELD();
     r->status = well ? HTTP_OK : HTTP_SERVICE_UNAVAILABLE;
     ap_set_content_length(r, (apr_off_t)strlen(body));
     if (!r->header_only) {

@@ -100,13 +100,10 @@ static int with_id(tc_visit_t *visit, const route_t *route)
         error = tc_visit_user(visit);
         return tc_reply_error(visit->r, error == TC_CHAT_OK ? TC_CHAT_MESSAGE_NOT_FOUND : error, NULL);
     }
-    error = tc_place_parse(route->id, strlen(route->id), visit->vhost->site.rules.trip_form, &place)
-                ? tc_visit_place(visit, &place)
-                : tc_visit_wrong_form(visit, true);
-    if (error != TC_CHAT_OK) {
-        return tc_reply_error(visit->r, error, NULL);
+    if (!tc_place_parse(route->id, strlen(route->id), visit->vhost->site.rules.trip_form, &place)) {
+        return tc_reply_error(visit->r, tc_visit_wrong_form(visit, true), NULL);
     }
-    return route->path == PATH_ROOM ? tc_rest_room(visit) : tc_rest_messages(visit);
+    return route->path == PATH_ROOM ? tc_rest_room(visit, &place) : tc_rest_messages(visit, &place);
 }
 
 static int serve(request_rec *r, tc_vhost_t *vhost, const route_t *route)

@@ -27,8 +27,8 @@ const char *tc_reply_cors_lines(request_rec *r);
 /* ---- methods: they return what the handler returns, and leave the end of the visit to it ---- */
 
 /* GET and HEAD of a room and of its messages, rest_read.c. */
-int tc_rest_room(tc_visit_t *visit);
-int tc_rest_messages(tc_visit_t *visit);
+int tc_rest_room(tc_visit_t *visit, const tc_place_t *place);
+int tc_rest_messages(tc_visit_t *visit, const tc_place_t *place);
 
 /* POST and PATCH, rest_write.c. */
 int tc_rest_post(tc_visit_t *visit);

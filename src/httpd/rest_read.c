@@ -12,7 +12,6 @@
 #include "httpd/query.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
-#include "store/jobs.h"
 
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -21,7 +20,6 @@
 #define ETAG_BYTES 12 /* of a SHA-256 */
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 100
-#define NEWEST INT64_MAX
 
 /* What a request wants to read. */
 typedef struct {
@@ -182,20 +180,6 @@ static void find_page(const query_t *query, const tc_event_t *events, int count,
     find_links(query, events->seq, last->seq, count == query->limit, head, page);
 }
 
-static apr_status_t read_page(tc_visit_t *visit, const query_t *query, tc_event_t **events, int *count)
-{
-    bool forward = query->after >= 0;
-    int64_t from = forward ? query->after : query->before >= 0 ? query->before : NEWEST;
-    tc_work_t work = {&visit->vhost->store, visit->sql, tc_people_borrow(&visit->vhost->store),
-                      NULL, visit->r->pool};
-    apr_status_t rv = tc_store_read_page(&work, &visit->room_id, from, forward, (int)query->limit,
-                                         events, count);
-
-    visit->sql = work.sql;
-    tc_people_return(&visit->vhost->store, work.people);
-    return rv;
-}
-
 static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, tc_event_t *events,
                       int count)
 {
@@ -254,7 +238,6 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
     const char *head = NULL;
     int rc;
 
-    tc_visit_close(visit);
     if (child == NULL) {
         return tc_reply_error(r, TC_CHAT_UNAVAILABLE, NULL);
     }
@@ -271,15 +254,20 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
                            "Connection: close" CRLF, tc_reply_cors_lines(r), CRLF, NULL);
     }
     rc = tc_takeover(r, child, make_adoption(visit, query, &claim), HTTP_OK, head);
-    return rc == OK ? OK : tc_reply_error(r, TC_CHAT_OVERLOADED, NULL);
+    return rc == OK ? OK : tc_reply_error(r, rc == HTTP_FORBIDDEN ? TC_CHAT_FORBIDDEN : TC_CHAT_OVERLOADED, NULL);
 }
 
 /* ---- methods ---- */
 
-static int reply_stream(tc_visit_t *visit, query_t *query)
+static int reply_stream(tc_visit_t *visit, const tc_place_t *place, query_t *query)
 {
-    int wait_s = tc_admission_wait_s(visit->r, visit->vhost);
+    tc_chat_error_e error = tc_visit_place(visit, place);
+    int wait_s;
 
+    if (error != TC_CHAT_OK) {
+        return tc_reply_error(visit->r, error, NULL);
+    }
+    wait_s = tc_admission_wait_s(visit->r, visit->vhost);
     if (wait_s > 0) {
         return tc_reply_rate_limited(visit->r, wait_s);
     }
@@ -298,45 +286,60 @@ static int64_t newest_seq(const tc_event_t *events, int64_t last_seq)
     return last_seq;
 }
 
-static int reply_list(tc_visit_t *visit, query_t *query)
+static int reply_list(tc_visit_t *visit, const tc_place_t *place, query_t *query)
 {
-    tc_event_t *events = NULL;
+    tc_visitor_page_t page = {query->after, query->before, query->epoch, (int)query->limit};
+    tc_visited_t found;
+    tc_chat_error_e error = tc_visit_page(visit, place, &page, &found);
     int64_t last_seq;
-    int count = 0, rc;
+    int rc;
 
-    if (query->after >= 0 && query->epoch >= 0 && query->epoch != visit->epoch) {
+    if (error != TC_CHAT_OK) {
+        return tc_reply_error(visit->r, error, NULL);
+    }
+    if (found.is_fresh) {
         query->after = query->wait_s = -1; /* a fresh start */
     }
-    if (read_page(visit, query, &events, &count) != APR_SUCCESS) {
-        return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
-    }
-    last_seq = newest_seq(events, visit->last_seq);
-    if (count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
+    last_seq = newest_seq(found.events, visit->last_seq);
+    if (found.event_count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
         && tc_takeover_has_room(visit->r)) {
         query->after = last_seq; /* events between the two were deleted */
         return hold_connection(visit, query);
     }
-    rc = reply_page(visit, query, last_seq, events, count);
-    tc_event_unref_list(events);
+    rc = reply_page(visit, query, last_seq, found.events, found.event_count);
+    tc_event_unref_list(found.events);
     return rc;
 }
 
-int tc_rest_messages(tc_visit_t *visit)
+/* What the user may not enter counts before what is wrong with the query. */
+static int reply_wrong_query(tc_visit_t *visit, const tc_place_t *place, const char *wrong)
+{
+    tc_chat_error_e error = tc_visit_place(visit, place);
+
+    return error == TC_CHAT_OK ? tc_reply_error(visit->r, TC_CHAT_INVALID_FIELD, wrong)
+                               : tc_reply_error(visit->r, error, NULL);
+}
+
+int tc_rest_messages(tc_visit_t *visit, const tc_place_t *place)
 {
     query_t query;
     const char *wrong = read_query(visit->r, &query);
 
     if (wrong != NULL) {
-        return tc_reply_error(visit->r, TC_CHAT_INVALID_FIELD, wrong);
+        return reply_wrong_query(visit, place, wrong);
     }
-    return query.is_stream ? reply_stream(visit, &query) : reply_list(visit, &query);
+    return query.is_stream ? reply_stream(visit, place, &query) : reply_list(visit, place, &query);
 }
 
-int tc_rest_room(tc_visit_t *visit)
+int tc_rest_room(tc_visit_t *visit, const tc_place_t *place)
 {
+    tc_chat_error_e error = tc_visit_place(visit, place);
     char room[TC_UUID_CHARS + 1];
     tc_buf_t body = TC_BUF_INIT;
 
+    if (error != TC_CHAT_OK) {
+        return tc_reply_error(visit->r, error, NULL);
+    }
     tc_uuid_format(&visit->room_id, room);
     TC_BUF_LIT(&body, "{\"id\":");
     tc_json_append_str(&body, room);

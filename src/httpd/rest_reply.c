@@ -1,6 +1,7 @@
 /* Answers in JSON. See rest_parts.h. */
 #include "httpd/rest_parts.h"
 
+#include "base/held.h"
 #include "base/metrics.h"
 
 #include <apr_strings.h>
@@ -8,6 +9,7 @@
 
 int tc_reply_json(request_rec *r, int status, tc_buf_t *body)
 {
+    TC_ASSERT_NOTHING_HELD();
     r->status = status;
     ap_set_content_type(r, "application/json");
     ap_set_content_length(r, (apr_off_t)body->len);

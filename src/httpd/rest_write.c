@@ -1,6 +1,7 @@
 /* POST and PATCH. See rest_parts.h. */
 #include "httpd/rest_parts.h"
 
+#include "base/held.h"
 #include "base/units.h"
 #include "httpd/runtime.h"
 #include "peer/post.h"
@@ -26,6 +27,7 @@ static tc_chat_error_e read_body(request_rec *r, apr_size_t max_bytes, tc_buf_t 
     int rc = ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK);
     long got;
 
+    TC_ASSERT_NOTHING_HELD();
     if (rc != OK) {
         return rc == HTTP_REQUEST_ENTITY_TOO_LARGE ? TC_CHAT_TOO_LARGE : TC_CHAT_INVALID_JSON;
     }
@@ -94,7 +96,7 @@ static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int 
     return tc_reply_json(r, status, &body);
 }
 
-/* Has the loop store a message. Meanwhile this worker holds no connection to the database. */
+/* Has the loop store a message. */
 static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
 {
     tc_child_t *child = tc_runtime_start();
@@ -103,7 +105,6 @@ static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
     bool is_new = in->kind == TC_CHAT_IN_MESSAGE;
     int rc;
 
-    tc_visit_close(visit);
     if (child == NULL) {
         return tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "engine/tls.h"
 #include "httpd/admission.h"
 #include "httpd/monitor.h"
 #include "httpd/reload.h"
@@ -215,6 +216,7 @@ static apr_status_t stop_child(void *data)
         tc_reload_listen();
         (void)tc_child_stop(running);
     }
+    tc_tls_end();
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
         tc_people_destroy(atomic_exchange(&vhost->store.spare_people, NULL));
     }

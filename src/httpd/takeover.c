@@ -4,9 +4,11 @@
 #include "httpd/takeover.h"
 
 #include "base/alloc.h"
+#include "base/held.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "engine/system.h"
+#include "engine/tls.h"
 #include "httpd/bridge.h"
 #include "httpd/often.h"
 #include "httpd/runtime.h"
@@ -46,27 +48,6 @@ static connection_t *connection_of(conn_rec *c)
     return ap_get_module_config(c->conn_config, &tripchat_module);
 }
 
-/*
- * Detaches an SSL from httpd. mod_ssl's callbacks find a conn_rec through the SSL and expect it to be alive, and its
- * BIOs read through httpd's filters; both end now. False: no memory.
- */
-static bool free_ssl_from_httpd(SSL *ssl, int fd)
-{
-    BIO *bio = BIO_new_socket(fd, BIO_NOCLOSE);
-
-    if (bio == NULL) {
-        return false;
-    }
-    SSL_set_bio(ssl, bio, bio);
-    SSL_set_app_data(ssl, NULL);
-    SSL_set_info_callback(ssl, NULL);
-    SSL_set_msg_callback(ssl, NULL);
-    SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
-    SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE
-                          | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    return true;
-}
-
 /* The last of the connection's cleanups, after mod_ssl's: httpd will not touch the connection again. */
 static apr_status_t on_connection_gone(void *data)
 {
@@ -77,7 +58,7 @@ static apr_status_t on_connection_gone(void *data)
         return APR_SUCCESS;
     }
     connection->pending = NULL;
-    if (adoption->ssl != NULL && !free_ssl_from_httpd(adoption->ssl, adoption->fd)) {
+    if (adoption->ssl != NULL && !tc_tls_detach(adoption->ssl, adoption->fd)) {
         tc_adoption_drop(adoption, &connection->child->peers);
         return APR_SUCCESS;
     }
@@ -177,6 +158,9 @@ static bool needs_bridge(request_rec *r)
     }
     if (ap_ssl_conn_is_ssl(c) && connection->ssl == NULL) {
         return needs_bridge_for(r, "TLS that is not mod_ssl's", "");
+    }
+    if (connection->ssl != NULL && !tc_tls_owns_session(connection->ssl)) {
+        return needs_bridge_for(r, "a TLS session in a cache that is not mod_ssl's", "");
     }
     name = find_unknown_filter(c->input_filters);
     if (name == NULL) {
@@ -323,9 +307,17 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
     connection_t *connection = connection_of(r->connection);
     apr_status_t rv = APR_SUCCESS;
 
+    TC_ASSERT_NOTHING_HELD();
     apr_cpystrn(adoption->address, r->useragent_ip, sizeof(adoption->address));
     if (needs_bridge(r)) {
         return tc_bridge(r, child, adoption, status, head);
+    }
+    if (connection->ssl != NULL && !tc_tls_is_settled(connection->ssl)) {
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r,
+                     "TC0098: refused with 403: SSLVerifyClient asked for a certificate after the handshake, and the "
+                     "client sent more data before it answered");
+        tc_adoption_drop(adoption, &child->peers);
+        return HTTP_FORBIDDEN;
     }
     adoption->fd = duplicate_socket(r->connection);
     if (adoption->fd < 0) {

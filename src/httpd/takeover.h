@@ -21,8 +21,9 @@ bool tc_takeover_has_room(request_rec *r);
  * Sends `head` (the answer's status line and fields, with their CRLFs and the empty line; NULL: nothing) and leaves the
  * connection to the loop, with `adoption`, whose address, descriptor, SSL and input are filled in here. Owns the
  * adoption from now on. `status` goes into httpd's log. A connection that cannot be taken over is bridged (bridge.h);
- * then this returns when the connection is over. Returns what the handler returns: OK, or HTTP_SERVICE_UNAVAILABLE,
- * with nothing sent, if no descriptor or worker is left.
+ * then this returns when the connection is over. Returns what the handler returns: OK, or with nothing sent
+ * HTTP_SERVICE_UNAVAILABLE, if no descriptor or worker is left, or HTTP_FORBIDDEN, if the client owes httpd a
+ * certificate (engine/tls.h).
  */
 int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int status,
                 const char *head);

@@ -2,6 +2,7 @@
 #include "store/dbd.h"
 
 #include "base/clock.h"
+#include "base/held.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "store/libpq.h"
@@ -20,8 +21,7 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->connects, 0);
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
-    atomic_init(&store->asking, 0);
-    atomic_init(&store->answered_us, 0);
+    tc_calls_init(&store->calls);
     store->max_visitors = 0;
     atomic_init(&store->visitors, 0);
     atomic_init(&store->visitor_left_us, 0);
@@ -29,6 +29,7 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->fits, false);
     atomic_init(&store->waiting, 0);
     atomic_init(&store->lent, 0);
+    atomic_init(&store->resting, 0);
     for (i = 0; i < TC_ASK_COUNT; i++) {
         atomic_init(&store->singly_until_us[i], 0);
     }
@@ -52,8 +53,7 @@ static bool set_up(tc_dbd_t *store, tc_sql_t *sql)
         tc_libpq_want_states(sql, sql->pool);
     }
     for (statement = sql->dialect->setup; *statement != NULL; statement++) {
-        int changed = 0;
-        int error = apr_dbd_query(sql->driver, sql->handle, &changed, *statement);
+        int error = tc_sql_call_query(sql, *statement);
 
         if (error != 0 && error != 100) { /* SQLITE_ROW: some PRAGMAs return a row */
             tc_sql_log_error(sql, *statement, error);
@@ -80,11 +80,10 @@ static bool fits(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 bool tc_dbd_answers(tc_dbd_t *store, unsigned many)
 {
     const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
-    unsigned asking = atomic_load(&store->asking);
-    int64_t idle_us = tc_clock_monotonic_us() - atomic_load(&store->answered_us);
+    unsigned asking = atomic_load(&store->calls.under_way) + atomic_load(&store->waiting);
 
-    return dialect == NULL || !dialect->remote || asking == 0 || idle_us < STUCK_MANY_US
-           || (idle_us < STUCK_US && (many == 0 || asking < many));
+    return dialect == NULL || !dialect->remote
+           || !tc_calls_are_silent(&store->calls, many > 0 && asking >= many ? STUCK_MANY_US : STUCK_US);
 }
 
 void tc_dbd_limit(tc_dbd_t *store, unsigned max_visitors)
@@ -129,32 +128,14 @@ void tc_dbd_leave(tc_dbd_t *store)
     }
 }
 
-void tc_dbd_note_answer(tc_dbd_t *store)
-{
-    atomic_store(&store->answered_us, tc_clock_monotonic_us());
-}
-
-static void begin_asking(tc_dbd_t *store)
-{
-    if (atomic_fetch_add(&store->asking, 1) == 0) {
-        tc_dbd_note_answer(store);
-    }
-}
-
-static void end_asking(tc_dbd_t *store)
-{
-    tc_dbd_note_answer(store);
-    atomic_fetch_sub(&store->asking, 1);
-}
-
 void tc_dbd_rest(tc_dbd_t *store)
 {
-    end_asking(store);
+    atomic_fetch_add(&store->resting, 1);
 }
 
 void tc_dbd_resume(tc_dbd_t *store)
 {
-    begin_asking(store);
+    atomic_fetch_sub(&store->resting, 1);
 }
 
 bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
@@ -162,15 +143,24 @@ bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
     return atomic_load(&store->waiting) > 0 && atomic_load(&store->lent) <= kept;
 }
 
+/*
+ * Asks for a connection. While threads of the child use connections, the wait may be for one of theirs, and what they wait
+ * for tells whether the database hangs. Otherwise it is the driver that connects.
+ */
 static bool ask_gate(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
+    bool may_wait_for_others = atomic_load(&store->lent) > atomic_load(&store->resting);
+    tc_calls_t *calls = may_wait_for_others ? NULL : &store->calls;
     bool open;
 
     atomic_fetch_add(&store->waiting, 1);
+    tc_calls_begin(calls);
     open = store->gate->open(store->server, pool, sql);
+    tc_calls_end(calls);
     atomic_fetch_sub(&store->waiting, 1);
     if (open) {
         atomic_fetch_add(&store->lent, 1);
+        TC_HOLD();
     }
     return open;
 }
@@ -179,6 +169,7 @@ static void give_back(tc_dbd_t *store, tc_sql_t *sql)
 {
     store->gate->close(store->server, sql);
     atomic_fetch_sub(&store->lent, 1);
+    TC_LET_GO();
     sql->handle = NULL;
 }
 
@@ -206,14 +197,13 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     if (tc_clock_monotonic_us() < atomic_load(&store->shut_until_us)) {
         return false;
     }
-    begin_asking(store);
     if (!ask_gate(store, sql, pool)) {
-        end_asking(store);
         atomic_store(&store->shut_until_us, tc_clock_monotonic_us() + SHUT_US);
         return false;
     }
     sql->in_transaction = false;
     sql->fault = TC_SQL_FAULT_NONE;
+    sql->calls = &store->calls;
     sql->lost_names = &store->lost_names;
     sql->often = false;
     sql->dialect = tc_sql_dialect_find(apr_dbd_name(sql->driver));
@@ -225,7 +215,6 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         if (sql->handle != NULL) {
             give_back(store, sql);
         }
-        end_asking(store);
         return false;
     }
     atomic_store(&store->dialect, sql->dialect);
@@ -236,7 +225,6 @@ void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql)
 {
     if (sql->handle != NULL) {
         give_back(store, sql);
-        end_asking(store);
     }
 }
 

@@ -37,8 +37,7 @@ typedef struct tc_dbd_t {
     bool complained;                    /* loop; it was logged that the threads could not be started */
     struct tc_dbd_t *next_served; /* loop; the next store of the child that has threads */
     atomic_llong shut_until_us;         /* monotonic; no connection is asked for before that */
-    atomic_uint asking;                 /* workers and db threads that have a connection or wait for one */
-    atomic_llong answered_us;           /* monotonic; when the database last answered, or the first began to ask */
+    tc_calls_t calls;                   /* to the driver */
     unsigned max_visitors;              /* const after start-up; 0: no limit */
     tc_semaphore_t places;              /* how many more visitors may ask */
     atomic_uint visitors;               /* workers who ask, or wait for a place */
@@ -47,6 +46,7 @@ typedef struct tc_dbd_t {
     atomic_bool fits;                   /* the chat's tables have the version of this module */
     atomic_uint waiting;                /* threads that wait for a connection */
     atomic_uint lent;                   /* connections that threads have */
+    atomic_uint resting;                /* of these, connections that are kept for later */
     atomic_uint connects;               /* connections that were made, or made again */
     atomic_llong singly_until_us[TC_ASK_COUNT]; /* monotonic; the queries cannot stand in one statement */
     atomic_llong unfit_until_us;        /* monotonic; ids of the chat's tables do not fit the user query's place */
@@ -64,8 +64,10 @@ typedef struct tc_dbd_t {
 void tc_dbd_init(tc_dbd_t *store);
 
 /*
- * False when the database hangs: other threads have been asking for 3 s, and none of them got an answer. A caller that
- * asks would hang, too. When at least `many` ask, half a second without an answer is enough; 0: always 3 s. Worker.
+ * False when the database hangs: calls to the driver have been under way for 3 s, and none of them came back. A caller that
+ * asks would hang, too. When at least `many` threads ask or wait for a connection, half a second is enough; 0: always
+ * 3 s. A thread that waits for a connection of others is no sign of a database that hangs, nor is one that has a
+ * connection and does not use it. Worker.
  */
 bool tc_dbd_answers(tc_dbd_t *store, unsigned many);
 
@@ -78,9 +80,6 @@ bool tc_dbd_answers(tc_dbd_t *store, unsigned many);
 void tc_dbd_limit(tc_dbd_t *store, unsigned max_visitors);
 bool tc_dbd_enter(tc_dbd_t *store, unsigned many);
 void tc_dbd_leave(tc_dbd_t *store);
-
-/* Notes that the database has answered. Any thread. */
-void tc_dbd_note_answer(tc_dbd_t *store);
 
 /*
  * Opens a connection and makes it ready for the chat. False when that fails, which has been logged, or when another try

@@ -11,7 +11,8 @@
 typedef enum {
     TC_PROBE_OK,
     TC_PROBE_DOWN,  /* there is no connection, or the chat's tables cannot be read */
-    TC_PROBE_SILENT /* there was no answer in time, or nobody has got one for a while */
+    TC_PROBE_SILENT, /* calls to the driver do not come back */
+    TC_PROBE_BUSY    /* calls come back, but the db threads had no time or no connection for this one */
 } tc_probe_e;
 
 /* Asks, and waits for an answer for at most `timeout_us`. DOWN, too, when the loop has ended. Worker. */

@@ -297,7 +297,6 @@ void tc_store_read(tc_work_t *work, tc_job_t *job)
     for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
         apr_status_t rv = read_once(work, job);
 
-        tc_dbd_note_answer(work->store);
         if (rv == APR_SUCCESS) {
             if (job->status == TC_JOB_PENDING) {
                 job->status = TC_JOB_DONE;

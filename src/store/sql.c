@@ -36,6 +36,40 @@ void tc_sql_log_error(const tc_sql_t *sql, const char *what, int error)
     tc_sql_log_failure(what, apr_dbd_error(sql->driver, sql->handle, error));
 }
 
+/* ---- calls to the driver ---- */
+
+static int call_prepare(tc_sql_t *sql, const char *statement, const char *label, apr_dbd_prepared_t **prepared)
+{
+    int error;
+
+    tc_calls_begin(sql->calls);
+    error = apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, label, prepared);
+    tc_calls_end(sql->calls);
+    return error;
+}
+
+/* The 1 asks for random access: the whole result is fetched, and reading may stop anywhere. */
+static int call_select(tc_sql_t *sql, apr_dbd_prepared_t *prepared, const char **args, int count,
+                       apr_dbd_results_t **results, apr_pool_t *pool)
+{
+    int error;
+
+    tc_calls_begin(sql->calls);
+    error = apr_dbd_pselect(sql->driver, pool, sql->handle, results, prepared, 1, count, args);
+    tc_calls_end(sql->calls);
+    return error;
+}
+
+int tc_sql_call_query(tc_sql_t *sql, const char *command)
+{
+    int changed = 0, error;
+
+    tc_calls_begin(sql->calls);
+    error = apr_dbd_query(sql->driver, sql->handle, &changed, command);
+    tc_calls_end(sql->calls);
+    return error;
+}
+
 /* ---- prepared statements ---- */
 
 typedef struct {
@@ -76,12 +110,12 @@ static statement_t *prepare(tc_sql_t *sql, const char *statement, const char **w
         return kept;
     }
     if (may_name(sql)) {
-        error = apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, label_of(statement, pool), &prepared);
+        error = call_prepare(sql, statement, label_of(statement, pool), &prepared);
         named = error == 0;
         prepared = named ? prepared : NULL;
     }
     if (!named) {
-        error = apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, NULL, &prepared);
+        error = call_prepare(sql, statement, NULL, &prepared);
     }
     if (error != 0) {
         *why = apr_pstrcat(pool, "cannot prepare \"", statement, "\": ",
@@ -122,7 +156,7 @@ static bool is_name_lost(tc_sql_t *sql, statement_t *kept, const char *statement
     if (sql->lost_names != NULL) {
         atomic_fetch_add(sql->lost_names, 1);
     }
-    return apr_dbd_prepare(sql->driver, sql->pool, sql->handle, statement, NULL, &kept->prepared) == 0;
+    return call_prepare(sql, statement, NULL, &kept->prepared) == 0;
 }
 
 /*
@@ -166,7 +200,7 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
                         tc_sql_rows_t *rows, const char **why, apr_pool_t *pool)
 {
     statement_t *kept = prepare(sql, statement, why, pool);
-    int error; /* the 1 below asks for random access: the whole result is fetched, and reading may stop anywhere */
+    int error;
 
     rows->sql = sql;
     rows->results = NULL;
@@ -175,10 +209,10 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
     if (kept == NULL) {
         return note_fault(sql, statement, *why);
     }
-    error = apr_dbd_pselect(sql->driver, pool, sql->handle, &rows->results, kept->prepared, 1, count, args);
+    error = call_select(sql, kept->prepared, args, count, &rows->results, pool);
     if (error != 0 && is_name_lost(sql, kept, statement, apr_dbd_error(sql->driver, sql->handle, error))) {
         rows->results = NULL;
-        error = apr_dbd_pselect(sql->driver, pool, sql->handle, &rows->results, kept->prepared, 1, count, args);
+        error = call_select(sql, kept->prepared, args, count, &rows->results, pool);
     }
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
@@ -206,7 +240,9 @@ apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, 
     int error = 0, changed = 0;
 
     if (kept != NULL) {
+        tc_calls_begin(sql->calls);
         error = apr_dbd_pquery(sql->driver, pool, sql->handle, &changed, kept->prepared, count, args);
+        tc_calls_end(sql->calls);
     }
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
@@ -265,17 +301,11 @@ int64_t tc_sql_int(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
     return text ? apr_atoi64(text) : 0;
 }
 
-/* Plain statements instead of apr_dbd's transactions, which crash in pgsql when the connection is lost. */
-static int say(tc_sql_t *sql, const char *statement)
-{
-    int changed = 0;
-
-    return apr_dbd_query(sql->driver, sql->handle, &changed, statement);
-}
+/* Transactions are plain statements, because apr_dbd's crash in pgsql when the connection is lost. */
 
 apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, apr_pool_t *pool)
 {
-    int error = say(sql, command);
+    int error = tc_sql_call_query(sql, command);
 
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
@@ -286,7 +316,7 @@ apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, ap
 
 apr_status_t tc_sql_begin(tc_sql_t *sql)
 {
-    int error = say(sql, sql->dialect->begin);
+    int error = tc_sql_call_query(sql, sql->dialect->begin);
 
     if (error != 0) {
         tc_sql_log_error(sql, "cannot begin a transaction", error);
@@ -297,7 +327,7 @@ apr_status_t tc_sql_begin(tc_sql_t *sql)
 
 apr_status_t tc_sql_commit(tc_sql_t *sql)
 {
-    int error = say(sql, "COMMIT");
+    int error = tc_sql_call_query(sql, "COMMIT");
 
     if (error != 0) {
         tc_sql_log_error(sql, "cannot commit", error);
@@ -309,5 +339,5 @@ apr_status_t tc_sql_commit(tc_sql_t *sql)
 apr_status_t tc_sql_rollback(tc_sql_t *sql)
 {
     sql->in_transaction = false;
-    return say(sql, "ROLLBACK") == 0 ? APR_SUCCESS : APR_EGENERAL;
+    return tc_sql_call_query(sql, "ROLLBACK") == 0 ? APR_SUCCESS : APR_EGENERAL;
 }

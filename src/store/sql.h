@@ -11,6 +11,7 @@
 #ifndef TC_STORE_SQL_H
 #define TC_STORE_SQL_H
 
+#include "store/calls.h"
 #include "store/sql_dialect.h"
 #include "store/sql_fault.h"
 
@@ -32,6 +33,7 @@ typedef struct {
     apr_pool_t *pool;     /* lives as long as the connection */
     bool in_transaction;
     tc_sql_fault_e fault; /* of the last statement that failed */
+    tc_calls_t *calls; /* the store's; NULL: they are not counted */
     atomic_uint *lost_names; /* the store's: how often the server did not know a statement that was prepared there */
     bool often;           /* the caller's: the next statements run often, and each %s in them is cast to its type */
     void *lease;          /* the glue's */
@@ -62,6 +64,9 @@ apr_status_t tc_sql_execute(tc_sql_t *sql, const char *statement, const char **a
 /* Like tc_sql_execute(), but logs nothing and puts the reason of a failure into *why, on the pool. */
 apr_status_t tc_sql_do(tc_sql_t *sql, const char *statement, const char **args, int count, const char **why,
                        apr_pool_t *pool);
+
+/* Runs text that is no format and has no arguments. Returns the driver's error; 0: none. */
+int tc_sql_call_query(tc_sql_t *sql, const char *command);
 
 /* Runs text that is no format and has no arguments, a command of the session for example. Logs nothing. */
 apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, apr_pool_t *pool);

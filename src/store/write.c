@@ -31,7 +31,6 @@ static tc_try_e call(tc_work_t *work, tc_job_t *const *jobs, int count, bool pat
 
     for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
         outcome = tc_batch_call(work, jobs, count, *again, patient, tries > 0);
-        tc_dbd_note_answer(work->store);
         *again = *again || outcome == TC_TRY_IN_DOUBT;
         if (outcome == TC_TRY_DONE
             || (outcome == TC_TRY_FAILED && (tries > 0 || work->sql.fault == TC_SQL_FAULT_VALUE))) {
@@ -119,7 +118,6 @@ static void store_parts(tc_work_t *work, tc_job_t *const *jobs, int count, int64
 
     if (tc_clock_monotonic_us() < until_us) {
         outcome = tc_batch_statements(work, jobs, count);
-        tc_dbd_note_answer(work->store);
     }
     if (outcome == TC_TRY_FAILED && count == 1) {
         outcome = tc_batch_statements(work, jobs, count); /* the statement was perhaps older than the schema */

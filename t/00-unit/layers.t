@@ -52,11 +52,14 @@ my %allowed = (
     'src/domain/hub.c base/thread.h'     => 'asserts that the loop runs it, in test builds',
 );
 
-sub includes_of {
+sub text_of {
     my ($file) = @_;
     open my $in, '<', "$top/$file" or die "$file: $!";
-    return map { /^\s*#\s*include\s+["<]([^">]+)[">]/ ? $1 : () } <$in>;
+    local $/;
+    return scalar <$in>;
 }
+
+sub includes_of { my ($file) = @_; return map { /^\s*#\s*include\s+["<]([^">]+)[">]/ ? $1 : () } split /\n/, text_of($file) }
 
 sub complaints_about {
     my ($file, $layer) = @_;
@@ -132,6 +135,16 @@ is_deeply([sort keys %circles], [sort keys %one_concept], 'no units form a circl
 
 my @modules = sort map { s{^\Q$top\E/}{}r } glob "$top/*.c";
 is_deeply(\@modules, ['mod_tripchat.c'], 'the only source at the root is the module record');
+
+# A connection to a database is held only where no client can be reached: in the store. httpd's side has the gate alone.
+my %may_hold = map { $_ => 1 } 'src/httpd/runtime.c', grep { m{^src/store/} } map { @$_ } values %files;
+my @holders  = grep { !$may_hold{$_} && text_of($_) =~ /\b(?:tc_sql_t|tc_dbd_open)\b/ } map { @$_ } values %files;
+is("@holders", '', 'nobody but the store and the gate has connections to a database');
+
+# The calls to the driver that may wait for the database are counted in one file (tc_calls_t).
+my @callers = grep { $_ ne 'src/store/sql.c' && text_of($_) =~ /\bapr_dbd_(?:p?v?b?(?:query|select)|prepare|open\w*|escape|transaction_\w+)\s*\(/ }
+    map { @$_ } values %files;
+is("@callers", '', 'only src/store/sql.c calls the driver');
 
 # A header that stands alone can be included anywhere: its own file includes it first.
 my @not_first;

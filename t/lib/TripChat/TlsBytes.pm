@@ -19,18 +19,31 @@ Net::SSLeay::initialize();
 my %VERSION = (TLSv1_2 => Net::SSLeay::TLS1_2_VERSION(), TLSv1_3 => Net::SSLeay::TLS1_3_VERSION());
 
 # host, port, version => TLSv1_2 | TLSv1_3
+# certificate => [file, key file]: the client sends this certificate if the server asks for one after the handshake;
+#                []: it answers that it has none
 sub connect {    ## no critic
     my ($class, %opt) = @_;
     my $self = $class->SUPER::connect(host => $opt{host}, port => $opt{port});
     my $ctx  = Net::SSLeay::CTX_new_with_method(Net::SSLeay::TLS_method()) or die "no TLS context\n";
     Net::SSLeay::CTX_set_min_proto_version($ctx, $VERSION{ $opt{version} });
     Net::SSLeay::CTX_set_max_proto_version($ctx, $VERSION{ $opt{version} });
+    _promise_certificate($ctx, @{ $opt{certificate} }) if $opt{certificate};
     $self->{ssl} = Net::SSLeay::new($ctx);
     Net::SSLeay::CTX_free($ctx);
     @$self{qw(from_net to_net)} = map { Net::SSLeay::BIO_new(Net::SSLeay::BIO_s_mem()) } 1, 2;
     Net::SSLeay::set_bio($self->{ssl}, $self->{from_net}, $self->{to_net});
     Net::SSLeay::set_connect_state($self->{ssl});
     return $self->_shake_hands;
+}
+
+sub _promise_certificate {
+    my ($ctx, $file, $key) = @_;
+    Net::SSLeay::CTX_set_post_handshake_auth($ctx, 1);
+    return if !defined $file;
+    my $pem = Net::SSLeay::FILETYPE_PEM();
+    Net::SSLeay::CTX_use_certificate_file($ctx, $file, $pem) == 1 or die "no certificate $file\n";
+    Net::SSLeay::CTX_use_PrivateKey_file($ctx, $key, $pem) == 1   or die "no key $key\n";
+    return;
 }
 
 sub DESTROY {
@@ -64,6 +77,17 @@ sub _shake_hands {
     }
     $self->write_sealed($self->_taken);
     return $self;
+}
+
+# Sends what OpenSSL has to say to what it has read: an alert, or a certificate.
+sub answer_tls { my ($self) = @_; return $self->write_sealed($self->_taken) }
+
+# Takes this for input, so that OpenSSL finds the connection broken and wants to send a fatal alert.
+sub take_for_input {
+    my ($self, $bytes) = @_;
+    Net::SSLeay::BIO_write($self->{from_net}, $bytes);
+    Net::SSLeay::read($self->{ssl});
+    return;
 }
 
 # What OpenSSL has to send.
