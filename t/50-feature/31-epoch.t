@@ -36,11 +36,13 @@ sub room_of { my ($trip) = @_; return $site->rest->room($trip)->{json} }
 
 # The database is as it was when the room had come so far.
 sub lose {
-    my ($trip, $kept) = @_;
-    my $room = room_of($trip)->{id};
-    $database->sql("DELETE FROM chat_messages WHERE room_id = '$room' AND seq > $kept;\n"
+    my ($trip, $kept, $more) = @_;
+    my $room  = room_of($trip)->{id};
+    my $begin = $database->is_sqlite ? 'BEGIN IMMEDIATE' : 'BEGIN';
+    $database->sql("$begin;\nUPDATE chat_rooms SET last_seq = $kept WHERE id = '$room';\n"
+        . "DELETE FROM chat_messages WHERE room_id = '$room' AND seq > $kept;\n"
         . "DELETE FROM chat_events WHERE room_id = '$room' AND seq > $kept;\n"
-        . "UPDATE chat_rooms SET last_seq = $kept WHERE id = '$room';");
+        . ($more // '') . "\nCOMMIT;");
     return;
 }
 
@@ -124,8 +126,7 @@ subtest 'edits are put back, but not over later ones' => sub {
         $ann->edit($ids[$i], "edited $i");
         $_->next_json('message_edited') for $ann, $bob;
     }
-    lose($trip, 2);
-    $database->sql("UPDATE chat_messages SET content = 'one', is_edited = "
+    lose($trip, 2, "UPDATE chat_messages SET content = 'one', is_edited = "
         . ($database->is_sqlite ? 0 : 'false') . ", updated_at = created_at WHERE id = '$ids[0]';\n"
         . "UPDATE chat_messages SET content = 'edited later', updated_at = "
         . ($database->is_sqlite ? "'2999-01-01T00:00:00.000000Z'" : "now() + interval '1 day'") . " WHERE id = '$ids[1]';");
