@@ -207,15 +207,14 @@ subtest 'beside mod_proxy and an application with paths of its own' => sub {
     stops_clean($server, 'the server stops');
 };
 
-subtest 'a path without a directory behind it is denied, unless the location says otherwise' => sub {
+subtest 'the chat\'s paths need no directory behind them' => sub {
     my $lines  = filled_in($all_of_it, '127.0.0.1:8000' => '127.0.0.1:' . $app_site->port) =~ s/^\s*Require all granted\n//gmr;
-    my $server = beside("DocumentRoot \"/\"\n$lines");
-    is($server->site->http_get('/ws/chat/' . new_uuid() . '/')->{status}, 403, 'denied');
-    like($server->error_log, qr/AH01630/, 'as the log says');
-    stops_clean($server, 'the server stops', qr/AH01630/);
+    my $server = beside("DocumentRoot \"/\"\n<Directory \"/\">\nRequire all denied\n</Directory>\n$lines");
+    chats_through(way_in($server->site->port), 'where every directory is denied');
+    stops_clean($server, 'the server stops');
 };
 
-my ($controller, $off, $of_the_host) = blocks_of(PAPER, 'Beside a front controller', 'apache');
+my ($controller, $of_the_host) = blocks_of(PAPER, 'Beside a front controller', 'apache');
 
 # The front controller is a file. The chat's locations are those of the page.
 sub beside_controller {
@@ -231,12 +230,8 @@ sub overrides { return "<Directory \"/\">\nAllowOverride All\nRequire all grante
 
 subtest 'beside a front controller in .htaccess' => sub {
     my $server = beside_controller(overrides(), htaccess => $controller);
-    is_applications($server->site, '/ws/chat/' . new_uuid() . '/', 'it takes the chat\'s path');
-    is_applications($server->site, '/a/page', 'as any other');
-    stops_clean($server, 'the server stops');
-    $server = beside_controller(overrides() . $off, htaccess => $controller);
-    chats_through(way_in($server->site->port), 'with the paper\'s lines');
-    is_applications($server->site, '/a/page', 'which leave others their way');
+    chats_through(way_in($server->site->port), 'with nothing but the locations');
+    is_applications($server->site, '/a/page', 'other paths are the application\'s');
     stops_clean($server, 'the server stops');
 };
 
