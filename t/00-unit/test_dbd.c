@@ -74,6 +74,7 @@ bool tc_schema_check(tc_sql_t *sql, const char *site, apr_pool_t *pool)
         abort();                                                                                   \
     }
 
+/* NOLINTBEGIN(misc-unused-parameters) */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 NEVER(bool, tc_libpq_is_connected, const tc_sql_t *sql, apr_pool_t *pool)
@@ -94,6 +95,7 @@ NEVER(tc_sql_row_t *, tc_sql_next, tc_sql_rows_t *rows)
 NEVER(const char *, tc_sql_text, const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
 NEVER(int64_t, tc_sql_int, const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
 #pragma GCC diagnostic pop
+/* NOLINTEND(misc-unused-parameters) */
 
 /* ---- the tests ---- */
 
