@@ -405,19 +405,20 @@ START_TEST(claims_mean_the_same_whatever_the_algorithm)
         {"\"exp\":1700000060.5", true}, {"\"a\":1e-999", true},
     };
     static const char *const types[] = {"", ",\"typ\":\"JWT\"", ",\"typ\":\"at+jwt\""};
+    static const char *const families[] = {"HS256", "RS256", "PS256", "ES384", "EdDSA"};
     apr_pool_t *pool = unit_pool();
     size_t alg, i, type;
 
-    for (alg = 0; alg < UNIT_COUNT(names); alg++) {
-        tc_jwt_key_t *key = key_of(names[alg], NULL, pool);
+    for (alg = 0; alg < UNIT_COUNT(families); alg++) {
+        tc_jwt_key_t *key = key_of(families[alg], NULL, pool);
 
         for (i = 0; i < UNIT_COUNT(cases); i++) {
             const char *exp = strstr(cases[i].more, "exp") ? "" : ",\"exp\":1700000060";
             const char *claims = apr_psprintf(pool, "{\"user_id\":\"u1\"%s,%s}", exp, cases[i].more);
 
             for (type = 0; type < UNIT_COUNT(types); type++) {
-                const char *header = apr_psprintf(pool, "{\"alg\":\"%s\"%s}", names[alg], types[type]);
-                tc_buf_t token = token_with(header, claims, names[alg], pkey_of(names[alg]), secret, strlen(secret),
+                const char *header = apr_psprintf(pool, "{\"alg\":\"%s\"%s}", families[alg], types[type]);
+                tc_buf_t token = token_with(header, claims, families[alg], pkey_of(families[alg]), secret, strlen(secret),
                                             RSA_PSS_SALTLEN_DIGEST);
 
                 ck_assert_msg(is_good(token, key) == cases[i].good, "%s %s", header, claims);

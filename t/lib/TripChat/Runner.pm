@@ -51,9 +51,9 @@ use constant {
 
 # What takes longest begins first. What is not here takes less than half a minute.
 my @LONG = map { qr/$_/ } qw(
-    lint/ 50-feature/63 60-cluster/85-reload 60-cluster/90-storm 50-feature/62 50-feature/60 60-cluster/30 60-cluster/20
-    50-feature/65 70-browser unit/room_model 55-hostile/30 60-cluster/10 60-cluster/40 50-feature/12 50-feature/28 55-hostile/10
-    20-runner
+    lint/ 50-feature/63 60-cluster/85-reload 60-cluster/90-storm 50-feature/62 unit/room_model 60-cluster/35-queries
+    50-feature/60 60-cluster/30 60-cluster/20 50-feature/65 55-hostile/25 50-feature/12 70-browser 55-hostile/30 unit/hub_
+    50-feature/81 60-cluster/33 60-cluster/10 60-cluster/40 50-feature/51 unit/room 50-feature/28 55-hostile/10 20-runner
 );
 
 use constant STACKS => qw(sqlite full parts pgbouncer far);
