@@ -84,10 +84,10 @@ static SSL_SESSION *on_wanted_session(SSL *ssl, const unsigned char *id, int len
 static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
                          int encrypts)
 {
-    static unsigned char key[32] = "a key of thirty-two characters..";
+    static unsigned char key[33] = "a key of thirty-two characters..";
     static char digest[] = "sha256";
     OSSL_PARAM parameters[] = {
-        OSSL_PARAM_octet_string(OSSL_MAC_PARAM_KEY, key, sizeof(key)),
+        OSSL_PARAM_octet_string(OSSL_MAC_PARAM_KEY, key, sizeof(key) - 1),
         OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_END,
     };
