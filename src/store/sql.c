@@ -89,10 +89,14 @@ static const char *label_of(const char *statement, apr_pool_t *pool)
     return apr_psprintf(pool, "tripchat_%016" APR_UINT64_T_HEX_FMT "%016" APR_UINT64_T_HEX_FMT, one, two);
 }
 
+static bool are_names_kept(const tc_sql_t *sql)
+{
+    return sql->lost_names != NULL && atomic_load(sql->lost_names) < TC_SQL_LOST_NAMES;
+}
+
 static bool may_name(const tc_sql_t *sql)
 {
-    return sql->often && sql->dialect->remote && !sql->in_transaction && sql->lost_names != NULL
-           && atomic_load(sql->lost_names) < TC_SQL_LOST_NAMES;
+    return sql->often && sql->dialect->remote && !sql->in_transaction && are_names_kept(sql);
 }
 
 /*
@@ -106,8 +110,8 @@ static statement_t *prepare(tc_sql_t *sql, const char *statement, const char **w
     bool named = false;
     int error = 1;
 
-    if (kept != NULL) {
-        return kept;
+    if (kept != NULL && (!kept->named || are_names_kept(sql))) {
+        return kept; /* other connections may have found out meanwhile that names are lost */
     }
     if (may_name(sql)) {
         error = call_prepare(sql, statement, label_of(statement, pool), &prepared);

@@ -24,6 +24,7 @@ use constant {
     OLD    => 12_000,    # messages of one room before the upgrade; it fills in 10,000 numbers at a time
     LEAST  => 20,        # messages that version 1 writes during an upgrade, at least
     SIZE   => 40,        # of a room of which everything is compared
+    MANY   => 900,       # events: a client resumes over 1000
 };
 
 my $postgres = TripChat::Postgres->shared;
@@ -263,7 +264,8 @@ if (is_full()) {
         my @seen   = map { $member->next_json->{message} } @events;
         $server->reconfigure(module_file => next_module_file());
         my @old = $server->graceful;
-        push @events, write_some($writer, $room, 3) while grep { TripChat::Process::is_alive($_) } @old;
+        push @events, write_some($writer, $room, 3) while @events < MANY && grep { TripChat::Process::is_alive($_) } @old;
+        until_true('the old children to end', sub { !grep { TripChat::Process::is_alive($_) } @old });
         while (my $event = eval { $member->next_json }) { push @seen, $event->{message} }
         is_consecutive(seqs_of(@seen), 1, scalar @seen, 'a member of the old child misses nothing');
         my $back = $site->chat(trip => $trip, as => 'carol', after => scalar @seen);
