@@ -2,6 +2,7 @@
 #include "base/uuid.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 
 #include <apr_general.h>
 #include <stdatomic.h>
@@ -21,17 +22,6 @@ static void draw_random(unsigned char *out, size_t len)
     }
     memcpy(out, pool_bytes + pool_used, len);
     pool_used += len;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static bool is_hyphen_at(size_t i)
@@ -55,8 +45,8 @@ bool tc_uuid_parse(const char *text, size_t len_bytes, tc_uuid_t *out)
             }
             continue;
         }
-        high = hex_value(text[i]);
-        low = hex_value(text[i + 1]);
+        high = tc_hex_value(text[i]);
+        low = tc_hex_value(text[i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

@@ -2,6 +2,7 @@
 #include "codec/json_keys.h"
 
 #include "base/hash.h"
+#include "base/hex.h"
 
 #include <stdlib.h>
 
@@ -10,32 +11,13 @@ typedef struct {
     uint32_t object;
 } entry_t;
 
-static bool is_between(uint32_t c, uint32_t from, uint32_t to)
-{
-    return c >= from && c <= to;
-}
-
-/* The number that four hexadecimal digits stand for. */
-static uint32_t read_hex(const char *at)
-{
-    uint32_t value = 0;
-    int i;
-
-    for (i = 0; i < 4; i++) {
-        unsigned char digit = (unsigned char)at[i];
-
-        value = value << 4 | (is_between(digit, '0', '9') ? digit - (uint32_t)'0' : (digit | 0x20u) - 'a' + 10u);
-    }
-    return value;
-}
-
 /* Reads \uXXXX, or two of them that are a surrogate pair. */
 static const char *read_unicode(const char *at, uint32_t *character)
 {
-    *character = read_hex(at);
+    *character = (uint32_t)tc_hex_four(at);
     at += 4;
-    if (is_between(*character, 0xd800, 0xdbff)) {
-        *character = 0x10000 + ((*character - 0xd800) << 10) + (read_hex(at + 2) - 0xdc00);
+    if (*character >= 0xd800 && *character <= 0xdbff) {
+        *character = 0x10000 + ((*character - 0xd800) << 10) + ((uint32_t)tc_hex_four(at + 2) - 0xdc00);
         at += 6;
     }
     return at;

@@ -1,6 +1,7 @@
 /* Checks that a text is one JSON object. See json_scan.h. */
 #include "codec/json_scan.h"
 
+#include "base/hex.h"
 #include "codec/json_keys.h"
 #include "codec/utf8.h"
 
@@ -35,47 +36,23 @@ static const char *skip_space(const char *at, const char *end)
     return at;
 }
 
-/* Reads the four digits behind \u. Returns false if they are none. */
-static bool read_hex(const char *at, const char *end, unsigned *value)
-{
-    int i;
-
-    *value = 0;
-    for (i = 0; i < 4; i++, at++) {
-        unsigned char digit = (unsigned char)(at < end ? *at : 0);
-
-        if (digit >= '0' && digit <= '9') {
-            *value = *value << 4 | (digit - (unsigned)'0');
-        }
-        else if ((digit | 0x20) >= 'a' && (digit | 0x20) <= 'f') {
-            *value = *value << 4 | ((digit | 0x20u) - 'a' + 10u);
-        }
-        else {
-            return false;
-        }
-    }
-    return true;
-}
-
 /*
  * Skips \uXXXX; `at` points behind the u. Half of a surrogate pair is no character, and there is no UTF-8 for it
  * (RFC 8259, 8.2), so it is refused. json-c would make U+FFFD of it: two different texts would become the same.
  */
 static const char *scan_unicode(const char *at, const char *end)
 {
-    unsigned first, second;
+    int32_t first = end - at >= 4 ? tc_hex_four(at) : -1, second;
 
-    if (!read_hex(at, end, &first)) {
+    if (first < 0) {
         return NULL;
     }
     at += 4;
     if (first < 0xd800 || first > 0xdfff) {
         return at;
     }
-    return first < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' && read_hex(at + 2, end, &second)
-                   && second >= 0xdc00 && second <= 0xdfff
-               ? at + 6
-               : NULL;
+    second = first < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? tc_hex_four(at + 2) : -1;
+    return second >= 0xdc00 && second <= 0xdfff ? at + 6 : NULL;
 }
 
 /* Skips an escape; `at` points behind its backslash. Returns NULL if it is not a valid escape (RFC 8259, 7). */

@@ -1,6 +1,8 @@
 /* Masks tokens in text. See mask.h. */
 #include "codec/mask.h"
 
+#include "base/hex.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -38,15 +40,6 @@ static inline bool is_name_char(char c)
 
 /* ---- reading ---- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The character of an escape in an error log, which begins at `at` with a backslash. */
 static char read_escape(const masker_t *masker, size_t at, size_t *len)
 {
@@ -72,9 +65,9 @@ static char read_char(const masker_t *masker, size_t at, size_t *len)
         return read_escape(masker, at, len);
     }
     *len = 1;
-    while (c == '%' && at + *len + 1 < masker->len && hex_digit(masker->text[at + *len]) >= 0
-           && hex_digit(masker->text[at + *len + 1]) >= 0) {
-        c = (char)(hex_digit(masker->text[at + *len]) * 16 + hex_digit(masker->text[at + *len + 1]));
+    while (c == '%' && at + *len + 1 < masker->len && tc_hex_value(masker->text[at + *len]) >= 0
+           && tc_hex_value(masker->text[at + *len + 1]) >= 0) {
+        c = (char)(tc_hex_value(masker->text[at + *len]) * 16 + tc_hex_value(masker->text[at + *len + 1]));
         *len += 2;
     }
     return c;
