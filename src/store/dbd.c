@@ -282,9 +282,8 @@ apr_status_t tc_dbd_ask(tc_dbd_t *store, tc_sql_t *sql, const char *statement, c
     return rv;
 }
 
-static apr_status_t select_one(tc_dbd_t *store, tc_sql_t *sql, const char *statement,
-                               const char **args, int count, tc_sql_rows_t *rows,
-                               tc_sql_row_t **row, apr_pool_t *pool)
+apr_status_t tc_dbd_select(tc_dbd_t *store, tc_sql_t *sql, const char *statement, const char **args, int count,
+                           tc_sql_rows_t *rows, tc_sql_row_t **row, apr_pool_t *pool)
 {
     const char *why = "no connection";
     apr_status_t rv =
@@ -318,7 +317,7 @@ apr_status_t tc_dbd_find_room(tc_dbd_t *store, tc_sql_t *sql, tc_trip_t *trip, t
     const char *args[] = {tc_trip_to_sql(trip, trip_form(store), space)};
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
-    apr_status_t rv = select_one(store, sql, sql->dialect->room_find, args, 1, &rows, &row, pool);
+    apr_status_t rv = tc_dbd_select(store, sql, sql->dialect->room_find, args, 1, &rows, &row, pool);
 
     *found = false;
     if (rv == APR_SUCCESS && row != NULL) {
@@ -339,7 +338,7 @@ apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *i
     apr_status_t rv;
 
     tc_uuid_format(id, text);
-    rv = select_one(store, sql, of_message ? sql->dialect->message_trip : sql->dialect->room_trip,
+    rv = tc_dbd_select(store, sql, of_message ? sql->dialect->message_trip : sql->dialect->room_trip,
                     args, 1, &rows, &row, pool);
     *found = false;
     if (rv == APR_SUCCESS && row != NULL) {
@@ -358,7 +357,7 @@ apr_status_t tc_dbd_find_head(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *r
     apr_status_t rv;
 
     tc_uuid_format(room_id, room);
-    rv = select_one(store, sql, sql->dialect->head, args, 1, &rows, &row, pool);
+    rv = tc_dbd_select(store, sql, sql->dialect->head, args, 1, &rows, &row, pool);
     if (rv == APR_SUCCESS) {
         *last_seq = row ? tc_sql_int(&rows, row, 0) : -1;
         if (epoch != NULL) {

@@ -112,7 +112,7 @@ bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 
 /*
- * Runs a query that returns one row or none (*row is NULL). If it fails, it is tried again: the connection may have been
+ * Runs a query. *row is its first row, or NULL if there is none; the next ones follow with tc_sql_next(). If it fails, it is tried again: the connection may have been
  * lost since its last use, or the schema may have changed. In a transaction it is not tried again, because the
  * transaction is lost with the connection. *why gets the reason of a failure, which has not been logged, and sql->fault
  * its kind; if there is no other connection, the handle of *sql is NULL.
@@ -120,8 +120,12 @@ bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 apr_status_t tc_dbd_ask(tc_dbd_t *store, tc_sql_t *sql, const char *statement, const char **args, int count,
                         tc_sql_rows_t *rows, tc_sql_row_t **row, const char **why, apr_pool_t *pool);
 
+/* The same, and here and below a query that fails has been logged. */
+apr_status_t tc_dbd_select(tc_dbd_t *store, tc_sql_t *sql, const char *statement, const char **args, int count,
+                           tc_sql_rows_t *rows, tc_sql_row_t **row, apr_pool_t *pool);
+
 /*
- * Here and below, a query that fails has been logged. APR_SUCCESS with *found and, if it is true, the trip of the room
+ * APR_SUCCESS with *found and, if it is true, the trip of the room
  * `id` or, with `of_message`, of the message `id`.
  */
 apr_status_t tc_dbd_find_trip(tc_dbd_t *store, tc_sql_t *sql, const tc_uuid_t *id,

@@ -137,18 +137,14 @@ static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after
                                 event_list_t *list, int64_t *head, int32_t *epoch)
 {
     const char *args[] = {room, apr_off_t_toa(work->pool, after), apr_itoa(work->pool, limit)};
-    const char *why = "no connection";
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
     intake_t intake = {.work = work, .list = list, .add = after == ANY ? list_append_newest : list_append};
     apr_status_t rv;
 
     work->sql.often = true;
-    rv = tc_dbd_ask(work->store, &work->sql, work->sql.dialect->events, args, 3, &rows, &row, &why, work->pool);
+    rv = tc_dbd_select(work->store, &work->sql, work->sql.dialect->events, args, 3, &rows, &row, work->pool);
     work->sql.often = false;
-    if (rv != APR_SUCCESS) {
-        tc_sql_log_failure("cannot read events", why);
-    }
     *head = -1;
     for (; rv == APR_SUCCESS && row != NULL; row = rv == APR_SUCCESS ? tc_sql_next(&rows) : NULL) {
         int64_t seq = tc_sql_int(&rows, row, TC_COL_SEQ), last = tc_sql_int(&rows, row, TC_COL_HEAD);
