@@ -104,14 +104,11 @@ static const char *make_etag(apr_pool_t *pool, const tc_buf_t *body)
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
     char text[2 * ETAG_BYTES + 1];
-    size_t i;
 
     if (EVP_Digest(body->data, body->len, hash, NULL, EVP_sha256(), NULL) != 1) {
         return NULL;
     }
-    for (i = 0; i < ETAG_BYTES; i++) {
-        apr_snprintf(text + (size_t)2 * i, 3, "%02x", hash[i]);
-    }
+    ap_bin2hex(hash, ETAG_BYTES, text);
     return apr_psprintf(pool, "W/\"%s\"", text);
 }
 

@@ -273,7 +273,7 @@ static const char *check_signature(json_object *header, const parts_t *parts, co
             continue;
         }
         if (tried++ == KEYS_TRIED) {
-            return "bad signature with the first 5 keys that it fits; it needs a kid";
+            return "bad signature with the first " APR_STRINGIFY(KEYS_TRIED) " keys that it fits; it needs a kid";
         }
         if (verifies(parts, is_plain(header), keys)) {
             return NULL;
