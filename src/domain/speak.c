@@ -76,15 +76,15 @@ static bool may(tc_member_t *member, tc_meter_t *meter, tc_action_e action, cons
 }
 
 /*
- * Whoever sends faster than allowed goes on for free otherwise: each message is inflated and parsed before it is refused.
- * So after a long one the connection is not read for a while. The messages that wait meanwhile are refused by nobody.
+ * A message is inflated and parsed before it is refused for its rate, so a refused message costs as much as another one.
+ * After a long one, the connection is not read for a while. What the client sends meanwhile waits in the socket.
  */
 static void rest(tc_member_t *member, size_t len, int64_t now_us)
 {
-    int64_t rest_us = (int64_t)len * TC_US_PER_S / TC_REFUSED_BYTES_S;
+    const size_t most = (size_t)TC_REFUSED_BYTES_S * TC_REFUSED_REST_S;
 
     if (len > TC_REFUSED_FREE_BYTES) {
-        member->rest_until_us = now_us + (rest_us < TC_REFUSED_REST_S * TC_US_PER_S ? rest_us : TC_REFUSED_REST_S * TC_US_PER_S);
+        member->rest_until_us = now_us + (int64_t)(len < most ? len : most) * TC_US_PER_S / TC_REFUSED_BYTES_S;
     }
 }
 

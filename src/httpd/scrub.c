@@ -169,7 +169,7 @@ static void show(request_rec *r, int status)
 
 /*
  * httpd writes the line to the scoreboard between post_read_request and this hook, and for an instant it stands there
- * as it came. The line is cut to 63 characters there, which no whole token fits in.
+ * as it came. The line is cut to 63 characters there, which no whole JSON Web Token fits in.
  */
 int tc_scrub_quick_handler(request_rec *r, int lookup)
 {
