@@ -245,22 +245,6 @@ static void set_callbacks(SSL_CTX *context)
 
 /* ---- pairs ---- */
 
-static void use_new_certificate(SSL_CTX *context)
-{
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = X509_new();
-
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_set_pubkey(certificate, key);
-    ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
-    ck_assert_int_eq(SSL_CTX_use_certificate(context, certificate), 1);
-    ck_assert_int_eq(SSL_CTX_use_PrivateKey(context, key), 1);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-}
-
 static SSL *make_ssl(SSL_CTX **context, const SSL_METHOD *method, int version, int fd)
 {
     SSL *ssl;
@@ -268,7 +252,7 @@ static SSL *make_ssl(SSL_CTX **context, const SSL_METHOD *method, int version, i
     *context = SSL_CTX_new(method);
     SSL_CTX_set_min_proto_version(*context, version);
     SSL_CTX_set_max_proto_version(*context, version);
-    use_new_certificate(*context);
+    unit_use_new_certificate(*context);
     if (method == TLS_server_method()) {
         set_callbacks(*context);
     }

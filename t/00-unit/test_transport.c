@@ -12,7 +12,6 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -41,26 +40,6 @@ static void make_sockets(int *fds)
     }
 }
 
-static void use_new_certificate(SSL_CTX *context)
-{
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = X509_new();
-    X509_NAME *name = X509_get_subject_name(certificate);
-
-    X509_set_version(certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
-    X509_set_issuer_name(certificate, name);
-    X509_set_pubkey(certificate, key);
-    ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
-    ck_assert_int_eq(SSL_CTX_use_certificate(context, certificate), 1);
-    ck_assert_int_eq(SSL_CTX_use_PrivateKey(context, key), 1);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-}
-
 static SSL *make_ssl(SSL_CTX **context, const SSL_METHOD *method, int kind, int fd)
 {
     int version = kind == TLS_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
@@ -70,7 +49,7 @@ static SSL *make_ssl(SSL_CTX **context, const SSL_METHOD *method, int kind, int 
     SSL_CTX_set_min_proto_version(*context, version);
     SSL_CTX_set_max_proto_version(*context, version);
     if (method == TLS_server_method()) {
-        use_new_certificate(*context);
+        unit_use_new_certificate(*context);
     }
     ssl = SSL_new(*context);
     SSL_set_fd(ssl, fd);

@@ -4,6 +4,8 @@
 #include <apr_general.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
@@ -145,4 +147,24 @@ void unit_append_base64url(tc_buf_t *buf, const void *data, size_t len)
         tc_buf_append(buf, &digit, 1);
     }
     free(text);
+}
+
+void unit_use_new_certificate(SSL_CTX *context)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    X509_NAME *name = X509_get_subject_name(certificate);
+
+    X509_set_version(certificate, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
+    X509_set_issuer_name(certificate, name);
+    X509_set_pubkey(certificate, key);
+    ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
+    ck_assert_int_eq(SSL_CTX_use_certificate(context, certificate), 1);
+    ck_assert_int_eq(SSL_CTX_use_PrivateKey(context, key), 1);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
 }

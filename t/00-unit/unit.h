@@ -10,6 +10,7 @@
 
 #include <apr_pools.h>
 #include <check.h>
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,6 +36,9 @@ typedef struct {
 unit_random_t unit_random_of(uint64_t seed);
 uint64_t unit_random_next(unit_random_t *random);
 unsigned unit_random_below(unit_random_t *random, unsigned bound);
+
+/* Gives the context a key of its own and a certificate for it, which the key has signed. */
+void unit_use_new_certificate(SSL_CTX *context);
 
 /* Makes a pool, which the caller destroys. */
 apr_pool_t *unit_pool(void);
