@@ -58,12 +58,4 @@ sub output {
     return join '', map { -e $_ ? read_file($_) : () } map { "$self->{dir}/$_" } qw(stderr error_log);
 }
 
-sub end_at_exit {
-    my ($self) = @_;
-    kill 'TERM', $self->{pid};
-    $self->wait_for_end;
-    remove_tree($self->{dir});
-    return;
-}
-
 1;

@@ -6,7 +6,7 @@ package TripChat::PgBouncer;
 use strict;
 use warnings;
 
-use File::Path qw(make_path remove_tree);
+use File::Path qw(make_path);
 
 use TripChat::File qw(read_file write_file);
 use TripChat::Process qw(free_port);
@@ -40,15 +40,6 @@ sub launch {
 sub is_up { my ($self) = @_; return $self->output =~ /process up/ }
 
 sub output { return read_file("$_[0]{dir}/log") }
-
-# INT ends it when no server connection is in use; TERM does at once.
-sub end_at_exit {
-    my ($self) = @_;
-    kill 'TERM', $self->{pid};
-    $self->wait_for_end;
-    remove_tree($self->{dir});
-    return;
-}
 
 # Two connections for a database: more of httpd's connections than that take turns with each transaction.
 sub _config {

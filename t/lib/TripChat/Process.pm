@@ -2,13 +2,14 @@ package TripChat::Process;
 
 # A server program that a test starts: a child process of the test, in the
 # foreground, which is found and ended by its pid. Base class of Server, Postgres
-# and Redis. They define how the program starts (launch), when it is up (is_up),
-# what it has printed (output), and how it ends with the test (end_at_exit).
+# and others. They define how the program starts (launch), when it is up (is_up),
+# and what it has printed (output). Some have an end of their own (end_at_exit).
 
 use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Path qw(remove_tree);
 use IO::Socket::INET;
 use POSIX qw(WNOHANG);
 
@@ -110,6 +111,15 @@ sub freeze_pids {
     my (@pids) = @_;
     kill 'STOP', @pids;
     until_true('processes to stand still', sub { !grep { (_stat($_))[0] !~ /[TZ]/ } @pids });
+    return;
+}
+
+# With the test. The folder of the program goes, too. (At INT, PgBouncer would wait for connections that are in use.)
+sub end_at_exit {
+    my ($self) = @_;
+    kill 'TERM', $self->{pid};
+    $self->wait_for_end;
+    remove_tree($self->{dir});
     return;
 }
 
