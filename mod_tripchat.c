@@ -3,6 +3,7 @@
  * the list of its hooks, and nothing else. docs/architecture.md says where to read on.
  */
 #include "httpd/config.h"
+#include "httpd/fields.h"
 #include "httpd/handler.h"
 #include "httpd/health.h"
 #include "httpd/mapping.h"
@@ -24,6 +25,7 @@ static void register_hooks(apr_pool_t *pool)
                                           "mod_log_debug.c", NULL};
 
     (void)pool;
+    tc_fields_register();
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(tc_config_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(tc_runtime_post_config, NULL, NULL, APR_HOOK_MIDDLE);
