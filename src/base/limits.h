@@ -8,6 +8,7 @@
 #define TC_TOKEN_MAX_BYTES        8192  /* a longer JWT is refused before it is parsed */
 #define TC_CLAIMED_ID_MAX_BYTES    255  /* the id of a user who is known by their token alone; the database has an index of ids */
 #define TC_CLIENT_ID_MAX_CHARS      64
+#define TC_QUOTE_MAX_CHARS          300  /* code points of a message that a reply shows; what is cut ends with "…" */
 #define TC_JSON_MAX_DEPTH           16  /* levels of nesting in a client's message */
 #define TC_JSON_MAX_VALUES        1024  /* names and values in a message of a client, and in a part of a token */
 #define TC_FRAME_HEADER_MAX_BYTES   14  /* RFC 6455, 5.2: 2 + 8 + 4 */
