@@ -69,6 +69,7 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->user_rates[TC_ACTION_EDIT] = tc_config_rate(config, TC_D_USER_EDIT_RATE);
     site->user_rates[TC_ACTION_TYPING] = tc_config_rate(config, TC_D_USER_TYPING_RATE);
     site->refusal_rate = tc_config_rate(config, TC_D_REFUSAL_RATE);
+    site->control_rate = tc_config_rate(config, TC_D_CONTROL_RATE);
     site->max_pending = (unsigned)tc_config_number(config, TC_D_MAX_PENDING);
     site->ping_interval_us = tc_config_number(config, TC_D_PING_INTERVAL);
     site->pong_timeout_us = tc_config_number(config, TC_D_PONG_TIMEOUT);
