@@ -157,8 +157,14 @@ subtest 'messages, edits, errors and deliveries' => sub {
 sub bytes_of { my $sum = 0; $sum += length($_->{payload}) + (length $_->{payload} < 126 ? 2 : 4) for @_; return $sum }
 
 subtest 'frames and bytes' => sub {
-    my $ann    = $site->chat(trip => $site->new_trip);
-    my $before = metrics_of($site);
+    my $before;
+    until_true('nobody is there', sub { $before = metrics_of($site); sum_of($before, 'tripchat_connections') == 0 });
+    my $ann  = $site->chat(trip => $site->new_trip);
+    my $sent = value_of($before, 'tripchat_frames_sent_total');
+    until_true('the history is counted', sub {
+        $before = metrics_of($site);
+        value_of($before, 'tripchat_frames_sent_total') == $sent + 1;
+    });
     $ann->send_ping('abc');                                                             # 2 + 4 + 3
     my @got = $ann->next_frame;
     $ann->send_frame(OP_TEXT, '{"type":', fin => 0);                                    # 2 + 4 + 8
