@@ -33,8 +33,11 @@ typedef struct {
     void (*settled)(struct tc_member_t *member);
     /* The client sent a new token. `client_id` may be NULL. NULL: this kind of connection cannot send one. */
     void (*authenticate)(struct tc_member_t *member, const char *token, const char *client_id);
-    /* The answer to tc_access_ask_about(): does the site still have the user? Set where `authenticate` is. */
-    void (*checked)(struct tc_member_t *member, const char *client_id, bool known);
+    /*
+     * The answer to tc_access_ask_about(): TC_CHAT_OK, TC_CHAT_UNAUTHORIZED if the site does not have the user any more, or
+     * TC_CHAT_FORBIDDEN if the user is not on the trip any more. Set where `authenticate` is.
+     */
+    void (*checked)(struct tc_member_t *member, const char *client_id, tc_chat_error_e verdict);
     /*
      * The result of tc_hub_write(), for a member that is in no room's list: stored, with the finished job, or refused.
      * Such a member has only these two and settled(). Both are NULL for other members, which get frames instead.

@@ -178,11 +178,11 @@ static void find_links(const query_t *query, int64_t first, int64_t last, bool f
     }
 }
 
-static void find_page(const query_t *query, const tc_event_t *events, int count, int64_t head, tc_page_t *page)
+static void find_page(const query_t *query, const tc_visited_t *found, int64_t head, tc_page_t *page)
 {
-    const tc_event_t *last = events;
+    const tc_event_t *last = found->events;
 
-    if (count == 0) {
+    if (found->event_count == 0) {
         int64_t at = query->after >= 0 ? query->after + 1 : query->before;
 
         at = at > page->last_seq ? page->last_seq + 1 : at > 1 ? at : 1;
@@ -192,20 +192,19 @@ static void find_page(const query_t *query, const tc_event_t *events, int count,
     while (last->next != NULL) {
         last = last->next;
     }
-    find_links(query, events->seq, last->seq, count == query->limit, head, page);
+    find_links(query, found->events->seq, last->seq, found->is_full, head, page);
 }
 
-static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, tc_event_t *events,
-                      int count)
+static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, const tc_visited_t *found)
 {
     tc_page_t page = TC_PAGE_INIT;
     tc_buf_t body = TC_BUF_INIT;
-    tc_blob_t *results = encode_results(events);
+    tc_blob_t *results = encode_results(found->events);
 
     page.url = list_url(visit->r, query);
     page.last_seq = last_seq;
     page.epoch = visit->epoch;
-    find_page(query, events, count, visit->last_seq, &page);
+    find_page(query, found, visit->last_seq, &page);
     tc_page_encode(&body, &page, (const char *)results->data, results->len);
     tc_blob_unref(results);
     return reply_with_etag(visit, &body);
@@ -325,7 +324,7 @@ static int reply_list(tc_visit_t *visit, const tc_place_t *place, query_t *query
         query->after = last_seq; /* events between the two were deleted */
         return hold_connection(visit, query);
     }
-    rc = reply_page(visit, query, last_seq, found.events, found.event_count);
+    rc = reply_page(visit, query, last_seq, &found);
     tc_event_unref_list(found.events);
     return rc;
 }
