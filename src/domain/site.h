@@ -12,6 +12,7 @@
 
 typedef struct tc_site_t {
     const char *name;  /* for logs and metrics: host:port */
+    const void *log_server; /* whose log has the lines about the site (base/log.h) */
     unsigned metrics_slot; /* the slot of its counts: base/metrics.h */
     unsigned index;    /* unique in this httpd; part of every room's key */
     tc_chat_rules_t rules;

@@ -11,6 +11,7 @@
 #include "httpd/monitor.h"
 #include "httpd/reload.h"
 #include "httpd/scrub.h"
+#include "httpd/server_log.h"
 #include "store/people.h"
 
 #include <ap_mpm.h>
@@ -35,35 +36,6 @@ static tc_child_config_t child_config;                  /* const after child_ini
 static apr_thread_mutex_t *start_lock;                  /* const after child_init */
 static _Atomic(tc_child_t *) child;                     /* NULL until its threads are started */
 static atomic_bool ended;                               /* the child ends: nothing more is started */
-
-/* ---- httpd's log ---- */
-
-static void log_line(tc_log_level_e level, apr_status_t status, const char *line)
-{
-    static const int levels[] = {APLOG_ERR, APLOG_WARNING, APLOG_INFO, APLOG_DEBUG, APLOG_TRACE2};
-
-    ap_log_error(APLOG_MARK, levels[level], status, ap_server_conf, "%s", line);
-}
-
-static void bind_log(server_rec *server)
-{
-    int configured = ap_get_server_module_loglevel(server, APLOG_MODULE_INDEX);
-    tc_log_level_e highest = TC_LOG_ERR;
-
-    if (configured >= APLOG_TRACE2) {
-        highest = TC_LOG_TRACE;
-    }
-    else if (configured >= APLOG_DEBUG) {
-        highest = TC_LOG_DEBUG;
-    }
-    else if (configured >= APLOG_INFO) {
-        highest = TC_LOG_INFO;
-    }
-    else if (configured >= APLOG_WARNING) {
-        highest = TC_LOG_WARNING;
-    }
-    tc_log_bind(log_line, highest);
-}
 
 /* ---- mod_dbd's connections ---- */
 
@@ -191,7 +163,9 @@ static apr_status_t stop_child(void *data)
     atomic_store(&ended, true);
     if (running != NULL) {
         tc_reload_listen();
-        (void)tc_child_stop(running);
+        if (tc_child_stop(running)) {
+            tc_server_log_end();
+        }
     }
     tc_tls_end();
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
@@ -217,7 +191,7 @@ static void lock_allocator(apr_pool_t *pchild)
 
 void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_config_t *config)
 {
-    bind_log(server);
+    tc_server_log_bind(server);
     lock_allocator(pchild);
     child_config = *config;
     child_config.max_connections = decide_max_connections(server, config->max_connections);

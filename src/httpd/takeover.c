@@ -309,6 +309,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
 
     TC_ASSERT_NOTHING_HELD();
     apr_cpystrn(adoption->address, r->useragent_ip, sizeof(adoption->address));
+    adoption->log_server = r->server;
     if (needs_bridge(r)) {
         return tc_bridge(r, child, adoption, status, head);
     }
