@@ -37,16 +37,18 @@ file_of('empty', '');
 file_of('blank', "\r\n\n");
 file_of('words', "words\n");
 file_of('long',  'x' x 70_000);
+file_of('short',  "1234567\n");
+file_of('short-set', '{"keys":[{"kty":"oct","alg":"HS256","k":"YQ"}]}');
 file_of('odd-set', '{"keys":[{"kty":"oct"}]}');
 
 # name => [what is said, options for TripChat::Server, the line that is named]
 my %REFUSED = (
     (map { ("a secret file: $_" => [qr/TC004[01]: TripChatJWTSecretFile: \Q$_\E: /, { site_config => qq(TripChatJWTSecretFile "$_") }, qr/TripChatJWTSecretFile/]) }
-        map({ "$dir/$_" } qw(missing fifo empty blank long)), $dir, '/dev/zero'),
+        map({ "$dir/$_" } qw(missing fifo empty blank long short)), $dir, '/dev/zero'),
     (map { ("a key file: $_" => [qr/TC004[01]: TripChatJWTKey: \Q$_\E: /, { site_config => qq(TripChatJWTKey HS256 secret\nTripChatJWTKey EdDSA "$_"\nTripChatJWTLeeway 1s) }, qr/TripChatJWTKey EdDSA/]) }
         map { "$dir/$_" } qw(missing fifo words)),
     (map { ("a key set: $_" => [qr/TC004[01]: TripChatJWTKeySet: \Q$_\E: /, { site_config => qq(TripChatJWTKeySet "$_") }, qr/TripChatJWTKeySet/]) }
-        map { "$dir/$_" } qw(missing fifo words odd-set)),
+        map { "$dir/$_" } qw(missing fifo words odd-set short-set)),
     (map { ("a password file: $_" => [qr/TC004[01]: TripChatRedisPasswordFile: \Q$_\E: /,
             { site_config => qq(TripChatBus redis://127.0.0.1:1\nTripChatRedisPasswordFile "$_") }, qr/TripChatRedisPasswordFile/]) }
         map { "$dir/$_" } qw(missing fifo empty)),
@@ -106,6 +108,35 @@ subtest 'a driver that the module cannot use, and no mod_dbd' => sub {
     is($status, 0, 'a driver in a section counts') or diag $said;
     ($status, $said) = TripChat::Server->check_config(database => database_of("DBDriver odbc\nDBDParams x"));
     ok($status != 0 && $said =~ /TC0086: DBDriver: .*odbc.*line \d+ of|No driver for odbc|Can't load driver/, 'another driver') or diag $said;
+};
+
+subtest 'handlers that answer nothing are warned of' => sub {
+    my ($status, $said) = TripChat::Server->check_config(config => <<'CONF');
+<Location "/a/">
+    SetHandler tripchat-sockets
+</Location>
+<VirtualHost *:1>
+    ServerName without.example.org
+    <Location "/b/">
+        SetHandler "tripchat-rest"
+    </Location>
+    <Location "/c/">
+        <If "true">
+            SetHandler tripchat-health
+        </If>
+        SetHandler tripchat-metrics
+    </Location>
+    <Location "/d/">
+        SetHandler server-status
+    </Location>
+</VirtualHost>
+CONF
+    is($status, 0, 'they are accepted') or diag $said;
+    my @said = $said =~ /(TC0089: .*)/g;
+    is(scalar @said, 3, 'warnings') or diag $said;
+    like($said[0], qr/SetHandler: there is no handler tripchat-sockets; write .*main server, line \d+ of/, 'a name that is misspelt');
+    like($said[$_->[0]], qr/SetHandler $_->[1]: this virtual host has no chat.*virtual host without\.example\.org:1, line \d+/, $_->[1])
+        for [1, 'tripchat-rest'], [2, 'tripchat-health'];
 };
 
 # ---- lines that stand twice ----
@@ -187,7 +218,7 @@ subtest 'a reload keeps a key set and a public key, and each by its own file' =>
     my $set    = file_of('set.json', '{"keys":[{"kty":"oct","alg":"HS256","k":"YSBzZWNyZXQgb2YgdGhpcnR5LXR3byBjaGFyYWN0ZXJz","kid":"a"}]}');
     my $key    = "$dir/public-copy.pem";
     copy(public_key_file(), $key) or die "$key: $!\n";
-    my $server = TripChat::Server->start(site_config => qq(TripChatJWTSecretFile none\nTripChatJWTKey EdDSA "$key"\nTripChatJWTKeySet "$set"));
+    my $server = TripChat::Server->start(site_config => qq(TripChatJWTSecretFile none\nTripChatJWTKey EdDSA "$key"\nTripChatJWTKeySet "$set"\nTripChatJWTAudience none));
     gets_in($server, 'by the set');
     for my $broken ('{"keys":[]}', '{"keys":', '[]', "\n") {
         write_file($set, $broken);
@@ -245,6 +276,19 @@ subtest 'files that others can read or change are warned of' => sub {
         is(scalar @warned, $warning ? 1 : 0, 'warnings') or diag $said;
         like($warned[0], qr/\Q$path\E: this file .*$warning.*virtual host localhost:\d+, line/, 'with the file and what to do') if $warning;
     }
+};
+
+subtest 'a key set of a provider wants an audience or an issuer' => sub {
+    my $set = file_of('provider', '{"keys":[{"kty":"oct","alg":"HS256","k":"YSBzZWNyZXQgb2YgdGhpcnR5LXR3byBjaGFyYWN0ZXJz"}]}');
+    my %warns = ('' => 1, 'TripChatJWTAudience chat' => 0, 'TripChatJWTIssuer https://login.example.org/' => 0, 'TripChatJWTAudience none' => 0,
+        'TripChatJWTIssuer none' => 1);
+    for my $more (sort keys %warns) {
+        my ($status, $said) = TripChat::Server->check_config(site_config => qq(TripChatJWTKeySet "$set"\n$more));
+        is($status, 0, "accepted with: $more") or diag $said;
+        is(scalar(() = $said =~ /TC0088: TripChatJWTKeySet: .*virtual host localhost:\d+, line/g), $warns{$more}, 'warnings') or diag $said;
+    }
+    my ($status, $said) = TripChat::Server->check_config();
+    unlike($said, qr/TC0088/, 'a secret of the site\'s own is for the site alone');
 };
 
 subtest 'a warning stands once in the log' => sub {
