@@ -69,6 +69,7 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->user_rates[TC_ACTION_EDIT] = tc_config_rate(config, TC_D_USER_EDIT_RATE);
     site->user_rates[TC_ACTION_TYPING] = tc_config_rate(config, TC_D_USER_TYPING_RATE);
     site->refusal_rate = tc_config_rate(config, TC_D_REFUSAL_RATE);
+    site->control_rate = tc_config_rate(config, TC_D_CONTROL_RATE);
     site->max_pending = (unsigned)tc_config_number(config, TC_D_MAX_PENDING);
     site->ping_interval_us = tc_config_number(config, TC_D_PING_INTERVAL);
     site->pong_timeout_us = tc_config_number(config, TC_D_PONG_TIMEOUT);
@@ -118,6 +119,8 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
     vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);
     vhost->handshake_rate = tc_config_rate(config, TC_D_HANDSHAKE_RATE);
+    vhost->request_rate = tc_config_rate(config, TC_D_REQUEST_RATE);
+    vhost->user_request_rate = tc_config_rate(config, TC_D_USER_REQUEST_RATE);
     vhost->address_connections = (unsigned)tc_config_number(config, TC_D_ADDRESS_CONNECTIONS);
     vhost->user_connections = (unsigned)tc_config_number(config, TC_D_USER_CONNECTIONS);
     vhost->deflates = tc_config_number(config, TC_D_DEFLATE) == TC_DEFLATE_ON;

@@ -25,6 +25,8 @@ typedef struct tc_vhost_t {
     int64_t max_wait_us;
     bool deflates;
     tc_rate_t handshake_rate;      /* of an address */
+    tc_rate_t request_rate;        /* the same, for requests over HTTP */
+    tc_rate_t user_request_rate;   /* of a user, for both */
     unsigned address_connections;  /* 0: any number */
     unsigned user_connections;
     struct tc_vhost_t *next;
