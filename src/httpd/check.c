@@ -1,6 +1,7 @@
 /* Checks of whole sites. See check.h. */
 #include "httpd/check.h"
 
+#include "httpd/child_files.h"
 #include "httpd/complaints.h"
 #include "httpd/conftree.h"
 #include "httpd/handlers.h"
@@ -79,6 +80,7 @@ static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
     if (strcmp(driver, "sqlite3") == 0 && tc_conftree_value(server, "DBDParams", NULL, pool) == NULL) {
         return has_no_database(server, "DBDriver sqlite3 needs the path of the database in DBDParams");
     }
+    tc_child_files_check(server, driver, pool);
     return OK;
 }
 

@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 
 use File::Copy qw(copy);
+use File::Path qw(make_path);
 use POSIX qw(mkfifo);
 use Test::More;
 
@@ -131,6 +132,39 @@ subtest 'no mod_dbd' => sub {
     isnt($server->wait_for_end, 0, 'httpd -t refuses it');
     like($server->output, qr/TC0044: .*mod_dbd, which is not loaded; write LoadModule dbd_module.*virtual host localhost:\d+, line \d+ of /, 'with what to write');
     $server->_remove;
+};
+
+subtest 'files of the database that httpd\'s children cannot use are warned of' => sub {
+    make_path("$dir/closed");
+    chmod 0500, "$dir/closed";
+    write_secret("$dir/closed.db", '');
+    chmod 0400, "$dir/closed.db";
+    write_secret("$dir/pgpass", '');
+    write_secret("$dir/pg pass", '');
+    chmod 0640, "$dir/pg pass";
+    write_secret("$dir/nobodys", '');
+    chmod 0000, "$dir/nobodys";
+    my %warns = (
+        "DBDriver sqlite3\nDBDParams $dir/new.db"        => undef,
+        "DBDriver sqlite3\nDBDParams :memory:"           => undef,
+        "DBDriver sqlite3\nDBDParams here.db"            => qr/write an absolute path/,
+        "DBDriver sqlite3\nDBDParams $dir/nowhere/a.db"  => qr/the folder of the database is not there/,
+        "DBDriver sqlite3\nDBDParams $dir/closed/a.db"   => qr/cannot write the database or its folder/,
+        "DBDriver sqlite3\nDBDParams $dir/closed.db"     => qr/cannot write the database or its folder/,
+        qq(DBDriver pgsql\nDBDParams "host=h passfile=$dir/pgpass dbname=d")    => undef,
+        qq(DBDriver pgsql\nDBDParams "host=h sslpassfile=$dir/nowhere")         => undef,
+        qq(DBDriver pgsql\nDBDParams "passfile = $dir/nowhere user=u")          => qr/the password file is not there/,
+        qq(DBDriver pgsql\nDBDParams "host=h passfile='$dir/pg pass' user=u")   => qr/libpq ignores/,
+        qq(DBDriver pgsql\nDBDParams "host=h passfile=$dir/nobodys")            => qr/children cannot read the password file/,
+    );
+    for my $lines (sort keys %warns) {
+        my ($status, $said) = TripChat::Server->check_config(database => database_of($lines));
+        next if $said =~ /Can't load driver/;
+        is($status, 0, "accepted: $lines") or diag $said;
+        my @warned = $said =~ /(TC0090: DBDParams: .*)/g;
+        is(scalar @warned, $warns{$lines} ? 1 : 0, 'warnings') or diag $said;
+        like($warned[0], qr/$warns{$lines}.*virtual host localhost:\d+, line \d+ of /, 'with the reason and the place') if $warns{$lines};
+    }
 };
 
 subtest 'handlers that answer nothing are warned of' => sub {

@@ -237,8 +237,9 @@ subtest 'a reload with an empty password file keeps the password' => sub {
     write_secret($file, TripChat::Redis::PASSWORD());
     my $other = new_server(redis => $redis->with(password_file => $file));
     write_secret($file, '');
-    my %gone = map { $_ => 1 } $other->graceful;
-    until_true('the new children', sub { (grep { !$gone{$_} } $other->child_pids) == CHILDREN && !grep { $gone{$_} } $other->child_pids });
+    my %old = map { $_ => 1 } children_of($other);
+    $other->graceful;
+    until_true('the old children to end', sub { !grep { $old{$_} } $other->child_pids });
     my @members = members_of($other, $site->new_trip);
     all_is_well(\@members, 'children use it');
     like($other->error_log, qr/\[tripchat:error\].*TC0083: TripChatRedisPasswordFile: \Q$file\E: .*virtual host localhost:\d+, line/, 'the log says so');
