@@ -40,12 +40,15 @@ file_of('words', "words\n");
 file_of('long',  'x' x 70_000);
 file_of('short',  "1234567\n");
 file_of('short-set', '{"keys":[{"kty":"oct","alg":"HS256","k":"YQ"}]}');
+file_of('bag', "Bag Attributes\n    friendlyName: site\n" . read_file(public_key_file()));
+file_of('base64', join '', grep { !/-----/ } split /^/, read_file(public_key_file()));
+system('openssl', 'pkey', '-pubin', '-in', public_key_file(), '-outform', 'DER', '-out', "$dir/der") == 0 or die "openssl: $?\n";
 file_of('odd-set', '{"keys":[{"kty":"oct"}]}');
 
 # name => [what is said, options for TripChat::Server, the line that is named]
 my %REFUSED = (
     (map { ("a secret file: $_" => [qr/TC004[01]: TripChatJWTSecretFile: \Q$_\E: /, { site_config => qq(TripChatJWTSecretFile "$_") }, qr/TripChatJWTSecretFile/]) }
-        map({ "$dir/$_" } qw(missing fifo empty blank long short)), $dir, '/dev/zero'),
+        map({ "$dir/$_" } qw(missing fifo empty blank long short bag base64 der)), $dir, '/dev/zero'),
     (map { ("a key file: $_" => [qr/TC004[01]: TripChatJWTKey: \Q$_\E: /, { site_config => qq(TripChatJWTKey HS256 secret\nTripChatJWTKey EdDSA "$_"\nTripChatJWTLeeway 1s) }, qr/TripChatJWTKey EdDSA/]) }
         map { "$dir/$_" } qw(missing fifo words)),
     (map { ("a key set: $_" => [qr/TC004[01]: TripChatJWTKeySet: \Q$_\E: /, { site_config => qq(TripChatJWTKeySet "$_") }, qr/TripChatJWTKeySet/]) }
