@@ -47,7 +47,6 @@ static unsigned half_of_the_workers(void)
 tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                const char *token, apr_size_t token_len)
 {
-    tc_jwt_identity_t identity;
     const char *why = "no token";
 
     memset(visit, 0, sizeof(*visit));
@@ -55,17 +54,15 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     visit->vhost = vhost;
     if (token != NULL) {
         why = tc_jwt_verify(token, token_len, &vhost->jwt, tc_clock_wall_us() / TC_US_PER_S,
-                            &identity, r->pool);
+                            &visit->identity, r->pool);
     }
     if (why != NULL) {
         return turn_away(visit, TC_CHAT_UNAUTHORIZED, why);
     }
-    visit->claim = identity.user_id;
-    visit->expires_s = identity.expires_s;
     if (vhost->site.by_token) {
-        visit->claimed = identity.claimed;
-        visit->user = tc_user_create(identity.user_id, identity.claimed.email, identity.claimed.username,
-                                     identity.claimed.full_name);
+        const tc_claimed_t *claimed = &visit->identity.claimed;
+
+        visit->user = tc_user_create(visit->identity.user_id, claimed->email, claimed->username, claimed->full_name);
     }
     return TC_CHAT_OK;
 }
@@ -106,11 +103,12 @@ static tc_chat_error_e ask(tc_visit_t *visit, const tc_site_target_t *target, co
                            tc_visited_t *out)
 {
     bool by_token = visit->vhost->site.by_token;
-    tc_visitor_t visitor = {visit->claim, by_token ? &visit->claimed : NULL, target, page, half_of_the_workers()};
+    tc_visitor_t visitor = {visit->identity.user_id, by_token ? &visit->identity.claimed : NULL, target, page,
+                              half_of_the_workers()};
     tc_visitor_e answer;
 
     memset(out, 0, sizeof(*out));
-    if (by_token && target != NULL && target->by == TC_BY_TRIP && !tc_claims_have_trip(&visit->claimed, &target->trip)) {
+    if (by_token && target != NULL && target->by == TC_BY_TRIP && !tc_claims_have_trip(&visit->identity.claimed, &target->trip)) {
         return not_claimed(visit); /* the token says which trips are the user's, so the database need not be asked */
     }
     answer = tc_visitor_ask(&visit->vhost->store, &visitor, out, visit->r->pool);
@@ -190,8 +188,7 @@ void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
     adoption->bus = visit->vhost->bus;
     adoption->trip = visit->trip;
     adoption->room_id = visit->room_id;
-    adoption->lease.rules = &visit->vhost->jwt;
-    adoption->lease.expires_us = tc_lease_expiry_us(visit->expires_s);
+    tc_lease_begin(&adoption->lease, &visit->vhost->jwt, &visit->identity);
     adoption->user = visit->user;
     visit->user = NULL;
 }

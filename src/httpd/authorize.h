@@ -17,9 +17,7 @@
 typedef struct {
     request_rec *r;
     tc_vhost_t *vhost;
-    const char *claim;   /* the user, as the token names them */
-    tc_claimed_t claimed; /* what the token says about the user, if TripChatIdentity is token */
-    int64_t expires_s;   /* the token; seconds since 1970 */
+    tc_jwt_identity_t identity; /* what the token says */
     tc_user_t *user;     /* a reference; NULL: none, or handed over */
     tc_trip_t trip;      /* as the room's row has it */
     tc_uuid_t room_id;

@@ -29,7 +29,8 @@ typedef struct {
 
 /*
  * The adoption owns its descriptor, SSL, user, lease, claim and all malloc'ed fields; the other pointers are borrowed.
- * If `reject_code` is not 0, the client gets that close code; then there is no user, no store and no bus.
+ * If `reject_code` is not 0, the client gets that close code; then there is no store and no bus, and there is a user only if
+ * the connection comes from another child.
  */
 typedef struct tc_adoption_t {
     tc_mail_t mail;

@@ -424,6 +424,7 @@ static void free_peer(tc_peer_t *peer)
     free(peer->input);
     free(peer->usage);
     tc_outq_free(&peer->queue);
+    tc_lease_free(&peer->lease);
     tc_user_unref(peer->member.user);
     free(peer);
 }

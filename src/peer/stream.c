@@ -331,6 +331,9 @@ void tc_stream_create(tc_peers_t *peers, tc_adoption_t *adoption)
     if (peers->farewell_code != 0) {
         close_stream(peer, peers->farewell_code, TC_FAREWELL_REASON);
     }
+    else if (adoption->reject_code != 0) {
+        close_stream(peer, adoption->reject_code, adoption->reject_reason);
+    }
     else {
         tc_peer_join(peer, adoption);
     }
