@@ -46,6 +46,9 @@ typedef struct {
     void (*refused)(struct tc_member_t *member, tc_chat_error_e error, int retry_after_s);
 } tc_sink_t;
 
+/* Of a client that wants to resume from something that is no seq: it gets a fresh start, like one that is too far back. */
+#define TC_AFTER_NOTHING INT64_MAX
+
 typedef struct tc_member_t {
     const tc_sink_t *sink;
     uint64_t id;            /* unique in the child, never 0 */
@@ -58,7 +61,7 @@ typedef struct tc_member_t {
     unsigned jobs;          /* jobs in flight; the member stays in memory until they are back */
     unsigned told;          /* of these jobs: those whose sender got `unavailable`, because the store takes too long */
     int64_t cursor;         /* seq of the newest event handed to the member; -1: it has no history yet */
-    int64_t after;          /* the seq to resume from; -1: a newcomer */
+    int64_t after;          /* the seq to resume from; -1: a newcomer; TC_AFTER_NOTHING */
     int32_t epoch;          /* of the room when the member got its history; before that, the one it came with; -1: none */
     bool waiting;           /* waits until the room is loaded, or the store answers again */
     bool resuming;          /* waits for the EVENTS job of all members that resume */

@@ -2,6 +2,7 @@
 #include "httpd/authorize.h"
 
 #include "base/clock.h"
+#include "httpd/admission.h"
 #include "httpd/often.h"
 
 #include <ap_mpm.h>
@@ -58,6 +59,10 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     }
     if (why != NULL) {
         return turn_away(visit, TC_CHAT_UNAUTHORIZED, why);
+    }
+    visit->retry_after_s = tc_admission_user_wait_s(r, vhost, visit->identity.user_id);
+    if (visit->retry_after_s > 0) {
+        return TC_CHAT_RATE_LIMITED;
     }
     if (vhost->site.by_token) {
         const tc_claimed_t *claimed = &visit->identity.claimed;
