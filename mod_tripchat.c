@@ -2,6 +2,7 @@
  * mod_tripchat: the httpd that serves a site is also the site's chat server. This file holds the module's record and
  * the list of its hooks, and nothing else. docs/architecture.md says where to read on.
  */
+#include "httpd/auth.h"
 #include "httpd/config.h"
 #include "httpd/dump.h"
 #include "httpd/handler.h"
@@ -25,7 +26,6 @@ static void register_hooks(apr_pool_t *pool)
     static const char *const loggers[] = {"mod_security2.c", "mod_security3.c", "mod_log_forensic.c", "mod_log_config.c",
                                           "mod_log_debug.c", NULL};
 
-    (void)pool;
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* Last, because the MPM finds out in this hook how many children it may run. */
     ap_hook_check_config(tc_runtime_check_config, NULL, NULL, APR_HOOK_LAST);
@@ -46,6 +46,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(tc_rest_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_monitor_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tc_health_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    tc_auth_register(pool);
     tc_monitor_register_status_hook();
 }
 

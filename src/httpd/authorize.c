@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "httpd/admission.h"
+#include "httpd/notes.h"
 #include "httpd/often.h"
 
 #include <ap_mpm.h>
@@ -13,6 +14,7 @@ APLOG_USE_MODULE(tripchat);
 
 static tc_chat_error_e turn_away(const tc_visit_t *visit, tc_chat_error_e error, const char *why)
 {
+    tc_notes_set_reason(visit->r, tc_chat_error_code(error), why);
     TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, visit->r, "TC0060: refused (%s): %s",
                  tc_chat_error_code(error), why);
     return error;
@@ -45,8 +47,8 @@ static unsigned half_of_the_workers(void)
                : 0;
 }
 
-tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
-                               const char *token, apr_size_t token_len)
+tc_chat_error_e tc_visit_verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
+                                const char *token, apr_size_t token_len)
 {
     const char *why = "no token";
 
@@ -60,16 +62,25 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     if (why != NULL) {
         return turn_away(visit, TC_CHAT_UNAUTHORIZED, why);
     }
-    visit->retry_after_s = tc_admission_user_wait_s(r, vhost, visit->identity.user_id);
-    if (visit->retry_after_s > 0) {
-        return TC_CHAT_RATE_LIMITED;
-    }
+    tc_notes_set_user(r, visit->identity.user_id);
     if (vhost->site.by_token) {
         const tc_claimed_t *claimed = &visit->identity.claimed;
 
         visit->user = tc_user_create(visit->identity.user_id, claimed->email, claimed->username, claimed->full_name);
     }
     return TC_CHAT_OK;
+}
+
+tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
+                               const char *token, apr_size_t token_len)
+{
+    tc_chat_error_e error = tc_visit_verify(visit, r, vhost, token, token_len);
+
+    if (error != TC_CHAT_OK) {
+        return error;
+    }
+    visit->retry_after_s = tc_admission_user_wait_s(r, vhost, visit->identity.user_id);
+    return visit->retry_after_s > 0 ? TC_CHAT_RATE_LIMITED : TC_CHAT_OK;
 }
 
 static tc_chat_error_e not_claimed(const tc_visit_t *visit)
@@ -113,6 +124,9 @@ static tc_chat_error_e ask(tc_visit_t *visit, const tc_site_target_t *target, co
     tc_visitor_e answer;
 
     memset(out, 0, sizeof(*out));
+    if (target != NULL && target->by == TC_BY_TRIP) {
+        tc_notes_set(visit->r, TC_NOTE_TRIP, target->trip.text);
+    }
     if (by_token && target != NULL && target->by == TC_BY_TRIP && !tc_claims_have_trip(&visit->identity.claimed, &target->trip)) {
         return not_claimed(visit); /* the token says which trips are the user's, so the database need not be asked */
     }
@@ -121,7 +135,13 @@ static tc_chat_error_e ask(tc_visit_t *visit, const tc_site_target_t *target, co
         tc_user_unref(visit->user); /* of an earlier question */
         visit->user = out->site.user;
     }
+    if (visit->user != NULL) {
+        tc_notes_set(visit->r, TC_NOTE_USER, visit->user->id);
+    }
     visit->trip = out->site.trip;
+    if (*visit->trip.text != '\0') {
+        tc_notes_set(visit->r, TC_NOTE_TRIP, visit->trip.text);
+    }
     visit->room_id = out->site.room_id;
     visit->last_seq = out->site.last_seq;
     visit->epoch = out->site.epoch;
@@ -154,6 +174,18 @@ tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip)
     tc_visited_t out;
 
     return ask(visit, &target, NULL, &out);
+}
+
+tc_chat_error_e tc_visit_member(tc_visit_t *visit, const tc_trip_t *trip)
+{
+    tc_site_target_t target = {.by = TC_BY_TRIP, .trip = *trip, .needs_no_room = true};
+    tc_visited_t out;
+
+    if (!visit->vhost->site.by_token) {
+        return ask(visit, &target, NULL, &out);
+    }
+    tc_notes_set(visit->r, TC_NOTE_TRIP, trip->text);
+    return tc_claims_have_trip(&visit->identity.claimed, trip) ? TC_CHAT_OK : not_claimed(visit);
 }
 
 tc_chat_error_e tc_visit_page(tc_visit_t *visit, const tc_place_t *place, const tc_visitor_page_t *page,

@@ -10,6 +10,7 @@
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
 #include "httpd/handlers.h"
+#include "httpd/notes.h"
 #include "httpd/often.h"
 #include "httpd/query.h"
 #include "httpd/runtime.h"
@@ -27,6 +28,9 @@ APLOG_USE_MODULE(tripchat);
 static int answer(request_rec *r, int status, const char *words)
 {
     TC_ASSERT_NOTHING_HELD();
+    if (status >= HTTP_BAD_REQUEST) {
+        tc_notes_set_reason(r, words, NULL);
+    }
     r->status = status;
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     ap_set_content_type(r, "text/plain; charset=utf-8");
@@ -286,6 +290,9 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
                      tc_runtime_max_connections());
         adoption->reject_code = TC_CLOSE_TRY_LATER;
         adoption->reject_reason = "too many connections, try again later";
+    }
+    if (adoption->reject_code != 0) {
+        tc_notes_set_reason(r, adoption->reject_reason, NULL); /* unless a better one is known */
     }
     if (adoption->reject_code != 0 && vhost->reject == TC_REJECT_HTTP) {
         rc = reject_in_http(r, adoption);

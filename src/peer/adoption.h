@@ -34,6 +34,7 @@ typedef struct {
  */
 typedef struct tc_adoption_t {
     tc_mail_t mail;
+    uint64_t id;             /* of the connection; 0: it is given one in its new child */
     int fd;                  /* non-blocking, close-on-exec */
     SSL *ssl;                /* one reference, with fd as its BIO; NULL: plain */
     bool bridged;            /* fd is a worker's end of a pair (httpd/bridge.h) */

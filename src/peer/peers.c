@@ -1,6 +1,8 @@
 /* All peers of a child. See peers.h. */
 #include "peer/peers.h"
 
+#include <stdatomic.h>
+
 tc_deflater_t *tc_peers_deflater(tc_peers_t *peers)
 {
     if (peers->deflater == NULL) {
@@ -15,4 +17,9 @@ tc_inflater_t *tc_peers_inflater(tc_peers_t *peers)
         peers->inflater = tc_inflater_create();
     }
     return peers->inflater;
+}
+
+uint64_t tc_peers_next_id(tc_peers_t *peers)
+{
+    return atomic_fetch_add(&peers->last_id, 1) + 1;
 }

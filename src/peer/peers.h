@@ -27,7 +27,7 @@ typedef struct tc_peers_t {
     apr_pool_t *scratch;       /* loop; empty except during a call */
     int64_t write_interval_us; /* const; between two writes of what is not urgent */
     struct tc_peer_t *first;   /* loop; list of all peers */
-    uint64_t last_id;          /* loop */
+    _Atomic uint64_t last_id;  /* atomic; of the last connection */
     unsigned farewell_code;    /* loop; newcomers are closed with it; 0: they may stay */
     bool moving;               /* loop; peers that can move to another child are about to, and are not read */
     tc_inflater_t *inflater;   /* loop; NULL until it is needed */
@@ -37,6 +37,9 @@ typedef struct tc_peers_t {
     /* Writes a line, which stays the caller's, into a site's connection log. Loop. */
     void (*tell)(struct tc_peers_t *peers, const tc_site_t *site, const tc_buf_t *line);
 } tc_peers_t;
+
+/* The number of a new connection: unique in the child, never 0. Any thread. */
+uint64_t tc_peers_next_id(tc_peers_t *peers);
 
 /* The deflater and the inflater of all clients, made when first needed; they are the peers'. NULL: no memory. Loop. */
 tc_deflater_t *tc_peers_deflater(tc_peers_t *peers);

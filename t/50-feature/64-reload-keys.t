@@ -18,7 +18,7 @@ my $dir = var_dir() . "/reload-keys-$$";
 mkdir $dir;
 
 my %SECRET = map { $_ => "the secret of thirty-two bytes, $_" } qw(old new third);
-write_file("$dir/$_", $SECRET{$_}) for keys %SECRET;
+write_file("$dir/$_", $SECRET{$_}), chmod 0600, "$dir/$_" for keys %SECRET;
 
 # A token for ann or somebody else, signed with the secret of this name.
 sub token_of {
