@@ -87,7 +87,7 @@ subtest 'the log has the user, the trip, the connection and the reason' => sub {
 };
 
 my $AUTH = <<'CONF';
-<LocationMatch "^/files/(?<TRIP>[^/]+)/">
+<LocationMatch "^/files/(?<trip>[^/]+)/">
     AuthType TripChat
     Require tripchat-member %{env:MATCH_TRIP}
 </LocationMatch>
