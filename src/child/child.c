@@ -103,17 +103,27 @@ static void tell(tc_peers_t *peers, const tc_site_t *site, const tc_buf_t *line)
 
 /* ---- the loop's mail and timers ---- */
 
+static void admit(tc_task_t *task)
+{
+    tc_adoption_t *adoption = (tc_adoption_t *)((char *)task - offsetof(tc_adoption_t, task));
+
+    if (adoption->stream != NULL) {
+        tc_stream_create(adoption->peers, adoption);
+    }
+    else {
+        tc_session_create(adoption->peers, adoption);
+    }
+}
+
+/* A thousand newcomers at once must not delay the answers of the store, which come by mail as well. */
 static void deliver_adoption(tc_mail_t *mail, void *context)
 {
     tc_adoption_t *adoption = (tc_adoption_t *)mail;
     tc_child_t *child = context;
 
-    if (adoption->stream != NULL) {
-        tc_stream_create(&child->peers, adoption);
-    }
-    else {
-        tc_session_create(&child->peers, adoption);
-    }
+    adoption->peers = &child->peers;
+    adoption->task.run = admit;
+    tc_loop_later(child->peers.loop, &adoption->task);
 }
 
 static void deliver_job(tc_mail_t *mail, void *context)
