@@ -204,8 +204,8 @@ static apr_status_t write_queue(tc_peer_t *peer)
 
             peer->wrote_us = tc_clock_monotonic_us(); /* an iteration may take longer than a beat */
             tc_outq_consume(&peer->queue, len, peer->wrote_us);
-            tc_metrics_add(slot, TC_M_FRAMES_SENT, before - peer->queue.count);
             tc_metrics_add(slot, TC_M_SENT_BYTES, len);
+            tc_metrics_add(slot, TC_M_FRAMES_SENT, before - peer->queue.count);
             if (peer->usage != NULL) {
                 peer->usage->bytes_out += len;
             }

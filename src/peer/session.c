@@ -119,16 +119,20 @@ static void on_member_authenticate(tc_member_t *member, const char *token, const
     tc_peer_arm(peer);
 }
 
-/* A token may be good although its user was deleted or deactivated after the site had made it. */
-static void on_member_checked(tc_member_t *member, const char *client_id, bool known)
+/* A token may be good although its user was deleted, deactivated or taken off the trip after the site had made it. */
+static void on_member_checked(tc_member_t *member, const char *client_id, tc_chat_error_e verdict)
 {
     tc_peer_t *peer = (tc_peer_t *)member;
 
-    if (known) {
+    if (verdict == TC_CHAT_OK) {
         tc_lease_confirm(&peer->lease, member, client_id, tc_peer_now_us(peer));
+        return;
+    }
+    tc_speak_error(member, verdict, client_id, NULL, 0);
+    if (verdict == TC_CHAT_FORBIDDEN) {
+        on_member_close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
     }
     else {
-        tc_speak_error(member, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
         on_member_close(member, TC_CLOSE_UNAUTHORIZED, "Unauthorized");
     }
 }

@@ -129,6 +129,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .one_writer = false,
     .remote = true,
     .setup = pgsql_setup,
+    .as_stored = "SET client_encoding TO SQL_ASCII",
     .has_table = "SELECT (to_regclass(%s) IS NOT NULL)::int",
     .encoding = "SELECT current_setting('server_encoding')",
     .trip_type = "SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) FROM pg_attribute a"

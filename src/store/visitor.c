@@ -69,7 +69,7 @@ static tc_visitor_e read_page(tc_dbd_t *store, tc_sql_t *sql, const tc_visitor_p
 {
     bool forward;
     int64_t from;
-    tc_work_t work = {store, *sql, tc_people_borrow(store), NULL, pool};
+    tc_work_t work = {store, *sql, tc_people_borrow(store), NULL, pool, false};
     apr_status_t rv;
 
     out->is_fresh = page->after >= 0 && page->epoch >= 0 && page->epoch != out->site.epoch;
