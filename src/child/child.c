@@ -4,13 +4,16 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/thread.h"
+#include "base/weight.h"
 #include "child/journal.h"
 #include "codec/close.h"
 #include "engine/transport.h"
 #include "peer/parcel.h"
 #include "peer/peer.h"
 #include "peer/session.h"
+#include "peer/shed.h"
 #include "peer/stream.h"
 
 #include <stdlib.h>
@@ -232,6 +235,8 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
         store->store.connects = atomic_load(&store->connects);
     }
     tc_hub_tick(child->peers.hub, now_us);
+    tc_metrics_set(TC_METRICS_CHILD, TC_M_MEMORY, tc_weight_get());
+    tc_peers_check(&child->peers);
     for (store = child->stores; store != NULL; store = store->next_served) {
         tc_db_threads_tick(store->threads);
     }
@@ -376,6 +381,8 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     child->max_connections = config->max_connections;
     child->peers.write_interval_us = config->write_interval_us;
     child->db_threads = config->db_threads;
+    tc_weight_set_limit(config->memory_bytes);
+    tc_shed_init(&child->peers);
     child->peers.release = release;
     child->peers.tell = tell;
     child->tick.fire = on_tick;

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "base/weight.h"
 #include "codec/close.h"
 #include "domain/room_fetch.h"
 
@@ -162,7 +163,8 @@ static bool has_other_epoch(const tc_room_t *room, const tc_member_t *member)
 
 /*
  * A member that has its history comes from another child and may be ahead of the room, which then catches up. If a
- * client resumes from a seq beyond the room's last seq, the store decides, because another child may be ahead.
+ * client resumes from a seq beyond the room's last seq, the store decides, because another child may be ahead. While the
+ * child holds too much, nobody gets a frame of their own: all newcomers share a fresh history.
  */
 static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
 {
@@ -183,7 +185,7 @@ static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         return;
     }
     if (member->after < 0 || member->lost || has_other_epoch(room, member)
-        || last_seq - member->after > room->site->resume_events) {
+        || last_seq - member->after > room->site->resume_events || tc_weight_is_over()) {
         serve_fresh(room, member, load);
         return;
     }
@@ -354,7 +356,7 @@ static void look_at(resume_t *resume, const tc_job_t *job, int64_t after)
     tc_blob_unref(resume->frame);
     resume->frame = NULL;
     resume->after = after;
-    resume->too_big = is_too_big(job, after);
+    resume->too_big = is_too_big(job, after) || tc_weight_is_over();
     if (job->complete && !resume->too_big) {
         resume->frame = tc_history_of_list(events_after(job, after), 0, TC_HISTORY_RECOVERED, job->last_seq,
                                            job->epoch);
