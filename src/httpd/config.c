@@ -88,6 +88,10 @@ static int read_number(kind_e kind, const char *text, apr_int64_t *number)
     static const apr_int64_t time_factors[] = {1000000, 1000000, 1000, 60000000, 3600000000};
     const char *rest;
 
+    if (kind == SIZE && strcasecmp(text, "none") == 0) {
+        *number = 0; /* which the range of some directives allows */
+        return 1;
+    }
     if (!read_digits(text, number, &rest)) {
         return 0;
     }

@@ -8,6 +8,7 @@
 #include "codec/deflate.h"
 #include "domain/bus.h"
 #include "domain/store.h"
+#include "engine/loop.h"
 #include "peer/parcel.h"
 #include "peer/peers.h"
 #include "shared/usage.h"
@@ -35,6 +36,8 @@ typedef struct {
 typedef struct tc_adoption_t {
     tc_mail_t mail;
     uint64_t id;             /* of the connection; 0: it is given one in its new child */
+    tc_task_t task;          /* loop; the mail has come, and the connection waits for its turn */
+    tc_peers_t *peers;       /* loop; valid while `task` waits */
     int fd;                  /* non-blocking, close-on-exec */
     SSL *ssl;                /* one reference, with fd as its BIO; NULL: plain */
     bool bridged;            /* fd is a worker's end of a pair (httpd/bridge.h) */

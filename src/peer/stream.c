@@ -304,7 +304,7 @@ static void release(tc_peer_t *peer)
     free(((stream_t *)peer)->request);
 }
 
-static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, before_write,
+static const tc_peer_kind_t kind = {take_input, is_paused, NULL, NULL, next_deadline, on_timer, before_write,
                                     close_stream, is_portable, pack, release};
 
 /* ---- life ---- */
