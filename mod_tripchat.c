@@ -3,9 +3,11 @@
  * the list of its hooks, and nothing else. docs/architecture.md says where to read on.
  */
 #include "httpd/config.h"
+#include "httpd/dump.h"
 #include "httpd/handler.h"
 #include "httpd/health.h"
 #include "httpd/http2.h"
+#include "httpd/inherit.h"
 #include "httpd/mapping.h"
 #include "httpd/monitor.h"
 #include "httpd/rest.h"
@@ -26,7 +28,9 @@ static void register_hooks(apr_pool_t *pool)
 
     (void)pool;
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_check_config(tc_config_check, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Last, because the MPM finds out in this hook how many children it may run. */
+    ap_hook_check_config(tc_runtime_check_config, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_test_config(tc_dump_sites, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(tc_runtime_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(tc_runtime_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(tc_runtime_child_status, NULL, NULL, APR_HOOK_MIDDLE);
@@ -52,7 +56,7 @@ __attribute__((visibility("default"))) AP_DECLARE_MODULE(tripchat) = {
     NULL, /* no per-directory configuration */
     NULL,
     tc_config_create,
-    tc_config_merge,
+    tc_inherit_merge,
     tc_config_commands,
     register_hooks,
     AP_MODULE_FLAG_NONE

@@ -206,7 +206,7 @@ void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
     tc_room_add(room, member);
     member->cursor = -1;
     member->after = after;
-    member->lost = false;
+    member->lost = after == TC_AFTER_NOTHING;
     serve(room, member, NULL);
 }
 

@@ -2,6 +2,7 @@
 #include "httpd/authorize.h"
 
 #include "base/clock.h"
+#include "httpd/admission.h"
 #include "httpd/often.h"
 
 #include <ap_mpm.h>
@@ -61,6 +62,10 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
         return turn_away(visit, TC_CHAT_UNAUTHORIZED, why);
     }
     visit->claim = identity.user_id;
+    visit->retry_after_s = tc_admission_user_wait_s(r, vhost, visit->claim);
+    if (visit->retry_after_s > 0) {
+        return TC_CHAT_RATE_LIMITED;
+    }
     visit->expires_s = identity.expires_s;
     if (vhost->site.by_token) {
         visit->claimed = identity.claimed;

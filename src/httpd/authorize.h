@@ -20,6 +20,7 @@ typedef struct {
     const char *claim;   /* the user, as the token names them */
     tc_claimed_t claimed; /* what the token says about the user, if TripChatIdentity is token */
     int64_t expires_s;   /* the token; seconds since 1970 */
+    int retry_after_s;   /* with TC_CHAT_RATE_LIMITED */
     tc_user_t *user;     /* a reference; NULL: none, or handed over */
     tc_trip_t trip;      /* as the room's row has it */
     tc_uuid_t room_id;
@@ -28,8 +29,8 @@ typedef struct {
 } tc_visit_t;
 
 /*
- * Begins a visit: verifies the token. TC_CHAT_OK, or TC_CHAT_UNAUTHORIZED, also if `token` is NULL. The database is not
- * asked. In every case the caller calls tc_visit_end().
+ * Begins a visit: verifies the token, and counts the visit in its user's rate. TC_CHAT_OK; TC_CHAT_UNAUTHORIZED, also if
+ * `token` is NULL; or TC_CHAT_RATE_LIMITED. The database is not asked. In every case the caller calls tc_visit_end().
  */
 tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                const char *token, apr_size_t token_len);

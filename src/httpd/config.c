@@ -3,6 +3,7 @@
 
 #include "bus/redis_url.h"
 #include "codec/origin.h"
+#include "httpd/complaints.h"
 #include "token/jwt_key.h"
 
 #include <apr_lib.h>
@@ -185,7 +186,7 @@ static const char *set_query(tc_directive_e id, const char *text, tc_config_valu
     const char *wrong = *text ? tc_sql_query_parse(text, places, query, pool) : "write a query";
 
     value->query = query;
-
+    value->text = apr_pstrdup(pool, text);
     return wrong ? apr_psprintf(pool, "%s: %s", directives[id].name, wrong) : NULL;
 }
 
@@ -285,7 +286,7 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_ORIGINS AP_INIT_ITERATE
 #define COMMAND_RATE AP_INIT_TAKE1
 #define COMMAND_KEYS(name, setter, data, where, help)                                              \
-    AP_INIT_TAKE23(name, set_key, data, where, help)
+    AP_INIT_TAKE123(name, set_key, data, where, help)
 #define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help)                          \
     COMMAND_##kind(name, set_directive, (void *)&directives[TC_D_##id], RSRC_CONF, help),
 #include "httpd/directives.def"
@@ -293,25 +294,98 @@ const command_rec tc_config_commands[] = {
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}
 };
 
-tc_config_t *tc_config_of(server_rec *server)
+tc_config_t *tc_config_of(const server_rec *server)
 {
     return ap_get_module_config(server->module_config, &tripchat_module);
 }
 
-static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text)
+/* A list is one value; each of its words, or lines, adds to it. */
+static int is_list(const directive_t *directive)
+{
+    return directive->kind == WORDS || directive->kind == ORIGINS || directive->kind == KEYS;
+}
+
+/* "none" is for values that are not there unless somebody sets them. So a virtual host can get rid of what it inherits. */
+static int is_none(const directive_t *directive, const char *text)
+{
+    return directive->value == NULL && strcasecmp(text, "none") == 0
+           && (is_list(directive) || directive->kind == TEXT || directive->kind == PATH);
+}
+
+/* Whether a value may be set now that another line, or another word, may have set it. */
+static const char *check_again(const directive_t *directive, const tc_config_value_t *value, int none, apr_pool_t *pool)
+{
+    if (!value->is_set) {
+        return NULL;
+    }
+    if (!is_list(directive)) {
+        return apr_psprintf(pool, "%s: %s has set it for this server already; remove one of the two lines", directive->name,
+                            value->place);
+    }
+    return none || value->words == NULL ? apr_psprintf(pool, "%s: write none alone, or values without it", directive->name)
+                                        : NULL;
+}
+
+static const char *place_of(const cmd_parms *cmd)
+{
+    return apr_psprintf(cmd->pool, "line %d of %s", cmd->directive->line_num, cmd->directive->filename);
+}
+
+/* Sets a value from a line. httpd names the file and the line of what is wrong, but not the virtual host. */
+static const char *set_from_line(cmd_parms *cmd, const char *text)
 {
     tc_config_t *config = tc_config_of(cmd->server);
     const directive_t *directive = cmd->info;
-    const char *wrong = NULL;
+    tc_config_value_t *value = &config->values[directive - directives];
+    const char *wrong = directive->scope == GLOBAL ? ap_check_cmd_context(cmd, GLOBAL_ONLY) : NULL;
+    int none = is_none(directive, text);
 
-    (void)dir_config;
-    if (directive->scope == GLOBAL) {
-        wrong = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-    }
     config->own_set = 1;
-    return wrong ? wrong
-                 : set_value((tc_directive_e)(directive - directives), text,
-                             &config->values[directive - directives], cmd->pool);
+    if (wrong == NULL) {
+        wrong = check_again(directive, value, none, cmd->pool);
+    }
+    if (wrong == NULL && !none) {
+        wrong = set_value((tc_directive_e)(directive - directives), text, value, cmd->pool);
+    }
+    value->is_set = 1;
+    value->place = place_of(cmd);
+    return wrong;
+}
+
+/* Adds the server to what is wrong with one of its lines. */
+static const char *with_server(const cmd_parms *cmd, const char *wrong)
+{
+    return wrong == NULL || !cmd->server->is_virtual
+               ? wrong
+               : apr_psprintf(cmd->pool, "%s (virtual host %s)", wrong,
+                              tc_complaints_server_name(cmd->server, cmd->pool));
+}
+
+static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text)
+{
+    (void)dir_config;
+    return with_server(cmd, set_from_line(cmd, text));
+}
+
+static const char *add_key(cmd_parms *cmd, const char *alg, const char *path, const char *kid)
+{
+    tc_config_value_t *value = &tc_config_of(cmd->server)->values[TC_D_JWT_KEY];
+    const char *resolved = path ? ap_server_root_relative(cmd->pool, path) : NULL;
+
+    if (tc_jwt_alg_find(alg) == NULL || path == NULL) {
+        return apr_psprintf(cmd->pool, "%s: write an algorithm (" TC_JWT_ALGS "), the path of a key and, optionally, its "
+                            "kid; or none. %s \"%s\"", directives[TC_D_JWT_KEY].name,
+                            tc_jwt_alg_find(alg) ? "There is no path behind" : "This is no algorithm:", alg);
+    }
+    if (resolved == NULL || *path == '\0') {
+        return apr_psprintf(cmd->pool, "%s: write a path, not \"%s\"", directives[TC_D_JWT_KEY].name, path);
+    }
+    value->place = place_of(cmd);
+    add_word(value, alg, cmd->pool);
+    add_word(value, resolved, cmd->pool);
+    add_word(value, kid ? kid : "", cmd->pool);
+    add_word(value, value->place, cmd->pool);
+    return NULL;
 }
 
 static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, const char *path,
@@ -319,21 +393,15 @@ static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, co
 {
     tc_config_t *config = tc_config_of(cmd->server);
     tc_config_value_t *value = &config->values[TC_D_JWT_KEY];
-    const char *resolved = ap_server_root_relative(cmd->pool, path);
+    int none = path == NULL && is_none(&directives[TC_D_JWT_KEY], alg);
+    const char *wrong = check_again(&directives[TC_D_JWT_KEY], value, none, cmd->pool);
 
     (void)dir_config;
-    if (tc_jwt_alg_find(alg) == NULL) {
-        return apr_psprintf(cmd->pool, "%s: write an algorithm (" TC_JWT_ALGS "), the path of a key and, "
-                            "optionally, its kid; \"%s\" is no algorithm", directives[TC_D_JWT_KEY].name, alg);
+    if (wrong == NULL && !none) {
+        wrong = add_key(cmd, alg, path, kid);
     }
-    if (resolved == NULL || *path == '\0') {
-        return apr_psprintf(cmd->pool, "%s: write a path, not \"%s\"", directives[TC_D_JWT_KEY].name, path);
-    }
-    add_word(value, alg, cmd->pool);
-    add_word(value, resolved, cmd->pool);
-    add_word(value, kid ? kid : "", cmd->pool);
     config->own_set = value->is_set = 1;
-    return NULL;
+    return with_server(cmd, wrong);
 }
 
 void *tc_config_create(apr_pool_t *pool, server_rec *server)
@@ -351,56 +419,13 @@ int tc_config_has_keys(const tc_config_t *config)
     size_t i;
 
     for (i = 0; i < KEY_DIRECTIVES; i++) {
-        if (config->values[key_directives[i]].is_set) {
+        const tc_config_value_t *value = &config->values[key_directives[i]];
+
+        if (value->is_set && (value->text != NULL || value->words != NULL)) {
             return 1;
         }
     }
     return 0;
-}
-
-/* Directives that mean something with one value of TripChatIdentity only. */
-static const struct {
-    tc_directive_e directive;
-    tc_identity_e identity;
-} belongings[] = {
-    {TC_D_USER_QUERY, TC_IDENTITY_DATABASE},    {TC_D_ACCESS_QUERY, TC_IDENTITY_DATABASE},
-    {TC_D_JWT_TRIPS_CLAIM, TC_IDENTITY_TOKEN},  {TC_D_JWT_EMAIL_CLAIM, TC_IDENTITY_TOKEN},
-    {TC_D_JWT_USERNAME_CLAIM, TC_IDENTITY_TOKEN}, {TC_D_JWT_NAME_CLAIM, TC_IDENTITY_TOKEN},
-};
-
-#define BELONGINGS (sizeof(belongings) / sizeof(belongings[0]))
-
-/* A virtual host that sets TripChatIdentity itself does not inherit what belongs to the other value. */
-static void drop_misfits(tc_config_t *merged, const tc_config_t *inner)
-{
-    const tc_config_value_t *identity = &inner->values[TC_D_IDENTITY];
-    size_t i;
-
-    for (i = 0; i < BELONGINGS && identity->is_set; i++) {
-        if ((apr_int64_t)belongings[i].identity != identity->number) {
-            merged->values[belongings[i].directive].is_set = 0;
-        }
-    }
-}
-
-void *tc_config_merge(apr_pool_t *pool, void *base, void *add)
-{
-    const tc_config_t *outer = base, *inner = add;
-    tc_config_t *merged = apr_pmemdup(pool, outer, sizeof(*merged));
-    size_t i;
-
-    merged->own_set = inner->own_set;
-    /* A virtual host with a key of its own must not accept tokens that were signed for the main server. */
-    for (i = 0; i < KEY_DIRECTIVES && tc_config_has_keys(inner); i++) {
-        merged->values[key_directives[i]].is_set = 0;
-    }
-    drop_misfits(merged, inner);
-    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        if (inner->values[i].is_set) {
-            merged->values[i] = inner->values[i];
-        }
-    }
-    return merged;
 }
 
 const char *tc_config_init_defaults(apr_pool_t *pool)
@@ -464,45 +489,24 @@ const char *tc_config_name(tc_directive_e directive)
     return directives[directive].name;
 }
 
-int tc_config_wrong(server_rec *server, tc_directive_e directive, const char *what)
+const char *tc_config_place(const tc_config_t *config, tc_directive_e directive)
 {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server, "TC0040: %s: %s", tc_config_name(directive),
-                 what);
-    return HTTP_INTERNAL_SERVER_ERROR;
-}
-
-/* ---- what does not fit together ---- */
-
-static int check_identity(server_rec *server)
-{
-    const tc_config_t *config = tc_config_of(server);
-    apr_int64_t identity = tc_config_number(config, TC_D_IDENTITY);
     size_t i;
 
-    for (i = 0; i < BELONGINGS; i++) {
-        if ((apr_int64_t)belongings[i].identity == identity || !config->values[belongings[i].directive].is_set) {
-            continue;
-        }
-        return tc_config_wrong(server, belongings[i].directive, identity == TC_IDENTITY_TOKEN
-                                   ? "TripChatIdentity is token, so the site's tables are not asked; remove the query, or "
-                                     "write TripChatIdentity database"
-                                   : "TripChatIdentity is database, so this claim is not read; write TripChatIdentity "
-                                     "token, or remove the directive");
+    if (config->values[directive].is_set) {
+        return config->values[directive].place;
     }
-    return OK;
+    for (i = 0; i < KEY_DIRECTIVES; i++) {
+        if (config->values[key_directives[i]].is_set) {
+            return config->values[key_directives[i]].place;
+        }
+    }
+    return NULL;
 }
 
-int tc_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
+int tc_config_wrong(const server_rec *server, tc_directive_e directive, const char *what)
 {
-    int rc = OK;
-
-    (void)pconf;
-    (void)plog;
-    (void)ptemp;
-    for (; server != NULL && rc == OK; server = server->next) {
-        if (tc_config_has_keys(tc_config_of(server))) {
-            rc = check_identity(server);
-        }
-    }
-    return rc;
+    tc_complain(server, tc_config_place(tc_config_of(server), directive), APLOG_EMERG, APR_SUCCESS, "TC0040: %s: %s",
+                tc_config_name(directive), what);
+    return HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -2,8 +2,10 @@
 #include "httpd/keys.h"
 
 #include "base/units.h"
+#include "httpd/complaints.h"
+#include "httpd/keyring.h"
+#include "httpd/secret_file.h"
 
-#include <apr_file_io.h>
 #include <apr_strings.h>
 #include <http_log.h>
 
@@ -12,61 +14,100 @@ APLOG_USE_MODULE(tripchat);
 #define SECRET_MAX_BYTES 65536
 #define KEYS_MAX_BYTES 262144
 
-/* Logs what is wrong with a file, with the file's name. */
-static int wrong_file(server_rec *server, tc_directive_e directive, const char *path, const char *what,
-                      apr_pool_t *pool)
+/* A file, and what its bytes are for. */
+typedef struct {
+    const server_rec *server;
+    tc_directive_e directive;
+    const char *place; /* where the directive stands */
+    const char *path;
+    const char *use;   /* an algorithm, "set" or "password": bytes that are good for one may not be good for another */
+    const char *kid;   /* NULL: none */
+    apr_size_t max;
+    bool is_secret;    /* nobody else may read the file */
+} source_t;
+
+/* Uses the bytes of a source. NULL, or what is wrong with them; then `result` is as it was. */
+typedef const char *(*take_fn)(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool);
+
+static void complain(const source_t *source, int level, apr_status_t status, const char *tag, const char *what)
 {
-    return tc_config_wrong(server, directive, apr_pstrcat(pool, path, ": ", what, NULL));
+    tc_complain(source->server, source->place, level, status, "%s: %s: %s: %s", tag, tc_config_name(source->directive),
+                source->path, what);
 }
 
-/* Reads a file of less than `max` bytes, leaves out the line ends at its end, and adds a NUL. */
-static int read_file(server_rec *server, tc_directive_e directive, const char *path, apr_size_t max,
-                     const char **text, apr_size_t *len, apr_pool_t *pool)
+/*
+ * The file is not good. A reload goes on with what the file held when it was good, or without it: a broken file must not
+ * end a running httpd. A start is refused, and so is `httpd -t`.
+ */
+static int go_on(source_t *source, const char *name, const char *what, apr_status_t status, take_fn take,
+                 void *result, apr_pool_t *pool)
 {
-    apr_file_t *file;
-    char *bytes = apr_palloc(pool, max + 1);
-    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
+    apr_size_t len;
+    const char *kept = tc_keyring_find(name, &len, pool);
 
-    *len = 0;
-    if (rv == APR_SUCCESS) {
-        rv = apr_file_read_full(file, bytes, max, len);
-        apr_file_close(file);
+    if (kept != NULL && take(source, kept, len, result, pool) == NULL) {
+        complain(source, APLOG_ERR, status, "TC0083",
+                 apr_pstrcat(pool, what, ". The server goes on with what the file held before; mend the file and reload", NULL));
+        return OK;
     }
-    if (rv != APR_SUCCESS && rv != APR_EOF) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
-                     "TC0041: %s: cannot read %s; write the path of a file that root may read",
-                     tc_config_name(directive), path);
-        return HTTP_INTERNAL_SERVER_ERROR;
+    if (tc_keyring_is_reload()) {
+        complain(source, APLOG_ERR, status, "TC0084",
+                 apr_pstrcat(pool, what, ". The server goes on without this file, and nothing that needs it is accepted; mend the file and reload",
+                             NULL));
+        return OK;
     }
-    while (*len > 0 && (bytes[*len - 1] == '\n' || bytes[*len - 1] == '\r')) {
-        (*len)--;
+    complain(source, APLOG_EMERG, status, status != APR_SUCCESS ? "TC0041" : "TC0040", what);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int read_source(source_t *source, take_fn take, void *result, apr_pool_t *pool)
+{
+    const char *name = apr_pstrcat(pool, source->use, " ", source->path, NULL);
+    tc_secret_file_t file;
+    const char *what = tc_secret_file_read(source->path, source->max, &file, pool), *exposed;
+
+    if (what == NULL) {
+        what = take(source, file.text, file.len, result, pool);
     }
-    if (*len == 0 || *len == max) {
-        return wrong_file(server, directive, path, "the file is empty, or too big for a secret or a key; write the "
-                          "path of the right file", pool);
+    if (what != NULL) {
+        return go_on(source, name, what, file.status, take, result, pool);
     }
-    bytes[*len] = '\0';
-    *text = bytes;
+    tc_keyring_keep(name, file.text, file.len);
+    exposed = file.changeable ? file.changeable : source->is_secret ? file.readable : NULL;
+    if (exposed != NULL) {
+        complain(source, APLOG_WARNING, APR_SUCCESS, "TC0085", apr_pstrcat(pool, "this file ", exposed, NULL));
+    }
     return OK;
 }
 
-int tc_keys_read_secret(server_rec *server, tc_directive_e directive, const char **secret,
-                        apr_size_t *len, apr_pool_t *pool)
+static const char *take_text(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
-    const char *path = tc_config_text(tc_config_of(server), directive);
+    const char **password = result;
 
-    return read_file(server, directive, path, SECRET_MAX_BYTES, secret, len, pool);
+    (void)source;
+    (void)len;
+    (void)pool;
+    *password = text;
+    return NULL;
+}
+
+int tc_keys_read_password(const server_rec *server, tc_directive_e directive, const char **password, apr_pool_t *pool)
+{
+    const tc_config_t *config = tc_config_of(server);
+    source_t source = {server, directive, tc_config_place(config, directive), tc_config_text(config, directive),
+                       "password", NULL, SECRET_MAX_BYTES, true};
+
+    return read_source(&source, take_text, password, pool);
 }
 
 /* ---- keys of tokens ---- */
 
-static void warn_if_short(server_rec *server, tc_directive_e directive, const tc_jwt_key_t *key)
+static void warn_if_short(const source_t *source, const tc_jwt_key_t *key)
 {
     if (tc_jwt_key_is_short(key)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0042: %s: the secret has fewer bytes than the %d that %s wants, so it can be guessed; use a "
-                     "longer random secret",
-                     tc_config_name(directive), key->alg->hash_bits / 8, key->alg->name);
+        tc_complain(source->server, source->place, APLOG_WARNING, APR_SUCCESS,
+                    "TC0042: %s: the secret has fewer bytes than the %d that %s wants, so it can be guessed; use a longer "
+                    "random secret", tc_config_name(source->directive), key->alg->hash_bits / 8, key->alg->name);
     }
 }
 
@@ -79,63 +120,70 @@ static tc_jwt_key_t **end_of(tc_jwt_key_t **keys)
     return keys;
 }
 
-static int add_key(server_rec *server, tc_directive_e directive, const char *alg, const char *path,
-                   const char *kid, tc_jwt_key_t **keys, apr_pool_t *pool)
+static const char *take_key(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
-    const char *text = NULL, *what;
-    tc_jwt_key_t **end = end_of(keys);
-    apr_size_t len;
-    int rc = read_file(server, directive, path, SECRET_MAX_BYTES, &text, &len, pool);
+    tc_jwt_key_t **end = end_of(result);
+    const char *what = tc_jwt_key_read(tc_jwt_alg_find(source->use), source->kid, text, len, end, pool);
 
-    if (rc != OK) {
-        return rc;
+    if (what == NULL) {
+        warn_if_short(source, *end);
     }
-    what = tc_jwt_key_read(tc_jwt_alg_find(alg), kid, text, len, end, pool);
-    if (what != NULL) {
-        return wrong_file(server, directive, path, what, pool);
-    }
-    warn_if_short(server, directive, *end);
-    return OK;
+    return what;
 }
 
-/* Each TripChatJWTKey has three words: algorithm, path, and kid or "". */
-static int add_named_keys(server_rec *server, tc_jwt_key_t **keys, apr_pool_t *pool)
+static int add_key(const server_rec *server, tc_directive_e directive, const char *place, const char *alg,
+                   const char *path, const char *kid, tc_jwt_key_t **keys, apr_pool_t *pool)
+{
+    source_t source = {server, directive, place, path, alg, kid, SECRET_MAX_BYTES,
+                       tc_jwt_alg_find(alg)->family == TC_JWT_HMAC};
+
+    return read_source(&source, take_key, keys, pool);
+}
+
+/* Each TripChatJWTKey has four words: algorithm, path, kid or "", and the place of the line. */
+static int add_named_keys(const server_rec *server, tc_jwt_key_t **keys, apr_pool_t *pool)
 {
     const char *const *words = tc_config_words(tc_config_of(server), TC_D_JWT_KEY);
     int rc = OK;
 
-    for (; rc == OK && words != NULL && *words != NULL; words += 3) {
-        rc = add_key(server, TC_D_JWT_KEY, words[0], words[1], *words[2] ? words[2] : NULL, keys, pool);
+    for (; words != NULL && *words != NULL; words += TC_CONFIG_KEY_WORDS) {
+        int read = add_key(server, TC_D_JWT_KEY, words[3], words[0], words[1], *words[2] ? words[2] : NULL, keys, pool);
+
+        rc = rc == OK ? read : rc;
     }
     return rc;
 }
 
-static int add_key_set(server_rec *server, const char *path, tc_jwt_key_t **keys, apr_pool_t *pool)
+static const char *take_set(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
-    const char *text = NULL, *what, *left_out;
-    tc_jwt_key_t **end = end_of(keys), *key;
-    apr_size_t len;
-    int rc = read_file(server, TC_D_JWT_KEY_SET, path, KEYS_MAX_BYTES, &text, &len, pool);
+    tc_jwt_key_t **end = end_of(result), *key;
+    const char *left_out, *what = tc_jwt_key_read_set(text, len, end, &left_out, pool);
 
-    if (rc != OK) {
-        return rc;
-    }
-    what = tc_jwt_key_read_set(text, len, end, &left_out, pool);
     if (what != NULL) {
-        return wrong_file(server, TC_D_JWT_KEY_SET, path, what, pool);
+        *end = NULL;
+        return what;
     }
     if (*left_out != '\0') {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0064: %s: %s: some keys are not used, because they are broken, are not for signatures, or their "
-                     "algorithm is none of " TC_JWT_ALGS ": %s", tc_config_name(TC_D_JWT_KEY_SET), path, left_out);
+        tc_complain(source->server, source->place, APLOG_WARNING, APR_SUCCESS,
+                    "TC0064: %s: %s: some keys are not used, because they are broken, are not for signatures, or their "
+                    "algorithm is none of " TC_JWT_ALGS ": %s", tc_config_name(source->directive), source->path, left_out);
     }
     for (key = *end; key != NULL; key = key->next) {
-        warn_if_short(server, TC_D_JWT_KEY_SET, key);
+        warn_if_short(source, key);
+        source->is_secret |= key->alg->family == TC_JWT_HMAC;
     }
-    return OK;
+    return NULL;
 }
 
-int tc_keys_read(server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *pool)
+static int add_key_set(const server_rec *server, const char *path, tc_jwt_key_t **keys, apr_pool_t *pool)
+{
+    source_t source = {server, TC_D_JWT_KEY_SET, tc_config_place(tc_config_of(server), TC_D_JWT_KEY_SET), path,
+                       "set", NULL, KEYS_MAX_BYTES, false};
+
+    return read_source(&source, take_set, keys, pool);
+}
+
+int tc_keys_read(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *pool)
 {
     const tc_config_t *config = tc_config_of(server);
     const char *secret_path = tc_config_text(config, TC_D_JWT_SECRET_FILE);
@@ -144,7 +192,8 @@ int tc_keys_read(server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *pool)
     int rc = OK;
 
     if (secret_path != NULL) {
-        rc = add_key(server, TC_D_JWT_SECRET_FILE, "HS256", secret_path, NULL, &keys, pool);
+        rc = add_key(server, TC_D_JWT_SECRET_FILE, tc_config_place(config, TC_D_JWT_SECRET_FILE), "HS256",
+                     secret_path, NULL, &keys, pool);
     }
     if (rc == OK) {
         rc = add_named_keys(server, &keys, pool);

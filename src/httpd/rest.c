@@ -2,6 +2,7 @@
 #include "httpd/rest.h"
 
 #include "base/metrics.h"
+#include "httpd/admission.h"
 #include "httpd/credentials.h"
 #include "httpd/handlers.h"
 #include "httpd/often.h"
@@ -109,12 +110,18 @@ static int with_id(tc_visit_t *visit, const route_t *route)
 static int serve(request_rec *r, tc_vhost_t *vhost, const route_t *route)
 {
     const char *token = tc_credentials_token(r);
+    int wait_s = tc_admission_request_wait_s(r, vhost), rc;
     tc_visit_t visit;
     tc_chat_error_e error;
-    int rc;
 
+    if (wait_s > 0) {
+        return tc_reply_rate_limited(r, wait_s);
+    }
     error = tc_visit_begin(&visit, r, vhost, token, token ? strlen(token) : 0);
-    if (error != TC_CHAT_OK) {
+    if (error == TC_CHAT_RATE_LIMITED) {
+        rc = tc_reply_rate_limited(r, visit.retry_after_s);
+    }
+    else if (error != TC_CHAT_OK) {
         rc = tc_reply_error(r, error, NULL);
     }
     else if (route->path == PATH_MESSAGES) {

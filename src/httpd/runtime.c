@@ -5,6 +5,9 @@
 #include "base/metrics.h"
 #include "engine/tls.h"
 #include "httpd/admission.h"
+#include "httpd/check.h"
+#include "httpd/complaints.h"
+#include "httpd/keyring.h"
 #include "httpd/monitor.h"
 #include "httpd/reload.h"
 #include "httpd/scrub.h"
@@ -98,6 +101,7 @@ int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp
 
     (void)plog;
     (void)ptemp;
+    tc_complaints_begin(pconf);
     if (wrong != NULL) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, NULL, "TC0043: a default of the module is wrong, which is a bug; "
                      "report it: %s", wrong);
@@ -106,57 +110,30 @@ int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp
     return OK;
 }
 
-static int find_mod_dbd(server_rec *server)
+int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
 {
-    dbd_open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
-    dbd_close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
-    if (dbd_open == NULL || dbd_close == NULL) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
-                     "TC0044: mod_tripchat stores messages through mod_dbd, which is not loaded; "
-                     "write LoadModule dbd_module (Debian: a2enmod dbd), DBDriver and DBDParams");
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return OK;
-}
+    int made = tc_vhosts_make(pconf, server, &gate, &vhosts);
+    int checked = tc_check_sites(vhosts, ptemp), complained = tc_complaints_end(server, plog);
 
-/* A local bus reaches one child, so members in two children would not receive each other's messages. */
-static int check_bus(server_rec *server)
-{
-    const tc_vhost_t *vhost = vhosts;
-    int children = 1;
-
-    while (vhost != NULL && vhost->bus->state != TC_BUS_ALONE) {
-        vhost = vhost->next;
-    }
-    if (vhost != NULL && ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS
-        && children > 1) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
-                     "TC0045: %s local serves one child process, but this MPM may run %d. For several, write "
-                     "%s redis://host:port. For one, write ServerLimit 1, and MaxRequestWorkers no greater "
-                     "than ThreadsPerChild (event, worker) or MaxRequestWorkers 1 (prefork)",
-                     tc_config_name(TC_D_BUS), children, tc_config_name(TC_D_BUS));
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return OK;
+    return made != OK ? made : checked != OK ? checked : complained;
 }
 
 int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                            server_rec *server)
 {
-    int rc = tc_vhosts_make(pconf, ptemp, server, &gate, &vhosts);
+    int rc;
 
     (void)plog;
-    if (rc != OK || vhosts == NULL) {
-        return rc;
+    tc_vhosts_open_logs(vhosts, pconf);
+    tc_complaints_log(server);
+    tc_keyring_sweep();
+    if (vhosts == NULL) {
+        return OK;
     }
+    dbd_open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
+    dbd_close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
     tc_scrub_make(pconf, ptemp, server);
-    rc = find_mod_dbd(server);
-    if (rc == OK) {
-        rc = check_bus(server);
-    }
-    if (rc == OK) {
-        rc = tc_reload_make(server);
-    }
+    rc = tc_reload_make(server);
     if (rc == OK) {
         rc = tc_admission_make(server);
     }

@@ -3,14 +3,15 @@
 
 #include "bus/local.h"
 #include "bus/redis_order.h"
+#include "httpd/complaints.h"
 #include "httpd/connection_log.h"
+#include "httpd/dbd_config.h"
 #include "httpd/keys.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <limits.h>
-#include <util_cfgtree.h>
 
 APLOG_USE_MODULE(tripchat);
 
@@ -22,7 +23,6 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
     const tc_config_t *config = tc_config_of(server);
     const char *url = tc_config_text(config, TC_D_BUS);
     tc_redis_address_t *address = &vhost->door.address;
-    apr_size_t len;
 
     if (strcasecmp(url, "local") == 0) {
         vhost->bus = tc_bus_local();
@@ -36,7 +36,7 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
     vhost->door.site = &vhost->site;
     vhost->door.prefix = tc_config_text(config, TC_D_REDIS_PREFIX);
     if (tc_config_text(config, TC_D_REDIS_PASSWORD_FILE) != NULL) {
-        return tc_keys_read_secret(server, TC_D_REDIS_PASSWORD_FILE, &address->password, &len, pool);
+        return tc_keys_read_password(server, TC_D_REDIS_PASSWORD_FILE, &address->password, pool);
     }
     return address->user ? tc_config_wrong(server, TC_D_REDIS_USER,
                                            "has no password; write TripChatRedisPasswordFile and the path of "
@@ -69,23 +69,12 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->user_rates[TC_ACTION_EDIT] = tc_config_rate(config, TC_D_USER_EDIT_RATE);
     site->user_rates[TC_ACTION_TYPING] = tc_config_rate(config, TC_D_USER_TYPING_RATE);
     site->refusal_rate = tc_config_rate(config, TC_D_REFUSAL_RATE);
+    site->control_rate = tc_config_rate(config, TC_D_CONTROL_RATE);
     site->max_pending = (unsigned)tc_config_number(config, TC_D_MAX_PENDING);
     site->ping_interval_us = tc_config_number(config, TC_D_PING_INTERVAL);
     site->pong_timeout_us = tc_config_number(config, TC_D_PONG_TIMEOUT);
     site->frame_timeout_us = tc_config_number(config, TC_D_FRAME_TIMEOUT);
     site->close_timeout_us = tc_config_number(config, TC_D_CLOSE_TIMEOUT);
-}
-
-/* The site's name for logs and metrics. If ServerName has no port, the port of the virtual host's address is used. */
-static const char *name_of(const server_rec *server, apr_pool_t *pool)
-{
-    const char *host = server->server_hostname ? server->server_hostname : "*";
-    unsigned port = server->port;
-
-    if (port == 0 && server->addrs != NULL) {
-        port = server->addrs->host_port;
-    }
-    return port > 0 ? apr_psprintf(pool, "%s:%u", host, port) : host;
 }
 
 /* Which claims describe a user, where tokens do that. */
@@ -99,38 +88,19 @@ static void fill_claims(tc_vhost_t *vhost, const tc_config_t *config)
     vhost->jwt.names = vhost->site.by_token ? &vhost->claims : NULL;
 }
 
-/* The last DBDMax among these directives, else `otherwise`. mod_dbd keeps its own copy to itself. */
-static unsigned find_dbd_max(const ap_directive_t *at, unsigned otherwise)
-{
-    for (; at != NULL; at = at->next) {
-        apr_int64_t max = strcasecmp(at->directive, "DBDMax") == 0 ? apr_atoi64(at->args) : 0;
-
-        if (max > 0 && max <= INT_MAX) {
-            otherwise = (unsigned)max;
-        }
-    }
-    return otherwise;
-}
-
 /* How many connections to its database a child may have for this server. */
-static unsigned dbd_max_of(const server_rec *server)
+static unsigned dbd_max_of(const server_rec *server, apr_pool_t *pool)
 {
-    unsigned max = find_dbd_max(ap_conftree, DBD_MAX_DEFAULT);
-    const ap_directive_t *at;
+    const char *value = tc_dbd_config_find(server, "DBDMax", NULL, pool);
+    apr_int64_t max = value ? apr_atoi64(value) : 0;
 
-    for (at = ap_conftree; at != NULL; at = at->next) {
-        if (server->defn_name != NULL && strcasecmp(at->directive, "<VirtualHost") == 0
-            && at->line_num == (int)server->defn_line_number && strcmp(at->filename, server->defn_name) == 0) {
-            max = find_dbd_max(at->first_child, max);
-        }
-    }
-    return max;
+    return max > 0 && max <= INT_MAX ? (unsigned)max : DBD_MAX_DEFAULT;
 }
 
 /* All connections but those of the db threads are for handshakes and REST, at least one. */
-static void limit_visitors(const server_rec *server, const tc_config_t *config, tc_dbd_t *store)
+static void limit_visitors(const server_rec *server, const tc_config_t *config, tc_dbd_t *store, apr_pool_t *pool)
 {
-    unsigned max = dbd_max_of(server), threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
+    unsigned max = dbd_max_of(server, pool), threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
 
     tc_dbd_limit(store, max > threads ? max - threads : 1);
 }
@@ -139,18 +109,18 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
                       apr_pool_t *pool)
 {
     const tc_config_t *config = tc_config_of(server);
-    int rc = tc_keys_read(server, &vhost->jwt, pool);
+    int keys = tc_keys_read(server, &vhost->jwt, pool), bus = make_bus(server, vhost, pool);
+    int log = tc_connection_log_check(server, tc_config_text(config, TC_D_CONNECTION_LOG), pool);
 
-    if (rc == OK) {
-        rc = make_bus(server, vhost, pool);
-    }
     fill_site(&vhost->site, config);
     fill_claims(vhost, config);
-    vhost->site.name = name_of(server, pool);
+    vhost->site.name = tc_complaints_server_name(server, pool);
     vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
     vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);
     vhost->handshake_rate = tc_config_rate(config, TC_D_HANDSHAKE_RATE);
+    vhost->request_rate = tc_config_rate(config, TC_D_REQUEST_RATE);
+    vhost->user_request_rate = tc_config_rate(config, TC_D_USER_REQUEST_RATE);
     vhost->address_connections = (unsigned)tc_config_number(config, TC_D_ADDRESS_CONNECTIONS);
     vhost->user_connections = (unsigned)tc_config_number(config, TC_D_USER_CONNECTIONS);
     vhost->deflates = tc_config_number(config, TC_D_DEFLATE) == TC_DEFLATE_ON;
@@ -159,10 +129,10 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->store.store.site = &vhost->site;
     vhost->store.server = server;
     vhost->store.gate = gate;
-    limit_visitors(server, config, &vhost->store);
+    limit_visitors(server, config, &vhost->store, pool);
     vhost->store.queries.access = tc_config_query(config, TC_D_ACCESS_QUERY);
     vhost->store.queries.user = tc_config_query(config, TC_D_USER_QUERY);
-    return rc;
+    return keys != OK ? keys : bus != OK ? bus : log;
 }
 
 /* A key makes a server a chat site. So TripChat directives without any key are most likely a mistake. */
@@ -190,10 +160,10 @@ static void warn_of_one_prefix(server_rec *server, const tc_vhost_t *first, cons
         if (vhost->bus == &vhost->door.bus && added->bus == &added->door.bus
             && strcmp(vhost->door.address.name, added->door.address.name) == 0
             && strcmp(vhost->door.prefix, added->door.prefix) == 0) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                         "TC0049: %s: the sites %s and %s use the same Redis with the same prefix; write another "
-                         "prefix for one of them", tc_config_name(TC_D_REDIS_PREFIX), vhost->site.name,
-                         added->site.name);
+            tc_complain(server, tc_config_place(tc_config_of(server), TC_D_BUS), APLOG_WARNING, 0,
+                        "TC0049: %s: the sites %s and %s use the same Redis with the same prefix; write another "
+                        "prefix for one of them", tc_config_name(TC_D_REDIS_PREFIX), vhost->site.name,
+                        added->site.name);
         }
     }
 }
@@ -212,36 +182,46 @@ tc_redis_door_t *tc_vhosts_doors(tc_vhost_t *vhost)
 }
 
 /* Opens a site's connection log. Sites that name the same log share its descriptor. */
-static int open_connection_log(server_rec *server, tc_vhost_t *vhost, const tc_vhost_t *others, apr_pool_t *pconf)
+static void open_connection_log(tc_vhost_t *vhost, const tc_vhost_t *others, apr_pool_t *pconf)
 {
-    const char *target = tc_config_text(tc_config_of(server), TC_D_CONNECTION_LOG);
+    const char *target = tc_config_text(tc_config_of(vhost->store.server), TC_D_CONNECTION_LOG);
 
     vhost->connection_log = target;
-    if (target == NULL || strcasecmp(target, "off") == 0
-        || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
-        return OK; /* httpd reads its configuration twice when it starts */
+    if (target == NULL || strcasecmp(target, "off") == 0) {
+        return;
     }
-    for (; others != NULL; others = others->next) {
+    for (; others != vhost; others = others->next) {
         if (others->site.connection_log > 0 && strcmp(others->connection_log, target) == 0) {
             vhost->site.connection_log = others->site.connection_log;
-            return OK;
+            return;
         }
     }
-    return tc_connection_log_open(server, target, &vhost->site.connection_log, pconf);
+    tc_connection_log_open(vhost->store.server, target, &vhost->site.connection_log, pconf);
 }
 
-int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
-                   const tc_dbd_gate_t *gate, tc_vhost_t **first)
+void tc_vhosts_open_logs(tc_vhost_t *first, apr_pool_t *pconf)
+{
+    tc_vhost_t *vhost;
+
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return; /* httpd reads its configuration twice when it starts */
+    }
+    for (vhost = first; vhost != NULL; vhost = vhost->next) {
+        open_connection_log(vhost, first, pconf);
+    }
+}
+
+int tc_vhosts_make(apr_pool_t *pconf, server_rec *main_server, const tc_dbd_gate_t *gate, tc_vhost_t **first)
 {
     tc_vhost_t **end = first;
     unsigned count = 0;
     server_rec *server;
+    int rc = OK;
 
-    (void)ptemp;
     *first = NULL;
     for (server = main_server; server != NULL; server = server->next) {
         tc_config_t *config = tc_config_of(server);
-        int rc;
+        int made;
 
         if (server != main_server && config == tc_config_of(main_server)) {
             continue; /* httpd gives a host without a directive of ours the main server's configuration itself */
@@ -252,17 +232,11 @@ int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server
         }
         config->vhost = apr_pcalloc(pconf, sizeof(tc_vhost_t));
         config->vhost->site.index = count++;
-        rc = make_vhost(server, gate, config->vhost, pconf);
-        if (rc != OK) {
-            return rc;
-        }
-        rc = open_connection_log(server, config->vhost, *first, pconf);
-        if (rc != OK) {
-            return rc;
-        }
+        made = make_vhost(server, gate, config->vhost, pconf);
+        rc = rc == OK ? made : rc;
         warn_of_one_prefix(server, *first, config->vhost);
         *end = config->vhost;
         end = &config->vhost->next;
     }
-    return count > 0 ? OK : complain_of_no_secret(main_server);
+    return count > 0 ? rc : complain_of_no_secret(main_server);
 }

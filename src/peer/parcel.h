@@ -19,7 +19,7 @@
 
 /* Raise the version whenever the types below change, in layout or in meaning. A test builds a module with another. */
 #ifndef TC_PARCEL_VERSION
-#define TC_PARCEL_VERSION 3
+#define TC_PARCEL_VERSION 4
 #endif
 
 /* The first bytes of every version's parcel, so that a child can refuse a parcel of another version. */

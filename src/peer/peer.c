@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "codec/close.h"
+#include "engine/system.h"
 #include "peer/parcel.h"
 #include "peer/record.h"
 
@@ -103,10 +104,24 @@ static unsigned transport_of(const tc_adoption_t *adoption)
 
 /* ---- time ---- */
 
-/* When the first frame of the queue will have taken too long to leave; INT64_MAX: it is not stuck. */
+/* When to look whether the first frame of the queue takes too long to leave; INT64_MAX: it is not stuck. */
 static int64_t slow_us(const tc_peer_t *peer)
 {
-    return tc_outq_deadline_us(&peer->queue, peer->site->frame_timeout_us);
+    return tc_outq_deadline_us(&peer->queue, peer->site->pong_timeout_us);
+}
+
+/* Whatever is heard from the client: bytes must leave. */
+static bool is_too_slow(tc_peer_t *peer, int64_t now_us)
+{
+    return now_us >= slow_us(peer)
+           && tc_outq_is_too_slow(&peer->queue, now_us, peer->site->pong_timeout_us, tc_system_unsent(peer->io.fd));
+}
+
+/* The answer to a poll may take longer than a client has to answer a Close. */
+static bool is_answering(tc_peer_t *peer, int64_t now_us)
+{
+    return peer->state == TC_PEER_DRAINING && peer->counted_as == TC_L_TRANSPORT_POLL
+           && !tc_outq_is_empty(&peer->queue) && !is_too_slow(peer, now_us);
 }
 
 /* The timer fires late rather than often: when it fires, it is set anew; here it is only set to an earlier time. */
@@ -133,7 +148,7 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
 {
     tc_peer_t *peer = (tc_peer_t *)((char *)timer - offsetof(tc_peer_t, timer));
 
-    if (peer->state == TC_PEER_OPEN && now_us >= slow_us(peer)) {
+    if (peer->state == TC_PEER_OPEN && is_too_slow(peer, now_us)) {
         tc_peer_give_up(peer);
     }
     if (peer->state == TC_PEER_OPEN) {
@@ -142,7 +157,12 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
     }
     else if (peer->state != TC_PEER_DEAD
              && now_us - peer->closing_us >= peer->site->close_timeout_us) {
-        tc_peer_enter(peer, TC_PEER_DEAD);
+        if (is_answering(peer, now_us)) {
+            peer->closing_us = now_us;
+        }
+        else {
+            tc_peer_enter(peer, TC_PEER_DEAD);
+        }
     }
     if (peer->state != TC_PEER_DEAD) {
         tc_peer_arm(peer);
@@ -184,8 +204,8 @@ static apr_status_t write_queue(tc_peer_t *peer)
 
             peer->wrote_us = tc_clock_monotonic_us(); /* an iteration may take longer than a beat */
             tc_outq_consume(&peer->queue, len, peer->wrote_us);
-            tc_metrics_add(slot, TC_M_FRAMES_SENT, before - peer->queue.count);
             tc_metrics_add(slot, TC_M_SENT_BYTES, len);
+            tc_metrics_add(slot, TC_M_FRAMES_SENT, before - peer->queue.count);
             if (peer->usage != NULL) {
                 peer->usage->bytes_out += len;
             }
@@ -195,7 +215,8 @@ static apr_status_t write_queue(tc_peer_t *peer)
         }
     }
     peer->write_blocked = rv == APR_EAGAIN;
-    if (rv == APR_EAGAIN && tc_outq_note_stuck(&peer->queue, tc_peer_now_us(peer))) {
+    if (rv == APR_EAGAIN && tc_outq_note_stuck(&peer->queue, tc_peer_now_us(peer), peer->site->frame_timeout_us,
+                                               tc_system_unsent(peer->io.fd))) {
         tc_peer_arm(peer);
     }
     peer->urgent = false;
@@ -504,6 +525,9 @@ static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
 
         memcpy(blob->data, parcel->parts[TC_PARCEL_QUEUE], len);
         tc_peer_push_always(peer, blob);
+        if (!head->prefix.closable) {
+            tc_outq_pin(&peer->queue, 1); /* it begins inside a frame */
+        }
         tc_blob_unref(blob);
     }
     tc_log(TC_LOG_INFO, 0, "TC0035: connection %llu: comes from child %d, where its number was %llu, for %s",

@@ -18,7 +18,7 @@
 typedef struct {
     tc_peer_t peer; /* stands first */
     tc_stream_request_t *request;
-    int64_t since_us; /* when the connection was taken over */
+    int64_t since_us; /* when the connection was taken over; events: or when a sign of life was not needed */
     bool ready;       /* poll: there is something to answer */
 } stream_t;
 
@@ -269,6 +269,9 @@ static void on_timer(tc_peer_t *peer, int64_t now_us)
     }
     if (is_poll(peer)) {
         answer_page((stream_t *)peer);
+    }
+    else if (!tc_outq_is_empty(&peer->queue)) {
+        ((stream_t *)peer)->since_us = now_us; /* what waits will say that the server is there */
     }
     else {
         send_alive(peer);

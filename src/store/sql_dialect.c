@@ -2,6 +2,7 @@
 #include "store/sql_dialect.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -18,10 +19,17 @@
 /* The message replied to. Each key has the room in it. */
 #define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id AND p.room_id = m.room_id"
 
+/*
+ * What a reply shows of another message is cut by the codec. The database need not send more of it: enough bytes for one
+ * code point more, since functions of a database in SQL_ASCII count bytes.
+ */
+#define QUOTE "1204"
+_Static_assert(4 * (TC_QUOTE_MAX_CHARS + 1) == 1204, "QUOTE is the length of the longest quote in bytes");
+
 /* tc_sql_message_column_e from TC_COL_ID on; seq and kind stand before. SQLite stores times as text. */
 #define SQLITE_COLUMNS                                                                             \
     "m.id, m.room_id, m.sender_id, m.content, m.message_type, m.is_edited, m.created_at, "         \
-    "m.updated_at, p.id, p.content, p.sender_id, m.client_id"
+    "m.updated_at, p.id, substr(p.content, 1, " QUOTE "), p.sender_id, m.client_id"
 
 /*
  * The write-ahead log is copied back every 16 MB, so a page that changes with every message is copied once in that
@@ -90,7 +98,7 @@ static const tc_sql_dialect_t sqlite3_dialect = {
 #define PGSQL_COLUMNS                                                                              \
     "m.id, m.room_id, m.sender_id, m.content, m.message_type, m.is_edited::int, "                  \
     PGSQL_TIME("m.created_at") ", " PGSQL_TIME("m.updated_at")                                     \
-    ", p.id, p.content, p.sender_id, m.client_id"
+    ", p.id, left(p.content, " QUOTE "), p.sender_id, m.client_id"
 
 /* The seq of a room's newest event. See chat_advance() in chat.pgsql.sql. */
 #define PGSQL_HEAD                                                                                 \
@@ -121,6 +129,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .one_writer = false,
     .remote = true,
     .setup = pgsql_setup,
+    .as_stored = "SET client_encoding TO SQL_ASCII",
     .has_table = "SELECT (to_regclass(%s) IS NOT NULL)::int",
     .encoding = "SELECT current_setting('server_encoding')",
     .trip_type = "SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) FROM pg_attribute a"

@@ -34,6 +34,7 @@ typedef struct {
     bool one_writer;           /* a second thread that writes would gain nothing */
     bool remote;               /* a server: each statement is a round trip, the connection may be lost */
     const char *const *setup;  /* run once for each connection; NULL-terminated */
+    const char *as_stored;     /* texts come as they are stored; ends with the next of `setup`. NULL: they always do */
     const char *has_table;     /* name -> 1 or 0 */
     const char *encoding;      /* -> the encoding of the database's texts */
     const char *trip_type;     /* -> the type of chat_rooms.trip_id */

@@ -107,6 +107,26 @@ subtest 'TripChatAllowedOrigins lists others' => sub {
     stops_clean($server, 'the log has nothing to say');
 };
 
+# DNS rebinding: the page's own name leads to this server, so Host and Origin agree.
+subtest 'with UseCanonicalName On, a name that is not the site\'s own is another site' => sub {
+    my $server = TripChat::Server->start(site_config => "UseCanonicalName On\nServerName chat.example.org\n"
+        . "ServerAlias www.example.org *.example.net\nTripChatMissingOrigin refuse\nTripChatAllowedOrigins https://app.example.org");
+    my $site = $server->site;
+    my $trip = $site->new_trip;
+    may_use($site, $trip, @$_, "$_->[0] of $_->[1]") for ['http://chat.example.org', 'chat.example.org'],
+        ['https://CHAT.example.org:8443', 'Chat.Example.org:8443'], ['http://www.example.org', 'www.example.org'],
+        ['https://a.example.net:444', 'a.example.net:444'], ['https://app.example.org', 'unknown.example'];
+    may_not_use($site, $trip, @$_, "$_->[0] of $_->[1]") for ['http://evil.example', 'evil.example'],
+        ['http://evil.example:8443', 'evil.example:8443'], ['http://example.net', 'example.net'], ['http://127.0.0.1', '127.0.0.1'],
+        ['http://[::1]', '[::1]'], ['http://chat.example.org.evil', 'chat.example.org.evil'];
+    my $reads = sub { $site->rest->call('GET', TripChat::Rest::room_path($trip), fields => {@_}) };
+    is($reads->('Sec-Fetch-Site', 'same-origin', Host => $_->[0])->{status}, $_->[1], "a page of $_->[0] that reads")
+        for ['www.example.org', 200], ['evil.example', 403];
+    is($reads->(Referer => "http://$_->[0]/page", Host => $_->[0])->{status}, $_->[1], "and one without Sec-Fetch-Site: $_->[0]")
+        for ['www.example.org', 200], ['evil.example', 403];
+    stops_clean($server, 'the log has nothing to say');
+};
+
 subtest 'a star stands for any origin, and is not what is answered' => sub {
     for my $list ('*', 'https://app.example.org *') {
         my $server = TripChat::Server->start(site_config => "TripChatAllowedOrigins $list");

@@ -88,8 +88,8 @@ my %NO_QUERY = (
     ],
 );
 
-# Directive => values that are refused only at the start, when files and the whole configuration are read
-my %REFUSED_AT_START = (
+# Directive => values that are refused when files and the whole configuration are read: by httpd -t, and at the start
+my %REFUSED_AS_A_WHOLE = (
     TripChatJWTSecretFile => ['/nonexistent/secret', '/dev/null', '/'],
     TripChatJWTKey => ['HS256 /nonexistent/secret', 'HS256 /dev/null', 'RS256 /', 'RS256 conf/httpd.conf', 'HS256 "%{public key}"', 'ES256 "%{public key}"'],
     TripChatJWTKeySet         => ['/nonexistent/set', '/dev/null', '/', 'conf/httpd.conf'],
@@ -181,10 +181,13 @@ subtest 'each form of a value is accepted, and each bound' => sub {
         my ($inside) = around_bounds($DIRECTIVE{$name});
         push @{ $DIRECTIVE{$name}{scope} eq 'GLOBAL' ? \@global : \@site }, map { "$name $_" } @$inside;
     }
-    # One run for all values: a line overrides the line before it.
     push @site, map { "TripChatMessageRate $_" } qw(0 1/100ms 1000000/24h 5/5 300/1min);
-    push @site, map { "TripChatJWTKey $_" } 'HS512 secret', 'RS256 /path first', 'ES384 /path "second key"';
-    is_accepted('all of them', site_config => join("\n", @site), config => join "\n", @global);
+    push @site, map { "$_ none" } grep { !defined $DIRECTIVE{$_}{default} && $DIRECTIVE{$_}{scope} eq 'SITE' } sort keys %DIRECTIVE;
+    # One run for all values, each in a virtual host without a key.
+    is_accepted('all of them', config => join '', map { "<VirtualHost *:1>\n$_\n</VirtualHost>\n" } @site);
+    is_accepted($_, config => $_) for @global;
+    my $key = rsa_key_file();
+    is_accepted('keys', site_config => join "\n", map { "TripChatJWTKey $_" } 'HS512 secret', qq(RS256 "$key" first), qq(PS384 "$key" "second key"));
 };
 
 # All directives of a kind are read by the same code: one of them gets all bad values, the others one bad value each.
@@ -199,12 +202,14 @@ for my $directive (sort keys %DIRECTIVE) {
     };
 }
 
-for my $directive (sort keys %REFUSED_AT_START) {
-    subtest "what is wrong stops the start, by name: $directive" => sub {
-        for my $value (@{ $REFUSED_AT_START{$directive} }) {
+for my $directive (sort keys %REFUSED_AS_A_WHOLE) {
+    subtest "what is wrong is refused, by name: $directive" => sub {
+        for my $value (@{ $REFUSED_AS_A_WHOLE{$directive} }) {
             my $line = "$directive $value" =~ s/%\{public key\}/rsa_key_file()/er;
-            my ($status, $said) = TripChat::Server->refusal(site_config => $line);
-            ok($status != 0 && $said =~ /\b$directive\b.*\S/, $value) or diag $said;
+            for my $way (qw(check_config refusal)) {
+                my ($status, $said) = TripChat::Server->$way(site_config => $line);
+                ok($status != 0 && $said =~ /\b$directive\b.*\S/, "$value ($way)") or diag $said;
+            }
         }
     };
 }

@@ -11,7 +11,7 @@ use Test::More;
 use TripChat::Cluster qw(
     children_of one_on_each chat_on all_hear heard_alike hear_nothing_else hear_no_other_event collect typing_comes
 );
-use TripChat::File qw(write_file read_file);
+use TripChat::File qw(write_secret read_file);
 use TripChat::Postgres;
 use TripChat::Redis;
 use TripChat::Test;
@@ -212,7 +212,7 @@ sub errors {
 
 subtest 'a wrong password is said once, and nothing of it but that it is wrong' => sub {
     my $file = $server->dir . '/wrong';
-    write_file($file, OTHER_WORD);
+    write_secret($file, OTHER_WORD);
     my $other   = new_server(redis => $redis->with(password_file => $file));
     my @members = members_of($other, $site->new_trip);
     my $before  = errors('WRONGPASS');
@@ -240,7 +240,7 @@ sub new_user {
     $redis->command(qw(ACL DELUSER chat));
     $redis->command(qw(ACL SETUSER chat on), '>' . OTHER_WORD, qw(resetchannels -@all), grep { !$without{$_} } @rights);
     my $file = $server->dir . '/of-chat';
-    write_file($file, OTHER_WORD . "\n");
+    write_secret($file, OTHER_WORD . "\n");
     return (user => 'chat', password_file => $file);
 }
 

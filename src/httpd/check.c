@@ -1,0 +1,103 @@
+/* Checks of whole sites. See check.h. */
+#include "httpd/check.h"
+
+#include "httpd/complaints.h"
+#include "httpd/dbd_config.h"
+#include "httpd/inherit.h"
+#include "store/sql_dialect.h"
+
+#include <ap_mpm.h>
+#include <apr_optional.h>
+#include <http_log.h>
+#include <mod_dbd.h>
+
+APLOG_USE_MODULE(tripchat);
+
+/* A local bus reaches one child, so members in two children would not receive each other's messages. */
+static int check_bus(const tc_vhost_t *vhost)
+{
+    const server_rec *server = vhost->store.server;
+    int children = 1;
+
+    if (vhost->bus->state != TC_BUS_ALONE || ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS || children <= 1) {
+        return OK;
+    }
+    tc_complain(server, tc_config_place(tc_config_of(server), TC_D_BUS), APLOG_EMERG, APR_SUCCESS,
+                "TC0045: %s local serves one child process, but this MPM may run %d. For several, write %s "
+                "redis://host:port. For one, write ServerLimit 1, and MaxRequestWorkers no greater than ThreadsPerChild "
+                "(event, worker) or MaxRequestWorkers 1 (prefork)",
+                tc_config_name(TC_D_BUS), children, tc_config_name(TC_D_BUS));
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* Where the cause of a missing database stands: the line that makes the server a site. */
+static int has_no_database(const server_rec *server, const char *what)
+{
+    tc_complain(server, tc_config_place(tc_config_of(server), TC_D_JWT_SECRET_FILE), APLOG_EMERG, APR_SUCCESS,
+                "TC0044: %s; write LoadModule dbd_module (Debian: a2enmod dbd), DBDriver and DBDParams", what);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/*
+ * True if requests reach the site. If each virtual host is a site of its own, the main server's only passes its directives
+ * on, and may do without a database.
+ */
+static int is_used(const tc_vhost_t *vhost)
+{
+    const server_rec *server = vhost->store.server, *other = server->next;
+
+    if (server->is_virtual || other == NULL) {
+        return 1;
+    }
+    while (other != NULL && tc_config_of(other)->vhost != vhost) {
+        other = other->next;
+    }
+    return other != NULL;
+}
+
+static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
+{
+    const server_rec *server = vhost->store.server;
+    const char *place = NULL, *driver;
+
+    if (APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open) == NULL || APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close) == NULL) {
+        return has_no_database(server, "mod_tripchat stores messages through mod_dbd, which is not loaded");
+    }
+    driver = tc_dbd_config_find(server, "DBDriver", &place, pool);
+    if (driver == NULL && !is_used(vhost)) {
+        return OK;
+    }
+    if (driver == NULL) {
+        return has_no_database(server, "mod_tripchat stores messages in a database, and DBDriver is not set for this server");
+    }
+    if (tc_sql_dialect_find(driver) == NULL) {
+        tc_complain(server, place, APLOG_EMERG, APR_SUCCESS, "TC0086: DBDriver: mod_tripchat cannot use %s; write pgsql or "
+                    "sqlite3. If the users are in another database, see TripChatIdentity token", driver);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (strcmp(driver, "sqlite3") == 0 && tc_dbd_config_find(server, "DBDParams", NULL, pool) == NULL) {
+        return has_no_database(server, "DBDriver sqlite3 needs the path of the database in DBDParams");
+    }
+    return OK;
+}
+
+static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
+{
+    int identity = tc_inherit_check(vhost->store.server);
+    int database = check_database(vhost, pool);
+    int bus = check_bus(vhost);
+
+    return identity != OK ? identity : database != OK ? database : bus;
+}
+
+int tc_check_sites(const tc_vhost_t *first, apr_pool_t *pool)
+{
+    int rc = OK;
+
+    for (; first != NULL; first = first->next) {
+        int site = check_site(first, pool);
+
+        rc = rc == OK ? site : rc;
+    }
+    return rc;
+}
