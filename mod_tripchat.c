@@ -5,6 +5,7 @@
 #include "httpd/auth.h"
 #include "httpd/config.h"
 #include "httpd/dump.h"
+#include "httpd/fields.h"
 #include "httpd/handler.h"
 #include "httpd/health.h"
 #include "httpd/http2.h"
@@ -27,6 +28,7 @@ static void register_hooks(apr_pool_t *pool)
     static const char *const loggers[] = {"mod_security2.c", "mod_security3.c", "mod_log_forensic.c", "mod_log_config.c",
                                           "mod_log_debug.c", NULL};
 
+    tc_fields_register();
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* Last, because the MPM finds out in this hook how many children it may run. */
     ap_hook_check_config(tc_runtime_check_config, NULL, NULL, APR_HOOK_LAST);

@@ -184,7 +184,7 @@ static apr_status_t pass(bridge_t *bridge, const char *bytes, apr_size_t len)
     return rv == APR_SUCCESS && c->aborted ? APR_ECONNABORTED : rv;
 }
 
-/* Sets a field of an HTTP/2 response, which has no Connection field (RFC 9113, 8.2.2). */
+/* Sets a field of an HTTP/2 response, which has no Connection field (RFC 9113, 8.2.2). httpd sets the date itself. */
 static void set_field(request_rec *r, const char *name, const char *value)
 {
     if (strcasecmp(name, "Content-Type") == 0) {
@@ -193,7 +193,7 @@ static void set_field(request_rec *r, const char *name, const char *value)
     else if (strcasecmp(name, "Content-Length") == 0) {
         ap_set_content_length(r, apr_atoi64(value));
     }
-    else if (strcasecmp(name, "Connection") != 0) {
+    else if (strcasecmp(name, "Connection") != 0 && strcasecmp(name, "Date") != 0) {
         apr_table_add(r->headers_out, name, value);
     }
 }

@@ -23,8 +23,9 @@ typedef struct {
     bool is_poll;         /* one answer when there is news; else server-sent events without an end */
     unsigned limit;       /* poll: greatest number of events in the answer */
     int64_t wait_us;      /* poll: after this time the answer is given without news */
-    const char *headers;  /* poll: more header lines of the answer, with CRLF; in text[] */
-    const char *url;      /* poll: URL of the list, to which a parameter can be appended; in text[] */
+    const char *url;      /* URL of the list, to which a parameter can be appended; in text[] */
+    const char *fields;   /* poll: the header lines of the answer, with CRLF; in text[] */
+    const char *error_fields; /* poll: the same for an answer that is an error */
     char text[];
 } tc_stream_request_t;
 
