@@ -557,7 +557,9 @@ const char *tc_config_place(const tc_config_t *config, tc_directive_e directive)
             return config->values[key_directives[i]].place;
         }
     }
-    return NULL;
+    for (i = 0; i < TC_DIRECTIVE_COUNT && !config->values[i].is_set; i++) {
+    }
+    return i < TC_DIRECTIVE_COUNT ? config->values[i].place : NULL;
 }
 
 int tc_config_wrong(const server_rec *server, tc_directive_e directive, const char *what)

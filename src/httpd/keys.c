@@ -14,6 +14,7 @@ APLOG_USE_MODULE(tripchat);
 
 #define SECRET_MAX_BYTES 65536
 #define KEYS_MAX_BYTES 262144
+#define SECRET_MIN_BYTES 8 /* whoever sees a token finds a shorter secret in minutes */
 
 /* A file, and what its bytes are for. */
 typedef struct {
@@ -121,10 +122,21 @@ static tc_jwt_key_t **end_of(tc_jwt_key_t **keys)
     return keys;
 }
 
+static bool is_guessable(const tc_jwt_alg_t *alg, apr_size_t len)
+{
+    return alg->family == TC_JWT_HMAC && len < SECRET_MIN_BYTES;
+}
+
 static const char *take_key(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
     tc_jwt_key_t **end = end_of(result);
-    const char *what = tc_jwt_key_read(tc_jwt_alg_find(source->use), source->kid, text, len, end, pool);
+    const char *what;
+
+    if (is_guessable(tc_jwt_alg_find(source->use), len)) {
+        return "the secret has less than " APR_STRINGIFY(SECRET_MIN_BYTES) " bytes, so anybody can guess it; use a random "
+               "secret of 32 bytes or more";
+    }
+    what = tc_jwt_key_read(tc_jwt_alg_find(source->use), source->kid, text, len, end, pool);
 
     if (what == NULL) {
         warn_if_short(source, *end);
@@ -155,6 +167,23 @@ static int add_named_keys(const server_rec *server, tc_jwt_key_t **keys, apr_poo
     return rc;
 }
 
+/* Takes secrets that are too short out of a set. NULL, or what is wrong if no key remains. */
+static const char *leave_out_guessable(const source_t *source, tc_jwt_key_t **keys)
+{
+    tc_jwt_key_t **at = keys;
+
+    while (*at != NULL) {
+        if (!is_guessable((*at)->alg, (*at)->len)) {
+            at = &(*at)->next;
+            continue;
+        }
+        complain(source, APLOG_WARNING, APR_SUCCESS, "TC0064", "a secret with less than " APR_STRINGIFY(SECRET_MIN_BYTES)
+                 " bytes is not used, because anybody can guess it");
+        *at = (*at)->next;
+    }
+    return *keys ? NULL : "the set has no secret that is long enough";
+}
+
 static const char *take_set(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
     tc_jwt_key_t **end = end_of(result), *key;
@@ -169,11 +198,12 @@ static const char *take_set(source_t *source, const char *text, apr_size_t len, 
                     "TC0064: %s: %s: some keys are not used, because they are broken, are not for signatures, or their "
                     "algorithm is none of " TC_JWT_ALGS ": %s", tc_config_name(source->directive), source->path, left_out);
     }
+    what = leave_out_guessable(source, end);
     for (key = *end; key != NULL; key = key->next) {
         warn_if_short(source, key);
-        source->is_secret |= key->alg->family == TC_JWT_HMAC;
+        source->is_secret = source->is_secret || key->alg->family == TC_JWT_HMAC;
     }
-    return NULL;
+    return what;
 }
 
 static int add_key_set(const server_rec *server, tc_directive_e directive, const char *place, const char *path,

@@ -1,6 +1,8 @@
 /* Reads the keys of tokens. See jwt_key.h; jwk.c reads sets of keys. */
 #include "token/jwt_key.h"
 
+#include "token/secret_form.h"
+
 #include <apr_strings.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
@@ -173,9 +175,9 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
     EVP_PKEY *pkey;
 
     if (alg->family == TC_JWT_HMAC) {
-        if (len >= 11 && memcmp(bytes, "-----BEGIN ", 11) == 0) {
-            return "the file holds a key in PEM, not a secret; use TripChatJWTKey with the key's algorithm, "
-                   "for example RS256";
+        if (tc_secret_form_is_key(bytes, len)) {
+            return "the file holds a key, not a secret; use TripChatJWTKey with the key in PEM and its algorithm, for example "
+                   "RS256, or TripChatJWTKeySet for a JWK Set";
         }
         *key = make_key(alg, kid, bytes, len, pool);
         return NULL;
