@@ -37,7 +37,7 @@ typedef struct {
     apr_int64_t period_us;       /* RATE */
     const char *text;            /* TEXT, PATH, BUS, QUERY */
     const tc_sql_query_t *query; /* QUERY */
-    const char *const *words;    /* WORDS, ORIGINS; KEYS, TC_CONFIG_KEY_WORDS each. NULL-terminated */
+    const char *const *words;    /* WORDS, ORIGINS; KEYS, TC_CONFIG_KEY_WORDS each; REQUIRE; ISSUERS (issuers.h). NULL-terminated */
     const char *place;           /* where the directive stands: "line 12 of /etc/…" */
 } tc_config_value_t;
 

@@ -249,6 +249,7 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     }
     wanted.max_connections = connections > 0 ? (unsigned)connections : 0;
     wanted.write_interval_us = tc_config_number(config, TC_D_WRITE_INTERVAL);
+    wanted.memory_bytes = (size_t)tc_config_number(config, TC_D_MEMORY);
     wanted.db_threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
     wanted.doors = tc_vhosts_doors(vhosts);
     tc_admission_config(&wanted);

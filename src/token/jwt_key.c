@@ -7,6 +7,7 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
@@ -53,6 +54,20 @@ bool tc_jwt_key_is_short(const tc_jwt_key_t *key)
     return key->alg->family == TC_JWT_HMAC && key->len < (size_t)key->alg->hash_bits / 8;
 }
 
+/* The hash cannot be told from zeros if OpenSSL has no SHA-256; then it has no HS256 either. */
+static void set_id(tc_jwt_key_t *key, apr_pool_t *pool)
+{
+    const char *name = key->alg->name;
+    size_t name_size = strlen(name) + 1;
+    unsigned char hash[EVP_MAX_MD_SIZE] = {0}, *text = apr_palloc(pool, name_size + key->len);
+
+    memcpy(text, name, name_size);
+    memcpy(text + name_size, key->bytes, key->len);
+    (void)EVP_Digest(text, name_size + key->len, hash, NULL, EVP_sha256(), NULL);
+    memcpy(key->id, hash, sizeof(key->id));
+    OPENSSL_cleanse(text, name_size + key->len);
+}
+
 static tc_jwt_key_t *make_key(const tc_jwt_alg_t *alg, const char *kid, const void *bytes, size_t len,
                               apr_pool_t *pool)
 {
@@ -62,6 +77,7 @@ static tc_jwt_key_t *make_key(const tc_jwt_alg_t *alg, const char *kid, const vo
     key->kid = kid;
     key->bytes = (unsigned char *)apr_pstrmemdup(pool, bytes, len);
     key->len = len;
+    set_id(key, pool);
     return key;
 }
 
