@@ -250,13 +250,16 @@ static void add_required(const char *text, const tc_jwt_required_t **list, apr_p
     *list = required;
 }
 
-/* RFC 8725, 3.8 and 3.9. A key set is published by an identity provider, which may sign for other applications as well. */
+/*
+ * RFC 8725, 3.8 and 3.9. A key set is published by an identity provider, which may sign for other applications as well.
+ * "TripChatJWTAudience none" says that it does not.
+ */
 static void warn_of_any(const server_rec *server, const tc_jwt_rules_t *rules)
 {
     const tc_config_t *config = tc_config_of(server);
 
-    if (tc_config_text(config, TC_D_JWT_KEY_SET) == NULL || rules->audience != NULL || rules->issuer != NULL
-        || rules->required != NULL) {
+    if (tc_config_text(config, TC_D_JWT_KEY_SET) == NULL || config->values[TC_D_JWT_AUDIENCE].is_set
+        || rules->issuer != NULL || rules->required != NULL) {
         return;
     }
     tc_complain(server, tc_config_place(config, TC_D_JWT_KEY_SET), APLOG_WARNING, APR_SUCCESS,

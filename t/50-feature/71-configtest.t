@@ -354,10 +354,10 @@ subtest 'a key set of a provider wants an audience or an issuer' => sub {
     for my $more (sort keys %warns) {
         my ($status, $said) = TripChat::Server->check_config(site_config => qq(TripChatJWTKeySet "$set"\n$more));
         is($status, 0, "accepted with: $more") or diag $said;
-        is(scalar(() = $said =~ /TC0088: TripChatJWTKeySet: .*virtual host localhost:\d+, line/g), $warns{$more}, 'warnings') or diag $said;
+        is(scalar(() = $said =~ /TC0058: TripChatJWTKeySet: .*virtual host localhost:\d+, line/g), $warns{$more}, 'warnings') or diag $said;
     }
     my ($status, $said) = TripChat::Server->check_config();
-    unlike($said, qr/TC0088/, 'a secret of the site\'s own is for the site alone');
+    unlike($said, qr/TC0058/, 'a secret of the site\'s own is for the site alone');
 };
 
 subtest 'keys that are doubtful are warned of' => sub {
