@@ -112,6 +112,14 @@ static void warn_if_short(const source_t *source, const tc_jwt_key_t *key)
     }
 }
 
+static void warn_of_doubt(const source_t *source, const tc_jwt_key_t *key)
+{
+    if (key->doubt != NULL) {
+        tc_complain(source->server, source->place, APLOG_WARNING, APR_SUCCESS, "TC0057: %s: %s: the key %s is used, but %s",
+                    tc_config_name(source->directive), source->path, key->kid ? key->kid : "without a kid", key->doubt);
+    }
+}
+
 /* The place for the next key at the end of a list. */
 static tc_jwt_key_t **end_of(tc_jwt_key_t **keys)
 {
@@ -128,6 +136,7 @@ static const char *take_key(source_t *source, const char *text, apr_size_t len, 
 
     if (what == NULL) {
         warn_if_short(source, *end);
+        warn_of_doubt(source, *end);
     }
     return what;
 }
@@ -171,6 +180,7 @@ static const char *take_set(source_t *source, const char *text, apr_size_t len, 
     }
     for (key = *end; key != NULL; key = key->next) {
         warn_if_short(source, key);
+        warn_of_doubt(source, key);
         source->is_secret |= key->alg->family == TC_JWT_HMAC;
     }
     return NULL;

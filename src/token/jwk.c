@@ -142,13 +142,13 @@ static bool is_for_verifying(json_object *jwk)
     json_object *ops;
     size_t i;
 
-    if (tc_json_get_text(jwk, "use") != NULL && !tc_json_is_text(jwk, "use", "sig")) {
+    if (json_object_object_get_ex(jwk, "use", NULL) && !tc_json_is_text(jwk, "use", "sig")) {
         return false;
     }
-    if (!json_object_object_get_ex(jwk, "key_ops", &ops) || !json_object_is_type(ops, json_type_array)) {
+    if (!json_object_object_get_ex(jwk, "key_ops", &ops)) {
         return true;
     }
-    for (i = 0; i < json_object_array_length(ops); i++) {
+    for (i = 0; json_object_is_type(ops, json_type_array) && i < json_object_array_length(ops); i++) {
         const char *op = json_object_get_string(json_object_array_get_idx(ops, i));
 
         if (op != NULL && strcmp(op, "verify") == 0) {
@@ -224,6 +224,9 @@ static void add_key(json_object *jwk, tc_jwt_key_t ***end, const char **left_out
     else if (alg != NULL && is_for_verifying(jwk)) {
         wrong = read_key(jwk, alg, kid, *end, pool);
         if (wrong == NULL) {
+            (**end)->doubt = alg->family != TC_JWT_HMAC && json_object_object_get_ex(jwk, "d", NULL)
+                                 ? "the set has its private part (d), with which everybody who reads the file can sign"
+                                 : NULL;
             *end = &(**end)->next;
             return;
         }

@@ -3,11 +3,14 @@
 
 #include <apr_strings.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 #if OPENSSL_VERSION_NUMBER < 0x30000000L
@@ -97,6 +100,20 @@ static const char *check_curve(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
     return NULL;
 }
 
+/* With an exponent of 1 everybody can sign, and no even exponent is one of RSA (RFC 8017, 3.1). */
+static const char *check_rsa(EVP_PKEY *pkey)
+{
+    BIGNUM *exponent = NULL;
+    bool good = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 && BN_is_odd(exponent)
+                && !BN_is_one(exponent);
+
+    BN_free(exponent);
+    if (!good) {
+        return "the RSA key has a public exponent that is even or 1, so anybody could sign; use another key";
+    }
+    return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits; use a longer one" : NULL;
+}
+
 static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
 {
     int type = EVP_PKEY_get_base_id(pkey);
@@ -111,7 +128,7 @@ static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
     if (type != EVP_PKEY_RSA && !(alg->family == TC_JWT_PSS && type == EVP_PKEY_RSA_PSS)) {
         return "the algorithm needs an RSA key";
     }
-    return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits; use a longer one" : NULL;
+    return check_rsa(pkey);
 }
 
 /* libjwt before 3 takes PEM. It gets the key that was read here, not the file, which may hold more. */
@@ -149,8 +166,25 @@ const char *tc_jwt_key_of_pkey(const tc_jwt_alg_t *alg, const char *kid, EVP_PKE
     return NULL;
 }
 
+/* ---- files ---- */
+
+/* What is odd about a certificate: its key is used all the same, because tokens do not depend on the certificate's dates. */
+static const char *doubt_certificate(X509 *certificate)
+{
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
+        return "its certificate has expired, so the signer may have another key by now";
+    }
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
+        return "its certificate is not valid yet";
+    }
+    return (X509_get_extension_flags(certificate) & EXFLAG_KUSAGE) != 0
+                   && (X509_get_key_usage(certificate) & X509v3_KU_DIGITAL_SIGNATURE) == 0
+               ? "its certificate is not for signatures"
+               : NULL;
+}
+
 /* NULL when the bytes are neither a public key nor a certificate. */
-static EVP_PKEY *read_pem(const char *bytes, size_t len)
+static EVP_PKEY *read_pem(const char *bytes, size_t len, const char **doubt)
 {
     BIO *in = BIO_new_mem_buf(bytes, (int)len);
     EVP_PKEY *pkey = in ? PEM_read_bio_PUBKEY(in, NULL, NULL, NULL) : NULL;
@@ -160,6 +194,7 @@ static EVP_PKEY *read_pem(const char *bytes, size_t len)
         (void)BIO_reset(in);
         certificate = PEM_read_bio_X509(in, NULL, NULL, NULL);
         pkey = certificate ? X509_get_pubkey(certificate) : NULL;
+        *doubt = certificate ? doubt_certificate(certificate) : NULL;
         X509_free(certificate);
     }
     BIO_free(in);
@@ -167,21 +202,88 @@ static EVP_PKEY *read_pem(const char *bytes, size_t len)
     return pkey;
 }
 
+/* True if the bytes are a key or a certificate in DER, from the first byte to the last. */
+static bool is_der(const char *bytes, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)bytes, *end = at + len;
+    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)len);
+    X509 *certificate = NULL;
+    bool found = pkey != NULL && at == end;
+
+    EVP_PKEY_free(pkey);
+    if (!found) {
+        at = (const unsigned char *)bytes;
+        certificate = d2i_X509(NULL, &at, (long)len);
+        found = certificate != NULL && at == end;
+        X509_free(certificate);
+    }
+    if (!found) {
+        at = (const unsigned char *)bytes;
+        pkey = d2i_AutoPrivateKey(NULL, &at, (long)len);
+        found = pkey != NULL && at == end;
+        EVP_PKEY_free(pkey);
+    }
+    ERR_clear_error();
+    return found;
+}
+
+static bool has_text(const char *bytes, size_t len, const char *text)
+{
+    size_t text_len = strlen(text), i;
+
+    for (i = 0; i + text_len <= len; i++) {
+        if (memcmp(bytes + i, text, text_len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A JSON object with a kty, or with keys, behind blanks or a byte order mark. */
+static bool is_jwk(const char *bytes, size_t len)
+{
+    if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+        bytes += 3;
+        len -= 3;
+    }
+    while (len > 0 && strchr(" \t\r\n", *bytes) != NULL && *bytes != '\0') {
+        bytes++;
+        len--;
+    }
+    return len > 0 && *bytes == '{' && (has_text(bytes, len, "\"kty\"") || has_text(bytes, len, "\"keys\""));
+}
+
+/* Everybody knows a public key, so whoever finds one used as a secret can sign tokens. */
+static const char *check_secret(const char *bytes, size_t len)
+{
+    if (has_text(bytes, len, "-----BEGIN ") || is_der(bytes, len)) {
+        return "the file holds a key in PEM or DER, not a secret; use TripChatJWTKey with the key's algorithm, for example "
+               "RS256, and the key in PEM";
+    }
+    return is_jwk(bytes, len) ? "the file holds a key in JSON, not a secret; use TripChatJWTKeySet" : NULL;
+}
+
 const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char *bytes, size_t len,
                             tc_jwt_key_t **key, apr_pool_t *pool)
 {
+    const char *wrong, *doubt = NULL;
     EVP_PKEY *pkey;
 
     if (alg->family == TC_JWT_HMAC) {
-        if (len >= 11 && memcmp(bytes, "-----BEGIN ", 11) == 0) {
-            return "the file holds a key in PEM, not a secret; use TripChatJWTKey with the key's algorithm, "
-                   "for example RS256";
+        wrong = check_secret(bytes, len);
+        if (wrong == NULL) {
+            *key = make_key(alg, kid, bytes, len, pool);
         }
-        *key = make_key(alg, kid, bytes, len, pool);
-        return NULL;
+        return wrong;
     }
-    pkey = read_pem(bytes, len);
-    return pkey ? tc_jwt_key_of_pkey(alg, kid, pkey, key, pool)
-                : "the file holds no public key or certificate in PEM; openssl pkey -pubout makes a public key "
-                  "of a private one";
+    pkey = read_pem(bytes, len, &doubt);
+    if (pkey == NULL) {
+        return "the file holds no public key or certificate in PEM; openssl pkey -pubout makes a public key "
+               "of a private one";
+    }
+    wrong = tc_jwt_key_of_pkey(alg, kid, pkey, key, pool);
+    if (wrong == NULL) {
+        (*key)->doubt = doubt;
+    }
+    return wrong;
 }

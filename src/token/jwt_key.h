@@ -35,6 +35,7 @@ typedef struct tc_jwt_key_t {
     size_t len;                 /* without that NUL */
     const char *kid;            /* NULL: the key has no name and is tried with every token of its algorithm */
     EVP_PKEY *pkey;             /* NULL for a secret */
+    const char *doubt;          /* what is odd about the key, for a warning; NULL: nothing */
     unsigned char id[TC_JWT_KEY_ID_BYTES]; /* a hash of algorithm and key: the same key has the same id in every process */
     struct tc_jwt_key_t *next;
 } tc_jwt_key_t;
