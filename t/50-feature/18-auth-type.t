@@ -137,6 +137,22 @@ for my $mpm (qw(event prefork)) {
     };
 }
 
+subtest 'the rates of address and user' => sub {
+    my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user)],
+        site_config => "$AUTH\nTripChatRequestRate 8/10min\nTripChatUserRequestRate 4/10min\n");
+    my $site = $server->site;
+    add_files($server, 'members/index.html');
+    my %token = map { $_ => $site->token($_) } qw(ann bob);
+    is(ask($site, '/members/', bearer($token{ann}))->{status}, 200, 'a user reads') for 1 .. 4;    # the subrequest for the index is not counted
+    my $more = ask($site, '/members/', bearer($token{ann}));
+    is($more->{status}, 429, 'until they have read enough');
+    like($more->{fields}{'retry-after'}[0], qr/\A[1-9]\d*\z/, 'and is told when to come back');
+    my @statuses = map { ask($site, '/members/', bearer('nonsense'))->{status} } 1 .. 8;
+    is($statuses[-1], 429, 'an address does not try tokens for ever') or diag "@statuses";
+    is(ask($site, '/index.html')->{status}, 200, 'other paths are in no rate');
+    stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/);
+};
+
 subtest 'the chat\'s own paths' => sub {
     my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user)], no_locations => 1, site_config => <<"CONF");
 $QUERIES
