@@ -65,7 +65,7 @@ static tc_stream_request_t *make_stream_request(void)
 {
     tc_stream_request_t *request = tc_alloc_zero(sizeof(*request) + 1);
 
-    request->headers = request->url = request->text;
+    request->url = request->fields = request->error_fields = request->text;
     return request;
 }
 

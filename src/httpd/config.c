@@ -88,6 +88,10 @@ static int read_number(kind_e kind, const char *text, apr_int64_t *number)
     static const apr_int64_t time_factors[] = {1000000, 1000000, 1000, 60000000, 3600000000};
     const char *rest;
 
+    if (kind == SIZE && strcasecmp(text, "none") == 0) {
+        *number = 0; /* which the range of some directives allows */
+        return 1;
+    }
     if (!read_digits(text, number, &rest)) {
         return 0;
     }
@@ -553,7 +557,9 @@ const char *tc_config_place(const tc_config_t *config, tc_directive_e directive)
             return config->values[key_directives[i]].place;
         }
     }
-    return NULL;
+    for (i = 0; i < TC_DIRECTIVE_COUNT && !config->values[i].is_set; i++) {
+    }
+    return i < TC_DIRECTIVE_COUNT ? config->values[i].place : NULL;
 }
 
 int tc_config_wrong(const server_rec *server, tc_directive_e directive, const char *what)

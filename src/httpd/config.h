@@ -74,7 +74,7 @@ int tc_config_has_keys(const tc_config_t *config);
 
 /*
  * Where a directive of a server stands, also if it is inherited: "line 12 of /etc/…". If it is set nowhere, where the
- * server's key for tokens stands, which makes it a site. NULL: neither is set.
+ * server's key for tokens stands, which makes it a site, or else any directive of the server. NULL: none is set.
  */
 const char *tc_config_place(const tc_config_t *config, tc_directive_e directive);
 

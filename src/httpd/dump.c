@@ -2,7 +2,7 @@
 #include "httpd/dump.h"
 
 #include "httpd/complaints.h"
-#include "httpd/dbd_config.h"
+#include "httpd/conftree.h"
 #include "httpd/vhost.h"
 
 #include <apr_strings.h>
@@ -129,8 +129,8 @@ static const char *show_params(const char *driver, const char *params, apr_pool_
 
 static void print_database(const server_rec *server, apr_pool_t *pool)
 {
-    const char *place = NULL, *driver = tc_dbd_config_find(server, "DBDriver", &place, pool);
-    const char *params = tc_dbd_config_find(server, "DBDParams", NULL, pool);
+    const char *place = NULL, *driver = tc_conftree_value(server, "DBDriver", &place, pool);
+    const char *params = tc_conftree_value(server, "DBDParams", NULL, pool);
 
     print("database", apr_psprintf(pool, "%s %s (%s)", driver ? driver : "none",
                                    params ? show_params(driver, params, pool) : "", place ? place : "DBDriver is not set"));

@@ -14,6 +14,7 @@ APLOG_USE_MODULE(tripchat);
 
 #define SECRET_MAX_BYTES 65536
 #define KEYS_MAX_BYTES 262144
+#define SECRET_MIN_BYTES 8 /* whoever sees a token finds a shorter secret in minutes */
 
 /* A file, and what its bytes are for. */
 typedef struct {
@@ -129,10 +130,21 @@ static tc_jwt_key_t **end_of(tc_jwt_key_t **keys)
     return keys;
 }
 
+static bool is_guessable(const tc_jwt_alg_t *alg, apr_size_t len)
+{
+    return alg->family == TC_JWT_HMAC && len < SECRET_MIN_BYTES;
+}
+
 static const char *take_key(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
     tc_jwt_key_t **end = end_of(result);
-    const char *what = tc_jwt_key_read(tc_jwt_alg_find(source->use), source->kid, text, len, end, pool);
+    const char *what;
+
+    if (is_guessable(tc_jwt_alg_find(source->use), len)) {
+        return "the secret has less than " APR_STRINGIFY(SECRET_MIN_BYTES) " bytes, so anybody can guess it; use a random "
+               "secret of 32 bytes or more";
+    }
+    what = tc_jwt_key_read(tc_jwt_alg_find(source->use), source->kid, text, len, end, pool);
 
     if (what == NULL) {
         warn_if_short(source, *end);
@@ -164,6 +176,23 @@ static int add_named_keys(const server_rec *server, tc_jwt_key_t **keys, apr_poo
     return rc;
 }
 
+/* Takes secrets that are too short out of a set. NULL, or what is wrong if no key remains. */
+static const char *leave_out_guessable(const source_t *source, tc_jwt_key_t **keys)
+{
+    tc_jwt_key_t **at = keys;
+
+    while (*at != NULL) {
+        if (!is_guessable((*at)->alg, (*at)->len)) {
+            at = &(*at)->next;
+            continue;
+        }
+        complain(source, APLOG_WARNING, APR_SUCCESS, "TC0064", "a secret with less than " APR_STRINGIFY(SECRET_MIN_BYTES)
+                 " bytes is not used, because anybody can guess it");
+        *at = (*at)->next;
+    }
+    return *keys ? NULL : "the set has no secret that is long enough";
+}
+
 static const char *take_set(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
     tc_jwt_key_t **end = end_of(result), *key;
@@ -178,12 +207,13 @@ static const char *take_set(source_t *source, const char *text, apr_size_t len, 
                     "TC0064: %s: %s: some keys are not used, because they are broken, are not for signatures, or their "
                     "algorithm is none of " TC_JWT_ALGS ": %s", tc_config_name(source->directive), source->path, left_out);
     }
+    what = leave_out_guessable(source, end);
     for (key = *end; key != NULL; key = key->next) {
         warn_if_short(source, key);
         warn_of_doubt(source, key);
-        source->is_secret |= key->alg->family == TC_JWT_HMAC;
+        source->is_secret = source->is_secret || key->alg->family == TC_JWT_HMAC;
     }
-    return NULL;
+    return what;
 }
 
 static int add_key_set(const server_rec *server, tc_directive_e directive, const char *place, const char *path,
@@ -203,22 +233,6 @@ static void add_required(const char *text, const tc_jwt_required_t **list, apr_p
     (void)tc_jwt_required_read(text, required, pool); /* it was checked when the directive was read */
     required->next = (tc_jwt_required_t *)*list;
     *list = required;
-}
-
-/* RFC 8725, 3.8 and 3.9. A key set is published by an identity provider, which may sign for other applications as well. */
-static void warn_of_any(const server_rec *server, const tc_jwt_rules_t *rules)
-{
-    const tc_config_t *config = tc_config_of(server);
-
-    if (tc_config_text(config, TC_D_JWT_KEY_SET) == NULL || rules->audience != NULL || rules->issuer != NULL
-        || rules->required != NULL) {
-        return;
-    }
-    tc_complain(server, tc_config_place(config, TC_D_JWT_KEY_SET), APLOG_WARNING, APR_SUCCESS,
-                "TC0058: %s: every token that is signed with a key of this set is accepted, also tokens that the identity "
-                "provider made for other applications, whose operators can then use them here; write %s, %s or %s",
-                tc_config_name(TC_D_JWT_KEY_SET), tc_config_name(TC_D_JWT_AUDIENCE), tc_config_name(TC_D_JWT_ISSUER),
-                tc_config_name(TC_D_JWT_REQUIRE));
 }
 
 /* ---- issuers ---- */
@@ -326,7 +340,6 @@ int tc_keys_read(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *po
     for (; required != NULL && *required != NULL; required++) {
         add_required(*required, &rules->required, pool);
     }
-    warn_of_any(server, rules);
     issuers_rc = add_issuers(server, rules, pool);
     return rc == OK ? issuers_rc : rc;
 }

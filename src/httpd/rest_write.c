@@ -94,9 +94,9 @@ static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int 
     tc_buf_append(&body, result->object, result->object_len);
     if (status == HTTP_CREATED) {
         tc_uuid_format(&result->message_id, id);
+        /* Relative to what the client asked for (RFC 9110, 10.2.2), which a proxy may have changed. */
         apr_table_setn(r->headers_out, "Location",
-                       apr_pstrcat(r->pool, r->uri, r->uri[strlen(r->uri) - 1] == '/' ? "" : "/", id,
-                                   "/", NULL));
+                       apr_pstrcat(r->pool, r->uri[strlen(r->uri) - 1] == '/' ? "" : "messages/", id, "/", NULL));
     }
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     return tc_reply_json(r, status, &body);

@@ -112,9 +112,10 @@ int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp
 
 int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
 {
-    int made = tc_vhosts_make(pconf, server, &gate, &vhosts);
-    int checked = tc_check_sites(vhosts, ptemp), complained = tc_complaints_end(server, plog);
+    int made = tc_vhosts_make(pconf, server, &gate, &vhosts), checked = tc_check_sites(vhosts, ptemp), complained;
 
+    tc_check_handlers(server, ptemp);
+    complained = tc_complaints_end(server, plog);
     return made != OK ? made : checked != OK ? checked : complained;
 }
 
@@ -248,6 +249,7 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     }
     wanted.max_connections = connections > 0 ? (unsigned)connections : 0;
     wanted.write_interval_us = tc_config_number(config, TC_D_WRITE_INTERVAL);
+    wanted.memory_bytes = (size_t)tc_config_number(config, TC_D_MEMORY);
     wanted.db_threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
     wanted.doors = tc_vhosts_doors(vhosts);
     tc_admission_config(&wanted);

@@ -170,9 +170,9 @@ static bool needs_bridge(request_rec *r)
     return name != NULL && needs_bridge_for(r, "the filter ", name);
 }
 
-bool tc_takeover_has_room(request_rec *r)
+bool tc_takeover_has_room(request_rec *r, const tc_site_t *site, const char *user_id)
 {
-    return !needs_bridge(r) || tc_bridge_has_room();
+    return !needs_bridge(r) || tc_bridge_has_room(r, site, user_id);
 }
 
 /* ---- taking it ---- */

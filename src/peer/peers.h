@@ -29,6 +29,8 @@ typedef struct tc_peers_t {
     struct tc_peer_t *first;   /* loop; list of all peers */
     _Atomic uint64_t last_id;  /* atomic; of the last connection */
     unsigned farewell_code;    /* loop; newcomers are closed with it; 0: they may stay */
+    tc_task_t shed;            /* loop; see shed.h */
+    int64_t shed_us;           /* loop; when it ran last */
     bool moving;               /* loop; peers that can move to another child are about to, and are not read */
     tc_inflater_t *inflater;   /* loop; NULL until it is needed */
     tc_deflater_t *deflater;   /* loop; the same */
@@ -40,6 +42,9 @@ typedef struct tc_peers_t {
 
 /* The number of a new connection: unique in the child, never 0. Any thread. */
 uint64_t tc_peers_next_id(tc_peers_t *peers);
+
+/* If the child holds too much, has the loop run `shed` in its next iteration. Cheap; call it wherever something has grown. Loop. */
+void tc_peers_check(tc_peers_t *peers);
 
 /* The deflater and the inflater of all clients, made when first needed; they are the peers'. NULL: no memory. Loop. */
 tc_deflater_t *tc_peers_deflater(tc_peers_t *peers);

@@ -479,13 +479,24 @@ static bool restore(session_t *session, const tc_parcel_t *parcel)
 
 /* ---- life ---- */
 
+static size_t held(const tc_peer_t *peer)
+{
+    return ((const session_t *)peer)->reader.message.size;
+}
+
+/* The connection ends, and parses() is false from now on. */
+static void drop(tc_peer_t *peer)
+{
+    tc_reader_free(&((session_t *)peer)->reader);
+}
+
 static void release(tc_peer_t *peer)
 {
     tc_reader_free(&((session_t *)peer)->reader);
     tc_inflater_destroy(((session_t *)peer)->inflater);
 }
 
-static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, NULL,
+static const tc_peer_kind_t kind = {take_input, is_paused, held, drop, next_deadline, on_timer, NULL,
                                     close_session, is_portable, pack, release};
 
 void tc_session_create(tc_peers_t *peers, tc_adoption_t *adoption)

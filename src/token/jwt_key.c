@@ -1,6 +1,8 @@
 /* Reads the keys of tokens. See jwt_key.h; jwk.c reads sets of keys. */
 #include "token/jwt_key.h"
 
+#include "token/secret_form.h"
+
 #include <apr_strings.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
@@ -202,67 +204,6 @@ static EVP_PKEY *read_pem(const char *bytes, size_t len, const char **doubt)
     return pkey;
 }
 
-/* True if the bytes are a key or a certificate in DER, from the first byte to the last. */
-static bool is_der(const char *bytes, size_t len)
-{
-    const unsigned char *at = (const unsigned char *)bytes, *end = at + len;
-    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)len);
-    X509 *certificate = NULL;
-    bool found = pkey != NULL && at == end;
-
-    EVP_PKEY_free(pkey);
-    if (!found) {
-        at = (const unsigned char *)bytes;
-        certificate = d2i_X509(NULL, &at, (long)len);
-        found = certificate != NULL && at == end;
-        X509_free(certificate);
-    }
-    if (!found) {
-        at = (const unsigned char *)bytes;
-        pkey = d2i_AutoPrivateKey(NULL, &at, (long)len);
-        found = pkey != NULL && at == end;
-        EVP_PKEY_free(pkey);
-    }
-    ERR_clear_error();
-    return found;
-}
-
-static bool has_text(const char *bytes, size_t len, const char *text)
-{
-    size_t text_len = strlen(text), i;
-
-    for (i = 0; i + text_len <= len; i++) {
-        if (memcmp(bytes + i, text, text_len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A JSON object with a kty, or with keys, behind blanks or a byte order mark. */
-static bool is_jwk(const char *bytes, size_t len)
-{
-    if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
-        bytes += 3;
-        len -= 3;
-    }
-    while (len > 0 && strchr(" \t\r\n", *bytes) != NULL && *bytes != '\0') {
-        bytes++;
-        len--;
-    }
-    return len > 0 && *bytes == '{' && (has_text(bytes, len, "\"kty\"") || has_text(bytes, len, "\"keys\""));
-}
-
-/* Everybody knows a public key, so whoever finds one used as a secret can sign tokens. */
-static const char *check_secret(const char *bytes, size_t len)
-{
-    if (has_text(bytes, len, "-----BEGIN ") || is_der(bytes, len)) {
-        return "the file holds a key in PEM or DER, not a secret; use TripChatJWTKey with the key's algorithm, for example "
-               "RS256, and the key in PEM";
-    }
-    return is_jwk(bytes, len) ? "the file holds a key in JSON, not a secret; use TripChatJWTKeySet" : NULL;
-}
-
 const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char *bytes, size_t len,
                             tc_jwt_key_t **key, apr_pool_t *pool)
 {
@@ -270,11 +211,12 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
     EVP_PKEY *pkey;
 
     if (alg->family == TC_JWT_HMAC) {
-        wrong = check_secret(bytes, len);
-        if (wrong == NULL) {
-            *key = make_key(alg, kid, bytes, len, pool);
+        if (tc_secret_form_is_key(bytes, len)) {
+            return "the file holds a key, not a secret; use TripChatJWTKey with the key in PEM and its algorithm, for example "
+                   "RS256, or TripChatJWTKeySet for a JWK Set";
         }
-        return wrong;
+        *key = make_key(alg, kid, bytes, len, pool);
+        return NULL;
     }
     pkey = read_pem(bytes, len, &doubt);
     if (pkey == NULL) {

@@ -1,6 +1,6 @@
 /*
- * Keys that an administrator did not mean: public keys where a secret is expected, RSA keys with which everybody can sign,
- * certificates that have expired, and key sets that say odd things.
+ * Keys that an administrator did not mean: RSA keys with which everybody can sign, certificates that have expired, and key
+ * sets that say odd things. test_secret_form.c tells secrets from keys.
  */
 #include "unit.h"
 
@@ -12,7 +12,6 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
-#include <stdlib.h>
 
 static EVP_PKEY *rsa; /* made once */
 
@@ -65,85 +64,6 @@ static const char *pem_of_certificate(long from_s, long to_s, const char *usage,
     X509_free(certificate);
     return text_of(out, len, pool);
 }
-
-static const char *pem_of_key(size_t *len, apr_pool_t *pool)
-{
-    BIO *out = BIO_new(BIO_s_mem());
-
-    PEM_write_bio_PUBKEY(out, rsa_key());
-    return text_of(out, len, pool);
-}
-
-/* ---- a secret ---- */
-
-static const char *why_no_secret(const char *bytes, size_t len, apr_pool_t *pool)
-{
-    unsigned char *exact = unit_copy(bytes, len);
-    tc_jwt_key_t *key;
-    const char *wrong = tc_jwt_key_read(tc_jwt_alg_find("HS256"), NULL, (char *)exact, len, &key, pool);
-
-    free(exact);
-    return wrong;
-}
-
-static void is_no_secret(const char *before, const char *bytes, size_t len, const char *said, apr_pool_t *pool)
-{
-    const char *all = apr_pstrcat(pool, before, apr_pstrmemdup(pool, bytes, len), NULL), *wrong;
-
-    wrong = why_no_secret(all, strlen(all), pool);
-    ck_assert_msg(wrong != NULL && strstr(wrong, said) != NULL, "%s%.30s: %s", before, bytes, wrong ? wrong : "taken");
-}
-
-START_TEST(a_key_is_no_secret_in_whatever_form_it_comes)
-{
-    static const char *const before[] = {"", "\n", "\r\n \n", "\xef\xbb\xbf", "Bag Attributes\n    friendlyName: x\n"};
-    static const char jwk[] = "{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}", set[] = "{ \"keys\" : [] }";
-    apr_pool_t *pool = unit_pool();
-    size_t i, pem_len, certificate_len;
-    const char *pem = pem_of_key(&pem_len, pool), *certificate = pem_of_certificate(-60, 60, NULL, &certificate_len, pool);
-    unsigned char *der = NULL;
-    X509 *x509 = make_certificate(-60, 60, NULL);
-    int len;
-
-    for (i = 0; i < UNIT_COUNT(before); i++) {
-        is_no_secret(before[i], pem, pem_len, "in PEM or DER, not a secret", pool);
-        is_no_secret(before[i], certificate, certificate_len, "in PEM or DER, not a secret", pool);
-        if (i < 4) {
-            is_no_secret(before[i], jwk, strlen(jwk), "in JSON, not a secret", pool);
-            is_no_secret(before[i], set, strlen(set), "in JSON, not a secret", pool);
-        }
-    }
-    len = i2d_PUBKEY(rsa_key(), &der);
-    ck_assert_ptr_nonnull(why_no_secret((char *)der, (size_t)len, pool));
-    ck_assert_ptr_null(why_no_secret((char *)der, (size_t)len - 1, pool)); /* bytes that happen to begin like one */
-    OPENSSL_free(der);
-    der = NULL;
-    len = i2d_PrivateKey(rsa_key(), &der);
-    ck_assert_ptr_nonnull(why_no_secret((char *)der, (size_t)len, pool));
-    OPENSSL_free(der);
-    der = NULL;
-    len = i2d_X509(x509, &der);
-    ck_assert_ptr_nonnull(why_no_secret((char *)der, (size_t)len, pool));
-    OPENSSL_free(der);
-    X509_free(x509);
-    apr_pool_destroy(pool);
-}
-END_TEST
-
-START_TEST(what_looks_a_little_like_a_key_is_a_secret)
-{
-    static const char *const secrets[] = {"{\"a\":1} is how my secret begins, which is long", "kty keys -----BEGIN",
-                                          "a \"kty\" inside of a long enough secret", "\xef\xbb\xbf", "{", " "};
-    apr_pool_t *pool = unit_pool();
-    size_t i;
-
-    for (i = 0; i < UNIT_COUNT(secrets); i++) {
-        ck_assert_msg(why_no_secret(secrets[i], strlen(secrets[i]), pool) == NULL, "%s", secrets[i]);
-    }
-    ck_assert_ptr_null(why_no_secret("\0{\"kty\":1}", 10, pool));
-    apr_pool_destroy(pool);
-}
-END_TEST
 
 /* ---- public keys ---- */
 
@@ -235,6 +155,5 @@ START_TEST(what_a_set_says_about_a_key_counts_in_whatever_type_it_comes)
 }
 END_TEST
 
-UNIT_MAIN("jwt_key_odd", a_key_is_no_secret_in_whatever_form_it_comes, what_looks_a_little_like_a_key_is_a_secret,
-          a_certificate_that_is_out_of_its_time_or_for_something_else_is_doubted,
+UNIT_MAIN("jwt_key_odd", a_certificate_that_is_out_of_its_time_or_for_something_else_is_doubted,
           an_exponent_with_which_anybody_signs_is_refused, what_a_set_says_about_a_key_counts_in_whatever_type_it_comes)

@@ -238,9 +238,11 @@ subtest 'the module without a site does nothing' => sub {
 };
 
 subtest 'a directive without a secret anywhere is taken for the mistake it is' => sub {
-    my ($status, $said) = TripChat::Server->refusal(no_chat => 1, config => 'TripChatHistory 20');
-    isnt($status, 0, 'httpd does not start');
-    like($said, qr/TripChatJWTSecretFile/, 'and says what is missing');
+    for my $way (qw(check_config refusal)) {
+        my ($status, $said) = TripChat::Server->$way(no_chat => 1, config => 'TripChatHistory 20');
+        isnt($status, 0, "httpd refuses it ($way)");
+        like($said, qr/TripChatJWTSecretFile: no server has a key.*\(main server, line \d+ of /, 'and says what is missing');
+    }
 };
 
 subtest 'a short secret is warned of' => sub {
