@@ -76,6 +76,9 @@ subtest 'the log has the user, the trip, the connection and the reason' => sub {
         my $no_connection = $expected =~ s/c=\\d\+/c=-/r;
         like($line->("/api/v1/chat/rooms/$there/"), qr/$no_connection/, "$what over HTTP");
     }
+    my $odd = $site->new_trip;
+    $site->turned_away($site->path($odd, token => $site->token('ann', user_id => "x\r\nSet-Cookie: y")));
+    like($line->("/ws/chat/$odd/"), qr/ u=x\\{1,2}r\\{1,2}nSet-Cookie: y user=/, 'line ends in a name are escaped');
     $site->turned_away($site->path($trip, token => $ann), { Origin => 'https://evil.example' });
     like($line->("/ws/chat/$trip/"), qr{u=- .* why=origin_not_allowed: https://evil\.example\.\z}, 'a wrong origin');
     ask($site, "/ws/chat/$trip/?token=$ann");
