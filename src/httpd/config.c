@@ -4,7 +4,9 @@
 #include "bus/redis_url.h"
 #include "codec/origin.h"
 #include "httpd/complaints.h"
+#include "httpd/issuers.h"
 #include "token/jwt_key.h"
+#include "token/rules.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -16,7 +18,7 @@ APLOG_USE_MODULE(tripchat);
 #define RATE_LEAST_US 100000
 #define RATE_GREATEST_US APR_INT64_C(86400000000)
 
-typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY } kind_e;
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY, REQUIRE, ISSUERS } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
 
 typedef struct {
@@ -224,6 +226,15 @@ static const char *set_origin(tc_directive_e id, const char *text, tc_config_val
     return NULL;
 }
 
+static const char *set_required(tc_directive_e id, const char *text, tc_config_value_t *value, apr_pool_t *pool)
+{
+    tc_jwt_required_t required;
+    const char *wrong = tc_jwt_required_read(text, &required, pool);
+
+    add_word(value, text, pool);
+    return wrong ? apr_psprintf(pool, "%s: %s, not \"%s\"", directives[id].name, wrong, text) : NULL;
+}
+
 static const char *set_value(tc_directive_e id, const char *text, tc_config_value_t *value,
                              apr_pool_t *pool)
 {
@@ -260,8 +271,12 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
     case PATH:
         value->text = ap_server_root_relative(pool, text);
         break;
+    case REQUIRE:
+        wrong = set_required(id, text, value, pool);
+        break;
     case KEYS:
-        break; /* keys have no default, and set_key() reads them */
+    case ISSUERS:
+        break; /* these have no default; set_key() and set_issuer() read them */
     }
     if (wrong == NULL && (directive->kind == TEXT || directive->kind == PATH)
         && (*text == '\0' || value->text == NULL)) {
@@ -274,6 +289,7 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
 static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text);
 static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, const char *path,
                            const char *kid);
+static const char *set_issuer(cmd_parms *cmd, void *dir_config, int argc, char *const argv[]);
 
 /* ---- httpd's side ---- */
 
@@ -291,6 +307,9 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_RATE AP_INIT_TAKE1
 #define COMMAND_KEYS(name, setter, data, where, help)                                              \
     AP_INIT_TAKE123(name, set_key, data, where, help)
+#define COMMAND_REQUIRE AP_INIT_ITERATE
+#define COMMAND_ISSUERS(name, setter, data, where, help)                                           \
+    AP_INIT_TAKE_ARGV(name, set_issuer, data, where, help)
 #define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help)                          \
     COMMAND_##kind(name, set_directive, (void *)&directives[TC_D_##id], RSRC_CONF, help),
 #include "httpd/directives.def"
@@ -306,7 +325,8 @@ tc_config_t *tc_config_of(const server_rec *server)
 /* A list is one value; each of its words, or lines, adds to it. */
 static int is_list(const directive_t *directive)
 {
-    return directive->kind == WORDS || directive->kind == ORIGINS || directive->kind == KEYS;
+    return directive->kind == WORDS || directive->kind == ORIGINS || directive->kind == KEYS
+           || directive->kind == REQUIRE || directive->kind == ISSUERS;
 }
 
 /* "none" is for values that are not there unless somebody sets them. So a virtual host can get rid of what it inherits. */
@@ -408,13 +428,45 @@ static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, co
     return with_server(cmd, wrong);
 }
 
+static const char *add_issuer(cmd_parms *cmd, int argc, char *const argv[])
+{
+    tc_config_value_t *value = &tc_config_of(cmd->server)->values[TC_D_ISSUER];
+    apr_array_header_t *words = apr_array_make(cmd->pool, argc * TC_ISSUER_WORDS, sizeof(char *));
+    const char *wrong;
+    int i;
+
+    value->place = place_of(cmd);
+    wrong = tc_issuers_read_line(argc, argv, value->place, value->words, words, cmd->pool);
+    for (i = 0; i < words->nelts; i++) {
+        add_word(value, APR_ARRAY_IDX(words, i, const char *), cmd->pool);
+    }
+    return wrong ? apr_psprintf(cmd->pool, "%s: %s", directives[TC_D_ISSUER].name, wrong) : NULL;
+}
+
+static const char *set_issuer(cmd_parms *cmd, void *dir_config, int argc, char *const argv[])
+{
+    tc_config_t *config = tc_config_of(cmd->server);
+    tc_config_value_t *value = &config->values[TC_D_ISSUER];
+    int none = argc == 1 && is_none(&directives[TC_D_ISSUER], argv[0]);
+    const char *wrong = check_again(&directives[TC_D_ISSUER], value, none, cmd->pool);
+
+    (void)dir_config;
+    if (wrong == NULL && !none) {
+        wrong = add_issuer(cmd, argc, argv);
+    }
+    config->own_set = value->is_set = 1;
+    value->place = place_of(cmd);
+    return with_server(cmd, wrong);
+}
+
 void *tc_config_create(apr_pool_t *pool, server_rec *server)
 {
     (void)server;
     return apr_pcalloc(pool, sizeof(tc_config_t));
 }
 
-static const tc_directive_e key_directives[] = {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY, TC_D_JWT_KEY_SET};
+static const tc_directive_e key_directives[] = {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY, TC_D_JWT_KEY_SET,
+                                                TC_D_ISSUER};
 
 #define KEY_DIRECTIVES (sizeof(key_directives) / sizeof(key_directives[0]))
 
@@ -505,7 +557,9 @@ const char *tc_config_place(const tc_config_t *config, tc_directive_e directive)
             return config->values[key_directives[i]].place;
         }
     }
-    return NULL;
+    for (i = 0; i < TC_DIRECTIVE_COUNT && !config->values[i].is_set; i++) {
+    }
+    return i < TC_DIRECTIVE_COUNT ? config->values[i].place : NULL;
 }
 
 int tc_config_wrong(const server_rec *server, tc_directive_e directive, const char *what)

@@ -37,7 +37,7 @@ typedef struct {
     apr_int64_t period_us;       /* RATE */
     const char *text;            /* TEXT, PATH, BUS, QUERY */
     const tc_sql_query_t *query; /* QUERY */
-    const char *const *words;    /* WORDS, ORIGINS; KEYS, TC_CONFIG_KEY_WORDS each. NULL-terminated */
+    const char *const *words;    /* WORDS, ORIGINS; KEYS, TC_CONFIG_KEY_WORDS each; REQUIRE; ISSUERS (issuers.h). NULL-terminated */
     const char *place;           /* where the directive stands: "line 12 of /etc/…" */
 } tc_config_value_t;
 
@@ -74,7 +74,7 @@ int tc_config_has_keys(const tc_config_t *config);
 
 /*
  * Where a directive of a server stands, also if it is inherited: "line 12 of /etc/…". If it is set nowhere, where the
- * server's key for tokens stands, which makes it a site. NULL: neither is set.
+ * server's key for tokens stands, which makes it a site, or else any directive of the server. NULL: none is set.
  */
 const char *tc_config_place(const tc_config_t *config, tc_directive_e directive);
 

@@ -9,6 +9,7 @@
 #include "codec/page.h"
 #include "domain/history.h"
 #include "httpd/admission.h"
+#include "httpd/fields.h"
 #include "httpd/query.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
@@ -101,11 +102,13 @@ static void read_resume(request_rec *r, query_t *query)
 
 /* ---- a page ---- */
 
-/* httpd has decoded the path, in which the trip's id may have any character. */
+/*
+ * A link to another page is relative to the URL that the client asked for (RFC 3986, 5.2). Only the client knows it: a proxy
+ * may have changed the host and the path.
+ */
 static const char *list_url(request_rec *r, const query_t *query)
 {
-    return apr_psprintf(r->pool, "%s?limit=%d&", ap_os_escape_path(r->pool, r->parsed_uri.path, 1),
-                        (int)query->limit);
+    return apr_psprintf(r->pool, "?limit=%d&", (int)query->limit);
 }
 
 /*
@@ -130,7 +133,7 @@ static int reply_with_etag(tc_visit_t *visit, tc_buf_t *body)
     const char *etag = make_etag(r->pool, body);
     int rc;
 
-    apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     if (etag != NULL) {
         apr_table_setn(r->headers_out, "ETag", etag);
     }
@@ -139,8 +142,11 @@ static int reply_with_etag(tc_visit_t *visit, tc_buf_t *body)
         return tc_reply_json(r, HTTP_OK, body);
     }
     tc_buf_free(body);
-    return rc == HTTP_PRECONDITION_FAILED ? tc_reply_error(r, TC_CHAT_PRECONDITION_FAILED, NULL)
-                                          : rc;
+    if (rc == HTTP_PRECONDITION_FAILED) {
+        return tc_reply_error(r, TC_CHAT_PRECONDITION_FAILED, NULL);
+    }
+    r->status = rc; /* 304. httpd's own answer would pass fewer filters, and lack fields that the page's cache needs */
+    return OK;
 }
 
 static tc_blob_t *encode_results(const tc_event_t *events)
@@ -209,16 +215,25 @@ static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq,
 static tc_stream_request_t *make_request(request_rec *r, const tc_vhost_t *vhost,
                                          const query_t *query)
 {
-    const char *headers = tc_reply_cors_lines(r), *url = list_url(r, query);
-    size_t headers_size = strlen(headers) + 1, url_size = strlen(url) + 1;
-    tc_stream_request_t *request = tc_alloc_zero(sizeof(*request) + headers_size + url_size);
+    const char *fields = "", *error_fields = "", *url = list_url(r, query);
+    size_t fields_size, error_size, url_size = strlen(url) + 1;
+    tc_stream_request_t *request;
+
+    if (!query->is_stream) {
+        fields = tc_fields_of_head(r, tc_fields_head(r, HTTP_OK, "application/json"));
+        error_fields = tc_fields_of_head(r, tc_fields_head(r, HTTP_SERVICE_UNAVAILABLE, "application/json"));
+    }
+    fields_size = strlen(fields) + 1;
+    error_size = strlen(error_fields) + 1;
+    request = tc_alloc_zero(sizeof(*request) + url_size + fields_size + error_size);
 
     request->is_poll = !query->is_stream;
     request->limit = (unsigned)query->limit;
     request->wait_us = query->wait_s < vhost->max_wait_us / TC_US_PER_S ? query->wait_s * TC_US_PER_S
                                                                         : vhost->max_wait_us;
-    request->headers = memcpy(request->text, headers, headers_size);
-    request->url = memcpy(request->text + headers_size, url, url_size);
+    request->url = memcpy(request->text, url, url_size);
+    request->fields = memcpy(request->text + url_size, fields, fields_size);
+    request->error_fields = memcpy(request->text + url_size + fields_size, error_fields, error_size);
     return request;
 }
 
@@ -256,9 +271,7 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
         return tc_reply_rate_limited(r, TC_RETRY_AFTER_S);
     }
     if (query->is_stream) {
-        head = apr_pstrcat(r->pool, "HTTP/1.1 200 OK" CRLF "Content-Type: text/event-stream" CRLF
-                           "Cache-Control: no-store" CRLF "X-Accel-Buffering: no" CRLF
-                           "Connection: close" CRLF, tc_reply_cors_lines(r), CRLF, NULL);
+        head = tc_fields_head(r, HTTP_OK, "text/event-stream");
     }
     rc = tc_takeover(r, child, make_adoption(visit, query, &claim), HTTP_OK, head);
     return rc == OK ? OK : tc_reply_error(r, rc == HTTP_FORBIDDEN ? TC_CHAT_FORBIDDEN : TC_CHAT_OVERLOADED, NULL);
@@ -307,7 +320,7 @@ static int reply_list(tc_visit_t *visit, const tc_place_t *place, query_t *query
     }
     last_seq = newest_seq(found.events, visit->last_seq);
     if (found.event_count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
-        && tc_takeover_has_room(visit->r)) {
+        && tc_takeover_has_room(visit->r, &visit->vhost->site, visit->user->id)) {
         query->after = last_seq; /* events between the two were deleted */
         return hold_connection(visit, query);
     }

@@ -57,7 +57,7 @@ typedef tc_chat_error_e decode_fn(const char *text, size_t len, const tc_chat_ru
 static int read_json(tc_visit_t *visit, tc_action_e action, decode_fn *decode, tc_chat_in_t *in)
 {
     const tc_site_t *site = &visit->vhost->site;
-    int wait_s = tc_admission_refused_s(visit->vhost, action, visit->claim);
+    int wait_s = tc_admission_refused_s(visit->vhost, action, visit->identity.user_id);
     tc_buf_t body = TC_BUF_INIT;
     tc_chat_error_e error;
 
@@ -94,9 +94,9 @@ static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int 
     tc_buf_append(&body, result->object, result->object_len);
     if (status == HTTP_CREATED) {
         tc_uuid_format(&result->message_id, id);
+        /* Relative to what the client asked for (RFC 9110, 10.2.2), which a proxy may have changed. */
         apr_table_setn(r->headers_out, "Location",
-                       apr_pstrcat(r->pool, r->uri, r->uri[strlen(r->uri) - 1] == '/' ? "" : "/", id,
-                                   "/", NULL));
+                       apr_pstrcat(r->pool, r->uri[strlen(r->uri) - 1] == '/' ? "" : "messages/", id, "/", NULL));
     }
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     return tc_reply_json(r, status, &body);
@@ -125,7 +125,7 @@ static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
         rc = tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
     else if (result.error == TC_CHAT_RATE_LIMITED) {
-        tc_admission_note_refusal(visit->vhost, action_of(in), visit->claim, result.retry_after_s);
+        tc_admission_note_refusal(visit->vhost, action_of(in), visit->identity.user_id, result.retry_after_s);
         rc = tc_reply_rate_limited(visit->r, result.retry_after_s);
     }
     else if (result.error != TC_CHAT_OK) {

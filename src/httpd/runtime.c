@@ -112,9 +112,10 @@ int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp
 
 int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
 {
-    int made = tc_vhosts_make(pconf, server, &gate, &vhosts);
-    int checked = tc_check_sites(vhosts, ptemp), complained = tc_complaints_end(server, plog);
+    int made = tc_vhosts_make(pconf, server, &gate, &vhosts), checked = tc_check_sites(vhosts, ptemp), complained;
 
+    tc_check_handlers(server, ptemp);
+    complained = tc_complaints_end(server, plog);
     return made != OK ? made : checked != OK ? checked : complained;
 }
 

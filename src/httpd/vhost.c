@@ -5,7 +5,7 @@
 #include "bus/redis_order.h"
 #include "httpd/complaints.h"
 #include "httpd/connection_log.h"
-#include "httpd/dbd_config.h"
+#include "httpd/conftree.h"
 #include "httpd/keys.h"
 
 #include <apr_strings.h>
@@ -91,7 +91,7 @@ static void fill_claims(tc_vhost_t *vhost, const tc_config_t *config)
 /* How many connections to its database a child may have for this server. */
 static unsigned dbd_max_of(const server_rec *server, apr_pool_t *pool)
 {
-    const char *value = tc_dbd_config_find(server, "DBDMax", NULL, pool);
+    const char *value = tc_conftree_value(server, "DBDMax", NULL, pool);
     apr_int64_t max = value ? apr_atoi64(value) : 0;
 
     return max > 0 && max <= INT_MAX ? (unsigned)max : DBD_MAX_DEFAULT;

@@ -13,6 +13,7 @@
 #include "codec/reader.h"
 #include "domain/member.h"
 #include "shared/usage.h"
+#include "token/rules.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -37,6 +38,7 @@ typedef enum {
     TC_PARCEL_USER_EMAIL,
     TC_PARCEL_SENDER,  /* the sender object */
     TC_PARCEL_CLAIM,   /* the user as the token names them; empty if that is the user's id */
+    TC_PARCEL_FACTS,   /* of the token (token/facts.h) */
     TC_PARCEL_QUEUE,   /* bytes that wait to be sent */
     TC_PARCEL_INPUT,   /* bytes that were received, but not looked at */
     TC_PARCEL_MESSAGE, /* the reader's fragments of an unfinished message */
@@ -55,6 +57,7 @@ typedef struct {
     tc_member_t member;
     int64_t lease_expires_us;
     bool lease_warned;
+    tc_jwt_mark_t lease_mark;
     uint64_t address_key; /* of its claim (peers.h) */
     uint64_t user_key;
     int64_t heard_us;

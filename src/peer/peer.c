@@ -488,6 +488,7 @@ static void free_peer(tc_peer_t *peer)
     free(peer->input);
     free(peer->usage);
     tc_outq_free(&peer->queue);
+    tc_lease_free(&peer->lease);
     tc_user_unref(peer->member.user);
     free(peer);
 }
@@ -584,7 +585,7 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     peer->kind = kind;
     peer->member.sink = sink;
-    peer->member.id = ++peers->last_id;
+    peer->member.id = adoption->id != 0 ? adoption->id : tc_peers_next_id(peers);
     peer->member.user = adoption->user;
     peer->member.cursor = -1;
     peer->peers = peers;

@@ -141,6 +141,8 @@ static void judge(tc_work_t *work, tc_job_t *job, const char *outcome, const cha
     }
     job->status = tc_sql_fault_is_own(outcome) ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE;
     job->error = TC_CHAT_INTERNAL;
+    work->sql.no_writes = work->sql.no_writes
+                          || tc_sql_fault_stops_writes(apr_pstrcat(work->pool, "ERROR:  ", outcome, ":", NULL));
     tc_sql_log_failure(apr_pstrcat(work->pool, "a message was not stored: ", outcome, NULL), reason ? reason : "");
 }
 

@@ -328,7 +328,11 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
     }
     if (job->kind == TC_JOB_PROBE) {
         tc_check_if_due(work->store, &work->sql, work->pool);
-        return tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, NULL, work->pool);
+        rv = tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, NULL, work->pool);
+        if (rv == APR_SUCCESS || rv == APR_NOTFOUND) {
+            tc_dbd_try_writes(work->store, &work->sql, work->pool);
+        }
+        return rv;
     }
     if (job->kind == TC_JOB_MEND) {
         return tc_store_mend(work, job);

@@ -178,13 +178,24 @@ void tc_sql_forget(tc_sql_t *sql)
     }
 }
 
+static void note_writes(tc_sql_t *sql, const char *why)
+{
+    sql->no_writes = sql->no_writes || tc_sql_fault_stops_writes(why);
+}
+
+static void note_why(tc_sql_t *sql, const char *why)
+{
+    sql->fault = tc_sql_fault(why);
+    note_writes(sql, why);
+}
+
 /*
  * Notes why a statement failed. SQLite refuses a statement that is older than a change of the schema, each time. Prepared
  * anew, it is accepted.
  */
 static apr_status_t note_fault(tc_sql_t *sql, const char *statement, const char *why)
 {
-    sql->fault = tc_sql_fault(why);
+    note_why(sql, why);
     if (!sql->dialect->remote && sql->fault != TC_SQL_FAULT_VALUE && sql->fault != TC_SQL_FAULT_PARENT) {
         apr_hash_set(sql->prepared, statement, APR_HASH_KEY_STRING, NULL);
     }
@@ -381,7 +392,7 @@ apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, ap
 
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
-        sql->fault = tc_sql_fault(*why);
+        note_why(sql, *why);
     }
     return error == 0 ? APR_SUCCESS : APR_EGENERAL;
 }
@@ -391,6 +402,7 @@ apr_status_t tc_sql_begin(tc_sql_t *sql)
     int error = tc_sql_call_query(sql, sql->dialect->begin);
 
     if (error != 0) {
+        note_writes(sql, apr_dbd_error(sql->driver, sql->handle, error));
         tc_sql_log_error(sql, "cannot begin a transaction", error);
     }
     sql->in_transaction = error == 0;
@@ -402,6 +414,7 @@ apr_status_t tc_sql_commit(tc_sql_t *sql)
     int error = tc_sql_call_query(sql, "COMMIT");
 
     if (error != 0) {
+        note_writes(sql, apr_dbd_error(sql->driver, sql->handle, error));
         tc_sql_log_error(sql, "cannot commit", error);
     }
     sql->in_transaction = error != 0;

@@ -33,6 +33,7 @@ typedef struct {
     apr_pool_t *pool;     /* lives as long as the connection */
     bool in_transaction;
     tc_sql_fault_e fault; /* of the last statement that failed */
+    bool no_writes;       /* a statement failed because the server takes no writes; the caller clears it before it writes */
     tc_calls_t *calls; /* the store's; NULL: they are not counted */
     atomic_uint *lost_names; /* the store's: how often the server did not know a statement that was prepared there */
     bool often;           /* the caller's: the next statements run often, and each %s in them is cast to its type */

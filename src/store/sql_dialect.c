@@ -67,6 +67,7 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .heads = "SELECT r.id, r.last_seq, r.epoch"
              " FROM (SELECT %s AS id, CAST(%s AS INTEGER) AS last_seq, CAST(%s AS INTEGER) AS epoch) x"
              " JOIN chat_rooms r ON r.id = x.id WHERE r.last_seq <> x.last_seq OR r.epoch <> x.epoch",
+    .writable = "UPDATE chat_rooms SET last_seq = last_seq WHERE 0",
     .begin = "BEGIN IMMEDIATE",
     .room_newest = "SELECT r.id, max(r.last_seq, coalesce(e.seq, 0)), e.at, r.epoch FROM chat_rooms r"
                    " LEFT JOIN chat_events e ON e.room_id = r.id"
@@ -152,6 +153,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
              " reply_id, reply_content, reply_sender_id, client_id, outcome, epoch, n"
              " FROM chat_store(%s::json, %s::boolean, %s::boolean)",
     .mend = "SELECT epoch, last_seq, lost, put_back FROM chat_mend(%s::uuid, %s::integer, %s::bigint, %s::json)",
+    .writable = "UPDATE chat_rooms SET last_seq = last_seq WHERE false",
     .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
     .heads = "SELECT r.id, " PGSQL_HEAD ", r.epoch FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
              " JOIN chat_rooms r ON r.id = x.id WHERE r.epoch <> x.epoch OR " PGSQL_HEAD " <> x.last_seq",

@@ -54,6 +54,7 @@ typedef struct {
     /* jobs as JSON, patient, strict (see batch.h) -> their outcomes, in a transaction of its own; NULL: see below */
     const char *store;
     const char *renew;         /* ends a connection that cannot write; NULL: there is no such thing */
+    const char *writable;      /* changes nothing, and fails where nothing can be written */
     /* Run for many rows (sql_table.h). */
     const char *heads;         /* room, last_seq, epoch -> the same, of rooms that have others */
     const char *mend;          /* room, epoch, seq, events as JSON -> see chat_mend(); NULL: see below */

@@ -190,7 +190,7 @@ END_TEST
 static void make_parcel(tc_parcel_t *parcel)
 {
     static const char *const texts[TC_PARCEL_PARTS] = {"site:80", "7", "ann@example.com", "{}", "",
-                                                       "queue",   "",  "message",         "c"};
+                                                       "facts",   "queue", "", "message", "c"};
     int i;
 
     memset(parcel, 0, sizeof(*parcel));

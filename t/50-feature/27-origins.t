@@ -25,7 +25,7 @@ sub readable_by {
     my ($origin, %more) = @_;
     return {
         'Access-Control-Allow-Origin'      => $origin,
-        'Access-Control-Allow-Credentials' => 'true',
+        'Access-Control-Allow-Credentials' => undef,
         'Access-Control-Expose-Headers'    => 'ETag, Location, Retry-After',
         Vary                               => 'Origin',
         %more
