@@ -107,8 +107,7 @@ static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim
 {
     tc_adoption_t *adoption = unpack(child, parcel, fd, claim);
 
-    if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), parcel->head.site_index,
-                                     adoption)) {
+    if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), adoption)) {
         refuse(dup(fd), &parcel->head.prefix, TC_CLOSE_RESTART, "site is gone");
         tc_adoption_drop(adoption, &child->peers);
     }

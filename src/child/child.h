@@ -36,7 +36,7 @@ typedef struct {
     int64_t drain_us; /* time over which connections that cannot move are closed */
     tc_outlook_t (*look_out)(void); /* what httpd is about to do; loop */
     /* Fills in an adoption's site, store, bus and the rules of its lease. False: there is no such site. Loop. */
-    bool (*find_site)(const char *name, unsigned index, tc_adoption_t *adoption);
+    bool (*find_site)(const char *name, tc_adoption_t *adoption);
 } tc_succession_t;
 
 typedef struct tc_child_t {

@@ -1,6 +1,7 @@
 /* The directives: how their values are read, inherited and asked for. See config.h and directives.def. */
 #include "httpd/config.h"
 
+#include "base/hash.h"
 #include "bus/redis_url.h"
 #include "codec/origin.h"
 #include "token/jwt_key.h"
@@ -12,10 +13,11 @@
 
 APLOG_USE_MODULE(tripchat);
 
+#define NAME_CHARS 64
 #define RATE_LEAST_US 100000
 #define RATE_GREATEST_US APR_INT64_C(86400000000)
 
-typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY } kind_e;
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, NAME, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
 
 typedef struct {
@@ -39,6 +41,7 @@ static const struct {
     tc_directive_e directive;
     const char *words[5]; /* NULL-terminated */
 } choices[] = {
+    {TC_D_CHAT, {"on", "off"}},
     {TC_D_REJECT, {"close", "http"}},
     {TC_D_DEFLATE, {"off", "on"}},
     {TC_D_MISSING_ORIGIN, {"allow", "refuse"}},
@@ -219,6 +222,18 @@ static const char *set_origin(tc_directive_e id, const char *text, tc_config_val
     return NULL;
 }
 
+/* A name without a colon can never be the host:port of another site. */
+static const char *set_name(tc_directive_e id, const char *text, tc_config_value_t *value, apr_pool_t *pool)
+{
+    size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+    value->text = apr_pstrdup(pool, text);
+    return len > 0 && len <= NAME_CHARS && text[len] == '\0' && strcmp(text, "other") != 0
+               ? NULL
+               : apr_psprintf(pool, "%s: write a name of 1 to %d letters, digits, dots, hyphens and underscores (but not "
+                              "other, which metrics use), not \"%s\"", directives[id].name, NAME_CHARS, text);
+}
+
 static const char *set_value(tc_directive_e id, const char *text, tc_config_value_t *value,
                              apr_pool_t *pool)
 {
@@ -245,6 +260,9 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
         break;
     case TEXT:
         value->text = apr_pstrdup(pool, text);
+        break;
+    case NAME:
+        wrong = set_name(id, text, value, pool);
         break;
     case QUERY:
         wrong = set_query(id, text, value, pool);
@@ -278,6 +296,7 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_TIME AP_INIT_TAKE1
 #define COMMAND_CHOICE AP_INIT_TAKE1
 #define COMMAND_TEXT AP_INIT_TAKE1
+#define COMMAND_NAME AP_INIT_TAKE1
 #define COMMAND_PATH AP_INIT_TAKE1
 #define COMMAND_WORDS AP_INIT_ITERATE
 #define COMMAND_BUS AP_INIT_TAKE1
@@ -411,7 +430,7 @@ const char *tc_config_init_defaults(apr_pool_t *pool)
 
     for (i = 0; i < TC_DIRECTIVE_COUNT && wrong == NULL; i++) {
         memset(&defaults[i], 0, sizeof(defaults[i]));
-        defaults[i].number = -1;
+        defaults[i].number = directives[i].value ? 0 : -1;
         if (directives[i].value == NULL) {
             continue;
         }
@@ -464,6 +483,94 @@ const char *tc_config_name(tc_directive_e directive)
     return directives[directive].name;
 }
 
+/* ---- comparing ---- */
+
+int tc_config_is_off(const tc_config_t *config)
+{
+    return tc_config_number(config, TC_D_CHAT) == TC_CHAT_OFF;
+}
+
+int tc_config_is_site(const tc_config_t *config)
+{
+    return tc_config_has_keys(config) && !tc_config_is_off(config);
+}
+
+static uint64_t hash_value(const tc_config_value_t *value, uint64_t hash)
+{
+    const char *const *word = value->words;
+
+    hash = tc_hash_bytes(hash, &value->number, sizeof(value->number));
+    hash = tc_hash_bytes(hash, &value->period_us, sizeof(value->period_us));
+    hash = tc_hash_add(tc_hash_text(hash, value->text ? value->text : ""), 0);
+    if (value->query != NULL) {
+        hash = tc_hash_text(hash, value->query->text);
+        hash = tc_hash_bytes(hash, value->query->places, sizeof(value->query->places[0]) * (size_t)value->query->count);
+    }
+    for (; word != NULL && *word != NULL; word++) {
+        hash = tc_hash_add(tc_hash_text(hash, *word), 0);
+    }
+    return hash;
+}
+
+static int is_same_query(const tc_sql_query_t *one, const tc_sql_query_t *other)
+{
+    return one == other
+           || (one != NULL && other != NULL && strcmp(one->text, other->text) == 0 && one->count == other->count
+               && memcmp(one->places, other->places, sizeof(one->places[0]) * (size_t)one->count) == 0);
+}
+
+static int is_same_text(const char *one, const char *other)
+{
+    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+}
+
+static int is_same(const tc_config_value_t *one, const tc_config_value_t *other)
+{
+    const char *const none[] = {NULL}, *const *word = one->words ? one->words : none;
+    const char *const *its = other->words ? other->words : none;
+
+    while (*word != NULL && is_same_text(*word, *its)) {
+        word++;
+        its++;
+    }
+    return is_same_text(*word, *its) && one->number == other->number && one->period_us == other->period_us
+           && is_same_text(one->text, other->text) && is_same_query(one->query, other->query);
+}
+
+int tc_config_has_same_keys(const tc_config_t *one, const tc_config_t *other)
+{
+    size_t i;
+
+    for (i = 0; i < KEY_DIRECTIVES; i++) {
+        if (!is_same(get(one, key_directives[i]), get(other, key_directives[i]))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int tc_config_difference(const tc_config_t *one, const tc_config_t *other)
+{
+    int i;
+
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        if (i != TC_D_SITE && !is_same(get(one, (tc_directive_e)i), get(other, (tc_directive_e)i))) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+uint64_t tc_config_hash(const tc_config_t *config, uint64_t hash)
+{
+    int i;
+
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        hash = i == TC_D_SITE ? hash : hash_value(get(config, (tc_directive_e)i), hash);
+    }
+    return hash;
+}
+
 int tc_config_wrong(server_rec *server, tc_directive_e directive, const char *what)
 {
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server, "TC0040: %s: %s", tc_config_name(directive),
@@ -500,7 +607,7 @@ int tc_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
     (void)plog;
     (void)ptemp;
     for (; server != NULL && rc == OK; server = server->next) {
-        if (tc_config_has_keys(tc_config_of(server))) {
+        if (tc_config_is_site(tc_config_of(server))) {
             rc = check_identity(server);
         }
     }

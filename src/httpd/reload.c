@@ -266,16 +266,42 @@ void tc_reload_clear(pid_t pid)
 
 /* ---- a child's part ---- */
 
-/* Finds the site of that name. If several have the name, the one of the same index is taken. */
-static bool find_site(const char *name, unsigned index, tc_adoption_t *adoption)
+/* True if a virtual host of the site was known by this name, before the site got another one. */
+static bool was_called(const tc_vhost_t *vhost, const char *name)
 {
-    const tc_vhost_t *vhost, *found = NULL;
+    const apr_array_header_t *hosts = vhost->plan->hosts;
+    int i;
 
-    for (vhost = sites; vhost != NULL; vhost = vhost->next) {
-        if (strcmp(vhost->site.name, name) == 0 && (found == NULL || vhost->site.index == index)) {
-            found = vhost;
+    for (i = 0; i < hosts->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(hosts, i, const char *), name) == 0) {
+            return true;
         }
     }
+    return false;
+}
+
+/* The only site for a connection that came to a site of this name. NULL: there is none, or it cannot be told. */
+static const tc_vhost_t *find_vhost(const char *name)
+{
+    const tc_vhost_t *vhost, *found = NULL;
+    unsigned count = 0;
+
+    for (vhost = sites; vhost != NULL; vhost = vhost->next) {
+        if (strcmp(vhost->site.name, name) == 0) {
+            return vhost;
+        }
+        if (was_called(vhost, name)) {
+            found = vhost;
+            count++;
+        }
+    }
+    return count == 1 ? found : NULL;
+}
+
+static bool find_site(const char *name, tc_adoption_t *adoption)
+{
+    const tc_vhost_t *found = find_vhost(name);
+
     if (found == NULL) {
         return false;
     }

@@ -10,7 +10,6 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <limits.h>
-#include <util_cfgtree.h>
 
 APLOG_USE_MODULE(tripchat);
 
@@ -76,18 +75,6 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->close_timeout_us = tc_config_number(config, TC_D_CLOSE_TIMEOUT);
 }
 
-/* The site's name for logs and metrics. If ServerName has no port, the port of the virtual host's address is used. */
-static const char *name_of(const server_rec *server, apr_pool_t *pool)
-{
-    const char *host = server->server_hostname ? server->server_hostname : "*";
-    unsigned port = server->port;
-
-    if (port == 0 && server->addrs != NULL) {
-        port = server->addrs->host_port;
-    }
-    return port > 0 ? apr_psprintf(pool, "%s:%u", host, port) : host;
-}
-
 /* Which claims describe a user, where tokens do that. */
 static void fill_claims(tc_vhost_t *vhost, const tc_config_t *config)
 {
@@ -99,46 +86,28 @@ static void fill_claims(tc_vhost_t *vhost, const tc_config_t *config)
     vhost->jwt.names = vhost->site.by_token ? &vhost->claims : NULL;
 }
 
-/* The last DBDMax among these directives, else `otherwise`. mod_dbd keeps its own copy to itself. */
-static unsigned find_dbd_max(const ap_directive_t *at, unsigned otherwise)
-{
-    for (; at != NULL; at = at->next) {
-        apr_int64_t max = strcasecmp(at->directive, "DBDMax") == 0 ? apr_atoi64(at->args) : 0;
-
-        if (max > 0 && max <= INT_MAX) {
-            otherwise = (unsigned)max;
-        }
-    }
-    return otherwise;
-}
-
 /* How many connections to its database a child may have for this server. */
-static unsigned dbd_max_of(const server_rec *server)
+static unsigned dbd_max_of(const server_rec *server, apr_pool_t *pool)
 {
-    unsigned max = find_dbd_max(ap_conftree, DBD_MAX_DEFAULT);
-    const ap_directive_t *at;
+    const char *value = tc_sites_dbd_value(server, "DBDMax", pool);
+    apr_int64_t max = value ? apr_atoi64(value) : 0;
 
-    for (at = ap_conftree; at != NULL; at = at->next) {
-        if (server->defn_name != NULL && strcasecmp(at->directive, "<VirtualHost") == 0
-            && at->line_num == (int)server->defn_line_number && strcmp(at->filename, server->defn_name) == 0) {
-            max = find_dbd_max(at->first_child, max);
-        }
-    }
-    return max;
+    return max > 0 && max <= INT_MAX ? (unsigned)max : DBD_MAX_DEFAULT;
 }
 
 /* All connections but those of the db threads are for handshakes and REST, at least one. */
-static void limit_visitors(const server_rec *server, const tc_config_t *config, tc_dbd_t *store)
+static void limit_visitors(const server_rec *server, const tc_config_t *config, tc_dbd_t *store, apr_pool_t *pool)
 {
-    unsigned max = dbd_max_of(server), threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
+    unsigned max = dbd_max_of(server, pool), threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
 
     tc_dbd_limit(store, max > threads ? max - threads : 1);
 }
 
-static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t *vhost,
+static int make_vhost(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_vhost_t *vhost,
                       apr_pool_t *pool)
 {
-    const tc_config_t *config = tc_config_of(server);
+    const tc_config_t *config = plan->config;
+    server_rec *server = plan->server;
     int rc = tc_keys_read(server, &vhost->jwt, pool);
 
     if (rc == OK) {
@@ -146,7 +115,8 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     }
     fill_site(&vhost->site, config);
     fill_claims(vhost, config);
-    vhost->site.name = name_of(server, pool);
+    vhost->plan = plan;
+    vhost->site.name = plan->name;
     vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
     vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);
@@ -157,9 +127,10 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->max_wait_us = tc_config_number(config, TC_D_MAX_WAIT);
     tc_dbd_init(&vhost->store);
     vhost->store.store.site = &vhost->site;
+    vhost->site.database = &vhost->store.store.database;
     vhost->store.server = server;
     vhost->store.gate = gate;
-    limit_visitors(server, config, &vhost->store);
+    limit_visitors(server, config, &vhost->store, pool);
     vhost->store.queries.access = tc_config_query(config, TC_D_ACCESS_QUERY);
     vhost->store.queries.user = tc_config_query(config, TC_D_USER_QUERY);
     return rc;
@@ -171,7 +142,7 @@ static int complain_of_no_secret(server_rec *main_server)
     server_rec *server;
 
     for (server = main_server; server != NULL; server = server->next) {
-        if (tc_config_of(server)->own_set) {
+        if (tc_config_of(server)->own_set && !tc_config_is_off(tc_config_of(server))) {
             return tc_config_wrong(server, TC_D_JWT_SECRET_FILE,
                                    "no server has a key for tokens (TripChatJWTSecretFile, TripChatJWTKey or "
                                    "TripChatJWTKeySet), so none has a chat; write TripChatJWTSecretFile and the "
@@ -181,19 +152,57 @@ static int complain_of_no_secret(server_rec *main_server)
     return OK;
 }
 
-/* Room ids are unique, except in a copied database. Then two sites would receive each other's events. */
-static void warn_of_one_prefix(server_rec *server, const tc_vhost_t *first, const tc_vhost_t *added)
+/* ---- neighbours ---- */
+
+static bool share_redis(const tc_vhost_t *one, const tc_vhost_t *other)
+{
+    return one->bus == &one->door.bus && other->bus == &other->door.bus
+           && strcmp(one->door.address.name, other->door.address.name) == 0
+           && strcmp(one->door.prefix, other->door.prefix) == 0;
+}
+
+/* Two sites on one database, because a virtual host has a value of its own: was that meant? NULL: most likely. */
+static const char *ask_if_meant(const tc_site_plan_t *one, const tc_site_plan_t *other, apr_pool_t *pool)
+{
+    int different = tc_config_difference(one->config, other->config);
+
+    if ((one->is_named && other->is_named) || !tc_config_has_same_keys(one->config, other->config)) {
+        return NULL;
+    }
+    return apr_psprintf(pool, "have the same database, bus and keys, but are two sites, because %s is not the same; users' "
+                        "rates and connections count for each site, and each has its own threads and connections to the "
+                        "database; write the same value for both, or a %s for each if you want two sites",
+                        different < 0 ? tc_config_name(TC_D_SITE) : tc_config_name((tc_directive_e)different),
+                        tc_config_name(TC_D_SITE));
+}
+
+/* What an administrator would not expect of two sites; NULL: nothing. Room ids are unique, except in a copied database. */
+static const char *find_surprise(const tc_vhost_t *one, const tc_vhost_t *other, apr_pool_t *pool)
+{
+    bool share_bus = one->bus == other->bus || share_redis(one, other);
+
+    if (strcmp(one->plan->database, other->plan->database) == 0) {
+        return share_bus ? ask_if_meant(one->plan, other->plan, pool)
+                         : "have the same database, but not the same TripChatBus and TripChatRedisPrefix, so in other "
+                           "children their members hear each other up to three seconds late; write the same values for "
+                           "both";
+    }
+    return share_redis(one, other) ? "use the same Redis with the same TripChatRedisPrefix, but not the same database; if one "
+                                     "database is a copy of the other, write another prefix for one of them"
+                                   : NULL;
+}
+
+/* httpd reads its configuration twice when it starts; it is said once. */
+static void warn_of_neighbours(const tc_vhost_t *first, const tc_vhost_t *added, apr_pool_t *pool)
 {
     const tc_vhost_t *vhost;
 
-    for (vhost = first; vhost != NULL; vhost = vhost->next) {
-        if (vhost->bus == &vhost->door.bus && added->bus == &added->door.bus
-            && strcmp(vhost->door.address.name, added->door.address.name) == 0
-            && strcmp(vhost->door.prefix, added->door.prefix) == 0) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                         "TC0049: %s: the sites %s and %s use the same Redis with the same prefix; write another "
-                         "prefix for one of them", tc_config_name(TC_D_REDIS_PREFIX), vhost->site.name,
-                         added->site.name);
+    for (vhost = first; vhost != NULL && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG; vhost = vhost->next) {
+        const char *surprise = find_surprise(vhost, added, pool);
+
+        if (surprise != NULL) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, added->plan->server, "TC0049: the sites %s and %s %s",
+                         vhost->site.name, added->site.name, surprise);
         }
     }
 }
@@ -230,39 +239,42 @@ static int open_connection_log(server_rec *server, tc_vhost_t *vhost, const tc_v
     return tc_connection_log_open(server, target, &vhost->site.connection_log, pconf);
 }
 
+/* Makes the site of a plan, and has all of its virtual hosts use it. */
+static int make_site(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_vhost_t *vhost, const tc_vhost_t *others,
+                     apr_pool_t *pconf)
+{
+    int i, rc = make_vhost(plan, gate, vhost, pconf);
+
+    for (i = 0; i < plan->servers->nelts; i++) {
+        tc_config_of(APR_ARRAY_IDX(plan->servers, i, server_rec *))->vhost = vhost;
+    }
+    return rc == OK ? open_connection_log(plan->server, vhost, others, pconf) : rc;
+}
+
 int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
                    const tc_dbd_gate_t *gate, tc_vhost_t **first)
 {
+    tc_site_plan_t *plan;
     tc_vhost_t **end = first;
     unsigned count = 0;
     server_rec *server;
+    int rc;
 
-    (void)ptemp;
     *first = NULL;
     for (server = main_server; server != NULL; server = server->next) {
-        tc_config_t *config = tc_config_of(server);
-        int rc;
-
-        if (server != main_server && config == tc_config_of(main_server)) {
-            continue; /* httpd gives a host without a directive of ours the main server's configuration itself */
-        }
-        config->vhost = NULL;
-        if (!tc_config_has_keys(config)) {
-            continue;
-        }
-        config->vhost = apr_pcalloc(pconf, sizeof(tc_vhost_t));
-        config->vhost->site.index = count++;
-        rc = make_vhost(server, gate, config->vhost, pconf);
-        if (rc != OK) {
-            return rc;
-        }
-        rc = open_connection_log(server, config->vhost, *first, pconf);
-        if (rc != OK) {
-            return rc;
-        }
-        warn_of_one_prefix(server, *first, config->vhost);
-        *end = config->vhost;
-        end = &config->vhost->next;
+        tc_config_of(server)->vhost = NULL;
     }
-    return count > 0 ? OK : complain_of_no_secret(main_server);
+    rc = tc_sites_plan(main_server, &plan, pconf);
+    for (; plan != NULL && rc == OK; plan = plan->next) {
+        tc_vhost_t *vhost = apr_pcalloc(pconf, sizeof(*vhost));
+
+        vhost->site.index = count++;
+        rc = make_site(plan, gate, vhost, *first, pconf);
+        if (rc == OK) {
+            warn_of_neighbours(*first, vhost, ptemp);
+            *end = vhost;
+            end = &vhost->next;
+        }
+    }
+    return rc != OK || count > 0 ? rc : complain_of_no_secret(main_server);
 }

@@ -19,7 +19,7 @@
 
 /* Raise the version whenever the types below change, in layout or in meaning. A test builds a module with another. */
 #ifndef TC_PARCEL_VERSION
-#define TC_PARCEL_VERSION 3
+#define TC_PARCEL_VERSION 4
 #endif
 
 /* The first bytes of every version's parcel, so that a child can refuse a parcel of another version. */
@@ -49,7 +49,6 @@ typedef struct {
     tc_parcel_prefix_t prefix;
     bool is_stream; /* of events; else a WebSocket */
     pid_t pid;      /* of the child that sends the parcel */
-    uint32_t site_index;
     tc_trip_t trip;
     tc_uuid_t room_id;
     tc_member_t member;

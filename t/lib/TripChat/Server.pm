@@ -50,6 +50,7 @@ my $made = 0;
 # http2       => 1: HTTP/2 over TLS and plain    modules => [names of modules to load besides]
 # config      => text for the server           site_config => text for each site
 # shared      => 1: the chat is configured once, for all sites; no_chat => 1: nowhere
+# vhost       => { site => text }: for its virtual host, besides all that
 # no_locations => 1: site_config says which paths are the chat's
 # secret      => of the tokens                 secret_file => bytes of the file, where they differ
 # module_file => in place of the module under test; no_module => 1: none
@@ -266,6 +267,7 @@ Listen 127.0.0.1:$site->{port}
     ServerName localhost
     $tls
     $chat
+    ${\ ($self->{vhost}{$name} // '') }
 </VirtualHost>
 CONF
 }
