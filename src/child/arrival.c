@@ -103,12 +103,34 @@ static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, con
     return adoption;
 }
 
+/* 0, or the close code for a connection that the site does not take as it is configured now. */
+static unsigned look_at_site(const tc_child_t *child, const tc_parcel_t *parcel, tc_adoption_t *adoption, const char **why)
+{
+    if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), adoption)) {
+        *why = "site is gone";
+        return TC_CLOSE_RESTART;
+    }
+    switch (tc_parcel_fit(parcel, adoption->site)) {
+    case TC_PARCEL_TOO_BIG:
+        *why = "message too big";
+        return TC_CLOSE_TOO_BIG;
+    case TC_PARCEL_OF_ANOTHER_KIND:
+        *why = "site has changed";
+        return TC_CLOSE_RESTART;
+    case TC_PARCEL_FITS:
+        break;
+    }
+    return 0;
+}
+
 static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim_t *claim)
 {
     tc_adoption_t *adoption = unpack(child, parcel, fd, claim);
+    const char *why = NULL;
+    unsigned code = look_at_site(child, parcel, adoption, &why);
 
-    if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), adoption)) {
-        refuse(dup(fd), &parcel->head.prefix, TC_CLOSE_RESTART, "site is gone");
+    if (code != 0) {
+        refuse(dup(fd), &parcel->head.prefix, code, why);
         tc_adoption_drop(adoption, &child->peers);
     }
     else if (adoption->stream != NULL) {
@@ -117,6 +139,17 @@ static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim
     else {
         tc_session_create(&child->peers, adoption);
     }
+}
+
+/*
+ * Whoever was forked from httpd's parent and does not exec has the passage's ends: daemons of other modules, which may run
+ * other people's programs. Only a child of this httpd, with our user, may say who a connection's user is.
+ */
+static bool is_child(void *context, const tc_system_sender_t *sender)
+{
+    const tc_child_t *child = context;
+
+    return sender->uid == geteuid() && tc_handover_knows(child->succession.handover, sender->pid);
 }
 
 /* Takes the next connection. APR_EAGAIN: none waits, or this child is full and another one has room. */
@@ -132,11 +165,12 @@ static apr_status_t take_one(tc_child_t *child)
         && tc_handover_has_room(child->succession.handover, child->place)) {
         return APR_EAGAIN;
     }
-    rv = tc_passage_receive(passage_of(child), &bytes, &fd);
+    rv = tc_passage_receive(passage_of(child), &bytes, &fd, is_child, child);
     if (rv != APR_SUCCESS) {
         tc_child_release(child, &claim);
         if (rv != APR_EAGAIN) {
-            complain(child, rv, "it could not be received");
+            complain(child, rv, APR_STATUS_IS_EACCES(rv) ? "a process that is no child of this httpd sent it"
+                                                         : "it could not be received");
             rv = APR_SUCCESS;
         }
         return rv;
@@ -238,9 +272,14 @@ void tc_arrival_turn_away(tc_child_t *child, unsigned code, const char *reason)
     tc_parcel_t parcel;
     int fd;
 
-    while (tc_passage_receive(passage_of(child), &bytes, &fd) == APR_SUCCESS) {
-        (void)tc_parcel_read(&parcel, &bytes);
-        refuse(fd, &parcel.head.prefix, code, reason);
-        tc_parcel_free(&parcel);
-    }
+    apr_status_t rv;
+
+    do {
+        rv = tc_passage_receive(passage_of(child), &bytes, &fd, is_child, child);
+        if (rv == APR_SUCCESS) {
+            (void)tc_parcel_read(&parcel, &bytes);
+            refuse(fd, &parcel.head.prefix, code, reason);
+            tc_parcel_free(&parcel);
+        }
+    } while (rv == APR_SUCCESS || APR_STATUS_IS_EACCES(rv));
 }

@@ -349,7 +349,7 @@ static void stand_up(const tc_child_t *child)
         tc_tally_leave(&child->seat);
     }
     if (child->place != NULL) {
-        tc_handover_leave(child->place);
+        tc_handover_leave(child->succession.handover, child->place);
     }
 }
 

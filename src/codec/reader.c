@@ -56,7 +56,8 @@ static tc_read_e check_data(tc_reader_t *reader, tc_read_item_t *item)
     if (frame->opcode != TC_OPCODE_CONTINUATION && reader->message_opcode != 0) {
         return fail(item, TC_CLOSE_PROTOCOL, "message inside a message");
     }
-    if (frame->payload_len > reader->max_message_bytes - reader->message.len) {
+    if (reader->message.len > reader->max_message_bytes
+        || frame->payload_len > reader->max_message_bytes - reader->message.len) {
         return fail(item, TC_CLOSE_TOO_BIG, "message too big");
     }
     if (frame->opcode != TC_OPCODE_CONTINUATION) {

@@ -12,6 +12,7 @@
 #include "codec/deflate.h"
 #include "codec/reader.h"
 #include "domain/member.h"
+#include "domain/site.h"
 #include "shared/usage.h"
 
 #include <stdbool.h>
@@ -86,10 +87,25 @@ void tc_parcel_end(tc_parcel_t *parcel);
 
 /*
  * Reads a parcel from `bytes`, takes their memory over and leaves `bytes` empty. False: another version of the module
- * made the bytes, or they are no parcel. Then only head.prefix is meaningful, and zeroed in the latter case. The caller
- * frees the parcel in every case.
+ * made the bytes, or they are no parcel, or not a sane one. Then only head.prefix is meaningful, and zeroed if the bytes
+ * are no parcel. The caller frees the parcel in every case.
  */
 bool tc_parcel_read(tc_parcel_t *parcel, tc_buf_t *bytes);
+
+/* True if what the parcel says can do no harm, whoever made it; tc_parcel_read() asks. In parcel_check.c, as all below. */
+bool tc_parcel_is_sane(const tc_parcel_t *parcel);
+
+/* Does the connection fit the site as it is configured now? */
+typedef enum {
+    TC_PARCEL_FITS,
+    TC_PARCEL_TOO_BIG,        /* its unfinished message is longer than a message may be now, or would become so */
+    TC_PARCEL_OF_ANOTHER_KIND /* the ids of the site's trips have another form now */
+} tc_parcel_fit_e;
+
+tc_parcel_fit_e tc_parcel_fit(const tc_parcel_t *parcel, const tc_site_t *site);
+
+/* Gives a reader the state of the parcel's. Its limit, set by tc_reader_init(), stays. tc_reader_free() frees it. */
+void tc_parcel_restore_reader(const tc_parcel_t *parcel, tc_reader_t *reader);
 
 /* Frees the bytes of a parcel, but not the struct. */
 void tc_parcel_free(tc_parcel_t *parcel);

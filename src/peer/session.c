@@ -420,22 +420,9 @@ static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
     tc_parcel_add(parcel, TC_PARCEL_CONTROL, reader->control.data, reader->control.len);
 }
 
-static void restore_buf(tc_buf_t *buf, const tc_parcel_t *parcel, tc_parcel_part_e part)
-{
-    *buf = (tc_buf_t)TC_BUF_INIT;
-    tc_buf_append(buf, parcel->parts[part], parcel->head.lens[part]);
-}
-
 static void restore(session_t *session, const tc_parcel_t *parcel)
 {
-    tc_reader_t *reader = &session->reader;
-    size_t max_message_bytes = reader->max_message_bytes;
-
-    *reader = parcel->head.reader;
-    reader->max_message_bytes = max_message_bytes;
-    reader->drained = false;
-    restore_buf(&reader->message, parcel, TC_PARCEL_MESSAGE);
-    restore_buf(&reader->control, parcel, TC_PARCEL_CONTROL);
+    tc_parcel_restore_reader(parcel, &session->reader);
     session->pinged_us = parcel->head.pinged_us;
     session->begun_us = parcel->head.begun_us;
 }
