@@ -30,6 +30,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(tc_config_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(tc_sites_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(tc_runtime_check_mpm, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(tc_runtime_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(tc_runtime_child_init, databases, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(tc_runtime_child_status, NULL, NULL, APR_HOOK_MIDDLE);

@@ -79,7 +79,8 @@ typedef struct {
 /*
  * Starts the threads of the loop and the bus. `pool` is the caller's, for bookkeeping, and outlives the child's
  * threads, which have pools of their own. What `config` points to is borrowed and lives as long. A status that is not
- * success: a thread, the loop or the bus cannot be made, and nothing runs. Worker.
+ * success: a thread, the loop or the bus cannot be made, nothing runs, and the
+ * caller may destroy `pool`. Worker.
  */
 apr_status_t tc_child_start(tc_child_t **child, const tc_child_config_t *config, apr_pool_t *pool);
 
