@@ -28,6 +28,7 @@ ifeq ($(filter output-sync,$(.FEATURES)),)
 $(error GNU make 4.0 or newer is needed, and this is $(MAKE_VERSION). On BSD and macOS it is often called gmake)
 endif
 
+comma    := ,
 VERSION  := $(shell cat VERSION)
 BUILD    := build
 MODULE   := $(BUILD)/mod_tripchat.so
@@ -84,7 +85,14 @@ CC       ?= cc
 WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
             -Wno-sign-conversion -Wformat=2 -Wvla
 OPTIMIZE ?= -O2 -g
-CFLAGS   ?= $(OPTIMIZE) -fstack-protector-strong
+# What Debian's hardening=+all sets, for builds that set nothing. Packagers set CFLAGS and LDFLAGS themselves. The flags
+# depend on no probe of the compiler: where it is yet to be installed, another answer would build all again.
+HARDENED := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+ifeq ($(shell uname -s -m)$(findstring -linux-,$(CC)),Linux x86_64)
+HARDENED += -fstack-clash-protection -fcf-protection
+endif
+CFLAGS   ?= $(OPTIMIZE) $(HARDENED)
+LDFLAGS  ?= $(if $(filter Darwin,$(shell uname -s)),,-Wl$(comma)-z$(comma)relro -Wl$(comma)-z$(comma)now)
 PURE_CFLAGS  = -std=gnu11 $(WARNINGS) -Isrc $(CPPFLAGS) $(APR_CPPFLAGS) $(APR_INCLUDES) $(LIB_INCLUDES)
 HTTPD_CFLAGS = $(call once,HTTPD_CFLAGS,$(patsubst %,-I%,$(call ask_apxs,INCLUDEDIR)))
 

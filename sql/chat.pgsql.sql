@@ -395,7 +395,7 @@ BEGIN
                   m.is_edited::integer, chat_time(m.created_at), chat_time(m.updated_at), NULL, NULL, NULL, m.client_id,
                   NULL);
     IF m.reply_to_id IS NOT NULL THEN
-        SELECT p.id, p.content, p.sender_id INTO result.reply_id, result.reply_content, result.reply_sender_id
+        SELECT p.id, left(p.content, 1204), p.sender_id INTO result.reply_id, result.reply_content, result.reply_sender_id
         FROM chat_messages p WHERE p.id = m.reply_to_id AND p.room_id = m.room_id;
     END IF;
 END $$;
@@ -470,7 +470,7 @@ BEGIN
             result.outcome := 'no_message'; -- it was deleted meanwhile
         END IF;
     ELSIF job.reply_to_id IS NOT NULL THEN
-        SELECT m.id, m.content, m.sender_id INTO result.reply_id, result.reply_content, result.reply_sender_id
+        SELECT m.id, left(m.content, 1204), m.sender_id INTO result.reply_id, result.reply_content, result.reply_sender_id
         FROM chat_messages m WHERE m.id = job.reply_to_id AND m.room_id = job.room_id;
         IF NOT FOUND THEN
             result.outcome := 'no_reply';

@@ -8,11 +8,13 @@
 #define TC_TOKEN_MAX_BYTES        8192  /* a longer JWT is refused before it is parsed */
 #define TC_CLAIMED_ID_MAX_BYTES    255  /* the id of a user who is known by their token alone; the database has an index of ids */
 #define TC_CLIENT_ID_MAX_CHARS      64
+#define TC_QUOTE_MAX_CHARS          300  /* code points of a message that a reply shows; what is cut ends with "…" */
 #define TC_JSON_MAX_DEPTH           16  /* levels of nesting in a client's message */
 #define TC_JSON_MAX_VALUES        1024  /* names and values in a message of a client, and in a part of a token */
 #define TC_FRAME_HEADER_MAX_BYTES   14  /* RFC 6455, 5.2: 2 + 8 + 4 */
 #define TC_CONTROL_MAX_BYTES       125  /* RFC 6455, 5.5 */
 #define TC_READ_BUFFER_BYTES     65536  /* one buffer for each loop, shared by its connections */
+#define TC_LOOP_SLICE_US          2000  /* microseconds for one kind of work of the loop, until other kinds have their turn */
 #define TC_WRITE_BATCH_FRAMES       64  /* frames that leave in one system call */
 #define TC_SLOWEST_BYTES_S        4096  /* bytes a second that a client must take of a frame that is stuck */
 #define TC_TLS_BATCH_BYTES       16384  /* one TLS record, RFC 8446, 5.1 */
@@ -20,8 +22,9 @@
 #define TC_ROOM_LOG_EVENTS         256  /* newest events that a live room keeps at most */
 #define TC_ROOM_HELD_EVENTS       1024  /* early events of a room that wait for an event before them */
 #define TC_HISTORY_BYTES     (3 << 20) /* messages in a newcomer's history, which all newcomers share; or a single one */
-#define TC_RESUME_BYTES      (1 << 20) /* messages in one resume or page; more only if a single message has more */
-#define TC_STORE_READ_BYTES  (4 << 20) /* events in the answer to one LOAD or EVENTS job; more only if a single one has more */
+#define TC_RESUME_BYTES      (1 << 20) /* messages in a resume, or in the answer to a poll that waited; more only if a single message has more */
+#define TC_STORE_READ_BYTES  (4 << 20) /* events in the answer to one LOAD or EVENTS job, or in a page; more only if a single one has more */
+#define TC_STORE_PORTION_BYTES (16 << 20) /* of contents that one statement reads, if all were as long as may be */
 #define TC_STORE_BATCH_JOBS        256  /* jobs stored in one transaction */
 #define TC_STORE_BATCH_BYTES (1 << 20) /* contents stored in one transaction; a longer content is stored alone */
 #define TC_STORE_QUEUE_JOBS      65536  /* jobs of a site that wait for a child's db threads; a room's: a quarter */

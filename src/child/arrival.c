@@ -65,7 +65,7 @@ static tc_stream_request_t *make_stream_request(void)
 {
     tc_stream_request_t *request = tc_alloc_zero(sizeof(*request) + 1);
 
-    request->headers = request->url = request->text;
+    request->url = request->fields = request->error_fields = request->text;
     return request;
 }
 
@@ -90,6 +90,7 @@ static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, con
                                      head->lens[TC_PARCEL_SENDER]);
     adoption->lease.expires_us = head->lease_expires_us;
     adoption->lease.warned = head->lease_warned;
+    adoption->lease.facts = tc_facts_copy(parcel->parts[TC_PARCEL_FACTS], head->lens[TC_PARCEL_FACTS]);
     adoption->input_len = head->lens[TC_PARCEL_INPUT];
     if (adoption->input_len > 0) {
         adoption->input = memcpy(tc_alloc(adoption->input_len), parcel->parts[TC_PARCEL_INPUT],
@@ -123,6 +124,20 @@ static unsigned look_at_site(const tc_child_t *child, const tc_parcel_t *parcel,
     return 0;
 }
 
+/* A reload may have taken away the key of the connection's token, or changed what a token must say. */
+static void judge(tc_adoption_t *adoption)
+{
+    const char *why;
+
+    adoption->reject_code = tc_lease_resume(&adoption->lease, &adoption->parcel->head.lease_mark, &why);
+    if (adoption->reject_code != 0) {
+        adoption->reject_reason = adoption->reject_code == TC_CLOSE_UNAUTHORIZED ? "Unauthorized"
+                                                                                 : "server reloads, reconnect";
+        tc_log(TC_LOG_INFO, 0, "TC0059: a connection of the user %s does not outlive the reload: %s",
+               adoption->user->id, why);
+    }
+}
+
 static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim_t *claim)
 {
     tc_adoption_t *adoption = unpack(child, parcel, fd, claim);
@@ -132,8 +147,10 @@ static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim
     if (code != 0) {
         refuse(dup(fd), &parcel->head.prefix, code, why);
         tc_adoption_drop(adoption, &child->peers);
+        return;
     }
-    else if (adoption->stream != NULL) {
+    judge(adoption);
+    if (adoption->stream != NULL) {
         tc_stream_create(&child->peers, adoption);
     }
     else {

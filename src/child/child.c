@@ -4,13 +4,16 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/thread.h"
+#include "base/weight.h"
 #include "child/journal.h"
 #include "codec/close.h"
 #include "engine/transport.h"
 #include "peer/parcel.h"
 #include "peer/peer.h"
 #include "peer/session.h"
+#include "peer/shed.h"
 #include "peer/stream.h"
 
 #include <stdlib.h>
@@ -103,17 +106,27 @@ static void tell(tc_peers_t *peers, const tc_site_t *site, const tc_buf_t *line)
 
 /* ---- the loop's mail and timers ---- */
 
+static void admit(tc_task_t *task)
+{
+    tc_adoption_t *adoption = (tc_adoption_t *)((char *)task - offsetof(tc_adoption_t, task));
+
+    if (adoption->stream != NULL) {
+        tc_stream_create(adoption->peers, adoption);
+    }
+    else {
+        tc_session_create(adoption->peers, adoption);
+    }
+}
+
+/* A thousand newcomers at once must not delay the answers of the store, which come by mail as well. */
 static void deliver_adoption(tc_mail_t *mail, void *context)
 {
     tc_adoption_t *adoption = (tc_adoption_t *)mail;
     tc_child_t *child = context;
 
-    if (adoption->stream != NULL) {
-        tc_stream_create(&child->peers, adoption);
-    }
-    else {
-        tc_session_create(&child->peers, adoption);
-    }
+    adoption->peers = &child->peers;
+    adoption->task.run = admit;
+    tc_loop_later(child->peers.loop, &adoption->task);
 }
 
 static void deliver_job(tc_mail_t *mail, void *context)
@@ -222,6 +235,8 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
         store->store.connects = atomic_load(&store->connects);
     }
     tc_hub_tick(child->peers.hub, now_us);
+    tc_metrics_set(TC_METRICS_CHILD, TC_M_MEMORY, tc_weight_get());
+    tc_peers_check(&child->peers);
     for (store = child->stores; store != NULL; store = store->next_served) {
         tc_db_threads_tick(store->threads);
     }
@@ -372,6 +387,8 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     child->max_connections = config->max_connections;
     child->peers.write_interval_us = config->write_interval_us;
     child->db_threads = config->db_threads;
+    tc_weight_set_limit(config->memory_bytes);
+    tc_shed_init(&child->peers);
     child->peers.release = release;
     child->peers.tell = tell;
     child->tick.fire = on_tick;

@@ -69,6 +69,7 @@ typedef struct tc_child_t {
 typedef struct {
     unsigned max_connections;
     int64_t write_interval_us;
+    size_t memory_bytes;    /* what clients may make the child hold; 0: any number */
     unsigned db_threads;    /* number per store */
     tc_shared_meter_t *meter; /* NULL: users are not counted */
     const tc_tally_t *tally;  /* NULL: connections are not counted by user and address */

@@ -102,7 +102,7 @@ typedef struct {
     const char *content;
     const char *message_type;
     const char *reply_id; /* NULL: the message is not a reply */
-    const char *reply_content;
+    const char *reply_content; /* may be cut behind TC_QUOTE_MAX_CHARS + 1 code points */
     const char *reply_sender_email;
     bool is_edited;
     const char *created_at;
@@ -113,9 +113,13 @@ typedef struct {
 void tc_chat_encode_sender(tc_buf_t *buf, const char *id, const char *email, const char *username,
                            const char *full_name);
 
+/* Stands behind a quote that was cut. U+2026. */
+#define TC_CHAT_CUT "\xe2\x80\xa6"
+
 /*
  * _object() appends the message object without its end, which is `,"seq":N}`; _object_end() appends that end. So the
- * same bytes serve the live event, the history and a resume, each with its own seq.
+ * same bytes serve the live event, the history and a resume, each with its own seq. Of the message that is replied to,
+ * the object shows TC_QUOTE_MAX_CHARS code points.
  */
 void tc_chat_encode_object(tc_buf_t *buf, const tc_chat_message_t *message);
 void tc_chat_encode_object_end(tc_buf_t *buf, int64_t seq);

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "codec/json.h"
+#include "codec/utf8.h"
 
 static const struct {
     const char *code;
@@ -38,6 +39,19 @@ void tc_chat_encode_sender(tc_buf_t *buf, const char *id, const char *email, con
     TC_BUF_LIT(buf, "}");
 }
 
+/* A reply to a long message is not a long message itself, wherever it is shown. */
+static void append_quote(tc_buf_t *buf, const char *content)
+{
+    size_t len = content ? strlen(content) : 0;
+    size_t shown = tc_utf8_prefix(content, len, TC_QUOTE_MAX_CHARS);
+
+    tc_json_append_string(buf, content, shown);
+    if (shown < len) {
+        buf->len--; /* the quotation mark */
+        TC_BUF_LIT(buf, TC_CHAT_CUT "\"");
+    }
+}
+
 static void append_reply(tc_buf_t *buf, const tc_chat_message_t *message)
 {
     if (message->reply_id == NULL) {
@@ -47,7 +61,7 @@ static void append_reply(tc_buf_t *buf, const tc_chat_message_t *message)
     TC_BUF_LIT(buf, "{\"id\":");
     tc_json_append_str(buf, message->reply_id);
     TC_BUF_LIT(buf, ",\"content\":");
-    tc_json_append_str(buf, message->reply_content);
+    append_quote(buf, message->reply_content);
     TC_BUF_LIT(buf, ",\"sender_email\":");
     tc_json_append_str(buf, message->reply_sender_email);
     TC_BUF_LIT(buf, "}");

@@ -59,7 +59,6 @@ static tc_inflate_e inflate_piece(z_stream *z, const unsigned char *data, size_t
     z->next_in = data;
     z->avail_in = (uInt)len;
     do {
-        uInt before = z->avail_in;
         size_t room = max_bytes + 1 - out->len;
         int rc;
 
@@ -76,7 +75,8 @@ static tc_inflate_e inflate_piece(z_stream *z, const unsigned char *data, size_t
         if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) {
             return TC_INFLATE_BROKEN;
         }
-        if (rc == Z_STREAM_END && (before == z->avail_in || !begin_anew(z))) {
+        /* The end code of a block may have been read with the bytes before it, so this call may have read none. */
+        if (rc == Z_STREAM_END && !begin_anew(z)) {
             return TC_INFLATE_BROKEN;
         }
         if (rc == Z_BUF_ERROR) {

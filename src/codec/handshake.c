@@ -11,6 +11,7 @@
 #define KEY_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
 #define KEY_CHARS 24
 #define BEARER_PREFIX "bearer."
+#define NAME_CHARS 64 /* the name of a subprotocol has no more; a token has more */
 
 static bool is_token_char(char c)
 {
@@ -89,6 +90,20 @@ static void make_accept(const char *key, char *accept)
     apr_base64_encode_binary(accept, digest, sizeof(digest));
 }
 
+static bool may_be_secret(const char *token, size_t len)
+{
+    return len > NAME_CHARS || (len >= sizeof(BEARER_PREFIX) - 1 && memcmp(token, BEARER_PREFIX, sizeof(BEARER_PREFIX) - 1) == 0);
+}
+
+/* Remembers an offer that could be answered with. */
+static void note_other(tc_handshake_out_t *out, const char *token, size_t len)
+{
+    if (out->other == NULL || (may_be_secret(out->other, out->other_len) && !may_be_secret(token, len))) {
+        out->other = token;
+        out->other_len = len;
+    }
+}
+
 /* Looks for the chat's subprotocol and for a token. Returns false if the field is not a list of tokens. */
 static bool read_protocols(const char *list, tc_handshake_out_t *out)
 {
@@ -106,6 +121,11 @@ static bool read_protocols(const char *list, tc_handshake_out_t *out)
             out->bearer = token + prefix;
             out->bearer_len = len - prefix;
         }
+        note_other(out, token, len);
+    }
+    if (out->subprotocol) {
+        out->other = NULL;
+        out->other_len = 0;
     }
     return !broken;
 }

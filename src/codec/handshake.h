@@ -28,6 +28,8 @@ typedef struct {
     bool subprotocol;   /* the client offers TC_HANDSHAKE_SUBPROTOCOL: answer with it */
     const char *bearer; /* the token of "bearer.<token>"; points into `protocols`; NULL: none came */
     size_t bearer_len;
+    const char *other;  /* without TC_HANDSHAKE_SUBPROTOCOL: the offer that shows no token, or else the first */
+    size_t other_len;   /* 0: nothing was offered, or TC_HANDSHAKE_SUBPROTOCOL was */
     char extensions[TC_DEFLATE_ANSWER_BYTES]; /* Sec-WebSocket-Extensions of the answer; the caller fills it */
 } tc_handshake_out_t;
 

@@ -105,23 +105,51 @@ static void append_escape(tc_buf_t *buf, unsigned char c)
     tc_buf_append(buf, out, 6);
 }
 
+/*
+ * How many bytes at the beginning of `text` must be escaped; 0: none. U+0085, U+2028 and U+2029 may stand in JSON. But
+ * programs that split a stream of events into lines by Unicode's rules would cut the JSON in pieces there.
+ */
+static size_t escaped_bytes(const char *text, size_t left)
+{
+    unsigned char c = (unsigned char)*text;
+
+    if (c < 0x20 || c == '"' || c == '\\') {
+        return 1;
+    }
+    if (c == 0xc2 && left >= 2 && memcmp(text, "\xc2\x85", 2) == 0) {
+        return 2;
+    }
+    return c == 0xe2 && left >= 3 && (memcmp(text, "\xe2\x80\xa8", 3) == 0 || memcmp(text, "\xe2\x80\xa9", 3) == 0) ? 3 : 0;
+}
+
+static void append_escaped(tc_buf_t *buf, const char *text, size_t bytes)
+{
+    if (bytes == 1) {
+        append_escape(buf, (unsigned char)*text);
+    }
+    else {
+        tc_buf_append_str(buf, bytes == 2 ? "\\u0085" : text[2] == '\xa8' ? "\\u2028" : "\\u2029");
+    }
+}
+
 void tc_json_append_string(tc_buf_t *buf, const char *text, size_t len)
 {
-    size_t i, from = 0;
+    size_t i = 0, from = 0;
 
     if (text == NULL) {
         TC_BUF_LIT(buf, "null");
         return;
     }
     TC_BUF_LIT(buf, "\"");
-    for (i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
+    while (i < len) {
+        size_t bytes = escaped_bytes(text + i, len - i);
 
-        if (c < 0x20 || c == '"' || c == '\\') {
+        if (bytes > 0) {
             tc_buf_append(buf, text + from, i - from);
-            append_escape(buf, c);
-            from = i + 1;
+            append_escaped(buf, text + i, bytes);
+            from = i + bytes;
         }
+        i += bytes > 0 ? bytes : 1;
     }
     tc_buf_append(buf, text + from, len - from);
     TC_BUF_LIT(buf, "\"");

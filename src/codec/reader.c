@@ -17,6 +17,34 @@ void tc_reader_free(tc_reader_t *reader)
     tc_buf_free(&reader->control);
 }
 
+/* Bytes that the message may still get. The message may have been gathered under another limit. */
+static size_t room_left(const tc_reader_t *reader)
+{
+    return reader->max_message_bytes > reader->message.len ? reader->max_message_bytes - reader->message.len : 0;
+}
+
+bool tc_reader_restore(tc_reader_t *reader, const tc_reader_t *was)
+{
+    bool control = tc_opcode_is_control(was->frame.opcode);
+    uint64_t left = was->frame.payload_len - was->payload_done;
+
+    reader->payload_done = was->payload_done;
+    reader->frame = was->frame;
+    memcpy(reader->header, was->header, sizeof(reader->header));
+    reader->header_len = was->header_len;
+    reader->message_opcode = was->message_opcode;
+    reader->in_payload = was->in_payload;
+    reader->takes_deflated = was->takes_deflated;
+    reader->deflated = was->deflated;
+    reader->utf8 = was->utf8;
+    if (reader->message.len > reader->max_message_bytes || reader->control.len > TC_CONTROL_MAX_BYTES
+        || reader->header_len >= sizeof(reader->header)) {
+        return false;
+    }
+    return !was->in_payload || (was->payload_done <= was->frame.payload_len
+                                && left <= (control ? TC_CONTROL_MAX_BYTES : room_left(reader)));
+}
+
 bool tc_reader_is_idle(const tc_reader_t *reader)
 {
     return reader->header_len == 0 && !reader->in_payload && reader->message_opcode == 0;
@@ -56,8 +84,7 @@ static tc_read_e check_data(tc_reader_t *reader, tc_read_item_t *item)
     if (frame->opcode != TC_OPCODE_CONTINUATION && reader->message_opcode != 0) {
         return fail(item, TC_CLOSE_PROTOCOL, "message inside a message");
     }
-    if (reader->message.len > reader->max_message_bytes
-        || frame->payload_len > reader->max_message_bytes - reader->message.len) {
+    if (frame->payload_len > room_left(reader)) {
         return fail(item, TC_CLOSE_TOO_BIG, "message too big");
     }
     if (frame->opcode != TC_OPCODE_CONTINUATION) {
@@ -95,6 +122,7 @@ static tc_read_e begin_frame(tc_reader_t *reader, tc_read_item_t *item)
     reader->in_payload = true;
     reader->payload_done = 0;
     reader->frames++;
+    reader->empty_frames += tc_opcode_is_control(frame->opcode) || (frame->payload_len == 0 && !frame->fin);
     return tc_opcode_is_control(frame->opcode) ? check_control(frame, item)
                                                : check_data(reader, item);
 }

@@ -23,6 +23,7 @@ typedef struct {
     bool takes_deflated;       /* set by the caller: permessage-deflate was negotiated */
     bool deflated;             /* the message in progress is compressed */
     uint32_t frames;           /* frames begun since the caller last reset the number */
+    uint32_t empty_frames;     /* the same for control frames, and for empty fragments that end no message */
     bool drained;              /* `message` was returned: free it at the next call */
     tc_utf8_t utf8;
 } tc_reader_t;
@@ -46,6 +47,12 @@ typedef struct {
 /* Makes an empty reader. A message longer than `max_message_bytes` makes tc_reader_next() fail with 1009. */
 void tc_reader_init(tc_reader_t *reader, size_t max_message_bytes);
 void tc_reader_free(tc_reader_t *reader);
+
+/*
+ * Goes on where another reader stood, whose `message` and `control` the caller has put into `reader`. False: what the
+ * other reader was about to read is more than this reader may, or makes no sense. Close the connection with 1009.
+ */
+bool tc_reader_restore(tc_reader_t *reader, const tc_reader_t *was);
 
 /*
  * Reads bytes from *pos up to `end`, unmasks them in place, and moves *pos behind the bytes it used. Call it until it

@@ -1,6 +1,9 @@
 /* The text that a reply quotes. See requote.h. */
 #include "codec/requote.h"
 
+#include "base/limits.h"
+#include "codec/chat.h"
+
 #include <string.h>
 
 #define QUOTE ",\"reply_to\":{\"id\":\""
@@ -38,10 +41,26 @@ static const char *end_of_string(const char *at, const char *end)
     return at < end ? at : NULL;
 }
 
+/* The end of the first TC_QUOTE_MAX_CHARS code points of a JSON string, as tc_json_append_string() writes it. */
+static const char *end_of_quote(const char *at, const char *end)
+{
+    int chars;
+
+    for (chars = 0; at < end && chars < TC_QUOTE_MAX_CHARS; chars++) {
+        at += *at != '\\' ? 1 : at[1] == 'u' ? 6 : 2;
+        while (at < end && ((unsigned char)*at & 0xc0) == 0x80) {
+            at++;
+        }
+    }
+    return at < end ? at : end;
+}
+
 bool tc_requote(tc_buf_t *buf, tc_object_t object, const tc_uuid_t *id, tc_object_t edited)
 {
     char mark[sizeof(QUOTE) + TC_UUID_CHARS + sizeof(QUOTED)] = QUOTE;
-    const char *from, *to, *text, *text_end;
+    const char *from, *to, *text, *text_end, *shown_end;
+    tc_buf_t quote = TC_BUF_INIT;
+    bool differs;
 
     tc_uuid_format(id, mark + sizeof(QUOTE) - 1);
     memcpy(mark + sizeof(QUOTE) - 1 + TC_UUID_CHARS, QUOTED, sizeof(QUOTED));
@@ -49,11 +68,20 @@ bool tc_requote(tc_buf_t *buf, tc_object_t object, const tc_uuid_t *id, tc_objec
     text = from ? behind(edited, CONTENT) : NULL;
     to = text ? end_of_string(from, object.data + object.len) : NULL;
     text_end = to ? end_of_string(text, edited.data + edited.len) : NULL;
-    if (text_end == NULL || (to - from == text_end - text && memcmp(from, text, (size_t)(to - from)) == 0)) {
+    if (text_end == NULL) {
         return false;
     }
-    tc_buf_append(buf, object.data, (size_t)(from - object.data));
-    tc_buf_append(buf, text, (size_t)(text_end - text));
-    tc_buf_append(buf, to, (size_t)(object.data + object.len - to));
-    return true;
+    shown_end = end_of_quote(text, text_end);
+    tc_buf_append(&quote, text, (size_t)(shown_end - text));
+    if (shown_end < text_end) {
+        tc_buf_append_str(&quote, TC_CHAT_CUT);
+    }
+    differs = (size_t)(to - from) != quote.len || (quote.len > 0 && memcmp(from, quote.data, quote.len) != 0);
+    if (differs) {
+        tc_buf_append(buf, object.data, (size_t)(from - object.data));
+        tc_buf_append(buf, quote.data, quote.len);
+        tc_buf_append(buf, to, (size_t)(object.data + object.len - to));
+    }
+    tc_buf_free(&quote);
+    return differs;
 }

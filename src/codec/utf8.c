@@ -115,6 +115,18 @@ size_t tc_utf8_count(const char *text, size_t len)
     return count;
 }
 
+size_t tc_utf8_prefix(const char *text, size_t len, size_t max_chars)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (((unsigned char)text[i] & 0xc0) != 0x80 && max_chars-- == 0) {
+            break;
+        }
+    }
+    return i;
+}
+
 /* Decodes the first character of `text`, which is valid UTF-8, and sets *len to its length in bytes. */
 static uint32_t next_code_point(const unsigned char *text, size_t *len)
 {

@@ -41,6 +41,9 @@ static inline size_t tc_utf8_mended_max(size_t len)
 /* The number of code points in valid UTF-8. */
 size_t tc_utf8_count(const char *text, size_t len);
 
+/* The length in bytes of the first `max_chars` code points of valid UTF-8; `len` if it has fewer. */
+size_t tc_utf8_prefix(const char *text, size_t len, size_t max_chars);
+
 /* True if valid UTF-8 contains only white space (Unicode White_Space and U+001C..U+001F), or nothing. */
 bool tc_utf8_is_blank(const char *text, size_t len);
 

@@ -288,9 +288,20 @@ bool tc_access_ask_about(tc_member_t *member, const char *client_id)
 }
 
 /* While the database is away, the token alone counts, as it does for those who send none. */
+static tc_chat_error_e verdict_of(const tc_job_t *job)
+{
+    if (job->status != TC_JOB_DONE) {
+        return TC_CHAT_OK;
+    }
+    if (!job->users[0].known) {
+        return TC_CHAT_UNAUTHORIZED;
+    }
+    return job->users[0].allowed ? TC_CHAT_OK : TC_CHAT_FORBIDDEN;
+}
+
 void tc_access_on_member_job(const tc_room_t *room, const tc_job_t *job)
 {
     if (job->member->room == room) {
-        job->member->sink->checked(job->member, job->client_id, job->status != TC_JOB_DONE || job->users[0].known);
+        job->member->sink->checked(job->member, job->client_id, verdict_of(job));
     }
 }

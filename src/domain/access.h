@@ -28,7 +28,7 @@ void tc_access_end_round(tc_access_round_t *round, int64_t now_us);
 void tc_access_on_job(tc_job_t *job, int64_t now_us);
 
 /*
- * Asks the store whether the site still has the member's user, who has sent a new token. The answer goes to the sink's
+ * Asks the store whether the member's user, who has sent a new token, may still be there. The answer goes to the sink's
  * `checked`, with `client_id`, which may be NULL. False: nobody can be asked, or the token alone counts at this site.
  * Then no answer follows.
  */

@@ -65,6 +65,12 @@ static void mind_the_gap(tc_hub_t *hub, tc_room_t *room)
     }
 }
 
+unsigned tc_hub_shed(tc_hub_t *hub, size_t bytes)
+{
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    return tc_rooms_shed(&hub->rooms, bytes);
+}
+
 void tc_hub_destroy(tc_hub_t *hub)
 {
     tc_rooms_free(&hub->rooms);

@@ -33,8 +33,11 @@ typedef struct {
     void (*settled)(struct tc_member_t *member);
     /* The client sent a new token. `client_id` may be NULL. NULL: this kind of connection cannot send one. */
     void (*authenticate)(struct tc_member_t *member, const char *token, const char *client_id);
-    /* The answer to tc_access_ask_about(): does the site still have the user? Set where `authenticate` is. */
-    void (*checked)(struct tc_member_t *member, const char *client_id, bool known);
+    /*
+     * The answer to tc_access_ask_about(): TC_CHAT_OK, TC_CHAT_UNAUTHORIZED if the site does not have the user any more, or
+     * TC_CHAT_FORBIDDEN if the user is not on the trip any more. Set where `authenticate` is.
+     */
+    void (*checked)(struct tc_member_t *member, const char *client_id, tc_chat_error_e verdict);
     /*
      * The result of tc_hub_write(), for a member that is in no room's list: stored, with the finished job, or refused.
      * Such a member has only these two and settled(). Both are NULL for other members, which get frames instead.
@@ -42,6 +45,9 @@ typedef struct {
     void (*stored)(struct tc_member_t *member, const struct tc_job_t *job);
     void (*refused)(struct tc_member_t *member, tc_chat_error_e error, int retry_after_s);
 } tc_sink_t;
+
+/* Of a client that wants to resume from something that is no seq: it gets a fresh start, like one that is too far back. */
+#define TC_AFTER_NOTHING INT64_MAX
 
 typedef struct tc_member_t {
     const tc_sink_t *sink;
@@ -55,7 +61,7 @@ typedef struct tc_member_t {
     unsigned jobs;          /* jobs in flight; the member stays in memory until they are back */
     unsigned told;          /* of these jobs: those whose sender got `unavailable`, because the store takes too long */
     int64_t cursor;         /* seq of the newest event handed to the member; -1: it has no history yet */
-    int64_t after;          /* the seq to resume from; -1: a newcomer */
+    int64_t after;          /* the seq to resume from; -1: a newcomer; TC_AFTER_NOTHING */
     int32_t epoch;          /* of the room when the member got its history; before that, the one it came with; -1: none */
     bool waiting;           /* waits until the room is loaded, or the store answers again */
     bool resuming;          /* waits for the EVENTS job of all members that resume */

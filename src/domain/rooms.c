@@ -1,6 +1,7 @@
 /* All live rooms of a child. See rooms.h. */
 #include "domain/rooms.h"
 
+#include "base/classes.h"
 #include "base/metrics.h"
 #include "domain/room_fetch.h"
 
@@ -136,6 +137,41 @@ void tc_rooms_forget(tc_rooms_t *rooms, tc_room_t *room)
     room->bus->room_closed(room->bus, room);
     tc_metrics_sub(room->site->metrics_slot, TC_M_ROOMS, 1);
     tc_room_destroy(room);
+}
+
+/* The next room of all sites; NULL: there is none. `room` is NULL at first. */
+static tc_room_t *next_room(const tc_home_t **home, tc_room_t *room)
+{
+    room = room != NULL ? room->next : *home != NULL ? (*home)->first : NULL;
+    while (room == NULL && *home != NULL && (*home = (*home)->next) != NULL) {
+        room = (*home)->first;
+    }
+    return room;
+}
+
+unsigned tc_rooms_shed(tc_rooms_t *rooms, size_t bytes)
+{
+    const tc_home_t *home = rooms->homes;
+    tc_classes_t classes = {{0}};
+    unsigned shed = 0, least;
+    tc_room_t *room = NULL;
+
+    while ((room = next_room(&home, room)) != NULL) {
+        tc_classes_add(&classes, tc_timeline_weight(&room->timeline));
+    }
+    least = tc_classes_needed(&classes, bytes);
+    home = rooms->homes;
+    while (bytes > 0 && (room = next_room(&home, room)) != NULL) {
+        size_t weight = tc_timeline_weight(&room->timeline);
+
+        if (weight > 0 && tc_class_of(weight) >= least) {
+            tc_timeline_shed(&room->timeline);
+            room->stale = room->loaded; /* the next newcomer waits for a LOAD, which fills the timeline */
+            bytes -= weight < bytes ? weight : bytes;
+            shed++;
+        }
+    }
+    return shed;
 }
 
 bool tc_rooms_note_lack(tc_rooms_t *rooms, tc_room_t *room)

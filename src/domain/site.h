@@ -33,6 +33,7 @@ typedef struct tc_site_t {
     tc_rate_t rates[TC_ACTIONS];      /* of a connection */
     tc_rate_t user_rates[TC_ACTIONS]; /* of a user, over all of their connections */
     tc_rate_t refusal_rate;    /* refusals of a connection; beyond this rate, it is closed */
+    tc_rate_t control_rate;    /* of a connection: control frames and empty fragments */
     unsigned max_pending;      /* jobs in flight of one connection; then its socket is not read */
     int64_t ping_interval_us;
     int64_t pong_timeout_us;

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/units.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,19 @@ int tc_outq_peek(const tc_outq_t *queue, struct iovec *iov, int max)
     return n;
 }
 
+size_t tc_outq_share(const tc_outq_t *queue)
+{
+    size_t share = 0;
+    unsigned i;
+
+    for (i = 0; i < queue->count; i++) {
+        const tc_blob_t *frame = *slot_at(queue, i);
+
+        share += frame->size / frame->refs;
+    }
+    return share;
+}
+
 void tc_outq_copy(const tc_outq_t *queue, tc_buf_t *bytes)
 {
     unsigned i;
@@ -170,6 +184,8 @@ void tc_outq_consume(tc_outq_t *queue, size_t len, int64_t now_us)
 {
     queue->pinned = 0;
     queue->head_sent += len;
+    queue->moved_us = now_us;
+    queue->unsent = UINT_MAX;
     while (queue->count > 0 && queue->head_sent >= (*slot_at(queue, 0))->len) {
         tc_blob_t *frame = *slot_at(queue, 0);
 
@@ -177,7 +193,7 @@ void tc_outq_consume(tc_outq_t *queue, size_t len, int64_t now_us)
         queue->bytes -= frame->len;
         queue->first = (queue->first + 1) % queue->size;
         queue->count--;
-        queue->stuck_us = 0;
+        queue->due_us = 0;
         tc_flight_land(frame->flight, now_us);
         tc_blob_unref(frame);
     }
@@ -186,19 +202,40 @@ void tc_outq_consume(tc_outq_t *queue, size_t len, int64_t now_us)
     }
 }
 
-bool tc_outq_note_stuck(tc_outq_t *queue, int64_t now_us)
+bool tc_outq_note_stuck(tc_outq_t *queue, int64_t now_us, int64_t grace_us, size_t unsent)
 {
-    if (queue->count == 0 || queue->stuck_us != 0) {
-        return false;
+    bool is_news = queue->count > 0 && queue->due_us == 0;
+
+    if (is_news) {
+        size_t ahead = (*slot_at(queue, 0))->len - queue->head_sent + unsent;
+
+        queue->due_us = now_us + grace_us + (int64_t)ahead * TC_US_PER_S / TC_SLOWEST_BYTES_S;
+        queue->moved_us = now_us;
+        queue->unsent = UINT_MAX;
     }
-    queue->stuck_us = now_us;
-    return true;
+    if (queue->unsent == UINT_MAX) {
+        queue->unsent = unsent < UINT_MAX ? (unsigned)unsent : UINT_MAX;
+    }
+    return is_news;
 }
 
-int64_t tc_outq_deadline_us(const tc_outq_t *queue, int64_t grace_us)
+int64_t tc_outq_deadline_us(const tc_outq_t *queue, int64_t patience_us)
 {
-    if (queue->stuck_us == 0) {
+    if (queue->due_us == 0) {
         return INT64_MAX;
     }
-    return queue->stuck_us + grace_us + (int64_t)(*slot_at(queue, 0))->len * TC_US_PER_S / TC_SLOWEST_BYTES_S;
+    return queue->moved_us + patience_us < queue->due_us ? queue->moved_us + patience_us : queue->due_us;
+}
+
+/* A client that reads empties the socket for a while before the socket takes more. */
+bool tc_outq_is_too_slow(tc_outq_t *queue, int64_t now_us, int64_t patience_us, size_t unsent)
+{
+    if (queue->due_us == 0 || now_us >= queue->due_us) {
+        return queue->due_us != 0;
+    }
+    if (unsent < queue->unsent) {
+        queue->unsent = (unsigned)unsent;
+        queue->moved_us = now_us;
+    }
+    return now_us - queue->moved_us >= patience_us;
 }

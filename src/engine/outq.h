@@ -18,9 +18,11 @@ typedef struct {
     tc_blob_t *few[TC_OUTQ_INLINE];
     unsigned first, count, size;
     unsigned pinned;  /* frames at the front that a TLS write was tried with: they must stay */
+    unsigned unsent;  /* bytes that the socket had not sent when it last moved; UINT_MAX: not known; valid while due_us is set */
     size_t bytes;     /* length of all frames together */
     size_t head_sent; /* bytes of the first frame that have left */
-    int64_t stuck_us; /* when the first frame was found not to leave at once; monotonic; 0: it was not */
+    int64_t due_us;   /* by when the first frame must have left, which did not leave at once; monotonic; 0: it is not stuck */
+    int64_t moved_us; /* when bytes left last, or when the frame got stuck; valid while due_us is set */
 } tc_outq_t;
 
 void tc_outq_init(tc_outq_t *queue);
@@ -52,17 +54,25 @@ void tc_outq_pin(tc_outq_t *queue, size_t len);
 /* Removes the first `len` bytes, which the socket took at `now_us` (monotonic). */
 void tc_outq_consume(tc_outq_t *queue, size_t len, int64_t now_us);
 
-/* Notes that the socket is full. Returns true if the first frame was not known to be stuck before. */
-bool tc_outq_note_stuck(tc_outq_t *queue, int64_t now_us);
+/*
+ * Notes that the socket is full; `unsent` of its bytes have not left the machine's side of the connection
+ * (tc_system_unsent()). Returns true if the first frame was not known to be stuck before. The frame then must have left
+ * after `grace_us` and as long as a line of TC_SLOWEST_BYTES_S needs for it and for what stands before it.
+ */
+bool tc_outq_note_stuck(tc_outq_t *queue, int64_t now_us, int64_t grace_us, size_t unsent);
 
 /*
- * The time (monotonic) by which a first frame that is stuck must have left: `grace_us` after it got stuck, and as long
- * as a line of TC_SLOWEST_BYTES_S needs for it. INT64_MAX: no frame is stuck.
+ * The time (monotonic) at which to ask tc_outq_is_too_slow(), if nothing moves until then; INT64_MAX: no frame is stuck.
+ * It is true if no byte has moved for `patience_us`, or if the time that tc_outq_note_stuck() gave the frame is over.
  */
-int64_t tc_outq_deadline_us(const tc_outq_t *queue, int64_t grace_us);
+int64_t tc_outq_deadline_us(const tc_outq_t *queue, int64_t patience_us);
+bool tc_outq_is_too_slow(tc_outq_t *queue, int64_t now_us, int64_t patience_us, size_t unsent);
 
 /* Appends a copy of all bytes that have not left. */
 void tc_outq_copy(const tc_outq_t *queue, tc_buf_t *bytes);
+
+/* What the queue would free: of each frame, and of its other forms, the share of one of those who hold it. */
+size_t tc_outq_share(const tc_outq_t *queue);
 
 static inline bool tc_outq_is_empty(const tc_outq_t *queue)
 {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -192,5 +193,17 @@ void tc_system_limit_unacknowledged(int fd, unsigned timeout_ms)
 #else
     (void)fd;
     (void)timeout_ms;
+#endif
+}
+
+size_t tc_system_unsent(int fd)
+{
+#if defined(TIOCOUTQ) && defined(__linux__)
+    int bytes; /* see tcp(7) and unix(7), SIOCOUTQ */
+
+    return ioctl(fd, TIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
+#else
+    (void)fd;
+    return 0;
 #endif
 }

@@ -60,4 +60,7 @@ int tc_system_make_file(void);
 /* If the system can, has a TCP connection end when sent bytes stay unacknowledged for `timeout_ms`. */
 void tc_system_limit_unacknowledged(int fd, unsigned timeout_ms);
 
+/* Bytes that the socket has taken and its peer has not yet. 0 where the system does not say. */
+size_t tc_system_unsent(int fd);
+
 #endif

@@ -113,6 +113,7 @@ bool tc_tls_detach(SSL *ssl, int fd)
     (void)SSL_set_num_tickets(ssl, 0); /* no callbacks for a ticket's key, and none for a new session */
     hide_session(ssl);
     SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION); /* a handshake would run all callbacks there are */
+    SSL_clear_mode(ssl, SSL_MODE_AUTO_RETRY); /* one read would go on while the client sends new keys */
     SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE
                           | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return true;

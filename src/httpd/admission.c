@@ -57,35 +57,139 @@ void tc_admission_clear(pid_t pid)
     tc_tally_clear(&tally, pid);
 }
 
-/* A client that has one IPv6 address has 2^64 of them (RFC 6177), so its /64 network is counted. */
-static const char *name_of_address(request_rec *r)
+/* ---- rates ---- */
+
+/*
+ * A client that has one IPv6 address has a network of 2^64 of them, and a customer of a provider may have 2^16 such
+ * networks (RFC 6177). So the networks around an address are limited as well, the wider ones more generously.
+ */
+typedef struct {
+    unsigned bits;
+    unsigned times; /* how many times the rate of an address it has */
+} network_t;
+
+static const network_t networks[] = {{64, 1}, {56, 4}, {48, 16}};
+#define NETWORKS (sizeof(networks) / sizeof(networks[0]))
+
+/* The bytes of an IPv6 address; NULL: it is one of IPv4. */
+static const unsigned char *bytes_of_ipv6(const request_rec *r)
 {
+#if APR_HAVE_IPV6
     const apr_sockaddr_t *address = r->useragent_addr;
 
-#if APR_HAVE_IPV6
     if (address->family == APR_INET6 && !IN6_IS_ADDR_V4MAPPED(&address->sa.sin6.sin6_addr)) {
-        const unsigned char *bytes = address->sa.sin6.sin6_addr.s6_addr;
-
-        return apr_psprintf(r->pool, "%02x%02x:%02x%02x:%02x%02x:%02x%02x::/64", bytes[0], bytes[1], bytes[2],
-                            bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]);
+        return address->sa.sin6.sin6_addr.s6_addr;
     }
 #endif
-    (void)address;
-    return r->useragent_ip;
+    (void)r;
+    return NULL;
 }
 
-int tc_admission_wait_s(request_rec *r, const tc_vhost_t *vhost)
+/* What is counted as one address: an IPv4 address, or a network of IPv6 of the width `network`. */
+static const char *name_of_address(request_rec *r, const network_t *network)
 {
-    uint64_t key = tc_meter_key(&meter, &vhost->site, TC_KEY_HANDSHAKE, name_of_address(r));
-    int64_t wait_us = tc_meter_take(&meter, &vhost->handshake_rate, key, tc_clock_monotonic_us());
+    const unsigned char *bytes = bytes_of_ipv6(r);
+    char text[2 * sizeof(struct in6_addr) + 1];
+
+    if (bytes == NULL) {
+        return r->useragent_ip;
+    }
+    ap_bin2hex(bytes, network->bits / 8, text);
+    return apr_psprintf(r->pool, "%s/%u", text, network->bits);
+}
+
+static int whole_seconds(int64_t us)
+{
+    return (int)((us + TC_US_PER_S - 1) / TC_US_PER_S);
+}
+
+/* Takes a token from the address, and from the networks around it. Returns the microseconds to wait; 0: it had one. */
+static int64_t take_of_address(request_rec *r, const tc_vhost_t *vhost, int kind, const tc_rate_t *rate)
+{
+    size_t count = bytes_of_ipv6(r) != NULL ? NETWORKS : 1, i;
+    int64_t wait_us = 0;
+
+    for (i = 0; i < count && wait_us == 0; i++) {
+        tc_rate_t wider = {rate->tokens * networks[i].times, rate->period_us};
+        uint64_t key = tc_meter_key(&meter, &vhost->site, kind, name_of_address(r, &networks[i]));
+
+        wait_us = tc_meter_take(&meter, &wider, key, tc_clock_monotonic_us());
+    }
+    return wait_us;
+}
+
+static void count_refusal(const tc_vhost_t *vhost, unsigned action)
+{
+    tc_metrics_add(vhost->site.metrics_slot, TC_M_RATE_REFUSALS + action, 1);
+}
+
+int tc_admission_handshake_wait_s(request_rec *r, const tc_vhost_t *vhost)
+{
+    int64_t wait_us = take_of_address(r, vhost, TC_KEY_HANDSHAKE, &vhost->handshake_rate);
 
     if (wait_us > 0) {
         TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: refused: too many handshakes from this address "
                      "(TripChatHandshakeRate); behind a proxy, configure mod_remoteip");
-        tc_metrics_add(vhost->site.metrics_slot, TC_M_RATE_REFUSALS + TC_L_ACTION_HANDSHAKE, 1);
+        count_refusal(vhost, TC_L_ACTION_HANDSHAKE);
     }
-    return (int)((wait_us + TC_US_PER_S - 1) / TC_US_PER_S);
+    return whole_seconds(wait_us);
 }
+
+int tc_admission_request_wait_s(request_rec *r, const tc_vhost_t *vhost)
+{
+    int64_t wait_us = take_of_address(r, vhost, TC_KEY_REQUEST, &vhost->request_rate);
+
+    if (wait_us > 0) {
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: refused: too many requests from this address "
+                     "(TripChatRequestRate); behind a proxy, configure mod_remoteip");
+        count_refusal(vhost, TC_L_ACTION_REQUEST);
+    }
+    return whole_seconds(wait_us);
+}
+
+int tc_admission_user_wait_s(request_rec *r, const tc_vhost_t *vhost, const char *claim)
+{
+    uint64_t key = tc_meter_key(&meter, &vhost->site, TC_KEY_USER_REQUEST, claim);
+    int64_t wait_us = tc_meter_take(&meter, &vhost->user_request_rate, key, tc_clock_monotonic_us());
+
+    if (wait_us > 0) {
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: refused: too many requests of this user "
+                     "(TripChatUserRequestRate)");
+        count_refusal(vhost, TC_L_ACTION_REQUEST);
+    }
+    return whole_seconds(wait_us);
+}
+
+/* ---- what was refused a moment ago ---- */
+
+/* A bucket with one token, which is taken at a refusal and comes back when the client may try again. */
+static tc_rate_t until_retry(int seconds)
+{
+    return (tc_rate_t){1, seconds * TC_US_PER_S};
+}
+
+void tc_admission_note_refusal(const tc_vhost_t *vhost, tc_action_e action, const char *claim, int retry_after_s)
+{
+    tc_rate_t rate = until_retry(retry_after_s);
+
+    (void)tc_meter_take(&meter, &rate, tc_meter_key(&meter, &vhost->site, TC_KEY_REFUSED + (int)action, claim),
+                        tc_clock_monotonic_us());
+}
+
+int tc_admission_refused_s(const tc_vhost_t *vhost, tc_action_e action, const char *claim)
+{
+    tc_rate_t rate = until_retry(1);
+    int64_t wait_us = tc_meter_wait_us(&meter, &rate,
+                                       tc_meter_key(&meter, &vhost->site, TC_KEY_REFUSED + (int)action, claim),
+                                       tc_clock_monotonic_us());
+
+    if (wait_us > 0) {
+        count_refusal(vhost, (unsigned)action);
+    }
+    return whole_seconds(wait_us);
+}
+
+/* ---- connections ---- */
 
 static bool claim_one(const tc_vhost_t *vhost, tc_child_t *child, int kind, const char *name,
                       unsigned max, uint64_t *key)
@@ -94,24 +198,24 @@ static bool claim_one(const tc_vhost_t *vhost, tc_child_t *child, int kind, cons
            || tc_child_count(child, tc_meter_key(&meter, &vhost->site, kind, name), max, key);
 }
 
-unsigned tc_admission_claim(request_rec *r, const tc_vhost_t *vhost, tc_child_t *child,
-                            const char *user_id, tc_claim_t *claim)
+unsigned tc_admission_claim_address(request_rec *r, const tc_vhost_t *vhost, tc_child_t *child, tc_claim_t *claim)
 {
-    const char *whose = NULL;
-    unsigned reason = TC_L_REASON_NONE;
+    if (claim_one(vhost, child, TC_KEY_ADDRESS, name_of_address(r, &networks[0]), vhost->address_connections,
+                  &claim->address_key)) {
+        return TC_L_REASON_NONE;
+    }
+    TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0067: refused: too many connections of this address "
+                 "(TripChatAddressConnections); behind a proxy, configure mod_remoteip");
+    return TC_L_REASON_ADDRESS_CONNECTIONS;
+}
 
-    if (!claim_one(vhost, child, TC_KEY_ADDRESS, name_of_address(r), vhost->address_connections,
-                   &claim->address_key)) {
-        whose = "address";
-        reason = TC_L_REASON_ADDRESS_CONNECTIONS;
+unsigned tc_admission_claim_user(request_rec *r, const tc_vhost_t *vhost, tc_child_t *child, const char *user_id,
+                                 tc_claim_t *claim)
+{
+    if (claim_one(vhost, child, TC_KEY_USER, user_id, vhost->user_connections, &claim->user_key)) {
+        return TC_L_REASON_NONE;
     }
-    else if (!claim_one(vhost, child, TC_KEY_USER, user_id, vhost->user_connections, &claim->user_key)) {
-        whose = "user";
-        reason = TC_L_REASON_USER_CONNECTIONS;
-    }
-    if (whose != NULL) {
-        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0067: refused: too many connections of this %s "
-                     "(TripChatAddressConnections, TripChatUserConnections)", whose);
-    }
-    return reason;
+    TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0067: refused: too many connections of this user "
+                 "(TripChatUserConnections)");
+    return TC_L_REASON_USER_CONNECTIONS;
 }

@@ -17,9 +17,8 @@
 typedef struct {
     request_rec *r;
     tc_vhost_t *vhost;
-    const char *claim;   /* the user, as the token names them */
-    tc_claimed_t claimed; /* what the token says about the user, if TripChatIdentity is token */
-    int64_t expires_s;   /* the token; seconds since 1970 */
+    tc_jwt_identity_t identity; /* what the token says */
+    int retry_after_s;   /* with TC_CHAT_RATE_LIMITED */
     tc_user_t *user;     /* a reference; NULL: none, or handed over */
     tc_trip_t trip;      /* as the room's row has it */
     tc_uuid_t room_id;
@@ -28,11 +27,15 @@ typedef struct {
 } tc_visit_t;
 
 /*
- * Begins a visit: verifies the token. TC_CHAT_OK, or TC_CHAT_UNAUTHORIZED, also if `token` is NULL. The database is not
- * asked. In every case the caller calls tc_visit_end().
+ * Begins a visit: verifies the token, and counts the visit in its user's rate. TC_CHAT_OK; TC_CHAT_UNAUTHORIZED, also if
+ * `token` is NULL; or TC_CHAT_RATE_LIMITED. The database is not asked. In every case the caller calls tc_visit_end().
  */
 tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                const char *token, apr_size_t token_len);
+
+/* The same for a request that is not one of the chat, which is in no rate. */
+tc_chat_error_e tc_visit_verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
+                                const char *token, apr_size_t token_len);
 
 /*
  * Finds the user, checks that they may enter this trip, and finds its room or makes it. TC_CHAT_OK;
@@ -40,6 +43,9 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
  * TC_CHAT_UNAVAILABLE if the database does not answer; TC_CHAT_INTERNAL if it refuses for good.
  */
 tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip);
+
+/* The same without a room: is the user on the trip? */
+tc_chat_error_e tc_visit_member(tc_visit_t *visit, const tc_trip_t *trip);
 
 /* The same for a request with the id of a room or of a trip, and for a request with the id of a message. */
 tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place);

@@ -4,7 +4,10 @@
 #include "base/hash.h"
 #include "bus/redis_url.h"
 #include "codec/origin.h"
+#include "httpd/complaints.h"
+#include "httpd/issuers.h"
 #include "token/jwt_key.h"
+#include "token/rules.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -17,7 +20,7 @@ APLOG_USE_MODULE(tripchat);
 #define RATE_LEAST_US 100000
 #define RATE_GREATEST_US APR_INT64_C(86400000000)
 
-typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, NAME, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY } kind_e;
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, NAME, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY, REQUIRE, ISSUERS } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
 
 typedef struct {
@@ -88,6 +91,10 @@ static int read_number(kind_e kind, const char *text, apr_int64_t *number)
     static const apr_int64_t time_factors[] = {1000000, 1000000, 1000, 60000000, 3600000000};
     const char *rest;
 
+    if (kind == SIZE && strcasecmp(text, "none") == 0) {
+        *number = 0; /* which the range of some directives allows */
+        return 1;
+    }
     if (!read_digits(text, number, &rest)) {
         return 0;
     }
@@ -188,7 +195,7 @@ static const char *set_query(tc_directive_e id, const char *text, tc_config_valu
     const char *wrong = *text ? tc_sql_query_parse(text, places, query, pool) : "write a query";
 
     value->query = query;
-
+    value->text = apr_pstrdup(pool, text);
     return wrong ? apr_psprintf(pool, "%s: %s", directives[id].name, wrong) : NULL;
 }
 
@@ -234,6 +241,15 @@ static const char *set_name(tc_directive_e id, const char *text, tc_config_value
                               "other, which metrics use), not \"%s\"", directives[id].name, NAME_CHARS, text);
 }
 
+static const char *set_required(tc_directive_e id, const char *text, tc_config_value_t *value, apr_pool_t *pool)
+{
+    tc_jwt_required_t required;
+    const char *wrong = tc_jwt_required_read(text, &required, pool);
+
+    add_word(value, text, pool);
+    return wrong ? apr_psprintf(pool, "%s: %s, not \"%s\"", directives[id].name, wrong, text) : NULL;
+}
+
 static const char *set_value(tc_directive_e id, const char *text, tc_config_value_t *value,
                              apr_pool_t *pool)
 {
@@ -273,8 +289,12 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
     case PATH:
         value->text = ap_server_root_relative(pool, text);
         break;
+    case REQUIRE:
+        wrong = set_required(id, text, value, pool);
+        break;
     case KEYS:
-        break; /* keys have no default, and set_key() reads them */
+    case ISSUERS:
+        break; /* these have no default; set_key() and set_issuer() read them */
     }
     if (wrong == NULL && (directive->kind == TEXT || directive->kind == PATH)
         && (*text == '\0' || value->text == NULL)) {
@@ -287,6 +307,7 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
 static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text);
 static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, const char *path,
                            const char *kid);
+static const char *set_issuer(cmd_parms *cmd, void *dir_config, int argc, char *const argv[]);
 
 /* ---- httpd's side ---- */
 
@@ -304,7 +325,10 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_ORIGINS AP_INIT_ITERATE
 #define COMMAND_RATE AP_INIT_TAKE1
 #define COMMAND_KEYS(name, setter, data, where, help)                                              \
-    AP_INIT_TAKE23(name, set_key, data, where, help)
+    AP_INIT_TAKE123(name, set_key, data, where, help)
+#define COMMAND_REQUIRE AP_INIT_ITERATE
+#define COMMAND_ISSUERS(name, setter, data, where, help)                                           \
+    AP_INIT_TAKE_ARGV(name, set_issuer, data, where, help)
 #define TC_DIRECTIVE(id, name, kind, value, least, greatest, scope, help)                          \
     COMMAND_##kind(name, set_directive, (void *)&directives[TC_D_##id], RSRC_CONF, help),
 #include "httpd/directives.def"
@@ -312,25 +336,99 @@ const command_rec tc_config_commands[] = {
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}
 };
 
-tc_config_t *tc_config_of(server_rec *server)
+tc_config_t *tc_config_of(const server_rec *server)
 {
     return ap_get_module_config(server->module_config, &tripchat_module);
 }
 
-static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text)
+/* A list is one value; each of its words, or lines, adds to it. */
+static int is_list(const directive_t *directive)
+{
+    return directive->kind == WORDS || directive->kind == ORIGINS || directive->kind == KEYS
+           || directive->kind == REQUIRE || directive->kind == ISSUERS;
+}
+
+/* "none" is for values that are not there unless somebody sets them. So a virtual host can get rid of what it inherits. */
+static int is_none(const directive_t *directive, const char *text)
+{
+    return directive->value == NULL && strcasecmp(text, "none") == 0
+           && (is_list(directive) || directive->kind == TEXT || directive->kind == PATH);
+}
+
+/* Whether a value may be set now that another line, or another word, may have set it. */
+static const char *check_again(const directive_t *directive, const tc_config_value_t *value, int none, apr_pool_t *pool)
+{
+    if (!value->is_set) {
+        return NULL;
+    }
+    if (!is_list(directive)) {
+        return apr_psprintf(pool, "%s: %s has set it for this server already; remove one of the two lines", directive->name,
+                            value->place);
+    }
+    return none || value->words == NULL ? apr_psprintf(pool, "%s: write none alone, or values without it", directive->name)
+                                        : NULL;
+}
+
+static const char *place_of(const cmd_parms *cmd)
+{
+    return apr_psprintf(cmd->pool, "line %d of %s", cmd->directive->line_num, cmd->directive->filename);
+}
+
+/* Sets a value from a line. httpd names the file and the line of what is wrong, but not the virtual host. */
+static const char *set_from_line(cmd_parms *cmd, const char *text)
 {
     tc_config_t *config = tc_config_of(cmd->server);
     const directive_t *directive = cmd->info;
-    const char *wrong = NULL;
+    tc_config_value_t *value = &config->values[directive - directives];
+    const char *wrong = directive->scope == GLOBAL ? ap_check_cmd_context(cmd, GLOBAL_ONLY) : NULL;
+    int none = is_none(directive, text);
 
-    (void)dir_config;
-    if (directive->scope == GLOBAL) {
-        wrong = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-    }
     config->own_set = 1;
-    return wrong ? wrong
-                 : set_value((tc_directive_e)(directive - directives), text,
-                             &config->values[directive - directives], cmd->pool);
+    if (wrong == NULL) {
+        wrong = check_again(directive, value, none, cmd->pool);
+    }
+    if (wrong == NULL && !none) {
+        wrong = set_value((tc_directive_e)(directive - directives), text, value, cmd->pool);
+    }
+    value->is_set = 1;
+    value->place = place_of(cmd);
+    return wrong;
+}
+
+/* Adds the server to what is wrong with one of its lines. */
+static const char *with_server(const cmd_parms *cmd, const char *wrong)
+{
+    return wrong == NULL || !cmd->server->is_virtual
+               ? wrong
+               : apr_psprintf(cmd->pool, "%s (virtual host %s)", wrong,
+                              tc_complaints_server_name(cmd->server, cmd->pool));
+}
+
+static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text)
+{
+    (void)dir_config;
+    return with_server(cmd, set_from_line(cmd, text));
+}
+
+static const char *add_key(cmd_parms *cmd, const char *alg, const char *path, const char *kid)
+{
+    tc_config_value_t *value = &tc_config_of(cmd->server)->values[TC_D_JWT_KEY];
+    const char *resolved = path ? ap_server_root_relative(cmd->pool, path) : NULL;
+
+    if (tc_jwt_alg_find(alg) == NULL || path == NULL) {
+        return apr_psprintf(cmd->pool, "%s: write an algorithm (" TC_JWT_ALGS "), the path of a key and, optionally, its "
+                            "kid; or none. %s \"%s\"", directives[TC_D_JWT_KEY].name,
+                            tc_jwt_alg_find(alg) ? "There is no path behind" : "This is no algorithm:", alg);
+    }
+    if (resolved == NULL || *path == '\0') {
+        return apr_psprintf(cmd->pool, "%s: write a path, not \"%s\"", directives[TC_D_JWT_KEY].name, path);
+    }
+    value->place = place_of(cmd);
+    add_word(value, alg, cmd->pool);
+    add_word(value, resolved, cmd->pool);
+    add_word(value, kid ? kid : "", cmd->pool);
+    add_word(value, value->place, cmd->pool);
+    return NULL;
 }
 
 static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, const char *path,
@@ -338,21 +436,46 @@ static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, co
 {
     tc_config_t *config = tc_config_of(cmd->server);
     tc_config_value_t *value = &config->values[TC_D_JWT_KEY];
-    const char *resolved = ap_server_root_relative(cmd->pool, path);
+    int none = path == NULL && is_none(&directives[TC_D_JWT_KEY], alg);
+    const char *wrong = check_again(&directives[TC_D_JWT_KEY], value, none, cmd->pool);
 
     (void)dir_config;
-    if (tc_jwt_alg_find(alg) == NULL) {
-        return apr_psprintf(cmd->pool, "%s: write an algorithm (" TC_JWT_ALGS "), the path of a key and, "
-                            "optionally, its kid; \"%s\" is no algorithm", directives[TC_D_JWT_KEY].name, alg);
+    if (wrong == NULL && !none) {
+        wrong = add_key(cmd, alg, path, kid);
     }
-    if (resolved == NULL || *path == '\0') {
-        return apr_psprintf(cmd->pool, "%s: write a path, not \"%s\"", directives[TC_D_JWT_KEY].name, path);
-    }
-    add_word(value, alg, cmd->pool);
-    add_word(value, resolved, cmd->pool);
-    add_word(value, kid ? kid : "", cmd->pool);
     config->own_set = value->is_set = 1;
-    return NULL;
+    return with_server(cmd, wrong);
+}
+
+static const char *add_issuer(cmd_parms *cmd, int argc, char *const argv[])
+{
+    tc_config_value_t *value = &tc_config_of(cmd->server)->values[TC_D_ISSUER];
+    apr_array_header_t *words = apr_array_make(cmd->pool, argc * TC_ISSUER_WORDS, sizeof(char *));
+    const char *wrong;
+    int i;
+
+    value->place = place_of(cmd);
+    wrong = tc_issuers_read_line(argc, argv, value->place, value->words, words, cmd->pool);
+    for (i = 0; i < words->nelts; i++) {
+        add_word(value, APR_ARRAY_IDX(words, i, const char *), cmd->pool);
+    }
+    return wrong ? apr_psprintf(cmd->pool, "%s: %s", directives[TC_D_ISSUER].name, wrong) : NULL;
+}
+
+static const char *set_issuer(cmd_parms *cmd, void *dir_config, int argc, char *const argv[])
+{
+    tc_config_t *config = tc_config_of(cmd->server);
+    tc_config_value_t *value = &config->values[TC_D_ISSUER];
+    int none = argc == 1 && is_none(&directives[TC_D_ISSUER], argv[0]);
+    const char *wrong = check_again(&directives[TC_D_ISSUER], value, none, cmd->pool);
+
+    (void)dir_config;
+    if (wrong == NULL && !none) {
+        wrong = add_issuer(cmd, argc, argv);
+    }
+    config->own_set = value->is_set = 1;
+    value->place = place_of(cmd);
+    return with_server(cmd, wrong);
 }
 
 void *tc_config_create(apr_pool_t *pool, server_rec *server)
@@ -361,7 +484,8 @@ void *tc_config_create(apr_pool_t *pool, server_rec *server)
     return apr_pcalloc(pool, sizeof(tc_config_t));
 }
 
-static const tc_directive_e key_directives[] = {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY, TC_D_JWT_KEY_SET};
+static const tc_directive_e key_directives[] = {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY, TC_D_JWT_KEY_SET,
+                                                TC_D_ISSUER};
 
 #define KEY_DIRECTIVES (sizeof(key_directives) / sizeof(key_directives[0]))
 
@@ -370,56 +494,13 @@ int tc_config_has_keys(const tc_config_t *config)
     size_t i;
 
     for (i = 0; i < KEY_DIRECTIVES; i++) {
-        if (config->values[key_directives[i]].is_set) {
+        const tc_config_value_t *value = &config->values[key_directives[i]];
+
+        if (value->is_set && (value->text != NULL || value->words != NULL)) {
             return 1;
         }
     }
     return 0;
-}
-
-/* Directives that mean something with one value of TripChatIdentity only. */
-static const struct {
-    tc_directive_e directive;
-    tc_identity_e identity;
-} belongings[] = {
-    {TC_D_USER_QUERY, TC_IDENTITY_DATABASE},    {TC_D_ACCESS_QUERY, TC_IDENTITY_DATABASE},
-    {TC_D_JWT_TRIPS_CLAIM, TC_IDENTITY_TOKEN},  {TC_D_JWT_EMAIL_CLAIM, TC_IDENTITY_TOKEN},
-    {TC_D_JWT_USERNAME_CLAIM, TC_IDENTITY_TOKEN}, {TC_D_JWT_NAME_CLAIM, TC_IDENTITY_TOKEN},
-};
-
-#define BELONGINGS (sizeof(belongings) / sizeof(belongings[0]))
-
-/* A virtual host that sets TripChatIdentity itself does not inherit what belongs to the other value. */
-static void drop_misfits(tc_config_t *merged, const tc_config_t *inner)
-{
-    const tc_config_value_t *identity = &inner->values[TC_D_IDENTITY];
-    size_t i;
-
-    for (i = 0; i < BELONGINGS && identity->is_set; i++) {
-        if ((apr_int64_t)belongings[i].identity != identity->number) {
-            merged->values[belongings[i].directive].is_set = 0;
-        }
-    }
-}
-
-void *tc_config_merge(apr_pool_t *pool, void *base, void *add)
-{
-    const tc_config_t *outer = base, *inner = add;
-    tc_config_t *merged = apr_pmemdup(pool, outer, sizeof(*merged));
-    size_t i;
-
-    merged->own_set = inner->own_set;
-    /* A virtual host with a key of its own must not accept tokens that were signed for the main server. */
-    for (i = 0; i < KEY_DIRECTIVES && tc_config_has_keys(inner); i++) {
-        merged->values[key_directives[i]].is_set = 0;
-    }
-    drop_misfits(merged, inner);
-    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        if (inner->values[i].is_set) {
-            merged->values[i] = inner->values[i];
-        }
-    }
-    return merged;
 }
 
 const char *tc_config_init_defaults(apr_pool_t *pool)
@@ -495,28 +576,31 @@ int tc_config_is_site(const tc_config_t *config)
     return tc_config_has_keys(config) && !tc_config_is_off(config);
 }
 
-static uint64_t hash_value(const tc_config_value_t *value, uint64_t hash)
+/* True if a word says where a line stands, which is no value. */
+static int is_place(tc_directive_e id, const char *const *words, int i)
 {
-    const char *const *word = value->words;
-
-    hash = tc_hash_bytes(hash, &value->number, sizeof(value->number));
-    hash = tc_hash_bytes(hash, &value->period_us, sizeof(value->period_us));
-    hash = tc_hash_add(tc_hash_text(hash, value->text ? value->text : ""), 0);
-    if (value->query != NULL) {
-        hash = tc_hash_text(hash, value->query->text);
-        hash = tc_hash_bytes(hash, value->query->places, sizeof(value->query->places[0]) * (size_t)value->query->count);
-    }
-    for (; word != NULL && *word != NULL; word++) {
-        hash = tc_hash_add(tc_hash_text(hash, *word), 0);
-    }
-    return hash;
+    return (id == TC_D_JWT_KEY && i % TC_CONFIG_KEY_WORDS == TC_CONFIG_KEY_WORDS - 1)
+           || (id == TC_D_ISSUER && i % 3 == 1 && strcmp(words[i - 1], TC_ISSUER_PLACE) == 0);
 }
 
-static int is_same_query(const tc_sql_query_t *one, const tc_sql_query_t *other)
+static int has_number(tc_directive_e id)
 {
-    return one == other
-           || (one != NULL && other != NULL && strcmp(one->text, other->text) == 0 && one->count == other->count
-               && memcmp(one->places, other->places, sizeof(one->places[0]) * (size_t)one->count) == 0);
+    return directives[id].kind <= CHOICE || directives[id].kind == RATE;
+}
+
+static uint64_t hash_value(tc_directive_e id, const tc_config_value_t *value, uint64_t hash)
+{
+    int i;
+
+    if (has_number(id)) {
+        hash = tc_hash_bytes(hash, &value->number, sizeof(value->number));
+        hash = tc_hash_bytes(hash, &value->period_us, sizeof(value->period_us));
+    }
+    hash = tc_hash_add(tc_hash_text(hash, value->text ? value->text : ""), 0);
+    for (i = 0; value->words != NULL && value->words[i] != NULL; i++) {
+        hash = is_place(id, value->words, i) ? hash : tc_hash_add(tc_hash_text(hash, value->words[i]), 0);
+    }
+    return hash;
 }
 
 static int is_same_text(const char *one, const char *other)
@@ -524,17 +608,26 @@ static int is_same_text(const char *one, const char *other)
     return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
 }
 
-static int is_same(const tc_config_value_t *one, const tc_config_value_t *other)
+static int has_same_words(tc_directive_e id, const char *const *one, const char *const *other)
 {
-    const char *const none[] = {NULL}, *const *word = one->words ? one->words : none;
-    const char *const *its = other->words ? other->words : none;
+    static const char *const none[] = {NULL};
+    int i = 0;
 
-    while (*word != NULL && is_same_text(*word, *its)) {
-        word++;
-        its++;
+    one = one ? one : none;
+    other = other ? other : none;
+    while (one[i] != NULL && other[i] != NULL && (is_place(id, one, i) || strcmp(one[i], other[i]) == 0)) {
+        i++;
     }
-    return is_same_text(*word, *its) && one->number == other->number && one->period_us == other->period_us
-           && is_same_text(one->text, other->text) && is_same_query(one->query, other->query);
+    return one[i] == NULL && other[i] == NULL;
+}
+
+/* A query is the same if its text is. */
+static int is_same(tc_directive_e id, const tc_config_t *one, const tc_config_t *other)
+{
+    const tc_config_value_t *value = get(one, id), *its = get(other, id);
+
+    return (!has_number(id) || (value->number == its->number && value->period_us == its->period_us))
+           && is_same_text(value->text, its->text) && has_same_words(id, value->words, its->words);
 }
 
 int tc_config_has_same_keys(const tc_config_t *one, const tc_config_t *other)
@@ -542,11 +635,11 @@ int tc_config_has_same_keys(const tc_config_t *one, const tc_config_t *other)
     size_t i;
 
     for (i = 0; i < KEY_DIRECTIVES; i++) {
-        if (!is_same(get(one, key_directives[i]), get(other, key_directives[i]))) {
+        if (!is_same(key_directives[i], one, other)) {
             return 0;
         }
     }
-    return 1;
+    return is_same(TC_D_ISSUER, one, other);
 }
 
 int tc_config_difference(const tc_config_t *one, const tc_config_t *other)
@@ -554,7 +647,7 @@ int tc_config_difference(const tc_config_t *one, const tc_config_t *other)
     int i;
 
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        if (i != TC_D_SITE && !is_same(get(one, (tc_directive_e)i), get(other, (tc_directive_e)i))) {
+        if (i != TC_D_SITE && !is_same((tc_directive_e)i, one, other)) {
             return i;
         }
     }
@@ -566,50 +659,31 @@ uint64_t tc_config_hash(const tc_config_t *config, uint64_t hash)
     int i;
 
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        hash = i == TC_D_SITE ? hash : hash_value(get(config, (tc_directive_e)i), hash);
+        hash = i == TC_D_SITE ? hash : hash_value((tc_directive_e)i, get(config, (tc_directive_e)i), hash);
     }
     return hash;
 }
 
-int tc_config_wrong(server_rec *server, tc_directive_e directive, const char *what)
+const char *tc_config_place(const tc_config_t *config, tc_directive_e directive)
 {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server, "TC0040: %s: %s", tc_config_name(directive),
-                 what);
-    return HTTP_INTERNAL_SERVER_ERROR;
-}
-
-/* ---- what does not fit together ---- */
-
-static int check_identity(server_rec *server)
-{
-    const tc_config_t *config = tc_config_of(server);
-    apr_int64_t identity = tc_config_number(config, TC_D_IDENTITY);
     size_t i;
 
-    for (i = 0; i < BELONGINGS; i++) {
-        if ((apr_int64_t)belongings[i].identity == identity || !config->values[belongings[i].directive].is_set) {
-            continue;
-        }
-        return tc_config_wrong(server, belongings[i].directive, identity == TC_IDENTITY_TOKEN
-                                   ? "TripChatIdentity is token, so the site's tables are not asked; remove the query, or "
-                                     "write TripChatIdentity database"
-                                   : "TripChatIdentity is database, so this claim is not read; write TripChatIdentity "
-                                     "token, or remove the directive");
+    if (config->values[directive].is_set) {
+        return config->values[directive].place;
     }
-    return OK;
+    for (i = 0; i < KEY_DIRECTIVES; i++) {
+        if (config->values[key_directives[i]].is_set) {
+            return config->values[key_directives[i]].place;
+        }
+    }
+    for (i = 0; i < TC_DIRECTIVE_COUNT && !config->values[i].is_set; i++) {
+    }
+    return i < TC_DIRECTIVE_COUNT ? config->values[i].place : NULL;
 }
 
-int tc_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
+int tc_config_wrong(const server_rec *server, tc_directive_e directive, const char *what)
 {
-    int rc = OK;
-
-    (void)pconf;
-    (void)plog;
-    (void)ptemp;
-    for (; server != NULL && rc == OK; server = server->next) {
-        if (tc_config_is_site(tc_config_of(server))) {
-            rc = check_identity(server);
-        }
-    }
-    return rc;
+    tc_complain(server, tc_config_place(tc_config_of(server), directive), APLOG_EMERG, APR_SUCCESS, "TC0040: %s: %s",
+                tc_config_name(directive), what);
+    return HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -29,31 +29,35 @@ typedef enum { TC_IDENTITY_DATABASE, TC_IDENTITY_TOKEN } tc_identity_e;
 typedef enum { TC_CHAT_ON, TC_CHAT_OFF } tc_chat_choice_e;
 typedef enum { TC_ORIGIN_ALLOW, TC_ORIGIN_REFUSE } tc_missing_origin_e;
 
+/* A key of TripChatJWTKey is so many words: algorithm, path, kid or "", and the place of its line. */
+#define TC_CONFIG_KEY_WORDS 4
+
 typedef struct {
     int is_set;
     apr_int64_t number;          /* COUNT; SIZE in bytes; TIME in microseconds; CHOICE its index; RATE its number */
     apr_int64_t period_us;       /* RATE */
-    const char *text;            /* TEXT, NAME, PATH, BUS */
+    const char *text;            /* TEXT, NAME, PATH, BUS, QUERY */
     const tc_sql_query_t *query; /* QUERY */
-    const char *const *words;    /* WORDS, ORIGINS; KEYS, three each: algorithm, path, kid or "". NULL-terminated */
+    const char *const *words;    /* WORDS, ORIGINS; KEYS, TC_CONFIG_KEY_WORDS each; REQUIRE; ISSUERS (issuers.h). NULL-terminated */
+    const char *place;           /* where the directive stands: "line 12 of /etc/…" */
 } tc_config_value_t;
 
 struct tc_vhost_t;
 
-typedef struct {
+typedef struct tc_config_t {
     int own_set; /* a directive of ours stands in this server itself */
+    const struct tc_config_t *outer; /* the configuration that was inherited from; NULL: none */
     struct tc_vhost_t *vhost; /* the chat site of the server; NULL: none. Set at start-up */
     tc_config_value_t values[TC_DIRECTIVE_COUNT];
 } tc_config_t;
 
-/* For the module's record (http_config.h): the directives; the configuration of a server, and of a virtual host. */
+/* For the module's record (http_config.h): the directives, and the configuration of a server. */
 extern const command_rec tc_config_commands[];
 
 void *tc_config_create(apr_pool_t *pool, server_rec *server);
-void *tc_config_merge(apr_pool_t *pool, void *base, void *add);
 
 /* The configuration of a server, with what it inherits. */
-tc_config_t *tc_config_of(server_rec *server);
+tc_config_t *tc_config_of(const server_rec *server);
 
 /* The value of a directive: the server's, else the default. NULL or -1: there is neither. The text is borrowed. */
 apr_int64_t tc_config_number(const tc_config_t *config, tc_directive_e directive);
@@ -73,7 +77,7 @@ int tc_config_has_keys(const tc_config_t *config);
 int tc_config_is_site(const tc_config_t *config);
 int tc_config_is_off(const tc_config_t *config);
 
-/* True if both accept the same tokens: the key directives have the same values. */
+/* True if both have the same keys for tokens, and the same further issuers. */
 int tc_config_has_same_keys(const tc_config_t *one, const tc_config_t *other);
 
 /*
@@ -83,14 +87,14 @@ int tc_config_has_same_keys(const tc_config_t *one, const tc_config_t *other);
 int tc_config_difference(const tc_config_t *one, const tc_config_t *other);
 uint64_t tc_config_hash(const tc_config_t *config, uint64_t hash);
 
-/* Writes to the error log what is wrong with a directive. Returns HTTP_INTERNAL_SERVER_ERROR, which stops httpd. */
-int tc_config_wrong(server_rec *server, tc_directive_e directive, const char *what);
-
 /*
- * The hook check_config, which `httpd -t` runs, too: refuses directives that mean nothing with this TripChatIdentity. A
- * virtual host that sets TripChatIdentity itself does not inherit them.
+ * Where a directive of a server stands, also if it is inherited: "line 12 of /etc/…". If it is set nowhere, where the
+ * server's key for tokens stands, which makes it a site, or else any directive of the server. NULL: none is set.
  */
-int tc_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server);
+const char *tc_config_place(const tc_config_t *config, tc_directive_e directive);
+
+/* Complains of what is wrong with a directive (complaints.h). Returns HTTP_INTERNAL_SERVER_ERROR. In check_config. */
+int tc_config_wrong(const server_rec *server, tc_directive_e directive, const char *what);
 
 /* Reads the defaults of the table with the parsers of the configuration. NULL, or what is wrong. In pre_config. */
 const char *tc_config_init_defaults(apr_pool_t *pool);

@@ -10,6 +10,8 @@
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
 #include "httpd/handlers.h"
+#include "httpd/http2.h"
+#include "httpd/notes.h"
 #include "httpd/often.h"
 #include "httpd/query.h"
 #include "httpd/runtime.h"
@@ -30,13 +32,24 @@ APLOG_USE_MODULE(tripchat);
 static int answer(request_rec *r, int status, const char *words)
 {
     TC_ASSERT_NOTHING_HELD();
-    r->connection->keepalive = AP_CONN_CLOSE;
+    if (r->connection->master == NULL) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
+    if (status >= HTTP_BAD_REQUEST) {
+        tc_notes_set_reason(r, words, NULL);
+    }
     r->status = status;
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     ap_set_content_type(r, "text/plain; charset=utf-8");
     ap_rputs(words, r);
     ap_rputs("\n", r);
     return OK;
+}
+
+static int answer_later(request_rec *r, int status, int retry_after_s, const char *words)
+{
+    apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, retry_after_s));
+    return answer(r, status, words);
 }
 
 int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handshake)
@@ -178,6 +191,8 @@ static unsigned reason_of(tc_chat_error_e error)
         return TC_L_REASON_UNAUTHORIZED;
     case TC_CHAT_FORBIDDEN:
         return TC_L_REASON_FORBIDDEN;
+    case TC_CHAT_RATE_LIMITED:
+        return TC_L_REASON_USER_RATE;
     default:
         return TC_L_REASON_UNAVAILABLE;
     }
@@ -191,6 +206,12 @@ static unsigned admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
     tc_chat_error_e error;
     unsigned reason;
 
+    /* A connection that is turned away counts for its address, too, until it is closed. */
+    reason = tc_admission_claim_address(r, vhost, child, &adoption->claim);
+    if (reason != TC_L_REASON_NONE) {
+        reject(adoption, TC_CHAT_RATE_LIMITED);
+        return reason;
+    }
     if (!tc_credentials_origin_is_allowed(r, vhost)) {
         reject(adoption, TC_CHAT_ORIGIN_NOT_ALLOWED);
         return TC_L_REASON_ORIGIN;
@@ -198,7 +219,7 @@ static unsigned admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
     error = authorize(&visit, r, vhost, handshake);
     reason = reason_of(error);
     if (error == TC_CHAT_OK) {
-        reason = tc_admission_claim(r, vhost, child, visit.user->id, &adoption->claim);
+        reason = tc_admission_claim_user(r, vhost, child, visit.user->id, &adoption->claim);
         error = reason == TC_L_REASON_NONE ? TC_CHAT_OK : TC_CHAT_RATE_LIMITED;
     }
     if (error == TC_CHAT_OK) {
@@ -206,15 +227,10 @@ static unsigned admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
     }
     else {
         reject(adoption, error);
+        adoption->reject_reason = reason == TC_L_REASON_USER_RATE ? "too many requests" : adoption->reject_reason;
     }
     tc_visit_end(&visit);
     return reason;
-}
-
-static int answer_later(request_rec *r, int status, int retry_after_s, const char *words)
-{
-    apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, retry_after_s));
-    return answer(r, status, words);
 }
 
 /* `TripChatReject http`. */
@@ -235,6 +251,35 @@ static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
     }
 }
 
+/* Over HTTP/1.1 the same client may get in, because that connection needs no worker. */
+static int answer_no_room(request_rec *r, int status)
+{
+    if (status == HTTP_FORBIDDEN) {
+        return answer(r, status, "The certificate that the server asked for has not come.");
+    }
+    if (r->connection->master != NULL) {
+        return tc_http2_demand_http1(r, status);
+    }
+    return answer_later(r, status, TC_RETRY_AFTER_S, "The server has no room for another connection.");
+}
+
+/*
+ * The Sec-WebSocket-Protocol field of the answer, as a line; "": none. A browser drops a connection that answers its offers
+ * with nothing, and tells the page nothing of it but 1006 (HTML standard). So a page, which an Origin shows, gets an offer of
+ * its own back. Other clients go on without a subprotocol (RFC 6455, 4.2.2).
+ */
+static const char *protocol_line(request_rec *r, const tc_handshake_out_t *handshake)
+{
+    const char *name = handshake->subprotocol ? TC_HANDSHAKE_SUBPROTOCOL : NULL;
+
+    if (name == NULL && handshake->other != NULL && apr_table_get(r->headers_in, "Origin") != NULL) {
+        name = apr_pstrmemdup(r->pool, handshake->other, handshake->other_len);
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0100: a page offers subprotocols without tripchat, and one of "
+                     "its own is chosen; it should write new WebSocket(url, [\"tripchat\", \"bearer.\" + token])");
+    }
+    return name ? apr_pstrcat(r->pool, "Sec-WebSocket-Protocol: ", name, CRLF, NULL) : "";
+}
+
 int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adoption,
                          const tc_handshake_out_t *handshake)
 {
@@ -242,17 +287,13 @@ int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adopt
                                    "HTTP/1.1 101 Switching Protocols" CRLF
                                    "Upgrade: websocket" CRLF "Connection: Upgrade" CRLF
                                    "Sec-WebSocket-Accept: ", handshake->accept, CRLF,
-                                   handshake->subprotocol ? "Sec-WebSocket-Protocol: "
-                                                            TC_HANDSHAKE_SUBPROTOCOL CRLF
-                                                          : "",
+                                   protocol_line(r, handshake),
                                    *handshake->extensions ? "Sec-WebSocket-Extensions: " : "",
                                    handshake->extensions, *handshake->extensions ? CRLF : "",
                                    CRLF, NULL);
     int rc = tc_takeover(r, child, adoption, HTTP_SWITCHING_PROTOCOLS, head);
 
-    return rc == OK ? OK
-                    : answer(r, rc, rc == HTTP_FORBIDDEN ? "The certificate that the server asked for has not come."
-                                                         : "The server has no room for another connection.");
+    return rc == OK ? OK : answer_no_room(r, rc);
 }
 
 static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
@@ -276,6 +317,9 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
                      tc_runtime_max_connections());
         adoption->reject_code = TC_CLOSE_TRY_LATER;
         adoption->reject_reason = "too many connections, try again later";
+    }
+    if (adoption->reject_code != 0) {
+        tc_notes_set_reason(r, adoption->reject_reason, NULL); /* unless a better one is known */
     }
     if (adoption->reject_code != 0 && vhost->reject == TC_REJECT_HTTP) {
         rc = reject_in_http(r, adoption);
@@ -309,33 +353,30 @@ int tc_handler(request_rec *r)
                      "write TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (r->connection->master != NULL) {
+    if (r->connection->master != NULL && !tc_http2_is_socket(r)) {
         return refused(vhost, TC_L_REASON_UNSUPPORTED,
-                       answer(r, HTTP_NOT_IMPLEMENTED, "WebSocket over HTTP/2 is not supported by httpd 2.4: "
-                                                       "connect with HTTP/1.1."));
+                       answer(r, HTTP_NOT_IMPLEMENTED, "This is a WebSocket endpoint: connect over HTTP/1.1, or "
+                                                       "over HTTP/2 with an Extended CONNECT (H2WebSockets)."));
     }
     tc_handler_check_handshake(r, &handshake);
     if (handshake.status != HTTP_SWITCHING_PROTOCOLS) {
         return refused(vhost, TC_L_REASON_MALFORMED, tc_handler_refuse_handshake(r, &handshake));
     }
-    wait_s = tc_admission_wait_s(r, vhost);
+    wait_s = tc_admission_handshake_wait_s(r, vhost);
     if (wait_s > 0) {
         return refused(vhost, TC_L_REASON_ADDRESS_RATE,
                        answer_later(r, HTTP_TOO_MANY_REQUESTS, wait_s,
                                     "Too many connections from your address."));
     }
-    if (!tc_query_number(r, "after", &after)) {
-        return refused(vhost, TC_L_REASON_MALFORMED,
-                       answer(r, HTTP_BAD_REQUEST, "after must be the seq of an event."));
-    }
-    if (!tc_query_number(r, "epoch", &epoch) || epoch > INT32_MAX) {
-        return refused(vhost, TC_L_REASON_MALFORMED,
-                       answer(r, HTTP_BAD_REQUEST, "epoch must be the epoch of a history."));
+    tc_query_resume(r, &after, &epoch);
+    if (!tc_takeover_has_room(r, &vhost->site, NULL)) {
+        return refused(vhost, TC_L_REASON_FULL, answer_no_room(r, HTTP_SERVICE_UNAVAILABLE));
     }
     child = tc_runtime_start();
     if (child == NULL) {
         return refused(vhost, TC_L_REASON_STOPPING,
-                       answer(r, HTTP_SERVICE_UNAVAILABLE, "The chat is starting or stopping."));
+                       answer_later(r, HTTP_SERVICE_UNAVAILABLE, TC_RETRY_AFTER_S,
+                                    "The chat is starting or stopping."));
     }
     return accept_handshake(r, vhost, child, &handshake, after, (int32_t)epoch);
 }

@@ -2,6 +2,7 @@
 #include "httpd/health.h"
 
 #include "base/held.h"
+#include "base/limits.h"
 #include "base/metrics.h"
 #include "base/units.h"
 #include "engine/system.h"
@@ -60,6 +61,8 @@ static const char *look_at_database(tc_child_t *child, tc_vhost_t *vhost)
     switch (tc_probe_store(child->peers.loop, &vhost->store, DATABASE_US)) {
     case TC_PROBE_OK:
         return "ok";
+    case TC_PROBE_UNWRITABLE:
+        return "unwritable";
     case TC_PROBE_SILENT:
         return "silent";
     case TC_PROBE_BUSY:
@@ -137,10 +140,10 @@ static bool is_short(const amount_t *amount, apr_uint64_t reserve)
     return amount->limit > 0 && amount->used + reserve >= amount->limit;
 }
 
+/* Whether the child can serve the chat. Redis is not asked: without it the database serves everybody, and all servers lack it. */
 static bool is_well(const health_t *health)
 {
     return strcmp(health->database, "ok") == 0 && strcmp(health->refused, "[]") == 0
-           && (health->redis == NULL || strcmp(health->redis, "ok") == 0)
            && !is_short(&health->descriptors, RESERVE_DESCRIPTORS) && !is_short(&health->connections, 0);
 }
 
@@ -150,12 +153,16 @@ static const char *say_amount(request_rec *r, const char *name, const amount_t *
                         amount->used, amount->limit);
 }
 
-static int say(request_rec *r, bool well, const char *rest)
+/* `status` is "unavailable" if the child cannot serve the chat. */
+static int say(request_rec *r, const char *status, const char *rest)
 {
-    const char *body = apr_pstrcat(r->pool, "{\"status\":\"", well ? "ok" : "unavailable", "\"", rest, "}\n", NULL);
+    const char *body = apr_pstrcat(r->pool, "{\"status\":\"", status, "\"", rest, "}\n", NULL);
 
     TC_ASSERT_NOTHING_HELD();
-    r->status = well ? HTTP_OK : HTTP_SERVICE_UNAVAILABLE;
+    if (strcmp(status, "unavailable") == 0) {
+        r->status = HTTP_SERVICE_UNAVAILABLE;
+        apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, TC_RETRY_AFTER_S));
+    }
     ap_set_content_length(r, (apr_off_t)strlen(body));
     if (!r->header_only) {
         ap_rputs(body, r);
@@ -176,7 +183,8 @@ static int report(request_rec *r, tc_vhost_t *vhost, tc_child_t *child)
                                                             : "";
     const char *redis = health.redis ? apr_pstrcat(r->pool, ",\"redis\":\"", health.redis, "\"", NULL) : "";
 
-    return say(r, is_well(&health),
+    return say(r, !is_well(&health) ? "unavailable"
+                  : health.redis == NULL || strcmp(health.redis, "ok") == 0 ? "ok" : "degraded",
                apr_pstrcat(r->pool, ",\"database\":\"", health.database, "\"", refused, redis,
                            say_amount(r, "descriptors", &health.descriptors),
                            say_amount(r, "connections", &health.connections), NULL));
@@ -201,5 +209,5 @@ int tc_health_handler(request_rec *r)
         return rc;
     }
     child = tc_runtime_start();
-    return child ? report(r, vhost, child) : say(r, false, "");
+    return child ? report(r, vhost, child) : say(r, "unavailable", "");
 }

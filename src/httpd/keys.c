@@ -2,8 +2,11 @@
 #include "httpd/keys.h"
 
 #include "base/units.h"
+#include "httpd/complaints.h"
+#include "httpd/issuers.h"
+#include "httpd/keyring.h"
+#include "httpd/secret_file.h"
 
-#include <apr_file_io.h>
 #include <apr_strings.h>
 #include <http_log.h>
 
@@ -11,62 +14,102 @@ APLOG_USE_MODULE(tripchat);
 
 #define SECRET_MAX_BYTES 65536
 #define KEYS_MAX_BYTES 262144
+#define SECRET_MIN_BYTES 8 /* whoever sees a token finds a shorter secret in minutes */
 
-/* Logs what is wrong with a file, with the file's name. */
-static int wrong_file(server_rec *server, tc_directive_e directive, const char *path, const char *what,
-                      apr_pool_t *pool)
+/* A file, and what its bytes are for. */
+typedef struct {
+    const server_rec *server;
+    tc_directive_e directive;
+    const char *place; /* where the directive stands */
+    const char *path;
+    const char *use;   /* an algorithm, "set" or "password": bytes that are good for one may not be good for another */
+    const char *kid;   /* NULL: none */
+    apr_size_t max;
+    bool is_secret;    /* nobody else may read the file */
+} source_t;
+
+/* Uses the bytes of a source. NULL, or what is wrong with them; then `result` is as it was. */
+typedef const char *(*take_fn)(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool);
+
+static void complain(const source_t *source, int level, apr_status_t status, const char *tag, const char *what)
 {
-    return tc_config_wrong(server, directive, apr_pstrcat(pool, path, ": ", what, NULL));
+    tc_complain(source->server, source->place, level, status, "%s: %s: %s: %s", tag, tc_config_name(source->directive),
+                source->path, what);
 }
 
-/* Reads a file of less than `max` bytes, leaves out the line ends at its end, and adds a NUL. */
-static int read_file(server_rec *server, tc_directive_e directive, const char *path, apr_size_t max,
-                     const char **text, apr_size_t *len, apr_pool_t *pool)
+/*
+ * The file is not good. A reload goes on with what the file held when it was good, or without it: a broken file must not
+ * end a running httpd. A start is refused, and so is `httpd -t`.
+ */
+static int go_on(source_t *source, const char *name, const char *what, apr_status_t status, take_fn take,
+                 void *result, apr_pool_t *pool)
 {
-    apr_file_t *file;
-    char *bytes = apr_palloc(pool, max + 1);
-    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
+    apr_size_t len;
+    const char *kept = tc_keyring_find(name, &len, pool);
 
-    *len = 0;
-    if (rv == APR_SUCCESS) {
-        rv = apr_file_read_full(file, bytes, max, len);
-        apr_file_close(file);
+    if (kept != NULL && take(source, kept, len, result, pool) == NULL) {
+        complain(source, APLOG_ERR, status, "TC0083",
+                 apr_pstrcat(pool, what, ". The server goes on with what the file held before; mend the file and reload", NULL));
+        return OK;
     }
-    if (rv != APR_SUCCESS && rv != APR_EOF) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
-                     "TC0041: %s: cannot read %s; write the path of a file that root may read",
-                     tc_config_name(directive), path);
-        return HTTP_INTERNAL_SERVER_ERROR;
+    if (tc_keyring_is_reload()) {
+        complain(source, APLOG_ERR, status, "TC0084",
+                 apr_pstrcat(pool, what, ". The server goes on without this file, and nothing that needs it is accepted; mend the file and reload",
+                             NULL));
+        return OK;
     }
-    while (*len > 0 && (bytes[*len - 1] == '\n' || bytes[*len - 1] == '\r')) {
-        (*len)--;
+    complain(source, APLOG_EMERG, status, status != APR_SUCCESS ? "TC0041" : "TC0040", what);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int read_source(source_t *source, take_fn take, void *result, apr_pool_t *pool)
+{
+    const char *name = apr_pstrcat(pool, source->use, " ", source->path, NULL);
+    tc_secret_file_t file;
+    const char *what = tc_secret_file_read(source->path, source->max, &file, pool), *exposed;
+
+    if (what == NULL) {
+        what = take(source, file.text, file.len, result, pool);
     }
-    if (*len == 0 || *len == max) {
-        return wrong_file(server, directive, path, "the file is empty, or too big for a secret or a key; write the "
-                          "path of the right file", pool);
+    if (what != NULL) {
+        return go_on(source, name, what, file.status, take, result, pool);
     }
-    bytes[*len] = '\0';
-    *text = bytes;
+    tc_keyring_keep(name, file.text, file.len);
+    exposed = file.changeable ? file.changeable : source->is_secret ? file.readable : NULL;
+    if (exposed != NULL) {
+        complain(source, APLOG_WARNING, APR_SUCCESS, "TC0085", apr_pstrcat(pool, "this file ", exposed, NULL));
+    }
     return OK;
 }
 
-int tc_keys_read_secret(server_rec *server, tc_directive_e directive, const char **secret,
-                        apr_size_t *len, apr_pool_t *pool)
+static const char *take_text(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
-    const char *path = tc_config_text(tc_config_of(server), directive);
+    const char **password = result;
 
-    return read_file(server, directive, path, SECRET_MAX_BYTES, secret, len, pool);
+    (void)source;
+    (void)len;
+    (void)pool;
+    *password = text;
+    return NULL;
+}
+
+int tc_keys_read_password(const server_rec *server, tc_directive_e directive, const char **password, apr_pool_t *pool)
+{
+    const tc_config_t *config = tc_config_of(server);
+    source_t source = {server, directive, tc_config_place(config, directive), tc_config_text(config, directive),
+                       "password", NULL, SECRET_MAX_BYTES, true};
+
+    return read_source(&source, take_text, password, pool);
 }
 
 /* ---- keys of tokens ---- */
 
-static void warn_if_short(server_rec *server, tc_directive_e directive, const tc_jwt_key_t *key)
+static void warn_if_short(const source_t *source, const tc_jwt_key_t *key)
 {
     if (tc_jwt_key_is_short(key)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0042: %s: the secret has fewer bytes than the %d that %s wants, so it can be guessed; use a "
-                     "longer random secret",
-                     tc_config_name(directive), key->alg->hash_bits / 8, key->alg->name);
+        tc_complain(source->server, source->place, APLOG_WARNING, APR_SUCCESS,
+                    "TC0042: %s: the secret has fewer bytes than the %d that %s wants, so it can be guessed; use a longer "
+                    "random secret", tc_config_name(source->directive), key->alg->hash_bits / 8, key->alg->name);
     }
 }
 
@@ -79,83 +122,231 @@ static tc_jwt_key_t **end_of(tc_jwt_key_t **keys)
     return keys;
 }
 
-static int add_key(server_rec *server, tc_directive_e directive, const char *alg, const char *path,
-                   const char *kid, tc_jwt_key_t **keys, apr_pool_t *pool)
+static bool is_guessable(const tc_jwt_alg_t *alg, apr_size_t len)
 {
-    const char *text = NULL, *what;
-    tc_jwt_key_t **end = end_of(keys);
-    apr_size_t len;
-    int rc = read_file(server, directive, path, SECRET_MAX_BYTES, &text, &len, pool);
-
-    if (rc != OK) {
-        return rc;
-    }
-    what = tc_jwt_key_read(tc_jwt_alg_find(alg), kid, text, len, end, pool);
-    if (what != NULL) {
-        return wrong_file(server, directive, path, what, pool);
-    }
-    warn_if_short(server, directive, *end);
-    return OK;
+    return alg->family == TC_JWT_HMAC && len < SECRET_MIN_BYTES;
 }
 
-/* Each TripChatJWTKey has three words: algorithm, path, and kid or "". */
-static int add_named_keys(server_rec *server, tc_jwt_key_t **keys, apr_pool_t *pool)
+static const char *take_key(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
+{
+    tc_jwt_key_t **end = end_of(result);
+    const char *what;
+
+    if (is_guessable(tc_jwt_alg_find(source->use), len)) {
+        return "the secret has less than " APR_STRINGIFY(SECRET_MIN_BYTES) " bytes, so anybody can guess it; use a random "
+               "secret of 32 bytes or more";
+    }
+    what = tc_jwt_key_read(tc_jwt_alg_find(source->use), source->kid, text, len, end, pool);
+
+    if (what == NULL) {
+        warn_if_short(source, *end);
+    }
+    return what;
+}
+
+static int add_key(const server_rec *server, tc_directive_e directive, const char *place, const char *alg,
+                   const char *path, const char *kid, tc_jwt_key_t **keys, apr_pool_t *pool)
+{
+    source_t source = {server, directive, place, path, alg, kid, SECRET_MAX_BYTES,
+                       tc_jwt_alg_find(alg)->family == TC_JWT_HMAC};
+
+    return read_source(&source, take_key, keys, pool);
+}
+
+/* Each TripChatJWTKey has four words: algorithm, path, kid or "", and the place of the line. */
+static int add_named_keys(const server_rec *server, tc_jwt_key_t **keys, apr_pool_t *pool)
 {
     const char *const *words = tc_config_words(tc_config_of(server), TC_D_JWT_KEY);
     int rc = OK;
 
-    for (; rc == OK && words != NULL && *words != NULL; words += 3) {
-        rc = add_key(server, TC_D_JWT_KEY, words[0], words[1], *words[2] ? words[2] : NULL, keys, pool);
+    for (; words != NULL && *words != NULL; words += TC_CONFIG_KEY_WORDS) {
+        int read = add_key(server, TC_D_JWT_KEY, words[3], words[0], words[1], *words[2] ? words[2] : NULL, keys, pool);
+
+        rc = rc == OK ? read : rc;
     }
     return rc;
 }
 
-static int add_key_set(server_rec *server, const char *path, tc_jwt_key_t **keys, apr_pool_t *pool)
+/* Takes secrets that are too short out of a set. NULL, or what is wrong if no key remains. */
+static const char *leave_out_guessable(const source_t *source, tc_jwt_key_t **keys)
 {
-    const char *text = NULL, *what, *left_out;
-    tc_jwt_key_t **end = end_of(keys), *key;
-    apr_size_t len;
-    int rc = read_file(server, TC_D_JWT_KEY_SET, path, KEYS_MAX_BYTES, &text, &len, pool);
+    tc_jwt_key_t **at = keys;
 
-    if (rc != OK) {
-        return rc;
+    while (*at != NULL) {
+        if (!is_guessable((*at)->alg, (*at)->len)) {
+            at = &(*at)->next;
+            continue;
+        }
+        complain(source, APLOG_WARNING, APR_SUCCESS, "TC0064", "a secret with less than " APR_STRINGIFY(SECRET_MIN_BYTES)
+                 " bytes is not used, because anybody can guess it");
+        *at = (*at)->next;
     }
-    what = tc_jwt_key_read_set(text, len, end, &left_out, pool);
-    if (what != NULL) {
-        return wrong_file(server, TC_D_JWT_KEY_SET, path, what, pool);
-    }
-    if (*left_out != '\0') {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                     "TC0064: %s: %s: some keys are not used, because they are broken, are not for signatures, or their "
-                     "algorithm is none of " TC_JWT_ALGS ": %s", tc_config_name(TC_D_JWT_KEY_SET), path, left_out);
-    }
-    for (key = *end; key != NULL; key = key->next) {
-        warn_if_short(server, TC_D_JWT_KEY_SET, key);
-    }
-    return OK;
+    return *keys ? NULL : "the set has no secret that is long enough";
 }
 
-int tc_keys_read(server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *pool)
+static const char *take_set(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
+{
+    tc_jwt_key_t **end = end_of(result), *key;
+    const char *left_out, *what = tc_jwt_key_read_set(text, len, end, &left_out, pool);
+
+    if (what != NULL) {
+        *end = NULL;
+        return what;
+    }
+    if (*left_out != '\0') {
+        tc_complain(source->server, source->place, APLOG_WARNING, APR_SUCCESS,
+                    "TC0064: %s: %s: some keys are not used, because they are broken, are not for signatures, or their "
+                    "algorithm is none of " TC_JWT_ALGS ": %s", tc_config_name(source->directive), source->path, left_out);
+    }
+    what = leave_out_guessable(source, end);
+    for (key = *end; key != NULL; key = key->next) {
+        warn_if_short(source, key);
+        source->is_secret = source->is_secret || key->alg->family == TC_JWT_HMAC;
+    }
+    return what;
+}
+
+static int add_key_set(const server_rec *server, tc_directive_e directive, const char *place, const char *path,
+                       tc_jwt_key_t **keys, apr_pool_t *pool)
+{
+    source_t source = {server, directive, place, path, "set", NULL, KEYS_MAX_BYTES, false};
+
+    return read_source(&source, take_set, keys, pool);
+}
+
+/* ---- what a token must say ---- */
+
+static void add_required(const char *text, const tc_jwt_required_t **list, apr_pool_t *pool)
+{
+    tc_jwt_required_t *required = apr_palloc(pool, sizeof(*required));
+
+    (void)tc_jwt_required_read(text, required, pool); /* it was checked when the directive was read */
+    required->next = (tc_jwt_required_t *)*list;
+    *list = required;
+}
+
+/* RFC 8725, 3.8 and 3.9. A key set is published by an identity provider, which may sign for other applications as well. */
+static void warn_of_any(const server_rec *server, const tc_jwt_rules_t *rules)
+{
+    const tc_config_t *config = tc_config_of(server);
+
+    if (tc_config_text(config, TC_D_JWT_KEY_SET) == NULL || rules->audience != NULL || rules->issuer != NULL
+        || rules->required != NULL) {
+        return;
+    }
+    tc_complain(server, tc_config_place(config, TC_D_JWT_KEY_SET), APLOG_WARNING, APR_SUCCESS,
+                "TC0058: %s: every token that is signed with a key of this set is accepted, also tokens that the identity "
+                "provider made for other applications, whose operators can then use them here; write %s, %s or %s",
+                tc_config_name(TC_D_JWT_KEY_SET), tc_config_name(TC_D_JWT_AUDIENCE), tc_config_name(TC_D_JWT_ISSUER),
+                tc_config_name(TC_D_JWT_REQUIRE));
+}
+
+/* ---- issuers ---- */
+
+static void add_audience(const char *audience, tc_jwt_issuer_t *issuer, apr_pool_t *pool)
+{
+    const char **list;
+    size_t count = 0;
+
+    while (issuer->audiences != NULL && issuer->audiences[count] != NULL) {
+        count++;
+    }
+    list = apr_pcalloc(pool, (count + 2) * sizeof(*list));
+    if (count > 0) {
+        memcpy(list, issuer->audiences, count * sizeof(*list));
+    }
+    list[count] = audience;
+    issuer->audiences = list;
+}
+
+/* Takes an option of a line. `place` is where the line stands. */
+static int take_option(const server_rec *server, const char *const *words, const char *place, tc_jwt_issuer_t *issuer,
+                       apr_pool_t *pool)
+{
+    tc_jwt_key_t *keys = (tc_jwt_key_t *)issuer->keys;
+    int rc = OK;
+
+    if (strcmp(words[0], TC_ISSUER_KEY) == 0) {
+        rc = add_key(server, TC_D_ISSUER, place, words[1], words[2], NULL, &keys, pool);
+    }
+    else if (strcmp(words[0], TC_ISSUER_KEY_SET) == 0) {
+        rc = add_key_set(server, TC_D_ISSUER, place, words[1], &keys, pool);
+    }
+    else if (strcmp(words[0], TC_ISSUER_AUDIENCE) == 0) {
+        add_audience(words[1], issuer, pool);
+    }
+    else if (strcmp(words[0], TC_ISSUER_REQUIRE) == 0) {
+        add_required(words[1], &issuer->required, pool);
+    }
+    else if (strcmp(words[0], TC_ISSUER_USER_CLAIM) == 0) {
+        issuer->user_claim = words[1];
+    }
+    issuer->keys = keys;
+    return rc;
+}
+
+/* The words of one line begin with TC_ISSUER_NAME and TC_ISSUER_PLACE. */
+static int add_issuers(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *pool)
+{
+    const char *const *words = tc_config_words(tc_config_of(server), TC_D_ISSUER);
+    tc_jwt_issuer_t *issuer = NULL, **end = (tc_jwt_issuer_t **)&rules->issuers;
+    const char *place = NULL;
+    int rc = OK;
+
+    for (; words != NULL && *words != NULL; words += TC_ISSUER_WORDS) {
+        int taken;
+
+        if (strcmp(words[0], TC_ISSUER_NAME) == 0) {
+            *end = issuer = apr_pcalloc(pool, sizeof(*issuer));
+            end = &issuer->next;
+            issuer->name = words[1];
+            issuer->user_claim = rules->user_claim;
+            if (rules->issuer != NULL && strcmp(rules->issuer, issuer->name) == 0) {
+                rc = tc_config_wrong(server, TC_D_ISSUER, "TripChatJWTIssuer names the same issuer; remove one of the two");
+            }
+        }
+        else if (strcmp(words[0], TC_ISSUER_PLACE) == 0) {
+            place = words[1];
+        }
+        taken = issuer ? take_option(server, words, place, issuer, pool) : OK;
+        rc = rc == OK ? taken : rc;
+    }
+    for (issuer = (tc_jwt_issuer_t *)rules->issuers; issuer != NULL; issuer = issuer->next) {
+        if (issuer->audiences == NULL && rules->audience != NULL) {
+            add_audience(rules->audience, issuer, pool);
+        }
+    }
+    return rc;
+}
+
+int tc_keys_read(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *pool)
 {
     const tc_config_t *config = tc_config_of(server);
     const char *secret_path = tc_config_text(config, TC_D_JWT_SECRET_FILE);
     const char *set_path = tc_config_text(config, TC_D_JWT_KEY_SET);
     tc_jwt_key_t *keys = NULL;
-    int rc = OK;
+    const char *const *required = tc_config_words(config, TC_D_JWT_REQUIRE);
+    int rc = OK, issuers_rc;
 
     if (secret_path != NULL) {
-        rc = add_key(server, TC_D_JWT_SECRET_FILE, "HS256", secret_path, NULL, &keys, pool);
+        rc = add_key(server, TC_D_JWT_SECRET_FILE, tc_config_place(config, TC_D_JWT_SECRET_FILE), "HS256",
+                     secret_path, NULL, &keys, pool);
     }
     if (rc == OK) {
         rc = add_named_keys(server, &keys, pool);
     }
     if (rc == OK && set_path != NULL) {
-        rc = add_key_set(server, set_path, &keys, pool);
+        rc = add_key_set(server, TC_D_JWT_KEY_SET, tc_config_place(config, TC_D_JWT_KEY_SET), set_path, &keys, pool);
     }
     rules->keys = keys;
     rules->user_claim = tc_config_text(config, TC_D_JWT_USER_CLAIM);
     rules->audience = tc_config_text(config, TC_D_JWT_AUDIENCE);
     rules->issuer = tc_config_text(config, TC_D_JWT_ISSUER);
     rules->leeway_s = tc_config_number(config, TC_D_JWT_LEEWAY) / TC_US_PER_S;
-    return rc;
+    for (; required != NULL && *required != NULL; required++) {
+        add_required(*required, &rules->required, pool);
+    }
+    warn_of_any(server, rules);
+    issuers_rc = add_issuers(server, rules, pool);
+    return rc == OK ? issuers_rc : rc;
 }

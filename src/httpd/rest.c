@@ -2,7 +2,9 @@
 #include "httpd/rest.h"
 
 #include "base/metrics.h"
+#include "httpd/admission.h"
 #include "httpd/credentials.h"
+#include "httpd/fields.h"
 #include "httpd/handlers.h"
 #include "httpd/often.h"
 #include "httpd/rest_parts.h"
@@ -75,12 +77,7 @@ static const struct {
 static int answer_options(request_rec *r, path_e path)
 {
     apr_table_setn(r->headers_out, "Allow", methods[path].allow);
-    if (apr_table_get(r->headers_in, "Origin") != NULL) {
-        apr_table_setn(r->headers_out, "Access-Control-Allow-Methods", methods[path].allow);
-        apr_table_setn(r->headers_out, "Access-Control-Allow-Headers",
-                       "Authorization, Content-Type, If-None-Match, Last-Event-ID");
-        apr_table_setn(r->headers_out, "Access-Control-Max-Age", "86400");
-    }
+    tc_fields_set_preflight(r, methods[path].allow);
     r->status = HTTP_NO_CONTENT;
     return OK;
 }
@@ -109,12 +106,18 @@ static int with_id(tc_visit_t *visit, const route_t *route)
 static int serve(request_rec *r, tc_vhost_t *vhost, const route_t *route)
 {
     const char *token = tc_credentials_token(r);
+    int wait_s = tc_admission_request_wait_s(r, vhost), rc;
     tc_visit_t visit;
     tc_chat_error_e error;
-    int rc;
 
+    if (wait_s > 0) {
+        return tc_reply_rate_limited(r, wait_s);
+    }
     error = tc_visit_begin(&visit, r, vhost, token, token ? strlen(token) : 0);
-    if (error != TC_CHAT_OK) {
+    if (error == TC_CHAT_RATE_LIMITED) {
+        rc = tc_reply_rate_limited(r, visit.retry_after_s);
+    }
+    else if (error != TC_CHAT_OK) {
         rc = tc_reply_error(r, error, NULL);
     }
     else if (route->path == PATH_MESSAGES) {
@@ -129,13 +132,14 @@ static int serve(request_rec *r, tc_vhost_t *vhost, const route_t *route)
 
 static int answer(request_rec *r, tc_vhost_t *vhost)
 {
+    bool allowed = tc_credentials_origin_is_allowed(r, vhost);
     route_t route;
 
-    if (!tc_credentials_origin_is_allowed(r, vhost)) {
-        apr_table_mergen(r->err_headers_out, "Vary", "Origin");
+    apr_table_mergen(r->err_headers_out, "Vary", "Origin");
+    tc_fields_begin(r, allowed ? apr_table_get(r->headers_in, "Origin") : NULL);
+    if (!allowed) {
         return tc_reply_error(r, TC_CHAT_ORIGIN_NOT_ALLOWED, NULL);
     }
-    tc_reply_set_cors(r);
     route = find_route(r);
     if (route.path == PATH_UNKNOWN) {
         return tc_reply_error(r, TC_CHAT_NOT_FOUND, NULL);

@@ -18,12 +18,6 @@ int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field);
 /* Answers with 429: the client may repeat the request after so many seconds. */
 int tc_reply_rate_limited(request_rec *r, int retry_after_s);
 
-/* Sets the fields that let pages of other origins read any answer that httpd sends (Fetch standard, 3.2). */
-void tc_reply_set_cors(request_rec *r);
-
-/* The same fields for an answer that httpd does not send, as lines with CRLF, on r->pool. */
-const char *tc_reply_cors_lines(request_rec *r);
-
 /* ---- methods: they return what the handler returns, and leave the end of the visit to it ---- */
 
 /* GET and HEAD of a room and of its messages, rest_read.c. */

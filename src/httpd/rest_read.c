@@ -9,6 +9,7 @@
 #include "codec/page.h"
 #include "domain/history.h"
 #include "httpd/admission.h"
+#include "httpd/fields.h"
 #include "httpd/query.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
@@ -32,7 +33,10 @@ typedef struct {
 
 /* ---- the query ---- */
 
-/* Fills in *query. Returns the name of a parameter that is wrong, or NULL. */
+/*
+ * Fills in *query. Returns the name of a parameter that is wrong, or NULL. Of a stream only read_resume() reads more,
+ * because EventSource gives up for good when it is refused.
+ */
 static const char *read_query(request_rec *r, query_t *query)
 {
     static const char *const names[] = {"after", "before", "limit", "wait", "epoch"};
@@ -41,6 +45,11 @@ static const char *read_query(request_rec *r, query_t *query)
     const char *accept = apr_table_get(r->headers_in, "Accept");
     size_t i;
 
+    query->is_stream = accept != NULL && !r->header_only
+                       && ap_strcasestr(accept, "text/event-stream") != NULL;
+    if (query->is_stream) {
+        return NULL;
+    }
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (!tc_query_number(r, names[i], numbers[i])) {
             return names[i];
@@ -58,23 +67,14 @@ static const char *read_query(request_rec *r, query_t *query)
     if (query->epoch > INT32_MAX) {
         return "epoch";
     }
-    query->is_stream = accept != NULL && !r->header_only
-                       && ap_strcasestr(accept, "text/event-stream") != NULL;
-    return query->wait_s >= 0 && query->after < 0 && !query->is_stream ? "wait" : NULL;
+    return query->wait_s >= 0 && query->after < 0 ? "wait" : NULL;
 }
 
-/*
- * Where a stream resumes: Last-Event-ID, which browsers send when they reconnect, counts before the page's `after`. It
- * is a seq and, behind a hyphen, its epoch; earlier versions sent the seq alone.
- */
-static bool read_last_event_id(request_rec *r, query_t *query)
+/* A Last-Event-ID is a seq and, behind a hyphen, its epoch; earlier versions sent the seq alone. */
+static bool read_last_event_id(const char *id, query_t *query)
 {
-    const char *id = apr_table_get(r->headers_in, "Last-Event-ID");
     size_t len, epoch_len = 0;
 
-    if (id == NULL || *id == '\0') {
-        return true;
-    }
     len = strspn(id, "0123456789");
     if (id[len] == '-') {
         epoch_len = strspn(id + len + 1, "0123456789");
@@ -87,13 +87,28 @@ static bool read_last_event_id(request_rec *r, query_t *query)
     return query->epoch <= INT32_MAX;
 }
 
+/* Where a stream resumes: Last-Event-ID, which browsers send when they reconnect, counts before the page's `after`. */
+static void read_resume(request_rec *r, query_t *query)
+{
+    const char *id = apr_table_get(r->headers_in, "Last-Event-ID");
+
+    if (id == NULL || *id == '\0') {
+        tc_query_resume(r, &query->after, &query->epoch);
+    }
+    else if (!read_last_event_id(id, query)) {
+        tc_query_resume_from_nothing(r, "Last-Event-ID", id, &query->after, &query->epoch);
+    }
+}
+
 /* ---- a page ---- */
 
-/* httpd has decoded the path, in which the trip's id may have any character. */
+/*
+ * A link to another page is relative to the URL that the client asked for (RFC 3986, 5.2). Only the client knows it: a proxy
+ * may have changed the host and the path.
+ */
 static const char *list_url(request_rec *r, const query_t *query)
 {
-    return apr_psprintf(r->pool, "%s?limit=%d&", ap_os_escape_path(r->pool, r->parsed_uri.path, 1),
-                        (int)query->limit);
+    return apr_psprintf(r->pool, "?limit=%d&", (int)query->limit);
 }
 
 /*
@@ -118,7 +133,7 @@ static int reply_with_etag(tc_visit_t *visit, tc_buf_t *body)
     const char *etag = make_etag(r->pool, body);
     int rc;
 
-    apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     if (etag != NULL) {
         apr_table_setn(r->headers_out, "ETag", etag);
     }
@@ -127,8 +142,11 @@ static int reply_with_etag(tc_visit_t *visit, tc_buf_t *body)
         return tc_reply_json(r, HTTP_OK, body);
     }
     tc_buf_free(body);
-    return rc == HTTP_PRECONDITION_FAILED ? tc_reply_error(r, TC_CHAT_PRECONDITION_FAILED, NULL)
-                                          : rc;
+    if (rc == HTTP_PRECONDITION_FAILED) {
+        return tc_reply_error(r, TC_CHAT_PRECONDITION_FAILED, NULL);
+    }
+    r->status = rc; /* 304. httpd's own answer would pass fewer filters, and lack fields that the page's cache needs */
+    return OK;
 }
 
 static tc_blob_t *encode_results(const tc_event_t *events)
@@ -160,11 +178,11 @@ static void find_links(const query_t *query, int64_t first, int64_t last, bool f
     }
 }
 
-static void find_page(const query_t *query, const tc_event_t *events, int count, int64_t head, tc_page_t *page)
+static void find_page(const query_t *query, const tc_visited_t *found, int64_t head, tc_page_t *page)
 {
-    const tc_event_t *last = events;
+    const tc_event_t *last = found->events;
 
-    if (count == 0) {
+    if (found->event_count == 0) {
         int64_t at = query->after >= 0 ? query->after + 1 : query->before;
 
         at = at > page->last_seq ? page->last_seq + 1 : at > 1 ? at : 1;
@@ -174,20 +192,19 @@ static void find_page(const query_t *query, const tc_event_t *events, int count,
     while (last->next != NULL) {
         last = last->next;
     }
-    find_links(query, events->seq, last->seq, count == query->limit, head, page);
+    find_links(query, found->events->seq, last->seq, found->is_full, head, page);
 }
 
-static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, tc_event_t *events,
-                      int count)
+static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq, const tc_visited_t *found)
 {
     tc_page_t page = TC_PAGE_INIT;
     tc_buf_t body = TC_BUF_INIT;
-    tc_blob_t *results = encode_results(events);
+    tc_blob_t *results = encode_results(found->events);
 
     page.url = list_url(visit->r, query);
     page.last_seq = last_seq;
     page.epoch = visit->epoch;
-    find_page(query, events, count, visit->last_seq, &page);
+    find_page(query, found, visit->last_seq, &page);
     tc_page_encode(&body, &page, (const char *)results->data, results->len);
     tc_blob_unref(results);
     return reply_with_etag(visit, &body);
@@ -198,18 +215,25 @@ static int reply_page(tc_visit_t *visit, const query_t *query, int64_t last_seq,
 static tc_stream_request_t *make_request(request_rec *r, const tc_vhost_t *vhost,
                                          const query_t *query)
 {
-    const char *headers = tc_reply_cors_lines(r), *url = list_url(r, query);
-    size_t headers_size = strlen(headers) + 1, url_size = strlen(url) + 1;
-    tc_stream_request_t *request = tc_alloc_zero(sizeof(*request) + headers_size + url_size);
+    const char *fields = "", *error_fields = "", *url = list_url(r, query);
+    size_t fields_size, error_size, url_size = strlen(url) + 1;
+    tc_stream_request_t *request;
+
+    if (!query->is_stream) {
+        fields = tc_fields_of_head(r, tc_fields_head(r, HTTP_OK, "application/json"));
+        error_fields = tc_fields_of_head(r, tc_fields_head(r, HTTP_SERVICE_UNAVAILABLE, "application/json"));
+    }
+    fields_size = strlen(fields) + 1;
+    error_size = strlen(error_fields) + 1;
+    request = tc_alloc_zero(sizeof(*request) + url_size + fields_size + error_size);
 
     request->is_poll = !query->is_stream;
     request->limit = (unsigned)query->limit;
-    request->wait_us = query->wait_s * TC_US_PER_S;
-    if (request->wait_us > vhost->max_wait_us) {
-        request->wait_us = vhost->max_wait_us;
-    }
-    request->headers = memcpy(request->text, headers, headers_size);
-    request->url = memcpy(request->text + headers_size, url, url_size);
+    request->wait_us = query->wait_s < vhost->max_wait_us / TC_US_PER_S ? query->wait_s * TC_US_PER_S
+                                                                        : vhost->max_wait_us;
+    request->url = memcpy(request->text, url, url_size);
+    request->fields = memcpy(request->text + url_size, fields, fields_size);
+    request->error_fields = memcpy(request->text + url_size + fields_size, error_fields, error_size);
     return request;
 }
 
@@ -241,14 +265,13 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
     if (!tc_child_reserve(child, &claim)) {
         return tc_reply_error(r, TC_CHAT_OVERLOADED, NULL);
     }
-    if (tc_admission_claim(r, visit->vhost, child, visit->user->id, &claim) != TC_L_REASON_NONE) {
+    if (tc_admission_claim_address(r, visit->vhost, child, &claim) != TC_L_REASON_NONE
+        || tc_admission_claim_user(r, visit->vhost, child, visit->user->id, &claim) != TC_L_REASON_NONE) {
         tc_child_release(child, &claim);
         return tc_reply_rate_limited(r, TC_RETRY_AFTER_S);
     }
     if (query->is_stream) {
-        head = apr_pstrcat(r->pool, "HTTP/1.1 200 OK" CRLF "Content-Type: text/event-stream" CRLF
-                           "Cache-Control: no-store" CRLF "X-Accel-Buffering: no" CRLF
-                           "Connection: close" CRLF, tc_reply_cors_lines(r), CRLF, NULL);
+        head = tc_fields_head(r, HTTP_OK, "text/event-stream");
     }
     rc = tc_takeover(r, child, make_adoption(visit, query, &claim), HTTP_OK, head);
     return rc == OK ? OK : tc_reply_error(r, rc == HTTP_FORBIDDEN ? TC_CHAT_FORBIDDEN : TC_CHAT_OVERLOADED, NULL);
@@ -258,19 +281,17 @@ static int hold_connection(tc_visit_t *visit, const query_t *query)
 
 static int reply_stream(tc_visit_t *visit, const tc_place_t *place, query_t *query)
 {
-    tc_chat_error_e error = tc_visit_place(visit, place);
-    int wait_s;
+    int wait_s = tc_admission_handshake_wait_s(visit->r, visit->vhost);
+    tc_chat_error_e error;
 
-    if (error != TC_CHAT_OK) {
-        return tc_reply_error(visit->r, error, NULL);
-    }
-    wait_s = tc_admission_wait_s(visit->r, visit->vhost);
     if (wait_s > 0) {
         return tc_reply_rate_limited(visit->r, wait_s);
     }
-    if (!read_last_event_id(visit->r, query)) {
-        return tc_reply_error(visit->r, TC_CHAT_INVALID_FIELD, "Last-Event-ID");
+    error = tc_visit_place(visit, place);
+    if (error != TC_CHAT_OK) {
+        return tc_reply_error(visit->r, error, NULL);
     }
+    read_resume(visit->r, query);
     return hold_connection(visit, query);
 }
 
@@ -299,11 +320,11 @@ static int reply_list(tc_visit_t *visit, const tc_place_t *place, query_t *query
     }
     last_seq = newest_seq(found.events, visit->last_seq);
     if (found.event_count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
-        && tc_takeover_has_room(visit->r)) {
+        && tc_takeover_has_room(visit->r, &visit->vhost->site, visit->user->id)) {
         query->after = last_seq; /* events between the two were deleted */
         return hold_connection(visit, query);
     }
-    rc = reply_page(visit, query, last_seq, found.events, found.event_count);
+    rc = reply_page(visit, query, last_seq, &found);
     tc_event_unref_list(found.events);
     return rc;
 }
@@ -319,7 +340,7 @@ static int reply_wrong_query(tc_visit_t *visit, const tc_place_t *place, const c
 
 int tc_rest_messages(tc_visit_t *visit, const tc_place_t *place)
 {
-    query_t query;
+    query_t query = {.after = -1, .before = -1, .epoch = -1, .limit = LIMIT_DEFAULT, .wait_s = -1};
     const char *wrong = read_query(visit->r, &query);
 
     if (wrong != NULL) {

@@ -3,6 +3,7 @@
 
 #include "base/held.h"
 #include "base/metrics.h"
+#include "httpd/notes.h"
 
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -68,6 +69,7 @@ static int reply_error(request_rec *r, tc_chat_error_e error, const char *field,
     tc_buf_t body = TC_BUF_INIT;
     int status = status_of(error, &field);
 
+    tc_notes_set_reason(r, tc_chat_error_code(error), NULL);
     if (retry_after_s > 0) {
         apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, retry_after_s));
     }
@@ -88,38 +90,4 @@ int tc_reply_error(request_rec *r, tc_chat_error_e error, const char *field)
 int tc_reply_rate_limited(request_rec *r, int retry_after_s)
 {
     return reply_error(r, TC_CHAT_RATE_LIMITED, NULL, retry_after_s);
-}
-
-/* Fields that let a page of another origin read the answer (Fetch standard, 3.2). Without an Origin there are none. */
-static apr_table_t *cors_fields(request_rec *r)
-{
-    const char *origin = apr_table_get(r->headers_in, "Origin");
-    apr_table_t *fields = apr_table_make(r->pool, 3);
-
-    if (origin != NULL) {
-        apr_table_setn(fields, "Access-Control-Allow-Origin", origin);
-        apr_table_setn(fields, "Access-Control-Allow-Credentials", "true");
-        apr_table_setn(fields, "Access-Control-Expose-Headers", "ETag, Location, Retry-After");
-    }
-    return fields;
-}
-
-void tc_reply_set_cors(request_rec *r)
-{
-    apr_table_mergen(r->err_headers_out, "Vary", "Origin");
-    apr_table_overlap(r->err_headers_out, cors_fields(r), APR_OVERLAP_TABLES_SET);
-}
-
-const char *tc_reply_cors_lines(request_rec *r)
-{
-    const apr_array_header_t *fields = apr_table_elts(cors_fields(r));
-    const char *lines = "Vary: Origin" CRLF;
-    int i;
-
-    for (i = 0; i < fields->nelts; i++) {
-        apr_table_entry_t field = APR_ARRAY_IDX(fields, i, apr_table_entry_t);
-
-        lines = apr_pstrcat(r->pool, lines, field.key, ": ", field.val, CRLF, NULL);
-    }
-    return lines;
 }

@@ -3,6 +3,7 @@
 
 #include "base/held.h"
 #include "base/units.h"
+#include "httpd/admission.h"
 #include "httpd/runtime.h"
 #include "peer/post.h"
 
@@ -52,14 +53,19 @@ static tc_chat_error_e read_body(request_rec *r, apr_size_t max_bytes, tc_buf_t 
 typedef tc_chat_error_e decode_fn(const char *text, size_t len, const tc_chat_rules_t *rules,
                                   tc_chat_in_t *out);
 
-/* Reads and validates the body. OK: *in is filled in. DONE: an error was answered. */
-static int read_json(tc_visit_t *visit, decode_fn *decode, tc_chat_in_t *in)
+/* Reads and validates the body of a user who is within their rate. OK: *in is filled in. DONE: an error was answered. */
+static int read_json(tc_visit_t *visit, tc_action_e action, decode_fn *decode, tc_chat_in_t *in)
 {
     const tc_site_t *site = &visit->vhost->site;
+    int wait_s = tc_admission_refused_s(visit->vhost, action, visit->identity.user_id);
     tc_buf_t body = TC_BUF_INIT;
     tc_chat_error_e error;
 
     memset(in, 0, sizeof(*in));
+    if (wait_s > 0) {
+        (void)tc_reply_rate_limited(visit->r, wait_s);
+        return DONE;
+    }
     if (!is_json(visit->r)) {
         (void)tc_reply_error(visit->r, TC_CHAT_UNSUPPORTED_MEDIA_TYPE, NULL);
         return DONE;
@@ -88,12 +94,17 @@ static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int 
     tc_buf_append(&body, result->object, result->object_len);
     if (status == HTTP_CREATED) {
         tc_uuid_format(&result->message_id, id);
+        /* Relative to what the client asked for (RFC 9110, 10.2.2), which a proxy may have changed. */
         apr_table_setn(r->headers_out, "Location",
-                       apr_pstrcat(r->pool, r->uri, r->uri[strlen(r->uri) - 1] == '/' ? "" : "/", id,
-                                   "/", NULL));
+                       apr_pstrcat(r->pool, r->uri[strlen(r->uri) - 1] == '/' ? "" : "messages/", id, "/", NULL));
     }
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     return tc_reply_json(r, status, &body);
+}
+
+static tc_action_e action_of(const tc_chat_in_t *in)
+{
+    return in->kind == TC_CHAT_IN_MESSAGE ? TC_ACTION_MESSAGE : TC_ACTION_EDIT;
 }
 
 /* Has the loop store a message. */
@@ -114,6 +125,7 @@ static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
         rc = tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
     else if (result.error == TC_CHAT_RATE_LIMITED) {
+        tc_admission_note_refusal(visit->vhost, action_of(in), visit->identity.user_id, result.retry_after_s);
         rc = tc_reply_rate_limited(visit->r, result.retry_after_s);
     }
     else if (result.error != TC_CHAT_OK) {
@@ -130,7 +142,7 @@ int tc_rest_post(tc_visit_t *visit)
 {
     tc_chat_in_t in;
     tc_chat_error_e error;
-    int rc = read_json(visit, tc_chat_decode_post, &in);
+    int rc = read_json(visit, TC_ACTION_MESSAGE, tc_chat_decode_post, &in);
 
     if (rc == OK) {
         error = tc_visit_place(visit, &in.chat_room);
@@ -145,7 +157,7 @@ int tc_rest_patch(tc_visit_t *visit, const tc_uuid_t *message_id)
 {
     tc_chat_in_t in;
     tc_chat_error_e error;
-    int rc = read_json(visit, tc_chat_decode_patch, &in);
+    int rc = read_json(visit, TC_ACTION_EDIT, tc_chat_decode_patch, &in);
 
     if (rc == OK) {
         in.message_id = *message_id;

@@ -6,6 +6,9 @@
 #include "base/metrics.h"
 #include "engine/tls.h"
 #include "httpd/admission.h"
+#include "httpd/check.h"
+#include "httpd/complaints.h"
+#include "httpd/keyring.h"
 #include "httpd/monitor.h"
 #include "httpd/reload.h"
 #include "httpd/scrub.h"
@@ -105,6 +108,7 @@ int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp
 
     (void)plog;
     (void)ptemp;
+    tc_complaints_begin(pconf);
     if (wrong != NULL) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, NULL, "TC0043: a default of the module is wrong, which is a bug; "
                      "report it: %s", wrong);
@@ -113,81 +117,46 @@ int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp
     return OK;
 }
 
-static int find_mod_dbd(server_rec *server)
-{
-    dbd_open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
-    dbd_close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
-    if (dbd_open == NULL || dbd_close == NULL) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
-                     "TC0044: mod_tripchat stores messages through mod_dbd, which is not loaded; "
-                     "write LoadModule dbd_module (Debian: a2enmod dbd), DBDriver and DBDParams");
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return OK;
-}
-
-/* A local bus reaches one child, so members in two children would not receive each other's messages. */
-static int check_bus(server_rec *server)
-{
-    const tc_vhost_t *vhost = vhosts;
-    int children = 1;
-
-    while (vhost != NULL && vhost->bus->state != TC_BUS_ALONE) {
-        vhost = vhost->next;
-    }
-    if (vhost != NULL && ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS
-        && children > 1) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
-                     "TC0045: %s local serves one child process, but this MPM may run %d. For several, write "
-                     "%s redis://host:port. For one, write ServerLimit 1, and MaxRequestWorkers no greater "
-                     "than ThreadsPerChild (event, worker) or MaxRequestWorkers 1 (prefork)",
-                     tc_config_name(TC_D_BUS), children, tc_config_name(TC_D_BUS));
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return OK;
-}
-
 /*
  * mpm-itk forks a process for each connection, and ends it after the connection. The loop's thread is not in that process.
- * It is told when the configuration is checked, so that a reload does not end httpd.
  */
-int tc_runtime_check_mpm(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
+static int check_mpm(const server_rec *server)
 {
-    bool has_site = false;
-    const server_rec *main_server = server;
+    if (vhosts == NULL || ap_find_linked_module("mpm_itk.c") == NULL) {
+        return OK;
+    }
+    tc_complain(server, NULL, APLOG_EMERG, APR_SUCCESS, "TC0058: mod_tripchat cannot work with mpm-itk, which forks a process "
+                "for each connection; use mpm_event with PHP-FPM pools of different users instead (Debian: a2dismod mpm_itk), "
+                "or serve the chat by another httpd");
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
 
-    (void)pconf;
-    (void)plog;
-    (void)ptemp;
-    for (; server != NULL && !has_site; server = server->next) {
-        has_site = tc_config_is_site(tc_config_of(server));
-    }
-    if (has_site && ap_find_linked_module("mpm_itk.c") != NULL) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, main_server, "TC0058: mod_tripchat cannot work with mpm-itk, which forks a "
-                     "process for each connection; use mpm_event with PHP-FPM pools of different users instead (Debian: "
-                     "a2dismod mpm_itk), or serve the chat by another httpd");
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return OK;
+int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
+{
+    int made = tc_vhosts_make(pconf, server, &gate, &vhosts), checked = tc_check_sites(vhosts, ptemp);
+    int mpm = check_mpm(server), complained;
+
+    tc_check_handlers(server, ptemp);
+    complained = tc_complaints_end(server, plog);
+    return made != OK ? made : checked != OK ? checked : mpm != OK ? mpm : complained;
 }
 
 int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                            server_rec *server)
 {
-    int rc = tc_vhosts_make(pconf, ptemp, server, &gate, &vhosts);
+    int rc;
 
     (void)plog;
-    if (rc != OK || vhosts == NULL) {
-        return rc;
+    tc_vhosts_open_logs(vhosts, pconf);
+    tc_complaints_log(server);
+    tc_keyring_sweep();
+    if (vhosts == NULL) {
+        return OK;
     }
+    dbd_open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
+    dbd_close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
     tc_scrub_make(pconf, ptemp, server);
-    rc = find_mod_dbd(server);
-    if (rc == OK) {
-        rc = check_bus(server);
-    }
-    if (rc == OK) {
-        rc = tc_reload_make(server);
-    }
+    rc = tc_reload_make(server);
     if (rc == OK) {
         rc = tc_admission_make(server);
     }
@@ -307,6 +276,7 @@ void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server)
     }
     wanted.max_connections = connections > 0 ? (unsigned)connections : 0;
     wanted.write_interval_us = tc_config_number(config, TC_D_WRITE_INTERVAL);
+    wanted.memory_bytes = (size_t)tc_config_number(config, TC_D_MEMORY);
     wanted.db_threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
     wanted.doors = tc_vhosts_doors(vhosts);
     tc_admission_config(&wanted);
@@ -371,7 +341,7 @@ static bool is_forked(void)
         return false;
     }
     if (tc_log_may(&limit, more)) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, "TC0059: another module has forked this process from a child "
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, "TC0056: another module has forked this process from a child "
                      "of httpd, so it serves no chat; remove the module (mpm_itk does so for each connection)%s", more);
     }
     return true;

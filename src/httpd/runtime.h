@@ -17,7 +17,7 @@
 
 /* Hooks. Under prefork, child_stopping may run in a signal handler; child_status runs in httpd's parent. */
 int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
-int tc_runtime_check_mpm(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server);
+int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server);
 int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                            server_rec *server);
 void tc_runtime_child_init(apr_pool_t *pchild, server_rec *server);

@@ -2,63 +2,25 @@
 #include "httpd/sites.h"
 
 #include "base/hash.h"
+#include "httpd/complaints.h"
+#include "httpd/conftree.h"
 
 #include <apr_strings.h>
-#include <http_core.h>
-#include <util_cfgtree.h>
-
-/* ---- mod_dbd's directives, which it keeps to itself ---- */
-
-static const char *find_value(const ap_directive_t *at, const char *directive, const char *otherwise)
-{
-    for (; at != NULL; at = at->next) {
-        if (strcasecmp(at->directive, directive) == 0) {
-            otherwise = at->args;
-        }
-    }
-    return otherwise;
-}
-
-const char *tc_sites_dbd_value(const server_rec *server, const char *directive, apr_pool_t *pool)
-{
-    const char *value = find_value(ap_conftree, directive, NULL);
-    const ap_directive_t *at;
-
-    for (at = ap_conftree; at != NULL; at = at->next) {
-        if (server->defn_name != NULL && strcasecmp(at->directive, "<VirtualHost") == 0
-            && at->line_num == (int)server->defn_line_number && strcmp(at->filename, server->defn_name) == 0) {
-            value = find_value(at->first_child, directive, value);
-        }
-    }
-    return value ? ap_getword_conf(pool, &value) : NULL; /* without its quotes */
-}
 
 static const char *database_of(const server_rec *server, apr_pool_t *pool)
 {
-    const char *driver = tc_sites_dbd_value(server, "DBDriver", pool);
-    const char *params = tc_sites_dbd_value(server, "DBDParams", pool);
+    const char *driver = tc_conftree_value(server, "DBDriver", NULL, pool);
+    const char *params = tc_conftree_value(server, "DBDParams", NULL, pool);
 
     return apr_pstrcat(pool, driver ? driver : "", " ", params ? params : "", NULL);
 }
 
 /* ---- names ---- */
 
-/* If ServerName has no port, the port of the virtual host's address is used. */
-static const char *host_of(const server_rec *server, apr_pool_t *pool)
-{
-    const char *host = server->server_hostname ? server->server_hostname : "*";
-    unsigned port = server->port;
-
-    if (port == 0 && server->addrs != NULL) {
-        port = server->addrs->host_port;
-    }
-    return port > 0 ? apr_psprintf(pool, "%s:%u", host, port) : host;
-}
-
 /* Where a virtual host stands, for messages. */
 static const char *place_of(const server_rec *server, apr_pool_t *pool)
 {
-    return server->defn_name ? apr_psprintf(pool, "%s (%s:%u)", host_of(server, pool), server->defn_name,
+    return server->defn_name ? apr_psprintf(pool, "%s (%s:%u)", tc_complaints_server_name(server, pool), server->defn_name,
                                             server->defn_line_number)
                              : "the main server";
 }
@@ -145,7 +107,7 @@ static bool belongs(server_rec *server, const char *database, const tc_site_plan
 static void add_server(tc_site_plan_t *plan, server_rec *server, apr_pool_t *pool)
 {
     APR_ARRAY_PUSH(plan->servers, server_rec *) = server;
-    APR_ARRAY_PUSH(plan->hosts, const char *) = host_of(server, pool);
+    APR_ARRAY_PUSH(plan->hosts, const char *) = tc_complaints_server_name(server, pool);
 }
 
 static tc_site_plan_t *make_plan(server_rec *server, const char *database, apr_pool_t *pool)
@@ -193,13 +155,4 @@ int tc_sites_plan(server_rec *main_server, tc_site_plan_t **first, apr_pool_t *p
     }
     tell_apart(*first, pool);
     return rc;
-}
-
-int tc_sites_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
-{
-    tc_site_plan_t *plans;
-
-    (void)pconf;
-    (void)plog;
-    return tc_sites_plan(server, &plans, ptemp);
 }

@@ -30,10 +30,4 @@ typedef struct tc_site_plan_t {
  */
 int tc_sites_plan(server_rec *main_server, tc_site_plan_t **first, apr_pool_t *pool);
 
-/* The hook check_config, which `httpd -t` runs, too. */
-int tc_sites_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server);
-
-/* The value that a directive of mod_dbd has for this server: the last one counts. NULL: it is not set. */
-const char *tc_sites_dbd_value(const server_rec *server, const char *directive, apr_pool_t *pool);
-
 #endif

@@ -3,7 +3,9 @@
 
 #include "bus/local.h"
 #include "bus/redis_order.h"
+#include "httpd/complaints.h"
 #include "httpd/connection_log.h"
+#include "httpd/conftree.h"
 #include "httpd/keys.h"
 
 #include <apr_strings.h>
@@ -21,7 +23,6 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
     const tc_config_t *config = tc_config_of(server);
     const char *url = tc_config_text(config, TC_D_BUS);
     tc_redis_address_t *address = &vhost->door.address;
-    apr_size_t len;
 
     if (strcasecmp(url, "local") == 0) {
         vhost->bus = tc_bus_local();
@@ -35,7 +36,7 @@ static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
     vhost->door.site = &vhost->site;
     vhost->door.prefix = tc_config_text(config, TC_D_REDIS_PREFIX);
     if (tc_config_text(config, TC_D_REDIS_PASSWORD_FILE) != NULL) {
-        return tc_keys_read_secret(server, TC_D_REDIS_PASSWORD_FILE, &address->password, &len, pool);
+        return tc_keys_read_password(server, TC_D_REDIS_PASSWORD_FILE, &address->password, pool);
     }
     return address->user ? tc_config_wrong(server, TC_D_REDIS_USER,
                                            "has no password; write TripChatRedisPasswordFile and the path of "
@@ -68,6 +69,7 @@ static void fill_site(tc_site_t *site, const tc_config_t *config)
     site->user_rates[TC_ACTION_EDIT] = tc_config_rate(config, TC_D_USER_EDIT_RATE);
     site->user_rates[TC_ACTION_TYPING] = tc_config_rate(config, TC_D_USER_TYPING_RATE);
     site->refusal_rate = tc_config_rate(config, TC_D_REFUSAL_RATE);
+    site->control_rate = tc_config_rate(config, TC_D_CONTROL_RATE);
     site->max_pending = (unsigned)tc_config_number(config, TC_D_MAX_PENDING);
     site->ping_interval_us = tc_config_number(config, TC_D_PING_INTERVAL);
     site->pong_timeout_us = tc_config_number(config, TC_D_PONG_TIMEOUT);
@@ -89,7 +91,7 @@ static void fill_claims(tc_vhost_t *vhost, const tc_config_t *config)
 /* How many connections to its database a child may have for this server. */
 static unsigned dbd_max_of(const server_rec *server, apr_pool_t *pool)
 {
-    const char *value = tc_sites_dbd_value(server, "DBDMax", pool);
+    const char *value = tc_conftree_value(server, "DBDMax", NULL, pool);
     apr_int64_t max = value ? apr_atoi64(value) : 0;
 
     return max > 0 && max <= INT_MAX ? (unsigned)max : DBD_MAX_DEFAULT;
@@ -108,11 +110,9 @@ static int make_vhost(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_
 {
     const tc_config_t *config = plan->config;
     server_rec *server = plan->server;
-    int rc = tc_keys_read(server, &vhost->jwt, pool);
+    int keys = tc_keys_read(server, &vhost->jwt, pool), bus = make_bus(server, vhost, pool);
+    int log = tc_connection_log_check(server, tc_config_text(config, TC_D_CONNECTION_LOG), pool);
 
-    if (rc == OK) {
-        rc = make_bus(server, vhost, pool);
-    }
     fill_site(&vhost->site, config);
     fill_claims(vhost, config);
     vhost->plan = plan;
@@ -121,6 +121,8 @@ static int make_vhost(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
     vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);
     vhost->handshake_rate = tc_config_rate(config, TC_D_HANDSHAKE_RATE);
+    vhost->request_rate = tc_config_rate(config, TC_D_REQUEST_RATE);
+    vhost->user_request_rate = tc_config_rate(config, TC_D_USER_REQUEST_RATE);
     vhost->address_connections = (unsigned)tc_config_number(config, TC_D_ADDRESS_CONNECTIONS);
     vhost->user_connections = (unsigned)tc_config_number(config, TC_D_USER_CONNECTIONS);
     vhost->deflates = tc_config_number(config, TC_D_DEFLATE) == TC_DEFLATE_ON;
@@ -133,7 +135,7 @@ static int make_vhost(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_
     limit_visitors(server, config, &vhost->store, pool);
     vhost->store.queries.access = tc_config_query(config, TC_D_ACCESS_QUERY);
     vhost->store.queries.user = tc_config_query(config, TC_D_USER_QUERY);
-    return rc;
+    return keys != OK ? keys : bus != OK ? bus : log;
 }
 
 /* A key makes a server a chat site. So TripChat directives without any key are most likely a mistake. */
@@ -197,12 +199,12 @@ static void warn_of_neighbours(const tc_vhost_t *first, const tc_vhost_t *added,
 {
     const tc_vhost_t *vhost;
 
-    for (vhost = first; vhost != NULL && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG; vhost = vhost->next) {
+    for (vhost = first; vhost != NULL; vhost = vhost->next) {
         const char *surprise = find_surprise(vhost, added, pool);
 
         if (surprise != NULL) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, added->plan->server, "TC0049: the sites %s and %s %s",
-                         vhost->site.name, added->site.name, surprise);
+            tc_complain(added->plan->server, NULL, APLOG_WARNING, 0, "TC0049: the sites %s and %s %s", vhost->site.name,
+                        added->site.name, surprise);
         }
     }
 }
@@ -221,38 +223,47 @@ tc_redis_door_t *tc_vhosts_doors(tc_vhost_t *vhost)
 }
 
 /* Opens a site's connection log. Sites that name the same log share its descriptor. */
-static int open_connection_log(server_rec *server, tc_vhost_t *vhost, const tc_vhost_t *others, apr_pool_t *pconf)
+static void open_connection_log(tc_vhost_t *vhost, const tc_vhost_t *others, apr_pool_t *pconf)
 {
-    const char *target = tc_config_text(tc_config_of(server), TC_D_CONNECTION_LOG);
+    const char *target = tc_config_text(tc_config_of(vhost->store.server), TC_D_CONNECTION_LOG);
 
     vhost->connection_log = target;
-    if (target == NULL || strcasecmp(target, "off") == 0
-        || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
-        return OK; /* httpd reads its configuration twice when it starts */
+    if (target == NULL || strcasecmp(target, "off") == 0) {
+        return;
     }
-    for (; others != NULL; others = others->next) {
+    for (; others != vhost; others = others->next) {
         if (others->site.connection_log > 0 && strcmp(others->connection_log, target) == 0) {
             vhost->site.connection_log = others->site.connection_log;
-            return OK;
+            return;
         }
     }
-    return tc_connection_log_open(server, target, &vhost->site.connection_log, pconf);
+    tc_connection_log_open(vhost->store.server, target, &vhost->site.connection_log, pconf);
+}
+
+void tc_vhosts_open_logs(tc_vhost_t *first, apr_pool_t *pconf)
+{
+    tc_vhost_t *vhost;
+
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return; /* httpd reads its configuration twice when it starts */
+    }
+    for (vhost = first; vhost != NULL; vhost = vhost->next) {
+        open_connection_log(vhost, first, pconf);
+    }
 }
 
 /* Makes the site of a plan, and has all of its virtual hosts use it. */
-static int make_site(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_vhost_t *vhost, const tc_vhost_t *others,
-                     apr_pool_t *pconf)
+static int make_site(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_vhost_t *vhost, apr_pool_t *pconf)
 {
     int i, rc = make_vhost(plan, gate, vhost, pconf);
 
     for (i = 0; i < plan->servers->nelts; i++) {
         tc_config_of(APR_ARRAY_IDX(plan->servers, i, server_rec *))->vhost = vhost;
     }
-    return rc == OK ? open_connection_log(plan->server, vhost, others, pconf) : rc;
+    return rc;
 }
 
-int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
-                   const tc_dbd_gate_t *gate, tc_vhost_t **first)
+int tc_vhosts_make(apr_pool_t *pconf, server_rec *main_server, const tc_dbd_gate_t *gate, tc_vhost_t **first)
 {
     tc_site_plan_t *plan;
     tc_vhost_t **end = first;
@@ -265,16 +276,16 @@ int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server
         tc_config_of(server)->vhost = NULL;
     }
     rc = tc_sites_plan(main_server, &plan, pconf);
-    for (; plan != NULL && rc == OK; plan = plan->next) {
+    for (; plan != NULL; plan = plan->next) {
         tc_vhost_t *vhost = apr_pcalloc(pconf, sizeof(*vhost));
+        int made;
 
         vhost->site.index = count++;
-        rc = make_site(plan, gate, vhost, *first, pconf);
-        if (rc == OK) {
-            warn_of_neighbours(*first, vhost, ptemp);
-            *end = vhost;
-            end = &vhost->next;
-        }
+        made = make_site(plan, gate, vhost, pconf);
+        rc = rc == OK ? made : rc;
+        warn_of_neighbours(*first, vhost, pconf);
+        *end = vhost;
+        end = &vhost->next;
     }
-    return rc != OK || count > 0 ? rc : complain_of_no_secret(main_server);
+    return count > 0 ? rc : complain_of_no_secret(main_server);
 }

@@ -1,6 +1,6 @@
 /*
  * A chat site of this httpd: one virtual host or several (sites.h), with everything that the layers below need to serve
- * it. It is made in post_config on pconf, and const from then on, except its store. A virtual host without a TripChat
+ * it. It is made in check_config on pconf, and const after post_config, except its store. A virtual host without a TripChat
  * directive of its own shares the main server's site, with its rooms and its database.
  */
 #ifndef TC_HTTPD_VHOST_H
@@ -26,6 +26,8 @@ typedef struct tc_vhost_t {
     int64_t max_wait_us;
     bool deflates;
     tc_rate_t handshake_rate;      /* of an address */
+    tc_rate_t request_rate;        /* the same, for requests over HTTP */
+    tc_rate_t user_request_rate;   /* of a user, for both */
     unsigned address_connections;  /* 0: any number */
     unsigned user_connections;
     struct tc_vhost_t *next;
@@ -33,10 +35,12 @@ typedef struct tc_vhost_t {
 
 /*
  * Makes the sites of all servers on pconf; *first is their list, NULL without sites. `gate` is borrowed. OK, or
- * HTTP_INTERNAL_SERVER_ERROR: the error log says which directive is wrong and what to write instead. In post_config.
+ * HTTP_INTERNAL_SERVER_ERROR: complaints say which directives are wrong and what to write instead. In check_config.
  */
-int tc_vhosts_make(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *main_server,
-                   const tc_dbd_gate_t *gate, tc_vhost_t **first);
+int tc_vhosts_make(apr_pool_t *pconf, server_rec *main_server, const tc_dbd_gate_t *gate, tc_vhost_t **first);
+
+/* Opens the connection logs of sites. A log that cannot be opened is complained of and left out. In post_config. */
+void tc_vhosts_open_logs(tc_vhost_t *first, apr_pool_t *pconf);
 
 /* Links the doors of the sites whose bus is a Redis, and returns the first; NULL: there are none. In child_init. */
 tc_redis_door_t *tc_vhosts_doors(tc_vhost_t *first);

@@ -14,6 +14,7 @@
 #include "domain/member.h"
 #include "domain/site.h"
 #include "shared/usage.h"
+#include "token/rules.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -38,6 +39,7 @@ typedef enum {
     TC_PARCEL_USER_EMAIL,
     TC_PARCEL_SENDER,  /* the sender object */
     TC_PARCEL_CLAIM,   /* the user as the token names them; empty if that is the user's id */
+    TC_PARCEL_FACTS,   /* of the token (token/facts.h) */
     TC_PARCEL_QUEUE,   /* bytes that wait to be sent */
     TC_PARCEL_INPUT,   /* bytes that were received, but not looked at */
     TC_PARCEL_MESSAGE, /* the reader's fragments of an unfinished message */
@@ -55,6 +57,7 @@ typedef struct {
     tc_member_t member;
     int64_t lease_expires_us;
     bool lease_warned;
+    tc_jwt_mark_t lease_mark;
     uint64_t address_key; /* of its claim (peers.h) */
     uint64_t user_key;
     int64_t heard_us;
@@ -104,8 +107,8 @@ typedef enum {
 
 tc_parcel_fit_e tc_parcel_fit(const tc_parcel_t *parcel, const tc_site_t *site);
 
-/* Gives a reader the state of the parcel's. Its limit, set by tc_reader_init(), stays. tc_reader_free() frees it. */
-void tc_parcel_restore_reader(const tc_parcel_t *parcel, tc_reader_t *reader);
+/* Gives an empty reader the state of the parcel's. False: see tc_reader_restore(). tc_reader_free() frees it. */
+bool tc_parcel_restore_reader(const tc_parcel_t *parcel, tc_reader_t *reader);
 
 /* Frees the bytes of a parcel, but not the struct. */
 void tc_parcel_free(tc_parcel_t *parcel);

@@ -120,14 +120,9 @@ tc_parcel_fit_e tc_parcel_fit(const tc_parcel_t *parcel, const tc_site_t *site)
     return len > site->max_message_bytes || missing > site->max_message_bytes - len ? TC_PARCEL_TOO_BIG : TC_PARCEL_FITS;
 }
 
-void tc_parcel_restore_reader(const tc_parcel_t *parcel, tc_reader_t *reader)
+bool tc_parcel_restore_reader(const tc_parcel_t *parcel, tc_reader_t *reader)
 {
-    size_t max_message_bytes = reader->max_message_bytes;
-
-    *reader = parcel->head.reader;
-    reader->max_message_bytes = max_message_bytes;
-    reader->drained = false;
-    reader->message = reader->control = (tc_buf_t)TC_BUF_INIT;
     tc_buf_append(&reader->message, parcel->parts[TC_PARCEL_MESSAGE], parcel->head.lens[TC_PARCEL_MESSAGE]);
     tc_buf_append(&reader->control, parcel->parts[TC_PARCEL_CONTROL], parcel->head.lens[TC_PARCEL_CONTROL]);
+    return tc_reader_restore(reader, &parcel->head.reader);
 }

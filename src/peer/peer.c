@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/thread.h"
+#include "base/weight.h"
 #include "codec/close.h"
+#include "engine/system.h"
 #include "peer/parcel.h"
 #include "peer/record.h"
 
@@ -103,10 +105,24 @@ static unsigned transport_of(const tc_adoption_t *adoption)
 
 /* ---- time ---- */
 
-/* When the first frame of the queue will have taken too long to leave; INT64_MAX: it is not stuck. */
+/* When to look whether the first frame of the queue takes too long to leave; INT64_MAX: it is not stuck. */
 static int64_t slow_us(const tc_peer_t *peer)
 {
-    return tc_outq_deadline_us(&peer->queue, peer->site->frame_timeout_us);
+    return tc_outq_deadline_us(&peer->queue, peer->site->pong_timeout_us);
+}
+
+/* Whatever is heard from the client: bytes must leave. */
+static bool is_too_slow(tc_peer_t *peer, int64_t now_us)
+{
+    return now_us >= slow_us(peer)
+           && tc_outq_is_too_slow(&peer->queue, now_us, peer->site->pong_timeout_us, tc_system_unsent(peer->io.fd));
+}
+
+/* The answer to a poll may take longer than a client has to answer a Close. */
+static bool is_answering(tc_peer_t *peer, int64_t now_us)
+{
+    return peer->state == TC_PEER_DRAINING && peer->counted_as == TC_L_TRANSPORT_POLL
+           && !tc_outq_is_empty(&peer->queue) && !is_too_slow(peer, now_us);
 }
 
 /* The timer fires late rather than often: when it fires, it is set anew; here it is only set to an earlier time. */
@@ -133,7 +149,7 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
 {
     tc_peer_t *peer = (tc_peer_t *)((char *)timer - offsetof(tc_peer_t, timer));
 
-    if (peer->state == TC_PEER_OPEN && now_us >= slow_us(peer)) {
+    if (peer->state == TC_PEER_OPEN && is_too_slow(peer, now_us)) {
         tc_peer_give_up(peer);
     }
     if (peer->state == TC_PEER_OPEN) {
@@ -142,7 +158,12 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
     }
     else if (peer->state != TC_PEER_DEAD
              && now_us - peer->closing_us >= peer->site->close_timeout_us) {
-        tc_peer_enter(peer, TC_PEER_DEAD);
+        if (is_answering(peer, now_us)) {
+            peer->closing_us = now_us;
+        }
+        else {
+            tc_peer_enter(peer, TC_PEER_DEAD);
+        }
     }
     if (peer->state != TC_PEER_DEAD) {
         tc_peer_arm(peer);
@@ -165,6 +186,20 @@ void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
     }
 }
 
+/* ---- memory ---- */
+
+/* Counts the received bytes that the peer keeps. */
+static void weigh(tc_peer_t *peer)
+{
+    size_t held = (peer->input != NULL ? peer->input_len : 0) + (peer->kind->held != NULL ? peer->kind->held(peer) : 0);
+
+    if (held != peer->held) {
+        tc_weight_add(held - peer->held); /* modulo 2^64, if it is less */
+        peer->held = held;
+        tc_peers_check(peer->peers);
+    }
+}
+
 /* ---- sending ---- */
 
 /* Writes until the queue is empty or the socket is full. */
@@ -184,8 +219,8 @@ static apr_status_t write_queue(tc_peer_t *peer)
 
             peer->wrote_us = tc_clock_monotonic_us(); /* an iteration may take longer than a beat */
             tc_outq_consume(&peer->queue, len, peer->wrote_us);
-            tc_metrics_add(slot, TC_M_FRAMES_SENT, before - peer->queue.count);
             tc_metrics_add(slot, TC_M_SENT_BYTES, len);
+            tc_metrics_add(slot, TC_M_FRAMES_SENT, before - peer->queue.count);
             if (peer->usage != NULL) {
                 peer->usage->bytes_out += len;
             }
@@ -195,7 +230,8 @@ static apr_status_t write_queue(tc_peer_t *peer)
         }
     }
     peer->write_blocked = rv == APR_EAGAIN;
-    if (rv == APR_EAGAIN && tc_outq_note_stuck(&peer->queue, tc_peer_now_us(peer))) {
+    if (rv == APR_EAGAIN && tc_outq_note_stuck(&peer->queue, tc_peer_now_us(peer), peer->site->frame_timeout_us,
+                                               tc_system_unsent(peer->io.fd))) {
         tc_peer_arm(peer);
     }
     peer->urgent = false;
@@ -216,6 +252,7 @@ apr_status_t tc_peer_push(tc_peer_t *peer, tc_blob_t *blob, bool urgent)
     if (rv != APR_SUCCESS && !peer->write_blocked && write_queue(peer) == APR_SUCCESS) {
         rv = push(peer, blob);
     }
+    tc_peers_check(peer->peers);
     if (rv == APR_SUCCESS) {
         peer->urgent = peer->urgent || urgent;
         tc_peer_ask_to_settle(peer);
@@ -238,6 +275,31 @@ void tc_peer_give_up(tc_peer_t *peer)
     tc_outq_drop_unsent(&peer->queue);
     tc_metrics_add(peer->site->metrics_slot, TC_M_SLOW_READERS, 1);
     peer->kind->close(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
+}
+
+void tc_peer_shed(tc_peer_t *peer)
+{
+    bool has_begun = peer->queue.head_sent > 0 || peer->queue.pinned > 0;
+
+    if (peer->state == TC_PEER_OPEN) {
+        tc_outq_drop_unsent(&peer->queue);
+        peer->kind->close(peer, TC_CLOSE_TRY_LATER, "server has too little memory, resume later");
+    }
+    else {
+        has_begun = true;
+    }
+    if (peer->kind->drop != NULL) {
+        peer->kind->drop(peer);
+    }
+    free(peer->input);
+    peer->input = NULL;
+    weigh(peer);
+    if (has_begun) {
+        tc_peer_enter(peer, TC_PEER_DEAD); /* a Close would stand behind what holds the memory */
+    }
+    else if (peer->state == TC_PEER_CLOSING) {
+        tc_peer_enter(peer, TC_PEER_DRAINING);
+    }
 }
 
 /*
@@ -277,6 +339,7 @@ static void give_input(tc_peer_t *peer, unsigned char *data, size_t len)
         peer->input_len = len - taken;
         peer->input = memcpy(tc_alloc(peer->input_len), data + taken, peer->input_len);
     }
+    weigh(peer);
 }
 
 /* Hands over the bytes that came right after the request, or before a pause. */
@@ -421,9 +484,11 @@ static void free_peer(tc_peer_t *peer)
         peer->next->link = peer->link;
     }
     peer->kind->release(peer);
+    tc_weight_sub(peer->held);
     free(peer->input);
     free(peer->usage);
     tc_outq_free(&peer->queue);
+    tc_lease_free(&peer->lease);
     tc_user_unref(peer->member.user);
     free(peer);
 }
@@ -504,6 +569,9 @@ static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
 
         memcpy(blob->data, parcel->parts[TC_PARCEL_QUEUE], len);
         tc_peer_push_always(peer, blob);
+        if (!head->prefix.closable) {
+            tc_outq_pin(&peer->queue, 1); /* it begins inside a frame */
+        }
         tc_blob_unref(blob);
     }
     tc_log(TC_LOG_INFO, 0, "TC0035: connection %llu: comes from child %d, where its number was %llu, for %s",
@@ -517,7 +585,7 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     peer->kind = kind;
     peer->member.sink = sink;
-    peer->member.id = ++peers->last_id;
+    peer->member.id = adoption->id != 0 ? adoption->id : tc_peers_next_id(peers);
     peer->member.user = adoption->user;
     peer->member.cursor = -1;
     peer->peers = peers;
@@ -574,6 +642,7 @@ void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
 /* Bytes may already lie in `input` or in the SSL, where poll does not see them. */
 void tc_peer_start(tc_peer_t *peer)
 {
+    weigh(peer);
     tc_peer_arm(peer);
     tc_loop_again(peer->peers->loop, &peer->read_more);
     tc_peer_ask_to_settle(peer);

@@ -10,6 +10,7 @@
 #include "domain/access.h"
 #include "domain/speak.h"
 #include "domain/typing.h"
+#include "engine/system.h"
 #include "peer/parcel.h"
 
 #include <stdlib.h>
@@ -22,6 +23,8 @@ typedef struct {
     tc_reader_t reader;
     int64_t pinged_us; /* when a ping went out because nothing came; 0: no ping is unanswered */
     int64_t begun_us;  /* when the message in the reader began; 0: none has */
+    size_t unsent;     /* bytes in the socket when the ping was queued, or when they were last fewer */
+    tc_bucket_t control; /* for control frames and empty fragments */
     tc_deflate_terms_t deflate;
     tc_inflater_t *inflater; /* own, if the client's messages refer to earlier ones; NULL: the child's is used */
 } session_t;
@@ -116,16 +119,20 @@ static void on_member_authenticate(tc_member_t *member, const char *token, const
     tc_peer_arm(peer);
 }
 
-/* A token may be good although its user was deleted or deactivated after the site had made it. */
-static void on_member_checked(tc_member_t *member, const char *client_id, bool known)
+/* A token may be good although its user was deleted, deactivated or taken off the trip after the site had made it. */
+static void on_member_checked(tc_member_t *member, const char *client_id, tc_chat_error_e verdict)
 {
     tc_peer_t *peer = (tc_peer_t *)member;
 
-    if (known) {
+    if (verdict == TC_CHAT_OK) {
         tc_lease_confirm(&peer->lease, member, client_id, tc_peer_now_us(peer));
+        return;
+    }
+    tc_speak_error(member, verdict, client_id, NULL, 0);
+    if (verdict == TC_CHAT_FORBIDDEN) {
+        on_member_close(member, TC_CLOSE_FORBIDDEN, "Forbidden");
     }
     else {
-        tc_speak_error(member, TC_CHAT_UNAUTHORIZED, client_id, NULL, 0);
         on_member_close(member, TC_CLOSE_UNAUTHORIZED, "Unauthorized");
     }
 }
@@ -262,6 +269,22 @@ static void note_message_begun(session_t *session)
     }
 }
 
+/* Frames that carry nothing cost as much as others. False: there were too many, and the connection was failed. */
+static bool pay_for_control(session_t *session)
+{
+    const tc_rate_t *rate = &session->peer.site->control_rate;
+    int64_t now_us = tc_peer_now_us(&session->peer);
+
+    for (; session->reader.empty_frames > 0; session->reader.empty_frames--) {
+        if (tc_bucket_wait_us(session->control, rate, now_us) > 0) {
+            fail(&session->peer, TC_CLOSE_POLICY, "too many control frames");
+            return false;
+        }
+        session->control = tc_bucket_less(session->control, rate, now_us);
+    }
+    return true;
+}
+
 static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
 {
     session_t *session = (session_t *)peer;
@@ -273,7 +296,7 @@ static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
     for (items = 0; items < ITEMS_A_TURN && parses(peer) && !is_paused(peer); items++) {
         tc_read_e got = tc_reader_next(&session->reader, &at, end, &item);
 
-        if (got == TC_READ_MORE) {
+        if (!pay_for_control(session) || got == TC_READ_MORE) {
             break;
         }
         if (got == TC_READ_FAIL) {
@@ -319,17 +342,35 @@ static int64_t next_deadline(const tc_peer_t *peer)
     return due_us;
 }
 
+/* True if the ping may not have reached the client yet, which takes what was sent before. Then the client is there. */
+static bool is_moving(session_t *session)
+{
+    size_t before = session->unsent;
+
+    if (session->peer.write_blocked) {
+        return true; /* and tc_outq_is_too_slow() says how long it may be */
+    }
+    session->unsent = tc_system_unsent(session->peer.io.fd);
+    return session->unsent > 0 && session->unsent < before;
+}
+
 static void check_silence(session_t *session, int64_t now_us)
 {
     const tc_site_t *site = session->peer.site;
 
     if (session->pinged_us != 0) {
-        if (now_us - session->pinged_us >= site->pong_timeout_us) {
-            close_session(&session->peer, TC_CLOSE_GOING_AWAY, "no sign of life");
+        if (now_us - session->pinged_us < site->pong_timeout_us) {
+            return;
         }
+        if (is_moving(session)) {
+            session->pinged_us = now_us;
+            return;
+        }
+        close_session(&session->peer, TC_CLOSE_GOING_AWAY, "no sign of life");
     }
     else if (now_us - session->peer.heard_us >= site->ping_interval_us) {
         session->pinged_us = now_us;
+        session->unsent = tc_system_unsent(session->peer.io.fd);
         send_control(&session->peer, TC_OPCODE_PING, NULL, 0);
     }
 }
@@ -420,14 +461,26 @@ static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
     tc_parcel_add(parcel, TC_PARCEL_CONTROL, reader->control.data, reader->control.len);
 }
 
-static void restore(session_t *session, const tc_parcel_t *parcel)
+/* False: the client's unfinished message has more bytes than the site allows by now. */
+static bool restore(session_t *session, const tc_parcel_t *parcel)
 {
-    tc_parcel_restore_reader(parcel, &session->reader);
     session->pinged_us = parcel->head.pinged_us;
     session->begun_us = parcel->head.begun_us;
+    return tc_parcel_restore_reader(parcel, &session->reader);
 }
 
 /* ---- life ---- */
+
+static size_t held(const tc_peer_t *peer)
+{
+    return ((const session_t *)peer)->reader.message.size;
+}
+
+/* The connection ends, and parses() is false from now on. */
+static void drop(tc_peer_t *peer)
+{
+    tc_reader_free(&((session_t *)peer)->reader);
+}
 
 static void release(tc_peer_t *peer)
 {
@@ -435,23 +488,25 @@ static void release(tc_peer_t *peer)
     tc_inflater_destroy(((session_t *)peer)->inflater);
 }
 
-static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, NULL,
+static const tc_peer_kind_t kind = {take_input, is_paused, held, drop, next_deadline, on_timer, NULL,
                                     close_session, is_portable, pack, release};
 
 void tc_session_create(tc_peers_t *peers, tc_adoption_t *adoption)
 {
     session_t *session = tc_alloc_zero(sizeof(*session));
     tc_peer_t *peer = &session->peer;
+    bool fits;
 
     session->application = adoption->application ? adoption->application : &chat;
     tc_reader_init(&session->reader, adoption->site->max_message_bytes);
     session->deflate = adoption->deflate;
     session->reader.takes_deflated = session->deflate.server_bits > 0;
-    if (adoption->parcel != NULL) {
-        restore(session, adoption->parcel);
-    }
+    fits = adoption->parcel == NULL || restore(session, adoption->parcel);
     tc_peer_init(peer, &kind, &sink, peers, adoption);
-    if (peers->farewell_code != 0) {
+    if (!fits) {
+        fail(peer, TC_CLOSE_TOO_BIG, "message too big");
+    }
+    else if (peers->farewell_code != 0) {
         close_session(peer, peers->farewell_code, TC_FAREWELL_REASON);
     }
     else if (adoption->reject_code != 0) {

@@ -2,6 +2,7 @@
 #include "peer/stream.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/units.h"
@@ -12,13 +13,14 @@
 #include "peer/parcel.h"
 #include "peer/peer.h"
 
+#include <apr_time.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 typedef struct {
     tc_peer_t peer; /* stands first */
     tc_stream_request_t *request;
-    int64_t since_us; /* when the connection was taken over */
+    int64_t since_us; /* when the connection was taken over; events: or when a sign of life was not needed */
     bool ready;       /* poll: there is something to answer */
 } stream_t;
 
@@ -98,24 +100,37 @@ static void close_events(tc_peer_t *peer, unsigned code, const char *reason)
 
 /* ---- long poll ---- */
 
-static void append_head(tc_buf_t *buf, const stream_t *stream, const char *status, size_t body_len)
+/* An answer of status `well` or not. `more` are header lines of this answer, with CRLF. */
+typedef struct {
+    const char *status;
+    bool well;
+    const char *more;
+} reply_t;
+
+/* The worker has composed the header lines. The date is that of the answer (RFC 9110, 6.6.1). */
+static void append_head(tc_buf_t *buf, const stream_t *stream, const reply_t *reply, size_t body_len)
 {
+    char date[APR_RFC822_DATE_LEN];
+
+    (void)apr_rfc822_date(date, tc_clock_wall_us());
     TC_BUF_LIT(buf, "HTTP/1.1 ");
-    tc_buf_append_str(buf, status);
-    TC_BUF_LIT(buf, "\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-                    "Connection: close\r\n");
-    tc_buf_append_str(buf, stream->request->headers);
+    tc_buf_append_str(buf, reply->status);
+    TC_BUF_LIT(buf, "\r\nDate: ");
+    tc_buf_append_str(buf, date);
+    TC_BUF_LIT(buf, "\r\n");
+    tc_buf_append_str(buf, reply->well ? stream->request->fields : stream->request->error_fields);
+    tc_buf_append_str(buf, reply->more);
     TC_BUF_LIT(buf, "Content-Length: ");
     tc_buf_append_int(buf, (int64_t)body_len);
     TC_BUF_LIT(buf, "\r\n\r\n");
 }
 
-static void answer(stream_t *stream, const char *status, tc_buf_t *body)
+static void answer(stream_t *stream, const reply_t *reply, tc_buf_t *body)
 {
     tc_buf_t buf = TC_BUF_INIT;
 
     tc_peer_note_close(&stream->peer, TC_CLOSE_NORMAL, TC_L_SIDE_SERVER);
-    append_head(&buf, stream, status, body->len);
+    append_head(&buf, stream, reply, body->len);
     tc_buf_append(&buf, body->data, body->len);
     tc_buf_free(body);
     finish(&stream->peer, to_blob(&buf));
@@ -153,28 +168,31 @@ static void answer_page(stream_t *stream)
     }
     tc_page_encode(&body, &page, results ? (const char *)results->data : "[]",
                    results ? results->len : 2);
-    answer(stream, "200 OK", &body);
+    answer(stream, &(reply_t){"200 OK", true, ""}, &body);
 }
 
-static void answer_error(stream_t *stream, const char *status, tc_chat_error_e error)
+static void answer_error(stream_t *stream, const char *status, const char *more, tc_chat_error_e error)
 {
     tc_buf_t body = TC_BUF_INIT;
 
     tc_metrics_add(stream->peer.site->metrics_slot, TC_M_ERRORS_SENT + (unsigned)error - 1, 1);
     tc_chat_encode_error(&body, error, NULL, NULL, tc_chat_retry_after_s(error));
-    answer(stream, status, &body);
+    answer(stream, &(reply_t){status, false, more}, &body);
 }
 
 static void close_poll(stream_t *stream, unsigned code)
 {
+    char retry[64];
+
     if (code == TC_CLOSE_UNAUTHORIZED) {
-        answer_error(stream, "401 Unauthorized\r\nWWW-Authenticate: Bearer", TC_CHAT_UNAUTHORIZED);
+        answer_error(stream, "401 Unauthorized", "WWW-Authenticate: Bearer\r\n", TC_CHAT_UNAUTHORIZED);
     }
     else if (code == TC_CLOSE_FORBIDDEN) {
-        answer_error(stream, "403 Forbidden", TC_CHAT_FORBIDDEN);
+        answer_error(stream, "403 Forbidden", "", TC_CHAT_FORBIDDEN);
     }
     else if (code == TC_CLOSE_TRY_LATER) {
-        answer_error(stream, "503 Service Unavailable", TC_CHAT_UNAVAILABLE);
+        snprintf(retry, sizeof(retry), "Retry-After: %d\r\n", tc_chat_retry_after_s(TC_CHAT_UNAVAILABLE));
+        answer_error(stream, "503 Service Unavailable", retry, TC_CHAT_UNAVAILABLE);
     }
     else {
         answer_page(stream); /* the child stops; the client's next poll goes to another child */
@@ -270,6 +288,9 @@ static void on_timer(tc_peer_t *peer, int64_t now_us)
     if (is_poll(peer)) {
         answer_page((stream_t *)peer);
     }
+    else if (!tc_outq_is_empty(&peer->queue)) {
+        ((stream_t *)peer)->since_us = now_us; /* what waits will say that the server is there */
+    }
     else {
         send_alive(peer);
     }
@@ -301,7 +322,7 @@ static void release(tc_peer_t *peer)
     free(((stream_t *)peer)->request);
 }
 
-static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, before_write,
+static const tc_peer_kind_t kind = {take_input, is_paused, NULL, NULL, next_deadline, on_timer, before_write,
                                     close_stream, is_portable, pack, release};
 
 /* ---- life ---- */
@@ -330,6 +351,9 @@ void tc_stream_create(tc_peers_t *peers, tc_adoption_t *adoption)
     peer->member.after = adoption->after; /* a poll's answer begins here, even if the poll gets into no room */
     if (peers->farewell_code != 0) {
         close_stream(peer, peers->farewell_code, TC_FAREWELL_REASON);
+    }
+    else if (adoption->reject_code != 0) {
+        close_stream(peer, adoption->reject_code, adoption->reject_reason);
     }
     else {
         tc_peer_join(peer, adoption);

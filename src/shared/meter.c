@@ -116,6 +116,13 @@ int64_t tc_meter_take(tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t 
     return 0;
 }
 
+int64_t tc_meter_wait_us(const tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t key, int64_t now_us)
+{
+    place_t *place = find_place(meter, key);
+
+    return place ? tc_bucket_wait_us(atomic_load(&place->bucket), rate, now_us) : 0;
+}
+
 /* ---- the domain's side ---- */
 
 static uint64_t key_of(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id)
@@ -130,9 +137,8 @@ static uint64_t key_of(tc_meter_t *base, const tc_site_t *site, tc_action_e acti
 static int64_t wait_us(tc_meter_t *base, const tc_site_t *site, tc_action_e action,
                        const char *user_id, int64_t now_us)
 {
-    place_t *place = find_place((tc_shared_meter_t *)base, key_of(base, site, action, user_id));
-
-    return place ? tc_bucket_wait_us(atomic_load(&place->bucket), &site->user_rates[action], now_us) : 0;
+    return tc_meter_wait_us((tc_shared_meter_t *)base, &site->user_rates[action],
+                            key_of(base, site, action, user_id), now_us);
 }
 
 static void take(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id,

@@ -18,7 +18,8 @@ typedef struct {
 } tc_shared_meter_t;
 
 /* The kinds of keys; a key is made of a site, a kind and a name. The first kinds are tc_action_e. */
-enum { TC_KEY_HANDSHAKE = TC_ACTIONS, TC_KEY_USER, TC_KEY_ADDRESS, TC_KEY_SPENT };
+enum { TC_KEY_HANDSHAKE = TC_ACTIONS, TC_KEY_USER, TC_KEY_ADDRESS, TC_KEY_SPENT, TC_KEY_REQUEST, TC_KEY_USER_REQUEST,
+       TC_KEY_REFUSED /* and its action: TC_KEY_REFUSED + TC_ACTION_EDIT */ };
 
 /*
  * The bytes of zeroed memory that a meter needs, and a meter made with them. The memory stays the caller's; `secret`
@@ -39,5 +40,8 @@ uint64_t tc_meter_database_key(const tc_shared_meter_t *meter, uint64_t database
  * free, it takes the place of one that has spent less than others. `now_us` is monotonic.
  */
 int64_t tc_meter_take(tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t key, int64_t now_us);
+
+/* Returns how long it takes until the key's bucket has a token; 0: it has one. Takes nothing. */
+int64_t tc_meter_wait_us(const tc_shared_meter_t *meter, const tc_rate_t *rate, uint64_t key, int64_t now_us);
 
 #endif

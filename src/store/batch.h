@@ -25,6 +25,9 @@ tc_try_e tc_batch_statements(tc_work_t *work, tc_job_t *const *jobs, int count);
 tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient,
                        bool strict);
 
+/* True if the job's sender has names with other characters than ASCII's, which the database may not have yet. */
+bool tc_batch_has_odd_names(const tc_work_t *work, const tc_job_t *job);
+
 /* Takes the results of a try back that did not succeed: the jobs are as they were. */
 void tc_batch_drop_results(tc_job_t *const *jobs, int count);
 

@@ -26,6 +26,34 @@ static void append_text(tc_buf_t *json, const char *name, const char *text)
     }
 }
 
+/* Whether the names of the job's sender go with it, because the database may not have them. */
+static bool has_names(const tc_work_t *work, const tc_job_t *job)
+{
+    return job->kind == TC_JOB_POST && !tc_noted_has(work->noted, work->store->store.site, job->user);
+}
+
+bool tc_batch_has_odd_names(const tc_work_t *work, const tc_job_t *job)
+{
+    const char *at = job->user->sender_json;
+
+    while (*at != '\0' && (unsigned char)*at < 0x80) {
+        at++;
+    }
+    return *at != '\0' && has_names(work, job);
+}
+
+/* A question mark for each character that is not ASCII's. */
+static void append_plain(tc_buf_t *json, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char)*text;
+
+        if (byte < 0x80 || byte >= 0xc0) { /* the other bytes of a character are left out */
+            tc_buf_append(json, byte < 0x80 ? text : "?", 1);
+        }
+    }
+}
+
 static void append_job(tc_buf_t *json, const tc_work_t *work, const tc_job_t *job, int n, bool again)
 {
     bool post = job->kind == TC_JOB_POST;
@@ -49,9 +77,14 @@ static void append_job(tc_buf_t *json, const tc_work_t *work, const tc_job_t *jo
     if (again) {
         TC_BUF_LIT(json, ",\"again\":true");
     }
-    if (post && !tc_noted_has(work->noted, work->store->store.site, job->user)) {
+    if (has_names(work, job)) {
         TC_BUF_LIT(json, ",\"sender\":");
-        tc_buf_append_str(json, job->user->sender_json);
+        if (work->plain_names) {
+            append_plain(json, job->user->sender_json);
+        }
+        else {
+            tc_buf_append_str(json, job->user->sender_json);
+        }
     }
     TC_BUF_LIT(json, "}");
 }
@@ -108,6 +141,8 @@ static void judge(tc_work_t *work, tc_job_t *job, const char *outcome, const cha
     }
     job->status = tc_sql_fault_is_own(outcome) ? TC_JOB_REFUSED : TC_JOB_UNAVAILABLE;
     job->error = TC_CHAT_INTERNAL;
+    work->sql.no_writes = work->sql.no_writes
+                          || tc_sql_fault_stops_writes(apr_pstrcat(work->pool, "ERROR:  ", outcome, ":", NULL));
     tc_sql_log_failure(apr_pstrcat(work->pool, "a message was not stored: ", outcome, NULL), reason ? reason : "");
 }
 

@@ -213,13 +213,31 @@ static void note_time(unsigned slot, tc_job_kind_e kind, int64_t since_us)
     }
 }
 
+/* Notes for the health page whether the database takes writes. A job that is refused or meets a lock says nothing of that. */
+static void note_writes(db_thread_t *self)
+{
+    int i;
+
+    for (i = 0; i < self->batch.count; i++) {
+        if (self->batch.jobs[i]->status == TC_JOB_DONE) {
+            tc_dbd_note_writes(self->work.store, true);
+            return;
+        }
+    }
+    if (self->work.sql.no_writes) {
+        tc_dbd_note_writes(self->work.store, false);
+    }
+}
+
 static void work_on(db_thread_t *self)
 {
     tc_job_t *const *jobs = self->batch.jobs;
     int64_t since_us = tc_clock_monotonic_us();
 
     if (jobs[0]->kind == TC_JOB_POST || jobs[0]->kind == TC_JOB_EDIT) {
+        self->work.sql.no_writes = false;
         tc_store_write(&self->work, jobs, self->batch.count);
+        note_writes(self);
     }
     else {
         tc_store_read(&self->work, jobs[0]);

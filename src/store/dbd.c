@@ -12,6 +12,8 @@
 
 #define SHUT_US (500 * TC_US_PER_MS)
 #define STUCK_US (3 * TC_US_PER_S) /* longer than any lock wait (sql_dialect.c) */
+#define WRITTEN_US (5 * TC_US_PER_S)    /* since a batch was stored: no need to try */
+#define UNWRITTEN_US (15 * TC_US_PER_S) /* a server that takes no writes counts so */
 #define STUCK_MANY_US (500 * TC_US_PER_MS)
 
 void tc_dbd_init(tc_dbd_t *store)
@@ -27,6 +29,8 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->visitors, 0);
     atomic_init(&store->visitor_left_us, 0);
     atomic_init(&store->lost_names, 0);
+    atomic_init(&store->written_us, 0);
+    atomic_init(&store->unwritten_us, 0);
     atomic_init(&store->fits, false);
     atomic_init(&store->waiting, 0);
     atomic_init(&store->lent, 0);
@@ -261,6 +265,43 @@ bool tc_dbd_renew(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         return false;
     }
     return tc_dbd_reopen(store, sql, pool);
+}
+
+void tc_dbd_note_writes(tc_dbd_t *store, bool stored)
+{
+    atomic_store(stored ? &store->written_us : &store->unwritten_us, tc_clock_monotonic_us());
+}
+
+bool tc_dbd_takes_writes(tc_dbd_t *store)
+{
+    long long unwritten_us = atomic_load(&store->unwritten_us);
+
+    return unwritten_us == 0 || unwritten_us < atomic_load(&store->written_us)
+           || tc_clock_monotonic_us() - unwritten_us > UNWRITTEN_US;
+}
+
+static bool can_write(tc_sql_t *sql, const char **why, apr_pool_t *pool)
+{
+    sql->no_writes = false;
+    return tc_sql_do(sql, sql->dialect->writable, NULL, 0, why, pool) == APR_SUCCESS || !sql->no_writes;
+}
+
+void tc_dbd_try_writes(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
+{
+    static tc_log_limit_t limit = TC_LOG_LIMIT(1);
+    long long written_us = atomic_load(&store->written_us);
+    char more[TC_LOG_MORE_CHARS];
+    const char *why = "";
+
+    if ((written_us != 0 && tc_clock_monotonic_us() - written_us < WRITTEN_US) || can_write(sql, &why, pool)
+        || (tc_dbd_renew(store, sql, pool) && can_write(sql, &why, pool))) {
+        return;
+    }
+    tc_dbd_note_writes(store, false);
+    if (tc_log_may(&limit, more)) {
+        tc_log(TC_LOG_WARNING, 0, "TC0101: site %s: the database takes no writes, so the health page says so: %.*s%s",
+               store->store.site->name, (int)strcspn(why, "\r\n"), why, more);
+    }
 }
 
 /* When a server was started again, each connection in mod_dbd's pool turns out to be lost when it is next used. */

@@ -43,6 +43,8 @@ typedef struct tc_dbd_t {
     atomic_uint visitors;               /* workers who ask, or wait for a place */
     atomic_llong visitor_left_us;       /* monotonic; when one last left, or the first came */
     atomic_uint lost_names;             /* sql.h */
+    atomic_llong written_us;            /* monotonic; when a batch was last stored; 0: never */
+    atomic_llong unwritten_us;          /* the same, when the server took no writes */
     atomic_bool fits;                   /* the chat's tables have the version of this module */
     atomic_uint waiting;                /* threads that wait for a connection */
     atomic_uint lent;                   /* connections that threads have */
@@ -103,6 +105,16 @@ bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept);
  * one. False: there is no other one, and *sql is closed.
  */
 bool tc_dbd_reopen(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
+
+/*
+ * _note_writes() notes whether the server took a batch: `stored`, or that it takes no writes at all. _try_writes() finds that
+ * out by a statement that changes nothing, unless a batch was stored just now; a failure is logged (TC0101). Whether
+ * _takes_writes(): true also if that is not known. A server that took none counts so for 15 s, or until it takes a
+ * batch, because the statement does not see a disk that is full. _takes_writes(): any thread.
+ */
+void tc_dbd_note_writes(tc_dbd_t *store, bool stored);
+void tc_dbd_try_writes(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
+bool tc_dbd_takes_writes(tc_dbd_t *store);
 
 /*
  * After a statement that writes failed: if the connection cannot write, because the server is a standby or read-only,

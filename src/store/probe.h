@@ -10,6 +10,7 @@
 
 typedef enum {
     TC_PROBE_OK,
+    TC_PROBE_UNWRITABLE, /* it answers, but takes no writes: it is read-only or full, for example */
     TC_PROBE_DOWN,  /* there is no connection, or the chat's tables cannot be read */
     TC_PROBE_SILENT, /* calls to the driver do not come back */
     TC_PROBE_BUSY    /* calls come back, but the db threads had no time or no connection for this one */

@@ -9,12 +9,12 @@
 #include <apr_strings.h>
 #include <stdlib.h>
 
+#define PORTION_LEAST 16 /* events that a statement reads, however long they may be */
 #define ANY (-1) /* in place of a seq: the newest events are read */
 
 /* Events under construction, ascending. */
 typedef struct {
-    tc_event_t *first;
-    tc_event_t **end;
+    tc_event_t *first, *last;
     int count;
     int messages;
     size_t bytes;     /* of all events */
@@ -24,8 +24,7 @@ typedef struct {
 
 static void list_init(event_list_t *list, size_t max_bytes)
 {
-    list->first = NULL;
-    list->end = &list->first;
+    list->first = list->last = NULL;
     list->count = list->messages = 0;
     list->bytes = 0;
     list->max_bytes = max_bytes;
@@ -50,21 +49,24 @@ static bool list_leave_out(event_list_t *list, tc_event_t *event)
     return true;
 }
 
+static void list_link(event_list_t *list, tc_event_t *event)
+{
+    *(list->last ? &list->last->next : &list->first) = event;
+    list->last = event;
+    list_note(list, event);
+}
+
 static void list_append(event_list_t *list, tc_event_t *event)
 {
     if (!list_leave_out(list, event)) {
-        *list->end = event;
-        list->end = &event->next;
-        list_note(list, event);
+        list_link(list, event);
     }
 }
 
 /* Drops the oldest events instead of the newest ones. */
 static void list_append_newest(event_list_t *list, tc_event_t *event)
 {
-    *list->end = event;
-    list->end = &event->next;
-    list_note(list, event);
+    list_link(list, event);
     while (list->bytes > list->max_bytes && list->count > 1) {
         tc_event_t *oldest = list->first;
 
@@ -83,10 +85,16 @@ static void list_prepend(event_list_t *list, tc_event_t *event)
     }
     event->next = list->first;
     if (list->first == NULL) {
-        list->end = &event->next;
+        list->last = event;
     }
     list->first = event;
     list_note(list, event);
+}
+
+/* True if the list can take no more, and there may be more. */
+static bool list_is_full(const event_list_t *list)
+{
+    return list->cut || list->bytes >= list->max_bytes;
 }
 
 typedef void add_fn(event_list_t *list, tc_event_t *event);
@@ -145,7 +153,6 @@ static apr_status_t read_events(tc_work_t *work, const char *room, int64_t after
     work->sql.often = true;
     rv = tc_dbd_select(work->store, &work->sql, work->sql.dialect->events, args, 3, &rows, &row, work->pool);
     work->sql.often = false;
-    *head = -1;
     for (; rv == APR_SUCCESS && row != NULL; row = rv == APR_SUCCESS ? tc_sql_next(&rows) : NULL) {
         int64_t seq = tc_sql_int(&rows, row, TC_COL_SEQ), last = tc_sql_int(&rows, row, TC_COL_HEAD);
 
@@ -171,6 +178,53 @@ static apr_status_t read_before(tc_work_t *work, const char *room, int64_t befor
     return rv == APR_SUCCESS ? add_events(&intake) : rv;
 }
 
+/* How many of `limit` events the next statement reads: a driver holds all rows of a statement at once. */
+static int portion_of(const tc_work_t *work, int limit)
+{
+    size_t longest = 4 * work->store->store.site->rules.max_content_chars;
+    size_t most = TC_STORE_PORTION_BYTES / longest;
+
+    most = most < PORTION_LEAST ? PORTION_LEAST : most > TC_ROOM_LOG_EVENTS ? TC_ROOM_LOG_EVENTS : most;
+    return (size_t)limit < most ? limit : (int)most;
+}
+
+/* Reads events after `after` in portions, until there are no more, or `limit`, or as many as fit the list. */
+static apr_status_t read_after(tc_work_t *work, const char *room, int64_t after, int limit, event_list_t *list,
+                               int64_t *head, int32_t *epoch)
+{
+    int32_t first_epoch = 0;
+    apr_status_t rv;
+    int had, asked;
+
+    *head = -1;
+    do {
+        had = list->count;
+        asked = portion_of(work, limit - had);
+        rv = read_events(work, room, after, asked, list, head, epoch);
+        after = list->last ? list->last->seq : after;
+        if (had > 0 && *epoch != first_epoch) {
+            rv = APR_EGENERAL; /* a fail-over between two portions; the caller tries again */
+        }
+        first_epoch = *epoch;
+    } while (rv == APR_SUCCESS && list->count - had == asked && list->count < limit && !list_is_full(list));
+    return rv;
+}
+
+/* The same for messages before `before`, the newest first. */
+static apr_status_t read_older(tc_work_t *work, const char *room, int64_t before, int limit, event_list_t *list)
+{
+    apr_status_t rv;
+    int had, asked, wanted = list->count + limit;
+
+    do {
+        had = list->count;
+        asked = portion_of(work, wanted - had);
+        rv = read_before(work, room, before, asked, list);
+        before = list->first ? list->first->seq : before;
+    } while (rv == APR_SUCCESS && list->count - had == asked && list->count < wanted && !list_is_full(list));
+    return rv;
+}
+
 /*
  * LOAD reads the newest events for the room's log and, if these hold fewer messages than the history needs, older
  * messages. An event that is committed between the two reads is newer than the first one and comes live.
@@ -178,12 +232,14 @@ static apr_status_t read_before(tc_work_t *work, const char *room, int64_t befor
 static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
 {
     bool load = job->kind == TC_JOB_LOAD;
-    int limit = load ? TC_ROOM_LOG_EVENTS : job->limit;
+    int limit = load ? portion_of(work, TC_ROOM_LOG_EVENTS) : job->limit;
     char room[TC_UUID_CHARS + 1];
     apr_status_t rv;
 
     tc_uuid_format(&job->room_id, room);
-    rv = read_events(work, room, load ? ANY : job->after, limit, list, &job->last_seq, &job->epoch);
+    job->last_seq = -1;
+    rv = load ? read_events(work, room, ANY, limit, list, &job->last_seq, &job->epoch)
+              : read_after(work, room, job->after, limit, list, &job->last_seq, &job->epoch);
     if (rv == APR_SUCCESS && job->last_seq < 0) {
         job->status = TC_JOB_GONE;
         return APR_SUCCESS;
@@ -193,30 +249,31 @@ static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
         && list->bytes < list->max_bytes) {
         int64_t before = list->first ? list->first->seq : job->last_seq - limit + 1;
 
-        rv = read_before(work, room, before, job->limit - list->messages, list);
+        rv = read_older(work, room, before, job->limit - list->messages, list);
     }
     return rv;
 }
 
 apr_status_t tc_store_read_page(tc_work_t *work, const tc_uuid_t *room_id, int64_t from,
-                                bool forward, int limit, tc_event_t **events, int *count)
+                                bool forward, int limit, tc_event_t **events, int *count, bool *full)
 {
     char room[TC_UUID_CHARS + 1];
     event_list_t list;
     apr_status_t rv;
     int64_t head;
-    int32_t epoch;
+    int32_t epoch = 0;
 
-    list_init(&list, SIZE_MAX);
+    list_init(&list, TC_STORE_READ_BYTES);
     tc_uuid_format(room_id, room);
-    rv = forward ? read_events(work, room, from, limit, &list, &head, &epoch)
-                 : read_before(work, room, from, limit, &list);
+    rv = forward ? read_after(work, room, from, limit, &list, &head, &epoch)
+                 : read_older(work, room, from, limit, &list);
     if (rv != APR_SUCCESS) {
         tc_event_unref_list(list.first);
         return rv;
     }
     *events = list.first;
     *count = list.count;
+    *full = list.count == limit || list_is_full(&list);
     return APR_SUCCESS;
 }
 
@@ -271,7 +328,11 @@ static apr_status_t read_once(tc_work_t *work, tc_job_t *job)
     }
     if (job->kind == TC_JOB_PROBE) {
         tc_check_if_due(work->store, &work->sql, work->pool);
-        return tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, NULL, work->pool);
+        rv = tc_dbd_find_head(work->store, &work->sql, &job->room_id, &job->last_seq, NULL, work->pool);
+        if (rv == APR_SUCCESS || rv == APR_NOTFOUND) {
+            tc_dbd_try_writes(work->store, &work->sql, work->pool);
+        }
+        return rv;
     }
     if (job->kind == TC_JOB_MEND) {
         return tc_store_mend(work, job);

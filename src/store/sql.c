@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "codec/utf8.h"
+#include "store/encoding.h"
 
 #include <apr_strings.h>
 #include <stdlib.h>
@@ -177,13 +178,24 @@ void tc_sql_forget(tc_sql_t *sql)
     }
 }
 
+static void note_writes(tc_sql_t *sql, const char *why)
+{
+    sql->no_writes = sql->no_writes || tc_sql_fault_stops_writes(why);
+}
+
+static void note_why(tc_sql_t *sql, const char *why)
+{
+    sql->fault = tc_sql_fault(why);
+    note_writes(sql, why);
+}
+
 /*
  * Notes why a statement failed. SQLite refuses a statement that is older than a change of the schema, each time. Prepared
  * anew, it is accepted.
  */
 static apr_status_t note_fault(tc_sql_t *sql, const char *statement, const char *why)
 {
-    sql->fault = tc_sql_fault(why);
+    note_why(sql, why);
     if (!sql->dialect->remote && sql->fault != TC_SQL_FAULT_VALUE && sql->fault != TC_SQL_FAULT_PARENT) {
         apr_hash_set(sql->prepared, statement, APR_HASH_KEY_STRING, NULL);
     }
@@ -200,6 +212,64 @@ void tc_sql_note_set_up(tc_sql_t *sql, bool is_set_up)
     apr_hash_set(sql->prepared, SETUP_DONE, APR_HASH_KEY_STRING, is_set_up ? sql->prepared : NULL);
 }
 
+static bool are_ascii(const char **args, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        const char *at = args[i] ? args[i] : "";
+
+        while (*at > 0 && (unsigned char)*at < 0x80) {
+            at++;
+        }
+        if (*at != '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* True if the server has a text that UTF-8 has not, and may be asked for it in another way. */
+static bool is_untranslatable(const tc_sql_t *sql, const char *why, const char **args, int count)
+{
+    char state[6];
+
+    tc_sql_fault_state(why, state);
+    return strcmp(state, "22P05") == 0 && sql->dialect->as_stored != NULL && !sql->in_transaction && are_ascii(args, count);
+}
+
+/* The encoding of the database, in which the session now gets its texts. NULL: the database did not say. */
+static const char *find_encoding(tc_sql_t *sql, apr_pool_t *pool)
+{
+    tc_sql_rows_t rows = {.sql = sql, .pool = pool};
+    const char *why;
+    statement_t *kept = prepare(sql, sql->dialect->encoding, &why, pool);
+    tc_sql_row_t *row = NULL;
+
+    if (kept != NULL && call_select(sql, kept->prepared, NULL, 0, &rows.results, pool) == 0) {
+        row = tc_sql_next(&rows);
+    }
+    return row ? tc_sql_text(&rows, row, 0) : NULL;
+}
+
+/* Selects rows whose texts come as they are stored. Returns the driver's error. */
+static int select_as_stored(tc_sql_t *sql, const statement_t *kept, const char **args, int count, tc_sql_rows_t *rows)
+{
+    int error = tc_sql_call_query(sql, sql->dialect->as_stored), i;
+
+    if (error == 0) {
+        rows->results = NULL;
+        error = call_select(sql, kept->prepared, args, count, &rows->results, rows->pool);
+        rows->encoding = find_encoding(sql, rows->pool);
+    }
+    for (i = 0; sql->dialect->setup[i] != NULL; i++) {
+        if (tc_sql_call_query(sql, sql->dialect->setup[i]) != 0) {
+            tc_sql_note_set_up(sql, false);
+        }
+    }
+    return error;
+}
+
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
                         tc_sql_rows_t *rows, const char **why, apr_pool_t *pool)
 {
@@ -210,6 +280,7 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
     rows->results = NULL;
     rows->row = NULL;
     rows->pool = pool;
+    rows->encoding = NULL;
     if (kept == NULL) {
         return note_fault(sql, statement, *why);
     }
@@ -217,6 +288,9 @@ apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args,
     if (error != 0 && is_name_lost(sql, kept, statement, apr_dbd_error(sql->driver, sql->handle, error))) {
         rows->results = NULL;
         error = call_select(sql, kept->prepared, args, count, &rows->results, pool);
+    }
+    if (error != 0 && is_untranslatable(sql, apr_dbd_error(sql->driver, sql->handle, error), args, count)) {
+        error = select_as_stored(sql, kept, args, count, rows);
     }
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
@@ -274,11 +348,16 @@ tc_sql_row_t *tc_sql_next(tc_sql_rows_t *rows)
     return error == 0 ? rows->row : NULL;
 }
 
-static const char *mend(const char *text, apr_pool_t *pool)
+/* In UTF-8, whatever other programs have written: one bad row must not close a room. */
+static const char *mend(const char *text, const char *encoding, apr_pool_t *pool)
 {
+    const char *decoded = encoding ? tc_encoding_decode(text, encoding, pool) : NULL;
     size_t len = strlen(text);
     char *mended = apr_palloc(pool, tc_utf8_mended_max(len) + 1);
 
+    if (decoded != NULL && tc_utf8_is_valid(decoded, strlen(decoded))) {
+        return decoded;
+    }
     mended[tc_utf8_mend(text, len, mended)] = '\0';
     return mended;
 }
@@ -291,8 +370,8 @@ const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
     if (apr_dbd_datum_get(rows->sql->driver, row, n, APR_DBD_TYPE_STRING, &text) != APR_SUCCESS) {
         return NULL;
     }
-    if (!tc_utf8_is_valid(text, strlen(text))) { /* other programs write, too, and one bad row must not close a room */
-        return mend(text, rows->pool);
+    if (!tc_utf8_is_valid(text, strlen(text)) || (rows->encoding != NULL && !are_ascii((const char *[]){text}, 1))) {
+        return mend(text, rows->encoding, rows->pool);
     }
     /* With pgsql, the texts are freed when the last row has been read. */
     return rows->sql->dialect->remote ? apr_pstrdup(rows->pool, text) : text;
@@ -313,7 +392,7 @@ apr_status_t tc_sql_say(tc_sql_t *sql, const char *command, const char **why, ap
 
     if (error != 0) {
         *why = apr_pstrdup(pool, apr_dbd_error(sql->driver, sql->handle, error));
-        sql->fault = tc_sql_fault(*why);
+        note_why(sql, *why);
     }
     return error == 0 ? APR_SUCCESS : APR_EGENERAL;
 }
@@ -323,6 +402,7 @@ apr_status_t tc_sql_begin(tc_sql_t *sql)
     int error = tc_sql_call_query(sql, sql->dialect->begin);
 
     if (error != 0) {
+        note_writes(sql, apr_dbd_error(sql->driver, sql->handle, error));
         tc_sql_log_error(sql, "cannot begin a transaction", error);
     }
     sql->in_transaction = error == 0;
@@ -334,6 +414,7 @@ apr_status_t tc_sql_commit(tc_sql_t *sql)
     int error = tc_sql_call_query(sql, "COMMIT");
 
     if (error != 0) {
+        note_writes(sql, apr_dbd_error(sql->driver, sql->handle, error));
         tc_sql_log_error(sql, "cannot commit", error);
     }
     sql->in_transaction = error != 0;

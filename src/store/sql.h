@@ -33,6 +33,7 @@ typedef struct {
     apr_pool_t *pool;     /* lives as long as the connection */
     bool in_transaction;
     tc_sql_fault_e fault; /* of the last statement that failed */
+    bool no_writes;       /* a statement failed because the server takes no writes; the caller clears it before it writes */
     tc_calls_t *calls; /* the store's; NULL: they are not counted */
     atomic_uint *lost_names; /* the store's: how often the server did not know a statement that was prepared there */
     bool often;           /* the caller's: the next statements run often, and each %s in them is cast to its type */
@@ -47,12 +48,14 @@ typedef struct {
     apr_dbd_results_t *results;
     apr_dbd_row_t *row; /* the row read last: some drivers go on from it */
     apr_pool_t *pool;
+    const char *encoding; /* of the texts, as the database names it; NULL: UTF-8 */
 } tc_sql_rows_t;
 
 /*
  * Runs a statement with `count` text arguments (NULL is SQL's NULL) bound to its %s. tc_sql_select() and tc_sql_ask()
  * fill *rows, whose texts live on `pool`. Any status but APR_SUCCESS has been logged; only tc_sql_ask() logs nothing
- * and puts the reason into *why, on the pool, for tc_sql_log_failure().
+ * and puts the reason into *why, on the pool, for tc_sql_log_failure(). Outside a transaction, rows with a character that
+ * the server cannot convert to UTF-8 are read as the database has them, and tc_sql_text() converts them.
  */
 apr_status_t tc_sql_ask(tc_sql_t *sql, const char *statement, const char **args, int count,
                         tc_sql_rows_t *rows, const char **why, apr_pool_t *pool);

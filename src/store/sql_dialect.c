@@ -2,6 +2,7 @@
 #include "store/sql_dialect.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -18,10 +19,17 @@
 /* The message replied to. Each key has the room in it. */
 #define JOIN_REPLY " LEFT JOIN chat_messages p ON p.id = m.reply_to_id AND p.room_id = m.room_id"
 
+/*
+ * What a reply shows of another message is cut by the codec. The database need not send more of it: enough bytes for one
+ * code point more, since functions of a database in SQL_ASCII count bytes.
+ */
+#define QUOTE "1204"
+_Static_assert(4 * (TC_QUOTE_MAX_CHARS + 1) == 1204, "QUOTE is the length of the longest quote in bytes");
+
 /* tc_sql_message_column_e from TC_COL_ID on; seq and kind stand before. SQLite stores times as text. */
 #define SQLITE_COLUMNS                                                                             \
     "m.id, m.room_id, m.sender_id, m.content, m.message_type, m.is_edited, m.created_at, "         \
-    "m.updated_at, p.id, p.content, p.sender_id, m.client_id"
+    "m.updated_at, p.id, substr(p.content, 1, " QUOTE "), p.sender_id, m.client_id"
 
 /*
  * The write-ahead log is copied back every 16 MB, so a page that changes with every message is copied once in that
@@ -61,6 +69,7 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .heads = "SELECT r.id, r.last_seq, r.epoch"
              " FROM (SELECT %s AS id, CAST(%s AS INTEGER) AS last_seq, CAST(%s AS INTEGER) AS epoch) x"
              " JOIN chat_rooms r ON r.id = x.id WHERE r.last_seq <> x.last_seq OR r.epoch <> x.epoch",
+    .writable = "UPDATE chat_rooms SET last_seq = last_seq WHERE 0",
     .begin = "BEGIN IMMEDIATE",
     .room_newest = "SELECT r.id, max(r.last_seq, coalesce(e.seq, 0)), e.at, r.epoch FROM chat_rooms r"
                    " LEFT JOIN chat_events e ON e.room_id = r.id"
@@ -92,7 +101,7 @@ static const tc_sql_dialect_t sqlite3_dialect = {
 #define PGSQL_COLUMNS                                                                              \
     "m.id, m.room_id, m.sender_id, m.content, m.message_type, m.is_edited::int, "                  \
     PGSQL_TIME("m.created_at") ", " PGSQL_TIME("m.updated_at")                                     \
-    ", p.id, p.content, p.sender_id, m.client_id"
+    ", p.id, left(p.content, " QUOTE "), p.sender_id, m.client_id"
 
 /* The seq of a room's newest event. See chat_advance() in chat.pgsql.sql. */
 #define PGSQL_HEAD                                                                                 \
@@ -127,6 +136,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .one_writer = false,
     .remote = true,
     .setup = pgsql_setup,
+    .as_stored = "SET client_encoding TO SQL_ASCII",
     .has_table = "SELECT (to_regclass(%s) IS NOT NULL)::int",
     .encoding = "SELECT current_setting('server_encoding')",
     .identity = "SELECT " PGSQL_DATABASE " || ' ' || system_identifier FROM pg_control_system()",
@@ -151,6 +161,7 @@ static const tc_sql_dialect_t pgsql_dialect = {
              " reply_id, reply_content, reply_sender_id, client_id, outcome, epoch, n"
              " FROM chat_store(%s::json, %s::boolean, %s::boolean)",
     .mend = "SELECT epoch, last_seq, lost, put_back FROM chat_mend(%s::uuid, %s::integer, %s::bigint, %s::json)",
+    .writable = "UPDATE chat_rooms SET last_seq = last_seq WHERE false",
     .renew = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE current_setting('transaction_read_only')::bool",
     .heads = "SELECT r.id, " PGSQL_HEAD ", r.epoch FROM json_populate_recordset(NULL::chat_rooms, %s::json) x"
              " JOIN chat_rooms r ON r.id = x.id WHERE r.epoch <> x.epoch OR " PGSQL_HEAD " <> x.last_seq",

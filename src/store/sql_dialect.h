@@ -34,6 +34,7 @@ typedef struct {
     bool one_writer;           /* a second thread that writes would gain nothing */
     bool remote;               /* a server: each statement is a round trip, the connection may be lost */
     const char *const *setup;  /* run once for each connection; NULL-terminated */
+    const char *as_stored;     /* texts come as they are stored; ends with the next of `setup`. NULL: they always do */
     const char *has_table;     /* name -> 1 or 0 */
     const char *encoding;      /* -> the encoding of the database's texts */
     const char *identity;      /* -> what tells the database apart from all others: a text, or the path of its file */
@@ -55,6 +56,7 @@ typedef struct {
     /* jobs as JSON, patient, strict (see batch.h) -> their outcomes, in a transaction of its own; NULL: see below */
     const char *store;
     const char *renew;         /* ends a connection that cannot write; NULL: there is no such thing */
+    const char *writable;      /* changes nothing, and fails where nothing can be written */
     /* Run for many rows (sql_table.h). */
     const char *heads;         /* room, last_seq, epoch -> the same, of rooms that have others */
     const char *mend;          /* room, epoch, seq, events as JSON -> see chat_mend(); NULL: see below */

@@ -99,3 +99,31 @@ tc_sql_fault_e tc_sql_fault(const char *why)
     }
     return TC_SQL_FAULT_OTHER;
 }
+
+/* Beside a right that is missing and a statement that does not fit, which some statement that writes has met. */
+bool tc_sql_fault_stops_writes(const char *why)
+{
+    static const char *const classes[] = {
+        "25006", /* read-only transaction */
+        "53",    /* insufficient resources: a full disk, no memory */
+        "58",    /* system error */
+    };
+    static const char *const words[] = {"readonly database", "read-only transaction", "is full", "disk I/O error",
+                                        "No space left", "unable to open database"};
+    tc_sql_fault_e fault = tc_sql_fault(why);
+    char state[6];
+    size_t i;
+
+    tc_sql_fault_state(why, state);
+    for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        if (strncmp(state, classes[i], strlen(classes[i])) == 0) {
+            return true;
+        }
+    }
+    for (i = 0; *state == '\0' && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strstr(why, words[i]) != NULL) {
+            return true;
+        }
+    }
+    return fault == TC_SQL_FAULT_RIGHT || fault == TC_SQL_FAULT_STATEMENT;
+}

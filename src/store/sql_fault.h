@@ -25,4 +25,7 @@ void tc_sql_fault_state(const char *why, char state[6]);
 /* True if the class of an SQLSTATE says that what should be stored cannot be stored, now or later. */
 bool tc_sql_fault_is_own(const char *state);
 
+/* True if the database's text for an error says that the server takes no writes at all: it is read-only or full, say. */
+bool tc_sql_fault_stops_writes(const char *why);
+
 #endif

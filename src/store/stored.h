@@ -30,6 +30,7 @@ typedef struct {
     tc_people_t *people;
     tc_noted_t *noted; /* NULL where nothing is stored */
     apr_pool_t *pool;
+    bool plain_names; /* names are stored in ASCII: the encoding of the database lacks a character of them */
 } tc_work_t;
 
 /* Fills *out from a row whose columns are tc_sql_message_column_e. */

@@ -53,7 +53,8 @@ static tc_visitor_e find_place(tc_dbd_t *store, tc_sql_t *sql, const tc_visitor_
         return TC_VISITOR_NO_ANSWER;
     }
     answer = visitor->claimed ? judge_claimed(visitor, site) : judge(site);
-    return answer == TC_VISITOR_OK && !site->has_room ? open_room(store, sql, target->wants_head, site, pool) : answer;
+    return answer == TC_VISITOR_OK && !site->has_room && !target->needs_no_room
+               ? open_room(store, sql, target->wants_head, site, pool) : answer;
 }
 
 static tc_visitor_e find_user(tc_dbd_t *store, tc_sql_t *sql, const char *claim, tc_user_t **user, apr_pool_t *pool)
@@ -69,13 +70,14 @@ static tc_visitor_e read_page(tc_dbd_t *store, tc_sql_t *sql, const tc_visitor_p
 {
     bool forward;
     int64_t from;
-    tc_work_t work = {store, *sql, tc_people_borrow(store), NULL, pool};
+    tc_work_t work = {store, *sql, tc_people_borrow(store), NULL, pool, false};
     apr_status_t rv;
 
     out->is_fresh = page->after >= 0 && page->epoch >= 0 && page->epoch != out->site.epoch;
     forward = page->after >= 0 && !out->is_fresh;
     from = forward ? page->after : page->before >= 0 ? page->before : NEWEST;
-    rv = tc_store_read_page(&work, &out->site.room_id, from, forward, page->limit, &out->events, &out->event_count);
+    rv = tc_store_read_page(&work, &out->site.room_id, from, forward, page->limit, &out->events,
+                            &out->event_count, &out->is_full);
     *sql = work.sql;
     tc_people_return(store, work.people);
     return rv == APR_SUCCESS ? TC_VISITOR_OK : TC_VISITOR_NO_ANSWER;

@@ -41,6 +41,7 @@ typedef struct {
     bool is_fresh;         /* the page is of another epoch than `after` */
     tc_event_t *events;    /* of the page; references, the caller's, if that is OK */
     int event_count;
+    bool is_full;          /* the page has as many as it may have, so another one may follow */
 } tc_visited_t;
 
 /* Asks. The room is made when a visitor first comes. May wait for the database. */

@@ -48,7 +48,8 @@ static tc_try_e call(tc_work_t *work, tc_job_t *const *jobs, int count, bool pat
 
 /*
  * The arguments of a call are one text. If the encoding of the database lacks a character of it, the whole call fails.
- * So it is made in halves, and each half that fails in halves again, until `until_us`: a job alone is at fault itself.
+ * So it is made in halves, and each half that fails in halves again, until `until_us`: a job alone is at fault itself, unless
+ * the character stands in the names of its sender. Then question marks are stored for the characters that are not ASCII's.
  */
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as a batch can be halved */
 static void call_parts(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient, bool again, int64_t until_us)
@@ -56,7 +57,12 @@ static void call_parts(tc_work_t *work, tc_job_t *const *jobs, int count, bool p
     tc_try_e outcome = call(work, jobs, count, patient, &again);
     bool is_value = outcome == TC_TRY_FAILED && work->sql.fault == TC_SQL_FAULT_VALUE;
 
-    if (is_value && count == 1) {
+    if (is_value && count == 1 && !work->plain_names && tc_batch_has_odd_names(work, jobs[0])) {
+        work->plain_names = true;
+        call_parts(work, jobs, count, patient, again, until_us);
+        work->plain_names = false;
+    }
+    else if (is_value && count == 1) {
         settle_failed(jobs, count, TC_JOB_REFUSED, TC_CHAT_INTERNAL);
     }
     else if (is_value && tc_clock_monotonic_us() < until_us) {

@@ -1,8 +1,11 @@
 /* Reads the keys of tokens. See jwt_key.h; jwk.c reads sets of keys. */
 #include "token/jwt_key.h"
 
+#include "token/secret_form.h"
+
 #include <apr_strings.h>
 #include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
@@ -48,6 +51,20 @@ bool tc_jwt_key_is_short(const tc_jwt_key_t *key)
     return key->alg->family == TC_JWT_HMAC && key->len < (size_t)key->alg->hash_bits / 8;
 }
 
+/* The hash cannot be told from zeros if OpenSSL has no SHA-256; then it has no HS256 either. */
+static void set_id(tc_jwt_key_t *key, apr_pool_t *pool)
+{
+    const char *name = key->alg->name;
+    size_t name_size = strlen(name) + 1;
+    unsigned char hash[EVP_MAX_MD_SIZE] = {0}, *text = apr_palloc(pool, name_size + key->len);
+
+    memcpy(text, name, name_size);
+    memcpy(text + name_size, key->bytes, key->len);
+    (void)EVP_Digest(text, name_size + key->len, hash, NULL, EVP_sha256(), NULL);
+    memcpy(key->id, hash, sizeof(key->id));
+    OPENSSL_cleanse(text, name_size + key->len);
+}
+
 static tc_jwt_key_t *make_key(const tc_jwt_alg_t *alg, const char *kid, const void *bytes, size_t len,
                               apr_pool_t *pool)
 {
@@ -57,6 +74,7 @@ static tc_jwt_key_t *make_key(const tc_jwt_alg_t *alg, const char *kid, const vo
     key->kid = kid;
     key->bytes = (unsigned char *)apr_pstrmemdup(pool, bytes, len);
     key->len = len;
+    set_id(key, pool);
     return key;
 }
 
@@ -157,9 +175,9 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
     EVP_PKEY *pkey;
 
     if (alg->family == TC_JWT_HMAC) {
-        if (len >= 11 && memcmp(bytes, "-----BEGIN ", 11) == 0) {
-            return "the file holds a key in PEM, not a secret; use TripChatJWTKey with the key's algorithm, "
-                   "for example RS256";
+        if (tc_secret_form_is_key(bytes, len)) {
+            return "the file holds a key, not a secret; use TripChatJWTKey with the key in PEM and its algorithm, for example "
+                   "RS256, or TripChatJWTKeySet for a JWK Set";
         }
         *key = make_key(alg, kid, bytes, len, pool);
         return NULL;

@@ -855,11 +855,12 @@ static void sink_authenticate(tc_member_t *member, const char *token, const char
     unit_append_text(word(self), "authenticate(%s %s)", token, client_id ? client_id : "-");
 }
 
-static void sink_checked(tc_member_t *member, const char *client_id, bool known)
+static void sink_checked(tc_member_t *member, const char *client_id, tc_chat_error_e verdict)
 {
     fake_member_t *self = (fake_member_t *)member;
 
-    unit_append_text(word(self), "checked(%s %s)", client_id ? client_id : "-", known ? "known" : "unknown");
+    unit_append_text(word(self), "checked(%s %s)", client_id ? client_id : "-",
+                     verdict == TC_CHAT_OK ? "ok" : tc_chat_error_code(verdict));
 }
 
 static const tc_sink_t sink = {sink_send,         sink_close,   sink_wake, sink_settled,

@@ -540,6 +540,42 @@ START_TEST(a_message_object_has_every_field_of_the_protocol)
 }
 END_TEST
 
+/* Characters of 1 to 4 bytes and of 6 in JSON, and where a quote of more than so many of them ends. */
+START_TEST(a_reply_shows_only_the_beginning_of_a_long_message)
+{
+    static const char *const characters[] = {"x", "\x01", "\"", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    static const char *const in_json[] = {"x", "\\u0001", "\\\"", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    size_t i, chars;
+
+    for (i = 0; i < UNIT_COUNT(characters); i++) {
+        for (chars = TC_QUOTE_MAX_CHARS - 1; chars <= TC_QUOTE_MAX_CHARS + 2; chars++) {
+            tc_chat_message_t reply = message;
+            tc_buf_t content = TC_BUF_INIT, buf = TC_BUF_INIT, expected = TC_BUF_INIT;
+            size_t n;
+
+            TC_BUF_LIT(&expected, "\"reply_to\":{\"id\":\"m0\",\"content\":\"");
+            for (n = 0; n < chars; n++) {
+                tc_buf_append_str(&content, characters[i]);
+                if (n < TC_QUOTE_MAX_CHARS) {
+                    tc_buf_append_str(&expected, in_json[i]);
+                }
+            }
+            tc_buf_append(&content, "", 1);
+            tc_buf_append_str(&expected, chars > TC_QUOTE_MAX_CHARS ? "\xe2\x80\xa6\",\"sender" : "\",\"sender");
+            tc_buf_append(&expected, "", 1);
+            reply.reply_id = "m0";
+            reply.reply_content = (const char *)content.data;
+            tc_chat_encode_object(&buf, &reply);
+            tc_buf_append(&buf, "", 1);
+            ck_assert_msg(strstr((char *)buf.data, (char *)expected.data) != NULL, "%zu of %s", chars, in_json[i]);
+            tc_buf_free(&content);
+            tc_buf_free(&buf);
+            tc_buf_free(&expected);
+        }
+    }
+}
+END_TEST
+
 START_TEST(an_edit_says_what_changed)
 {
     tc_buf_t buf = TC_BUF_INIT;
@@ -615,6 +651,7 @@ UNIT_MAIN("chat", a_message_is_read_with_all_its_fields,
           a_posted_message_is_read_with_all_its_fields, a_patch_is_read_and_names_no_message,
           a_bad_field_of_a_posted_message_is_named, a_bad_content_is_the_same_in_either_body,
           a_body_that_is_no_message_gets_its_code, a_sender_has_null_for_a_name_the_site_does_not_know,
-          a_message_object_has_every_field_of_the_protocol, an_edit_says_what_changed,
+          a_message_object_has_every_field_of_the_protocol,
+          a_reply_shows_only_the_beginning_of_a_long_message, an_edit_says_what_changed,
           a_typing_names_the_typist,
           an_error_has_its_stable_code_and_only_the_fields_it_has)

@@ -62,6 +62,12 @@ void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql)
 void tc_dbd_rest(tc_dbd_t *store) { (void)store; }
 void tc_dbd_resume(tc_dbd_t *store) { (void)store; }
 
+void tc_dbd_note_writes(tc_dbd_t *store, bool stored)
+{
+    (void)store;
+    (void)stored;
+}
+
 bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
 {
     (void)store;

@@ -134,6 +134,41 @@ START_TEST(a_window_lives_on_over_a_final_block)
 }
 END_TEST
 
+/*
+ * zlib's output is cut into portions. At a portion's end, the code that ends the block may be the only thing that is left,
+ * in a byte that zlib has read already.
+ */
+START_TEST(a_final_block_may_end_where_a_portion_of_output_ends)
+{
+    static unsigned char content[4096 + 4], payload[sizeof(content)];
+    size_t len, shift;
+
+    for (len = sizeof(content) - 8; len <= sizeof(content); len++) {
+        for (shift = 0; shift < 8; shift++) {
+            z_stream z = {0};
+            tc_buf_t out = TC_BUF_INIT;
+
+            memset(content, 'a', len);
+            memset(content, 200, shift); /* each takes nine bits, so the end code begins at any bit of a byte */
+            ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_FIXED), Z_OK);
+            z.next_in = content;
+            z.avail_in = (uInt)len;
+            z.next_out = payload;
+            z.avail_out = sizeof(payload) - 1;
+            ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+            payload[z.total_out] = 0; /* the block after the final one, without its tail: RFC 7692, 7.2.3.4 */
+            inflater = tc_inflater_create();
+            ck_assert_msg(inflate_bytes(payload, z.total_out + 1, true, &out) == TC_INFLATE_OK, "%zu, %zu", len, shift);
+            ck_assert_uint_eq(out.len, len);
+            ck_assert(memcmp(out.data, content, len) == 0);
+            tc_inflater_destroy(inflater);
+            tc_buf_free(&out);
+            deflateEnd(&z);
+        }
+    }
+}
+END_TEST
+
 START_TEST(without_takeover_nothing_is_remembered)
 {
     tc_buf_t out = TC_BUF_INIT;
@@ -353,7 +388,8 @@ START_TEST(a_frame_is_compressed_once_for_all_whose_window_it_fits)
 END_TEST
 
 UNIT_MAIN("deflate", an_offer_is_answered_with_what_it_allows, what_is_no_offer_of_ours_is_declined,
-          the_examples_of_the_rfc_are_read, a_window_lives_on_over_a_final_block, without_takeover_nothing_is_remembered,
+          the_examples_of_the_rfc_are_read, a_window_lives_on_over_a_final_block,
+          a_final_block_may_end_where_a_portion_of_output_ends, without_takeover_nothing_is_remembered,
           what_is_compressed_comes_back, what_gets_no_shorter_is_not_compressed,
           a_bomb_is_found_before_it_costs_more_than_the_bound, a_bomb_made_of_the_window_is_found_as_well,
           what_is_broken_or_cut_short_is_refused, random_bytes_do_no_harm,

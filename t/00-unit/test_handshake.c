@@ -160,23 +160,28 @@ START_TEST(subprotocols_bring_ours_and_a_token)
         int status;
         bool ours;
         const char *bearer;
+        const char *other;
     } cases[] = {
-        {"tripchat", 101, true, NULL},
-        {"tripchat, bearer.aa.bb.cc", 101, true, "aa.bb.cc"},
-        {"bearer.aa.bb.cc,tripchat", 101, true, "aa.bb.cc"},
-        {"bearer.aa.bb.cc", 101, false, "aa.bb.cc"},
-        {"bearer.a-b_c.d, chat", 101, false, "a-b_c.d"},
-        {"chat, superchat", 101, false, NULL},
-        {"TRIPCHAT", 101, false, NULL},
-        {"tripchatter, tripcha", 101, false, NULL},
-        {"bearer.", 101, false, NULL},
-        {"bearer", 101, false, NULL},
-        {"", 101, false, NULL},
-        {"tripchat, a b", 400, false, NULL},
-        {"tripchat; q=1", 400, false, NULL},
-        {"bearer.a=b", 400, false, NULL},
-        {"trip\x01" "chat", 400, false, NULL},
-        {"tripch\xc3\xa4t", 400, false, NULL},
+        {"tripchat", 101, true, NULL, NULL},
+        {"tripchat, bearer.aa.bb.cc", 101, true, "aa.bb.cc", NULL},
+        {"bearer.aa.bb.cc,tripchat", 101, true, "aa.bb.cc", NULL},
+        {"bearer.aa.bb.cc", 101, false, "aa.bb.cc", "bearer.aa.bb.cc"},
+        {"bearer.a-b_c.d, chat", 101, false, "a-b_c.d", "chat"},
+        {"chat, superchat", 101, false, NULL, "chat"},
+        {"TRIPCHAT", 101, false, NULL, "TRIPCHAT"},
+        {"tripchatter, tripcha", 101, false, NULL, "tripchatter"},
+        {"bearer.", 101, false, NULL, "bearer."},
+        {"bearer", 101, false, NULL, "bearer"},
+        {"", 101, false, NULL, NULL},
+        {"bearer.a, bearer.b", 101, false, "b", "bearer.a"},
+        {"bearer.a, 0123456789012345678901234567890123456789012345678901234567890123x", 101, false, "a", "bearer.a"},
+        {"bearer.a, 0123456789012345678901234567890123456789012345678901234567890123, z", 101, false, "a",
+         "0123456789012345678901234567890123456789012345678901234567890123"},
+        {"tripchat, a b", 400, false, NULL, NULL},
+        {"tripchat; q=1", 400, false, NULL, NULL},
+        {"bearer.a=b", 400, false, NULL, NULL},
+        {"trip\x01" "chat", 400, false, NULL, NULL},
+        {"tripch\xc3\xa4t", 400, false, NULL, NULL},
     };
     size_t i;
 
@@ -191,6 +196,8 @@ START_TEST(subprotocols_bring_ours_and_a_token)
         }
         ck_assert(out.subprotocol == cases[i].ours);
         ck_assert((out.bearer == NULL) == (cases[i].bearer == NULL));
+        ck_assert_uint_eq(out.other_len, cases[i].other ? strlen(cases[i].other) : 0);
+        ck_assert(cases[i].other == NULL || memcmp(out.other, cases[i].other, out.other_len) == 0);
         if (out.bearer != NULL) {
             ck_assert_uint_eq(out.bearer_len, strlen(cases[i].bearer));
             ck_assert_mem_eq(out.bearer, cases[i].bearer, out.bearer_len);

@@ -382,12 +382,16 @@ START_TEST(with_a_new_token_the_site_is_asked_for_its_user)
     ck_assert(tc_access_ask_about(&bob->member, NULL));
     fake_expect_jobs(world, "ACCESS:1 ACCESS:1");
     fake_settle(world);
-    fake_expect(ann, "checked(a1 unknown)");
-    fake_expect(bob, "checked(- known)");
+    fake_expect(ann, "checked(a1 unauthorized)");
+    fake_expect(bob, "checked(- ok)");
+    world->store.stranger = "bob";
+    ck_assert(tc_access_ask_about(&bob->member, "b2"));
+    fake_settle(world);
+    fake_expect(bob, "checked(b2 forbidden)");
     world->store.fail_with = TC_JOB_UNAVAILABLE;
     ck_assert(tc_access_ask_about(&ann->member, "a2"));
     fake_settle(world);
-    fake_expect(ann, "checked(a2 known)"); /* nobody has said that she is gone */
+    fake_expect(ann, "checked(a2 ok)"); /* nobody has said that she is gone */
     fake_close(world);
 }
 END_TEST

@@ -536,6 +536,34 @@ START_TEST(strings_are_escaped_as_short_as_json_can)
 }
 END_TEST
 
+/* Programs that split text into lines by Unicode's rules must find no line end in our JSON. */
+START_TEST(line_separators_of_unicode_are_escaped_and_their_neighbours_are_not)
+{
+    static const char *const cases[][2] = {
+        {"\xc2\x85", "\\u0085"}, {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"},
+        {"\xc2\x84", NULL}, {"\xc2\x86", NULL}, {"\xc3\x85", NULL}, {"\xe2\x80\xa7", NULL}, {"\xe2\x80\xb0", NULL},
+        {"\xe2\x82\xa8", NULL}, {"\xe2\x84\xa8", NULL}, {"\xf0\xa0\x80\xa8", NULL}, {"\xc2", NULL}, {"\xe2", NULL},
+        {"\xe2\x80", NULL}, {"\x85", NULL}, {"\xa8", NULL},
+    };
+    size_t i, before;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        for (before = 0; before < 4; before++) {
+            char text[32], wanted[64];
+            tc_buf_t buf = TC_BUF_INIT;
+
+            snprintf(text, sizeof(text), "%.*s%s%s", (int)before, "abc", cases[i][0], cases[i][0]);
+            snprintf(wanted, sizeof(wanted), "\"%.*s%s%s\"", (int)before, "abc", cases[i][1] ? cases[i][1] : cases[i][0],
+                     cases[i][1] ? cases[i][1] : cases[i][0]);
+            tc_json_append_str(&buf, text);
+            tc_buf_append(&buf, "", 1);
+            ck_assert_str_eq((char *)buf.data, wanted);
+            tc_buf_free(&buf);
+        }
+    }
+}
+END_TEST
+
 UNIT_MAIN("json", objects_of_every_kind_are_taken, what_is_broken_is_refused,
           comments_are_refused, only_double_quotes_make_a_string_and_only_a_string_is_a_key,
           a_word_is_one_of_three_in_small_letters, a_number_has_the_form_of_the_rfc,
@@ -549,4 +577,4 @@ UNIT_MAIN("json", objects_of_every_kind_are_taken, what_is_broken_is_refused,
           a_nul_or_half_a_pair_in_a_key_is_refused_and_in_a_value_taken, nesting_is_bounded, every_bracket_is_closed_by_its_own,
           an_empty_text_needs_no_memory, a_string_member_is_told_from_one_that_is_missing_or_no_string,
           every_string_that_is_written_is_read_the_same,
-          strings_are_escaped_as_short_as_json_can)
+          strings_are_escaped_as_short_as_json_can, line_separators_of_unicode_are_escaped_and_their_neighbours_are_not)

@@ -310,26 +310,63 @@ START_TEST(a_first_frame_counts_beyond_the_bytes_of_a_history)
 }
 END_TEST
 
+#define GRACE (30 * TC_US_PER_S)
+#define PATIENCE (10 * TC_US_PER_S)
+
+static bool note_stuck(tc_outq_t *queue, int64_t now_us, size_t unsent)
+{
+    return tc_outq_note_stuck(queue, now_us, GRACE, unsent);
+}
+
 START_TEST(a_frame_that_is_stuck_has_a_deadline_and_the_next_one_has_its_own)
 {
-    const int64_t grace_us = 30 * TC_US_PER_S;
+    const int64_t endless = INT64_MAX / 2;
     tc_outq_t queue;
 
     tc_outq_init(&queue);
-    ck_assert(!tc_outq_note_stuck(&queue, 5)); /* an empty queue */
+    ck_assert(!note_stuck(&queue, 5, 0)); /* an empty queue */
     push(&queue, 'a', 2 * TC_SLOWEST_BYTES_S, false, ANY_MSGS, ANY_BYTES);
     push(&queue, 'b', TC_SLOWEST_BYTES_S, false, ANY_MSGS, ANY_BYTES);
-    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), INT64_MAX);
-    ck_assert(tc_outq_note_stuck(&queue, 1000));
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, endless), INT64_MAX);
+    ck_assert(note_stuck(&queue, 1000, TC_SLOWEST_BYTES_S)); /* what stands before it in the socket counts */
     tc_outq_consume(&queue, 100, 2000); /* a byte now and then puts nothing off */
-    ck_assert(!tc_outq_note_stuck(&queue, 3000));
-    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), 1000 + grace_us + 2 * TC_US_PER_S);
+    ck_assert(!note_stuck(&queue, 3000, 0));
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, endless), 1000 + GRACE + 3 * TC_US_PER_S);
+    ck_assert(!tc_outq_is_too_slow(&queue, 1000 + GRACE + 3 * TC_US_PER_S - 1, endless, 0));
+    ck_assert(tc_outq_is_too_slow(&queue, 1000 + GRACE + 3 * TC_US_PER_S, endless, 0));
     tc_outq_consume(&queue, 2 * TC_SLOWEST_BYTES_S, 4000); /* the first frame, and 100 bytes of the second */
-    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), INT64_MAX);
-    ck_assert(tc_outq_note_stuck(&queue, 5000));
-    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), 5000 + grace_us + TC_US_PER_S);
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, endless), INT64_MAX);
+    ck_assert(!tc_outq_is_too_slow(&queue, INT64_MAX, PATIENCE, 0));
+    ck_assert(note_stuck(&queue, 5000, 100));
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, endless), 5000 + GRACE + TC_US_PER_S);
     tc_outq_consume(&queue, TC_SLOWEST_BYTES_S - 100, 6000);
-    ck_assert_int_eq(tc_outq_deadline_us(&queue, grace_us), INT64_MAX);
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, endless), INT64_MAX);
+    tc_outq_free(&queue);
+}
+END_TEST
+
+START_TEST(a_frame_of_which_nothing_moves_is_too_slow_and_one_that_moves_is_not)
+{
+    int64_t now_us = TC_US_PER_S;
+    size_t unsent = 50000;
+    tc_outq_t queue;
+
+    tc_outq_init(&queue);
+    push(&queue, 'a', 100 * TC_SLOWEST_BYTES_S, false, ANY_MSGS, SIZE_MAX);
+    note_stuck(&queue, now_us, unsent);
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, PATIENCE), now_us + PATIENCE);
+    ck_assert(!tc_outq_is_too_slow(&queue, now_us + PATIENCE - 1, PATIENCE, unsent));
+    ck_assert(tc_outq_is_too_slow(&queue, now_us + PATIENCE, PATIENCE, unsent));
+    for (; unsent > 49995; unsent--) { /* the socket takes nothing yet, but its bytes leave */
+        now_us += PATIENCE;
+        ck_assert(!tc_outq_is_too_slow(&queue, now_us, PATIENCE, unsent - 1));
+        ck_assert_int_eq(tc_outq_deadline_us(&queue, PATIENCE), now_us + PATIENCE);
+    }
+    tc_outq_consume(&queue, 1000, now_us + 5);
+    note_stuck(&queue, now_us + 5, 50100);
+    ck_assert_int_eq(tc_outq_deadline_us(&queue, PATIENCE), now_us + 5 + PATIENCE);
+    note_stuck(&queue, now_us + 6, 50200); /* a try that moved nothing is no sign of life */
+    ck_assert(tc_outq_is_too_slow(&queue, now_us + 5 + PATIENCE, PATIENCE, 50100));
     tc_outq_free(&queue);
 }
 END_TEST
@@ -344,4 +381,5 @@ UNIT_MAIN("outq", frames_leave_in_order_in_pieces_of_any_size,
           dropping_what_is_unsent_empties_a_queue_that_has_not_begun,
           an_empty_queue_owns_no_memory, random_traffic_leaves_as_a_plain_string_says,
           a_first_frame_counts_beyond_the_bytes_of_a_history,
-          a_frame_that_is_stuck_has_a_deadline_and_the_next_one_has_its_own)
+          a_frame_that_is_stuck_has_a_deadline_and_the_next_one_has_its_own,
+          a_frame_of_which_nothing_moves_is_too_slow_and_one_that_moves_is_not)

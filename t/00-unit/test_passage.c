@@ -310,7 +310,7 @@ END_TEST
 
 static void make_parcel(tc_parcel_t *parcel)
 {
-    static const char *const texts[TC_PARCEL_PARTS] = {"site:80", "7", "ann@example.com", "{}", "",
+    static const char *const texts[TC_PARCEL_PARTS] = {"site:80", "7", "ann@example.com", "{}", "", "facts",
                                                        "queue",   "",  "message",         "c"};
     int i;
 
@@ -479,7 +479,7 @@ END_TEST
 
 static bool reads_with_part(tc_parcel_part_e part, const char *text, size_t len)
 {
-    static const char *const texts[TC_PARCEL_PARTS] = {"site:80", "7", "ann@example.com", "{}", "", "queue", "", "", ""};
+    static const char *const texts[TC_PARCEL_PARTS] = {"site:80", "7", "ann@example.com", "{}", "", "facts", "queue", "", "", ""};
     tc_parcel_t made, read;
     bool good;
     int i;
@@ -522,7 +522,7 @@ static void run_reader(const tc_parcel_t *parcel, const tc_site_t *site, unit_ra
     int turn;
 
     tc_reader_init(&reader, site->max_message_bytes);
-    tc_parcel_restore_reader(parcel, &reader);
+    ck_assert(tc_parcel_restore_reader(parcel, &reader));
     for (turn = 0; turn < 40; turn++) {
         unsigned char bytes[64], *pos = bytes;
         tc_read_e got = TC_READ_MESSAGE;

@@ -652,6 +652,85 @@ START_TEST(random_streams_read_the_same_however_they_are_cut)
 }
 END_TEST
 
+/* Moves a reader that has read `len` bytes of the stream to one with another limit, and reads on there. */
+static const char *moved(const tc_buf_t *stream, size_t len, size_t limit)
+{
+    static tc_buf_t transcript;
+    tc_reader_t was, reader;
+
+    transcript.len = 0;
+    tc_reader_init(&was, LIMIT);
+    tc_reader_init(&reader, limit);
+    unit_append_text(&transcript, "%s", "");
+    (void)feed(&was, stream->data, len, &transcript);
+    tc_buf_append(&reader.message, was.message.data, was.drained ? 0 : was.message.len);
+    tc_buf_append(&reader.control, was.control.data, was.control.len);
+    if (!tc_reader_restore(&reader, &was)) {
+        unit_append_text(&transcript, "refused");
+    }
+    else if (!feed(&reader, stream->data + len, stream->len - len, &transcript)) {
+        unit_append_text(&transcript, "!");
+    }
+    ck_assert_uint_le(reader.message.len, LIMIT);
+    tc_reader_free(&was);
+    tc_reader_free(&reader);
+    return (const char *)transcript.data;
+}
+
+/* Of ten bytes in two fragments, with a ping between them. */
+START_TEST(a_reader_goes_on_for_another_and_never_beyond_its_own_limit)
+{
+    tc_buf_t stream = TC_BUF_INIT, whole;
+    size_t len, limit, first_frame;
+
+    unit_append_frame(&stream, 0x01, "abcdefgh", 8);
+    first_frame = stream.len;
+    unit_append_frame(&stream, 0x89, "p", 1);
+    unit_append_frame(&stream, 0x80, "ij", 2);
+    whole = read_in_pieces(&stream, stream.len, stream.len, LIMIT);
+    for (len = 0; len < stream.len; len++) {
+        ck_assert_str_eq(moved(&stream, len, 10), (char *)whole.data);
+        for (limit = 0; limit < 10; limit++) {
+            const char *seen = moved(&stream, len, limit);
+            bool begun = len >= 6; /* its first header was read, so its eight bytes are on their way */
+
+            ck_assert_msg(strstr(seen, "abcdefghij") == NULL, "%zu bytes, a limit of %zu: %s", len, limit, seen);
+            ck_assert_msg(!begun || limit >= 8 || strstr(seen, "refused") != NULL, "%zu bytes, a limit of %zu: %s", len,
+                          limit, seen);
+        }
+    }
+    ck_assert_uint_lt(first_frame, stream.len);
+    tc_buf_free(&whole);
+    tc_buf_free(&stream);
+}
+END_TEST
+
+START_TEST(control_frames_and_empty_fragments_are_counted)
+{
+    static const struct {
+        unsigned first;
+        size_t len;
+        unsigned counts;
+    } frames[] = {{0x01, 0, 1}, {0x89, 5, 1}, {0x00, 0, 1}, {0x00, 1, 0}, {0x8a, 0, 1}, {0x80, 0, 0}, {0x81, 1, 0}, {0x82, 0, 0}};
+    tc_buf_t stream = TC_BUF_INIT, transcript = TC_BUF_INIT;
+    unsigned counted = 0;
+    tc_reader_t reader;
+    size_t i;
+
+    tc_reader_init(&reader, LIMIT);
+    for (i = 0; i < UNIT_COUNT(frames); i++) {
+        stream.len = 0;
+        unit_append_frame(&stream, frames[i].first, "xxxxx", frames[i].len);
+        ck_assert(feed(&reader, stream.data, stream.len, &transcript));
+        counted += frames[i].counts;
+        ck_assert_uint_eq(reader.empty_frames, counted);
+    }
+    tc_reader_free(&reader);
+    tc_buf_free(&stream);
+    tc_buf_free(&transcript);
+}
+END_TEST
+
 UNIT_MAIN("reader", messages_and_control_frames_come_as_they_were_sent,
           fragments_are_put_together_and_control_frames_pass_between_them,
           what_breaks_the_fragmentation_rules_fails, what_breaks_the_header_rules_fails,
@@ -665,4 +744,6 @@ UNIT_MAIN("reader", messages_and_control_frames_come_as_they_were_sent,
           memory_grows_with_what_came_not_with_what_was_claimed,
           a_claim_over_the_limit_costs_no_memory,
           between_messages_a_reader_is_idle_and_holds_nothing,
-          random_streams_read_the_same_however_they_are_cut)
+          random_streams_read_the_same_however_they_are_cut,
+          a_reader_goes_on_for_another_and_never_beyond_its_own_limit,
+          control_frames_and_empty_fragments_are_counted)

@@ -1,6 +1,7 @@
 /* Quotes in message objects: which are changed, to what, and that nothing else is. */
 #include "unit.h"
 
+#include "base/limits.h"
 #include "codec/chat.h"
 #include "codec/requote.h"
 
@@ -80,6 +81,28 @@ START_TEST(a_quote_becomes_what_the_message_reads_now)
 }
 END_TEST
 
+/* Texts that differ behind the cut, too, so that nothing changes. */
+START_TEST(a_quote_is_cut_as_a_reply_cuts_it)
+{
+    char texts[6][6 * TC_QUOTE_MAX_CHARS];
+    size_t i, j, n;
+
+    for (i = 0; i < UNIT_COUNT(texts); i++) {
+        texts[i][0] = '\0';
+        for (n = 0; n < TC_QUOTE_MAX_CHARS + i / 2; n++) {
+            strcat(texts[i], i % 2 ? "\x01" : "\xf0\x9f\x98\x80");
+        }
+    }
+    for (i = 0; i < UNIT_COUNT(texts); i++) {
+        for (j = 0; j < UNIT_COUNT(texts); j++) {
+            tc_chat_message_t reply = reply_to(QUOTED, texts[i]);
+
+            expect(&reply, texts[j], i == j || (i % 2 == j % 2 && i > 1 && j > 1) ? NULL : texts[j]);
+        }
+    }
+}
+END_TEST
+
 START_TEST(another_quote_and_none_stay_as_they_are)
 {
     tc_chat_message_t none = message_of(QUOTED, "the message itself"), other = reply_to(OTHER, "one");
@@ -119,5 +142,5 @@ START_TEST(what_is_cut_anywhere_is_left_alone)
 }
 END_TEST
 
-UNIT_MAIN("requote", a_quote_becomes_what_the_message_reads_now, another_quote_and_none_stay_as_they_are,
+UNIT_MAIN("requote", a_quote_becomes_what_the_message_reads_now, a_quote_is_cut_as_a_reply_cuts_it, another_quote_and_none_stay_as_they_are,
           what_is_cut_anywhere_is_left_alone)

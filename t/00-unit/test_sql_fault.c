@@ -68,5 +68,31 @@ START_TEST(a_state_says_whose_fault_it_is)
 }
 END_TEST
 
+START_TEST(a_server_that_takes_no_writes_is_told_from_a_lock_and_from_a_bad_message)
+{
+    static const char *const stops[] = {
+        "ERROR:  25006: cannot execute INSERT in a read-only transaction", "FEHLER:  53100: konnte Datei nicht erweitern",
+        "ERROR:  53200: out of memory", "ERROR:  58030: could not fsync", "ERROR:  42501: permission denied",
+        "ERROR:  42P01: relation does not exist", "attempt to write a readonly database", "database or disk is full",
+        "disk I/O error", "unable to open database file", "ERROR:  could not extend file: No space left on device",
+        "no such table: chat_messages",
+    };
+    static const char *const others[] = {
+        "", "database is locked", "ERROR:  55P03: canceling statement due to lock timeout", "ERROR:  57014: the disk is full",
+        "ERROR:  23505: duplicate key", "ERROR:  22P02: database or disk is full", "FOREIGN KEY constraint failed",
+        "server closed the connection unexpectedly", "ERROR:  40001: could not serialize access",
+    };
+    size_t i;
+
+    for (i = 0; i < UNIT_COUNT(stops); i++) {
+        ck_assert_msg(tc_sql_fault_stops_writes(stops[i]), "%s", stops[i]);
+    }
+    for (i = 0; i < UNIT_COUNT(others); i++) {
+        ck_assert_msg(!tc_sql_fault_stops_writes(others[i]), "%s", others[i]);
+    }
+}
+END_TEST
+
 UNIT_MAIN("sql_fault", the_state_counts_in_any_language, without_a_state_the_words_count,
-          a_state_says_whose_fault_it_is)
+          a_state_says_whose_fault_it_is,
+          a_server_that_takes_no_writes_is_told_from_a_lock_and_from_a_bad_message)

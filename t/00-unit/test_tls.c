@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -414,6 +415,31 @@ START_TEST(no_callback_of_another_module_is_called_whatever_the_client_does)
 }
 END_TEST
 
+/* A client that sends new keys as fast as it can holds the loop for one record a read, whatever the other module set. */
+START_TEST(a_read_ends_after_each_record)
+{
+    pair_t pair = open_pair(TLS1_3_VERSION);
+    tc_transport_t transport;
+    unsigned char data[100];
+    size_t len;
+    int i, before = 0, left = 0;
+
+    ck_assert_int_ne(SSL_get_mode(pair.server) & SSL_MODE_AUTO_RETRY, 0); /* OpenSSL's default */
+    ck_assert(tc_tls_detach(pair.server, pair.fds[0]));
+    tc_transport_init(&transport, pair.fds[0], pair.server);
+    for (i = 0; i < 20; i++) {
+        ck_assert_int_eq(SSL_key_update(pair.client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        ck_assert_int_eq(SSL_do_handshake(pair.client), 1);
+    }
+    ck_assert_int_eq(ioctl(pair.fds[0], FIONREAD, &before), 0);
+    ck_assert_int_eq(tc_transport_read(&transport, data, sizeof(data), &len), APR_EAGAIN);
+    ck_assert_int_eq(ioctl(pair.fds[0], FIONREAD, &left), 0);
+    ck_assert_int_eq(before - left, before / 20);
+    tc_transport_close(&transport);
+    close_pair(&pair);
+}
+END_TEST
+
 START_TEST(an_ssl_is_not_settled_while_a_certificate_is_to_come)
 {
     pair_t pair = open_pair(TLS1_3_VERSION);
@@ -482,5 +508,5 @@ START_TEST(a_session_in_a_cache_of_openssl_is_not_its_own)
 END_TEST
 
 UNIT_MAIN("an SSL that leaves its module", no_callback_of_another_module_is_called_whatever_the_client_does,
-          an_ssl_is_not_settled_while_a_certificate_is_to_come, an_ssl_is_not_settled_during_a_handshake,
+          a_read_ends_after_each_record, an_ssl_is_not_settled_while_a_certificate_is_to_come, an_ssl_is_not_settled_during_a_handshake,
           a_session_in_a_cache_of_openssl_is_not_its_own)

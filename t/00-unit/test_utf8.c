@@ -267,6 +267,23 @@ START_TEST(code_points_are_counted_not_bytes)
 }
 END_TEST
 
+START_TEST(a_prefix_ends_between_two_code_points)
+{
+    static const char text[] = "h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z";
+    static const size_t ends[] = {0, 1, 3, 6, 10, 11, 11, 11};
+    size_t chars, len;
+
+    for (chars = 0; chars < UNIT_COUNT(ends); chars++) {
+        for (len = 0; len <= sizeof(text) - 1; len++) {
+            unsigned char *exact = unit_copy(text, len);
+
+            ck_assert_uint_eq(tc_utf8_prefix((char *)exact, len, chars), ends[chars] < len ? ends[chars] : len);
+            free(exact);
+        }
+    }
+}
+END_TEST
+
 /* White_Space of Unicode's PropList.txt, and the four separators that Python's strip() removes as well. */
 static bool is_white(uint32_t c)
 {
@@ -313,4 +330,5 @@ UNIT_MAIN("utf8", every_one_two_and_three_bytes_are_judged_as_the_oracle_does,
           four_byte_forms_follow_the_grammar,
           a_bad_byte_is_found_wherever_it_stands_in_a_long_text,
           a_text_fails_at_the_first_byte_that_cannot_be_right, code_points_are_counted_not_bytes,
+          a_prefix_ends_between_two_code_points,
           white_space_alone_is_blank_and_nothing_else_is)

@@ -68,6 +68,8 @@ static void check_protocols(const char *protocols, const tc_handshake_out_t *out
 {
     FUZZ_REQUIRE(!out->subprotocol
                  || (protocols != NULL && strstr(protocols, TC_HANDSHAKE_SUBPROTOCOL) != NULL));
+    FUZZ_REQUIRE((out->other != NULL) == (out->other_len > 0) && (out->other == NULL || !out->subprotocol));
+    FUZZ_REQUIRE(out->other == NULL || strcspn(out->other, ", \t") == out->other_len);
     if (out->bearer != NULL) {
         const char *from = out->bearer - strlen("bearer.");
 

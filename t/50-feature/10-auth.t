@@ -51,6 +51,33 @@ subtest 'the subprotocol that is answered is never the one with the token' => su
     is_deeply($client->{answer}{fields}{'sec-websocket-protocol'}, ['tripchat'], 'but tripchat');
 };
 
+# Chromium drops a connection whose answer chooses none of its offers, and the page is told 1006 and nothing else.
+subtest 'a page that offers no subprotocol of ours gets one of its own' => sub {
+    my ($host, $long) = ($site->connect->{host}, 'x' x 65);
+    my %chosen = (
+        "bearer.$token"                => ["bearer.$token", 'history'],
+        "bearer.$token, chat"          => ['chat',          'history'],
+        "TripChat, bearer.$token"      => ['TripChat',      'history'],
+        "access_token, $token"         => ['access_token',  4001],
+        "$token, access_token"         => ['access_token',  4001],
+        "$long, soap"                  => ['soap',          4001],
+        'graphql-ws'                   => ['graphql-ws',    4001],
+        $token                         => [$token,          4001],
+        'tripchat'                     => ['tripchat',      4001],
+    );
+    for my $offers (sort keys %chosen) {
+        my ($name, $end) = @{ $chosen{$offers} };
+        my $fields = { 'Sec-WebSocket-Protocol' => $offers, Origin => 'http://localhost' };
+        my $client = (bless $site->connect, 'TripChat::Client')->open($site->path($trip), $fields);
+        is_deeply($client->{answer}{fields}{'sec-websocket-protocol'}, [$name], substr $offers, 0, 40);
+        if ($end eq 'history') { is($client->next_json->{type}, 'message_history', 'and is let in') }
+        else                   { is($client->read_close->{code}, $end, "and told $end") }
+        $client->disconnect;
+    }
+    my $program = $site->connect->open($site->path($trip), { 'Sec-WebSocket-Protocol' => "bearer.$token" });
+    is($program->{answer}{fields}{'sec-websocket-protocol'}, undef, 'a program, which sends no Origin, gets none');
+};
+
 subtest 'the last slash of the path may be missing' => sub {
     is_let_in("/ws/chat/$trip?token=$token", undef, 'the member is let in');
     my $there = $site->chat(trip => $trip, as => 'bob');

@@ -12,15 +12,17 @@ use Test::More;
 use TripChat::Contract qw(ways bad_texts bad_messages bad_edits BLANKS SMILE MAX_CONTENT TEXTS);
 use TripChat::Test;
 
+use constant QUOTE => 300;    # code points of another message that a reply shows
+
 my $site = site('plain');
 
-# Runs $code for each way, in a room of its own, with the way's name, ann who sends and bob who receives.
+# Runs $code for each way, in a room of its own, with the way's name, ann who sends, bob who receives, and the trip.
 sub each_way {
     my ($code) = @_;
     for my $name ('a socket', 'HTTP') {
         my $trip = $site->new_trip;
         my $bob  = $site->chat(trip => $trip, as => 'bob');
-        $code->($name, { ways($site, $trip, 'ann') }->{$name}, $bob);
+        $code->($name, { ways($site, $trip, 'ann') }->{$name}, $bob, $trip);
     }
     return;
 }
@@ -126,6 +128,32 @@ subtest 'a reply carries what it answers' => sub {
             { id => $question->{id}, content => 'Where do we meet?', sender_email => 'bob@example.com' },
             "its id, its content and the email of its sender, over $way"
         );
+    });
+};
+
+# The parts that a reply is shown in: live, in a history from memory and from the database, in a resume, in a page, and
+# once the message it quotes was edited.
+subtest 'of a long message a reply shows the beginning' => sub {
+    my $shown = SMILE x QUOTE . '…';
+    each_way(sub {
+        my ($way, $ann, $bob, $trip) = @_;
+        my $whole  = $bob->said(SMILE x QUOTE);
+        my $asked  = $bob->said(SMILE x QUOTE . 'x');
+        my @quotes = map { $_->{reply_to}{content} } map { $ann->say({ content => 'yes', reply_to => $_->{id} })->{message} } $whole, $asked;
+        is_deeply(\@quotes, [SMILE x QUOTE, $shown], "over $way");
+        my %seen = (
+            'in a live message' => (map { $bob->next_json->{message} } 1 .. 2)[1],
+            'in a history'      => $site->chat(trip => $trip)->history->{messages}[-1],
+            'in a resume'       => $site->chat(trip => $trip, after => 3)->history->{messages}[-1],
+            'in a page'         => $site->rest->list($trip)->{json}{results}[-1],
+            'in what comes after' => $site->rest->list($trip, { after => 3 })->{json}{results}[-1],
+        );
+        is($seen{$_}{reply_to}{content}, $shown, $_) for sort keys %seen;
+        my $again = SMILE x QUOTE . ' and more';
+        $bob->edit($asked->{id}, 'y' . $again);
+        $bob->next_json('message_edited');
+        my @histories = ($site->chat(trip => $trip)->history->{messages}[-1], $site->rest->list($trip)->{json}{results}[-1]);
+        is_deeply([map { $_->{reply_to}{content} } @histories], [('y' . SMILE x (QUOTE - 1) . '…') x 2], 'after an edit');
     });
 };
 

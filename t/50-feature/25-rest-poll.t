@@ -49,6 +49,18 @@ subtest 'news is answered at once' => sub {
     is_deeply($site->rest->list($trip, { after => 2, wait => 0 })->{json}{results}, [], 'wait=0 waits for nothing');
 };
 
+subtest 'a wait of any length is held, and cut to TripChatMaxWait' => sub {
+    for my $wait ('9' x 15, '9223372036855', '18446744073710', 61) {
+        my $trip = $site->new_trip;
+        $site->rest->posted($trip, 'one');
+        my $reader = $site->rest->ask_for_news($trip, 1, wait => $wait);
+        are_held($site, $trip, 1);
+        sleep 1;    # a wait that became too short is over by then
+        my $news = $site->rest->posted($trip, 'two');
+        is_deeply($reader->news->{results}, [$news], "wait=$wait");
+    }
+};
+
 subtest 'after= in the future is answered at once' => sub {
     my $trip = $site->new_trip;
     $site->rest->posted($trip, 'one');
@@ -66,7 +78,7 @@ subtest 'a room that keeps nothing says where the news is' => sub {
     my $news = $there->rest->posted($trip, 'two');
     my $page = $reader->news;
     is($page->{last_seq}, 2, 'it is answered when there is some');
-    is_deeply($there->rest->get($page->{next})->{json}{results}, [$news], 'which next brings');
+    is_deeply($reader->get($page->{next})->{json}{results}, [$news], 'which next brings');
     stops_clean($server, 'and the log has nothing to say');
 };
 

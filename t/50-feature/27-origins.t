@@ -25,7 +25,7 @@ sub readable_by {
     my ($origin, %more) = @_;
     return {
         'Access-Control-Allow-Origin'      => $origin,
-        'Access-Control-Allow-Credentials' => 'true',
+        'Access-Control-Allow-Credentials' => undef,
         'Access-Control-Expose-Headers'    => 'ETag, Location, Retry-After',
         Vary                               => 'Origin',
         %more
@@ -104,6 +104,26 @@ subtest 'TripChatAllowedOrigins lists others' => sub {
         'http://a.example.net.evil', 'http://a.example.edu', 'https://example.edu', 'null',
     );
     may_not_use($site, $trip, $_, 'localhost', $_) for @not_listed;
+    stops_clean($server, 'the log has nothing to say');
+};
+
+# DNS rebinding: the page's own name leads to this server, so Host and Origin agree.
+subtest 'with UseCanonicalName On, a name that is not the site\'s own is another site' => sub {
+    my $server = TripChat::Server->start(site_config => "UseCanonicalName On\nServerName chat.example.org\n"
+        . "ServerAlias www.example.org *.example.net\nTripChatMissingOrigin refuse\nTripChatAllowedOrigins https://app.example.org");
+    my $site = $server->site;
+    my $trip = $site->new_trip;
+    may_use($site, $trip, @$_, "$_->[0] of $_->[1]") for ['http://chat.example.org', 'chat.example.org'],
+        ['https://CHAT.example.org:8443', 'Chat.Example.org:8443'], ['http://www.example.org', 'www.example.org'],
+        ['https://a.example.net:444', 'a.example.net:444'], ['https://app.example.org', 'unknown.example'];
+    may_not_use($site, $trip, @$_, "$_->[0] of $_->[1]") for ['http://evil.example', 'evil.example'],
+        ['http://evil.example:8443', 'evil.example:8443'], ['http://example.net', 'example.net'], ['http://127.0.0.1', '127.0.0.1'],
+        ['http://[::1]', '[::1]'], ['http://chat.example.org.evil', 'chat.example.org.evil'];
+    my $reads = sub { $site->rest->call('GET', TripChat::Rest::room_path($trip), fields => {@_}) };
+    is($reads->('Sec-Fetch-Site', 'same-origin', Host => $_->[0])->{status}, $_->[1], "a page of $_->[0] that reads")
+        for ['www.example.org', 200], ['evil.example', 403];
+    is($reads->(Referer => "http://$_->[0]/page", Host => $_->[0])->{status}, $_->[1], "and one without Sec-Fetch-Site: $_->[0]")
+        for ['www.example.org', 200], ['evil.example', 403];
     stops_clean($server, 'the log has nothing to say');
 };
 

@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
+use TripChat::Rest;
 use TripChat::Shared qw(is_full);
 use TripChat::Test;
 
@@ -128,6 +129,95 @@ subtest 'handshakes of an address' => sub {
     stops_clean($server, 'the log has nothing to say');
 };
 
+# One request of each kind, with options for all: name => answer.
+sub requests {
+    my ($client, $trip, $message_id, %opt) = @_;
+    my %kinds = (
+        'a room'      => ['GET',   TripChat::Rest::room_path($trip)],
+        'a head'      => ['HEAD',  TripChat::Rest::room_path($trip)],
+        'a page'      => ['GET',   TripChat::Rest::list_path($trip, limit => 100)],
+        'a poll'      => ['GET',   TripChat::Rest::list_path($trip, after => 999, wait => 1)],
+        'a stream'    => ['GET',   TripChat::Rest::list_path($trip), fields => { Accept => 'text/event-stream' }],
+        'a message'   => ['POST',  TripChat::Rest::messages_path(), json => { chat_room => $trip, content => 'x' }],
+        'no JSON'     => ['POST',  TripChat::Rest::messages_path(), body => '{'],
+        'an edit'     => ['PATCH', TripChat::Rest::message_path($message_id), json => { content => 'x' }],
+        'a long body' => ['POST',  TripChat::Rest::messages_path(), body => ' ' x 200_000],
+    );
+    return map { my ($method, $path, @own) = @{ $kinds{$_} }; ($_ => $client->call($method, $path, @own, %opt)) } sort keys %kinds;
+}
+
+# Each answer is a 429 that says when to come back, twice.
+sub are_refused {
+    my ($name, %answers) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    for my $what (sort keys %answers) {
+        my $answer = $answers{$what};
+        my $after  = $answer->{fields}{'retry-after'}[0] // 'none';
+        is_deeply([$answer->{status}, $after > 0], [429, !!1], "$name: $what");
+        is_deeply([@{ $answer->{json} // {} }{qw(code retry_after)}], ['rate_limited', $after], 'with the time in both places') if $what ne 'a head';
+    }
+    return;
+}
+
+subtest 'requests of an address' => sub {
+    my $server = server_with('TripChatRequestRate 7/' . PERIOD);
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my ($ann, $bob) = map { $site->rest(as => $_) } qw(ann bob);
+    my $id = $ann->posted($trip, 'one')->{id};
+    is($ann->room($trip, token => $_)->{status}, 401, 'a bad token counts') for 'x.y.z', undef;
+    is($bob->edit($id, 'two')->{status},                        403, 'an edit that is refused');
+    is($ann->room(new_uuid())->{status},                        403, 'a room of others');
+    is($ann->post_json('no object')->{status},                  400, 'a broken post');
+    is($ann->list($trip, { after => 1, wait => 0 })->{status},  200, 'a poll');
+    is($ann->call('OPTIONS', TripChat::Rest::messages_path(), token => undef)->{status}, 204, 'a preflight does not count')
+        for 1 .. 3;
+    is($ann->get('/api/v1/chat/nothing/')->{status}, 404, 'nor a path that is none') for 1 .. 3;
+    are_refused('ann',        requests($ann, $trip, $id));
+    are_refused('bob',        requests($bob, $trip, $id));
+    are_refused('a stranger', requests($ann, $trip, $id, token => undef));
+    are_refused('a bad token', requests($ann, $trip, $id, token => 'x.y.z'));
+    ok($site->chat(trip => $trip), 'sockets have a rate of their own');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'requests and handshakes of a user' => sub {
+    my $server = server_with('TripChatUserRequestRate 4/' . PERIOD);
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my $ann = $site->rest;
+    my $id  = $ann->posted($trip, 'one')->{id};
+    is($ann->room($trip, token => $site->token('ann', exp => time - 3600))->{status}, 401, 'a token that has expired is nobody\'s') for 1 .. 5;
+    is($ann->room(new_uuid())->{status}, 403, 'a refused one counts');
+    ok($site->chat(trip => $trip), 'a socket as well');
+    is($ann->room($trip)->{status}, 200, 'the last');
+    $site->sql('ALTER TABLE users RENAME TO people;');
+    are_refused('ann', requests($ann, $trip, $id));
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1008, 'a socket, before the database is asked');
+    is($site->rest(as => 'bob')->room($trip)->{status}, 503, 'for whom it is asked');
+    stops_clean($server, 'the log says why it fails', qr/TC001[27]:/);
+};
+
+subtest 'a message over the rate is refused before the database is asked' => sub {
+    my $server = server_with('TripChatUserMessageRate 1/' . PERIOD);
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my $ann = $site->rest;
+    my $id  = $ann->posted($trip, 'one')->{id};
+    are_refused('the loop says it', 'a message' => $ann->post($trip, 'two'));
+    $site->sql('ALTER TABLE users RENAME TO people;');
+    are_refused('it is remembered', 'a message' => $ann->post($trip, 'three'), 'no JSON' => $ann->call('POST', TripChat::Rest::messages_path(), body => '{'));
+    is($ann->edit($id, 'four')->{status},               503, 'an edit has a rate of its own');
+    is($site->rest(as => 'bob')->post($trip, 'x')->{status}, 503, 'and another user as well');
+    stops_clean($server, 'the log says why it fails', qr/TC001[27]:/);
+};
+
+subtest 'a message over the rate is allowed again in time' => sub {
+    my $server = server_with('TripChatUserMessageRate 1/1s');
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my $seen = 0;
+    until_true('the third message', sub { $seen++ if $site->rest->post($trip, 'again')->{status} == 201; $seen >= 3 });
+    pass('one after the other');
+    stops_clean($server, 'the log has nothing to say');
+};
+
 subtest 'connections of a user' => sub {
     my $server = server_with('TripChatUserConnections 3');
     my ($site, $trip) = ($server->site, $server->site->new_trip);
@@ -150,6 +240,18 @@ subtest 'connections of an address' => sub {
     my @clients = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
     is(eval { $site->chat(trip => $trip, as => 'carol') }, undef, 'a third is turned away');
     like($@, qr/429/, 'with 429');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'who is turned away counts for the address until they are gone' => sub {
+    my $server = server_with('TripChatAddressConnections 2', 'TripChatCloseTimeout 30s');
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my @strangers = map { $site->connect->open($site->path($trip, token => 'x.y.z')) } 1, 2;
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1008, 'a third is too many');
+    $_->disconnect for @strangers;
+    my $ann;
+    until_true('a place to be free', sub { $ann = eval { $site->chat(trip => $trip) } });
+    ok($ann, 'who goes makes room');
     stops_clean($server, 'the log has nothing to say');
 };
 

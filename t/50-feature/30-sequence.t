@@ -232,13 +232,24 @@ subtest 'after= that is too far back is a fresh start' => sub {
     history_is(resumed($small, $trip, 4), [$last - 4 .. $last], $last, 'no', 'one more, and it is the newest messages');
 };
 
-subtest 'after= that is no number is refused' => sub {
-    $site = site('plain');
-    my $trip = $site->new_trip;
-    for my $after ('', 'abc', '-1', '1.5', '1x', '99999999999999999999') {
-        my $path = $site->path($trip, token => $site->token('ann'), after => $after);
-        is($site->connect->request(TripChat::WebSocket::upgrade_request(path => $path))->{status}, 400, "after=$after");
+# A script in a browser cannot see why a handshake is refused.
+subtest 'after= or epoch= that no server sent is a fresh start, and the log says so' => sub {
+    my $server = TripChat::Server->start(log_level => 'warn tripchat:info');
+    my $there  = $server->site;
+    my ($trip) = trip_with($there, map { "message $_" } 1 .. 3);
+    my $token  = $there->token('ann');
+    my @bad = map({ "after=$_" } '', qw(undefined null NaN -1 %2B5 1e3 1.5 abc 0x5 5%205 5,6 %00 %zz), '1' x 16, '9' x 400),
+        map({ "after=2&epoch=$_" } '', qw(null -1 1.5 4294967296 99999999999), '7' x 20);
+    my $at = 0;
+    for my $bad (@bad) {
+        my $client = (bless $there->connect, 'TripChat::Client')->join_chat($there->path($trip, token => $token) . "&$bad");
+        history_is($client->history, [1 .. 3], 3, 'no', substr $bad, 0, 40);
+        $client->disconnect;
+        my $said = substr $server->error_log, $at;
+        is(scalar(() = $said =~ /TC0099:/g), 1, 'with a line in the log');
+        $at += length $said;
     }
+    stops_clean($server, 'and no other', qr/TC00(?:99|2[1268]):/);
 };
 
 subtest 'the answer to a message that is sent again is the message as it is now' => sub {

@@ -185,9 +185,10 @@ for my $form (sort keys %SITE) {
         my $room = $site->rest(token => $token{ann})->room($percent_encoded->($also))->{json};
         is($room->{trip_id}, $form eq 'uuid-hex' ? $also =~ s/\A(.{8})(.{4})(.{4})(.{4})/$1-$2-$3-$4-/r : Encode::decode('UTF-8', $also), 'and its id');
         $ann->said('still alone');
-        my $page = $site->rest(token => $token{ann})->list($percent_encoded->($also), { limit => 1 })->{json};
+        my $reader = $site->rest(token => $token{ann});
+        my $page   = $reader->list($percent_encoded->($also), { limit => 1 })->{json};
         like($page->{next}, qr/\A[!-~]+\z/, 'the links of its pages are URLs');
-        is($site->rest(token => $token{ann})->get($page->{next})->{json}{results}[0]{content}, 'alone', 'that lead to the others');
+        is($reader->get($page->{next})->{json}{results}[0]{content}, 'alone', 'that lead to the others');
         turned_away_with($site, $site->path($percent_encoded->($also), token => $token{bob}), undef, 4003, 'bob may not enter');
         $own->delete_trip($also);
         is_deeply([$site->sql('SELECT content FROM chat_messages WHERE content = \'alone\'')], [], 'with the trip go its messages');

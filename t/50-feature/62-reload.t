@@ -216,6 +216,34 @@ subtest 'the right to be there moves along' => sub {
     stops_clean($server, 'the log has nothing to say');
 };
 
+# What has come of a message may be more than is allowed now, and what its frame has announced may be, too.
+subtest 'unfinished messages, and a reload that allows shorter ones' => sub {
+    my $server = start_server(shared => 1, site_config => 'TripChatMaxMessageSize 128k');
+    my $site   = $server->site;
+    my $begun  = encode_frame(opcode => OP_TEXT, fin => 0, payload => 'x' x 100_000);
+    my %begin  = (
+        'a fragment'        => $begun,
+        'half a fragment'   => substr($begun, 0, 500),
+        'a frame and a bit' => $begun . substr(encode_frame(opcode => OP_CONTINUATION, payload => 'x' x 5000), 0, 500),
+    );
+    my %clients = map { $_ => $site->chat(trip => $site->new_trip) } keys %begin, 'a short one';
+    $_->frames_before_pong for values %clients;
+    my $short = encode_frame(opcode => OP_TEXT, fin => 0, payload => '{"type":"chat_message",');
+    $clients{$_}->write($begin{$_} // $short) for keys %clients;
+    $server->reconfigure(site_config => 'TripChatMaxMessageSize 64k');
+    reload($server);
+    for my $what (sort keys %begin) {
+        my $more = encode_frame(opcode => OP_CONTINUATION, fin => 0, payload => 'x' x 50_000);
+        $clients{$what}->write($more) for 1 .. 10;
+        is($clients{$what}->read_close->{code}, 1009, "who had sent $what is closed with 1009");
+        $clients{$what}->disconnect;
+    }
+    my $client = delete $clients{'a short one'};
+    $client->write(encode_frame(opcode => OP_CONTINUATION, payload => '"content":"short"}'));
+    hears($client, 'short', 'a message that is still short enough is gone on with');
+    $client->leave;
+};
+
 subtest 'typing that is due is told by the next child' => sub {
     my $server = start_server(site_config => 'TripChatTypingInterval 6s');
     my $trip   = $server->site->new_trip;

@@ -45,8 +45,8 @@ subtest 'a process that was forked from a child promises nothing' => sub {
     is(status_of_handshake($site, $trip), 503, 'a handshake gets no 101') for 1 .. 3;
     is($site->rest->post($trip, 'hello')->{status}, 503, 'a message is refused');
     is($site->http_get('/index.html')->{body}, TripChat::Server::PAGE(), 'files are served');
-    like($server->error_log, qr/\[tripchat:error\].*TC0059: another module has forked this process/, 'the log says why');
-    stops_clean($server, 'the server stops in order', qr/\bTC0059:/);
+    like($server->error_log, qr/\[tripchat:error\].*TC0056: another module has forked this process/, 'the log says why');
+    stops_clean($server, 'the server stops in order', qr/\bTC0056:/);
 };
 
 subtest 'a child that can start no thread tries again, and later and later' => sub {

@@ -63,6 +63,9 @@ my %NO_VALUE = (
     WORDS  => ['', '""'],
     RATE   => ['abc', '-1', '5', '5/', '/5s', '0/5s', '5/0', '5/99ms', '5/25h', '1.5/5s', '5/5lightyears', '9999999/60s', '5 60s', '""'],
     KEYS   => ['', 'RS256', '/path RS256', 'none /path', 'rs256 /path', 'HS256 ""', 'HS256 /path kid more'],
+    REQUIRE => ['', '""', 'aud', '=x', 'aud=', 'exp=1', 'token_use=access nbf=1'],
+    ISSUERS => ['', '""', 'https://a.example/', 'https://a.example/ audience=chat', 'https://a.example/ keyset=', '"" keyset=/path',
+        'https://a.example/ key=RS257:/path', 'https://a.example/ key=/path', 'https://a.example/ keyset=/path unknown=x'],
     ORIGINS => ['', '""', 'https://', 'https://a.example.org/path', 'a*.example.org', '*.*.org', 'example.org:x', 'example.org:0'],
 );
 
@@ -89,8 +92,8 @@ my %NO_QUERY = (
     ],
 );
 
-# Directive => values that are refused only at the start, when files and the whole configuration are read
-my %REFUSED_AT_START = (
+# Directive => values that are refused when files and the whole configuration are read: by httpd -t, and at the start
+my %REFUSED_AS_A_WHOLE = (
     TripChatJWTSecretFile => ['/nonexistent/secret', '/dev/null', '/'],
     TripChatJWTKey => ['HS256 /nonexistent/secret', 'HS256 /dev/null', 'RS256 /', 'RS256 conf/httpd.conf', 'HS256 "%{public key}"', 'ES256 "%{public key}"'],
     TripChatJWTKeySet         => ['/nonexistent/set', '/dev/null', '/', 'conf/httpd.conf'],
@@ -182,10 +185,13 @@ subtest 'each form of a value is accepted, and each bound' => sub {
         my ($inside) = around_bounds($DIRECTIVE{$name});
         push @{ $DIRECTIVE{$name}{scope} eq 'GLOBAL' ? \@global : \@site }, map { "$name $_" } @$inside;
     }
-    # One run for all values: a line overrides the line before it.
     push @site, map { "TripChatMessageRate $_" } qw(0 1/100ms 1000000/24h 5/5 300/1min);
-    push @site, map { "TripChatJWTKey $_" } 'HS512 secret', 'RS256 /path first', 'ES384 /path "second key"';
-    is_accepted('all of them', site_config => join("\n", @site), config => join "\n", @global);
+    push @site, map { "$_ none" } grep { !defined $DIRECTIVE{$_}{default} && $DIRECTIVE{$_}{scope} eq 'SITE' } sort keys %DIRECTIVE;
+    # One run for all values, each in a virtual host without a key.
+    is_accepted('all of them', config => join '', map { "<VirtualHost *:1>\n$_\n</VirtualHost>\n" } @site);
+    is_accepted($_, config => $_) for @global;
+    my $key = rsa_key_file();
+    is_accepted('keys', site_config => join "\n", map { "TripChatJWTKey $_" } 'HS512 secret', qq(RS256 "$key" first), qq(PS384 "$key" "second key"));
 };
 
 # All directives of a kind are read by the same code: one of them gets all bad values, the others one bad value each.
@@ -200,12 +206,14 @@ for my $directive (sort keys %DIRECTIVE) {
     };
 }
 
-for my $directive (sort keys %REFUSED_AT_START) {
-    subtest "what is wrong stops the start, by name: $directive" => sub {
-        for my $value (@{ $REFUSED_AT_START{$directive} }) {
+for my $directive (sort keys %REFUSED_AS_A_WHOLE) {
+    subtest "what is wrong is refused, by name: $directive" => sub {
+        for my $value (@{ $REFUSED_AS_A_WHOLE{$directive} }) {
             my $line = "$directive $value" =~ s/%\{public key\}/rsa_key_file()/er;
-            my ($status, $said) = TripChat::Server->refusal(site_config => $line);
-            ok($status != 0 && $said =~ /\b$directive\b.*\S/, $value) or diag $said;
+            for my $way (qw(check_config refusal)) {
+                my ($status, $said) = TripChat::Server->$way(site_config => $line);
+                ok($status != 0 && $said =~ /\b$directive\b.*\S/, "$value ($way)") or diag $said;
+            }
         }
     };
 }
@@ -231,9 +239,11 @@ subtest 'the module without a site does nothing' => sub {
 };
 
 subtest 'a directive without a secret anywhere is taken for the mistake it is' => sub {
-    my ($status, $said) = TripChat::Server->refusal(no_chat => 1, config => 'TripChatHistory 20');
-    isnt($status, 0, 'httpd does not start');
-    like($said, qr/TripChatJWTSecretFile/, 'and says what is missing');
+    for my $way (qw(check_config refusal)) {
+        my ($status, $said) = TripChat::Server->$way(no_chat => 1, config => 'TripChatHistory 20');
+        isnt($status, 0, "httpd refuses it ($way)");
+        like($said, qr/TripChatJWTSecretFile: no server has a key.*\(main server, line \d+ of /, 'and says what is missing');
+    }
 };
 
 subtest 'a short secret is warned of' => sub {

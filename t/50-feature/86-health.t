@@ -20,6 +20,7 @@ use constant {
     PATH         => '/tripchat-health',
     OF_DATABASE  => qr/\bTC0012:/,
     OF_REDIS     => qr/\bTC007[01]:/,
+    OF_WRITES    => qr/\bTC0(?:012|101):/,
     SOON_S       => 20,   # two seconds for the database, two for Redis, and the rest for a busy machine
 };
 
@@ -55,9 +56,19 @@ sub is_ill {
     return is_deeply([$status, @$said{ 'status', $what }], [503, 'unavailable', $word], $name);
 }
 
+# Without Redis members are served by the database, and newcomers as well, so a balancer shall go on sending them.
+sub is_degraded {
+    my ($server, $name) = @_;
+    until_true('it to be missed', sub { (health($server))[1]{status} ne 'ok' });
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($status, $said) = health($server);
+    is_deeply([$status, @$said{qw(status database redis)}], [200, 'degraded', 'ok', 'down'], $name);
+    return ok($server->site->chat(trip => $server->site->new_trip), 'and newcomers come in');
+}
+
 sub is_well_again {
     my ($server, $name) = @_;
-    until_true('it to be well again', sub { $server->site->http_get(PATH)->{status} == 200 });
+    until_true('it to be well again', sub { $server->site->http_get(PATH)->{body} =~ /"status":"ok"/ });
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     return is_well($server, $name);
 }
@@ -124,6 +135,55 @@ subtest 'the tables are gone' => sub {
     stops_clean($server, 'the log says why', OF_DATABASE);
 };
 
+# What makes each write fail, by database: [to begin, to end, whether a message must have failed before it is seen].
+my %NO_WRITES = is_full()
+    ? (
+        'a read-only database' => [
+            sub { my ($name) = $_[0]->sql('SELECT current_database()'); "ALTER DATABASE $name SET default_transaction_read_only = on;"
+                . " SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$name' AND pid <> pg_backend_pid() \\g /dev/null" },
+            sub { my ($name) = $_[0]->sql('SELECT current_database()');
+                "SET default_transaction_read_only = off; ALTER DATABASE $name RESET default_transaction_read_only" }, 0],
+        map({ my $state = $_; ("a server that says $state" => [
+            sub { "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '$state'; END \$\$;"
+                . ' CREATE TRIGGER no_room BEFORE INSERT ON chat_messages FOR EACH ROW EXECUTE FUNCTION no_room()' },
+            sub { 'DROP TRIGGER no_room ON chat_messages; DROP FUNCTION no_room()' }, 1]) } qw(53100 53200 58030 42501)),
+    )
+    : map({ my $words = $_; ("SQLite that says: $words" => [
+        sub { "CREATE TRIGGER no_room BEFORE INSERT ON chat_messages BEGIN SELECT RAISE(ABORT, '$words'); END" },
+        sub { 'DROP TRIGGER no_room' }, 1]) } 'database or disk is full', 'disk I/O error', 'attempt to write a readonly database');
+
+for my $what (sort keys %NO_WRITES) {
+    my ($begin, $end, $by_message) = @{ $NO_WRITES{$what} };
+    subtest "no message can be stored: $what" => sub {
+        my $server = server_with(is_full() ? (database => TripChat::Postgres->shared->new_database) : ());
+        my $site   = $server->site;
+        my ($trip, $ann) = ($site->new_trip, $site->rest);
+        is($ann->post($trip, 'one')->{status}, 201, 'a message');
+        is_well($server, 'before');
+        $site->sql($begin->($site->database));
+        sleep 6;    # what was stored just now is taken as a sign that writes are possible
+        is($ann->post($trip, 'two')->{status}, 503, 'another message') if $by_message;
+        is_ill($server, 'database', 'unwritable', 'says so');
+        $site->sql($end->($site->database));
+        until_true('a message to be stored', sub { $ann->post($trip, 'three')->{status} == 201 });
+        is_well_again($server, 'until one can be stored');
+        stops_clean($server, 'the log says why', OF_WRITES, qr/\[dbd:error\]|\bAH006[23]\d:/);
+    };
+}
+
+if (!is_full()) {
+    subtest 'a file that may not be written' => sub {
+        my $server = server_with();
+        my $file   = $server->site->database->{params};
+        is_well($server, 'before');
+        chmod 0444, $file or die "$file: $!\n";
+        $server->restart;
+        is_ill($server, 'database', 'unwritable', 'says so, before anybody has written');
+        chmod 0644, $file or die "$file: $!\n";
+        stops_clean($server, 'the log says why', OF_WRITES);
+    };
+}
+
 if (is_full()) {
     subtest 'PostgreSQL stands still' => sub {
         my $postgres = TripChat::Postgres->start;
@@ -145,13 +205,11 @@ if (is_full()) {
         my $server = server_with(redis => $redis);
         is_well($server, 'before');
         $redis->freeze;
-        until_true('it to be missed', sub { $server->site->http_get(PATH)->{status} == 503 });
-        is_ill($server, 'redis', 'down', 'says so');
+        is_degraded($server, 'says so');
         $redis->thaw;
         is_well_again($server, 'until it goes on');
         $redis->stop;
-        until_true('it to be missed', sub { $server->site->http_get(PATH)->{status} == 503 });
-        is_ill($server, 'redis', 'down', 'is down');
+        is_degraded($server, 'is down');
         $redis->start_again;
         is_well_again($server, 'and up');
         stops_clean($server, 'the log says why', OF_REDIS);
@@ -161,7 +219,7 @@ if (is_full()) {
         my $redis = TripChat::Redis->start;
         $redis->stop;
         my $server = server_with(redis => $redis);
-        is_ill($server, 'redis', 'down', 'says so');
+        is_degraded($server, 'says so');
         $redis->start_again;
         is_well_again($server, 'until it is there');
         stops_clean($server, 'the log says why', OF_REDIS);

@@ -19,8 +19,8 @@ use constant {
     SLOW    => 50,         # who leave a frame unfinished
 };
 
-# Here a million frames are on their way for longer than a frame may be elsewhere.
-my $patient = TripChat::Hostile->start(tls => 1, shared => 1, site_config => 'TripChatFrameTimeout 1h');
+# Here a million frames are on their way for longer than a frame may be elsewhere, and control frames are in no rate.
+my $patient = TripChat::Hostile->start(tls => 1, shared => 1, site_config => "TripChatFrameTimeout 1h\nTripChatControlRate 0");
 my $hasty   = TripChat::Hostile->start(tls => 1, shared => 1);
 my $trip    = { map { ($_ => $_->site->new_trip) } $patient, $hasty };
 
@@ -129,6 +129,32 @@ for my $how (qw(plain tls)) {
         $clients[$_]->write($begun[$_ % @begun]) for 0 .. $#clients;
         is_deeply([map { $_->read_close->{code} } @clients], [(1008) x SLOW], 'each is closed with 1008');
         $_->disconnect for @clients;
+    });
+
+    # By default a connection may send a thousand of these a minute.
+    my %flood = (
+        pings                 => control_flood(OP_PING, MANY, 'x'),
+        pongs                 => control_flood(OP_PONG, MANY, ''),
+        'empty fragments'     => encode_frame(opcode => OP_TEXT, fin => 0, payload => '{') . encode_frame(opcode => OP_CONTINUATION, fin => 0) x MANY,
+        'pings and fragments' => encode_frame(opcode => OP_TEXT, fin => 0) . (encode_frame(opcode => OP_CONTINUATION, fin => 0) . control_flood(OP_PING, 1)) x MANY,
+    );
+    for my $of (sort keys %flood) {
+        $hasty->withstands("a flood of $of ($how)", 1, sub {
+            my $client = member($hasty, $how);
+            $client->write_some($flood{$of}, 0);
+            my @frames = $client->rest_of_frames;
+            is($frames[-1] && $frames[-1]{code}, 1008, 'ends the connection with 1008');
+            cmp_ok(scalar(grep { $_->{opcode} == OP_PONG } @frames), '<=', 1000, 'after a thousand answers at most');
+            $client->disconnect;
+        });
+    }
+
+    $hasty->withstands("a thousand control frames ($how)", 1, sub {
+        my $client = member($hasty, $how);
+        $client->write(control_flood(OP_PING, 499) . control_flood(OP_PONG, 499));
+        is(scalar(grep { $_->{opcode} == OP_PONG } map { $client->next_frame } 1 .. 499), 499, 'are allowed');
+        still_talks($client, 'and their sender stays');
+        $client->disconnect;
     });
 
     $hasty->withstands("a message that grows for ever, by nothing ($how)", 1, sub {

@@ -20,10 +20,14 @@ my %TEXT = (
     ascii => 'plain', umlaut => 'Grüße', kanji => '日本', emoji => "\x{1f600}", both => "ü 日本 \x{1f600}", sign => "a \x{9f} c",
 );
 
-# What each encoding has; the others it has not. `name` is a full name, as an SQL literal, and what it reads like.
+# What each encoding has; the others it has not. `name` is a full name, as an SQL literal, and what it reads like. `hole` is a
+# text with a character that Unicode does not have.
 my %ENCODING = (
     LATIN1    => { has => [qw(ascii umlaut sign)], name => ["U&'J\\00fcrgen'", 'Jürgen'] },
-    EUC_JP    => { has => [qw(ascii kanji umlaut)], name => ["U&'\\65e5\\672c'", '日本'] },
+    EUC_JP    => { has => [qw(ascii kanji umlaut)], name => ["U&'\\65e5\\672c'", '日本'],
+        hole => ["E'\\xc6\\xfc \\xa9\\xa1.'", "日 \x{fffd}."] },
+    WIN1252   => { has => [qw(ascii umlaut)], name => ["U&'J\\00fcrgen'", 'Jürgen'],
+        hole => ["E'caf\\xe9 \\x81.'", "café \x{fffd}."] },
     SQL_ASCII => { has => [sort keys %TEXT], name => ["E'J\\xfcrgen'", "J\x{fffd}rgen"] },
 );
 
@@ -95,6 +99,26 @@ for my $encoding (sort keys %ENCODING) {
         is_deeply(contents_of(@{ $page->{results} }), \@shown, 'a page');
         is($page->{results}[0]{sender}{full_name}, $name, 'with the name');
     };
+
+    subtest "$encoding: a character that Unicode does not have closes no room" => sub {
+        my ($sql, $text) = @{ $ENCODING{$encoding}{hole} };
+        $database->sql(sprintf "UPDATE chat_messages SET content = %s WHERE id = '%s'", $sql, $first->{id});
+        $database->sql(sprintf "UPDATE users SET full_name = %s WHERE id = '%s'", $sql, user($_)->{id}) for qw(ann carol);
+        $shown[0] = $text;
+        my $page = $site->rest(as => 'carol')->list($trip)->{json};
+        is_deeply(contents_of(@{ $page->{results} }), \@shown, 'a page has it, and the others as they are');
+        my $other = TripChat::Server->start(children => 1, database => $database, redis => TripChat::Redis->shared);
+        my $carol = $other->site->chat(trip => $trip, as => 'carol');
+        my $messages = $carol->history->{messages};
+        is_deeply(contents_of(@$messages), \@shown, 'a history, too');
+        is($messages->[0]{sender}{full_name}, $text, 'and the name of its sender');
+        my $said = $carol->said('after that');
+        is($said->{sender}{full_name}, $text, 'who has it in their name may write');
+        is($carol->said($TEXT{$_})->{content}, $TEXT{$_}, "the connection is as before: $_") for grep { $has{$_} } sort keys %TEXT;
+        $carol->leave;
+        like($other->error_log, qr/TC0016/, 'the log has the warning');
+        stops_clean($other, 'and nothing else', OF_THE_DATABASE);
+    } if $ENCODING{$encoding}{hole};
 
     $_->leave for $ann, $bob;
     like($server->error_log, qr/TC0016: the database of \S+ has the encoding $encoding: /, 'the log says so');

@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use TripChat::Cluster qw(one_on_each all_hear children_of);
-use TripChat::File qw(write_file);
+use TripChat::File qw(write_secret);
 use TripChat::Metrics qw(metrics_config metrics_of value_of grown sum_of);
 use TripChat::Postgres;
 use TripChat::Redis;
@@ -95,7 +95,7 @@ sub door_for {
     $redis->command(qw(ACL DELUSER chat));
     $redis->command(qw(ACL SETUSER chat on >word resetchannels -@all &tripchat:* +subscribe +unsubscribe +publish), @rights);
     my $file = $server->dir . '/of-chat';
-    write_file($file, "word\n");
+    write_secret($file, "word\n");
     return $redis->with(user => 'chat', password_file => $file);
 }
 

@@ -7,7 +7,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT_OK = qw(read_file write_file);
+our @EXPORT_OK = qw(read_file write_file write_secret);
 
 sub read_file {
     my ($path) = @_;
@@ -22,6 +22,14 @@ sub write_file {
     print {$file} $text;
     close $file or die "$path: $!\n";
     return;
+}
+
+# A file that only its owner may read, as the module wants it.
+sub write_secret {
+    my ($path, $text) = @_;
+    write_file($path, '');
+    chmod 0600, $path or die "$path: $!\n";
+    return write_file($path, $text);
 }
 
 1;

@@ -11,7 +11,7 @@ use File::Path qw(make_path remove_tree);
 use File::Temp qw(tempdir);
 use IPC::Open3 qw(open3);
 
-use TripChat::File qw(read_file write_file);
+use TripChat::File qw(read_file write_file write_secret);
 use TripChat::Surroundings qw(var_dir);
 use TripChat::Process qw(free_port);
 use TripChat::Resp;
@@ -33,7 +33,7 @@ sub start {
     my $dir = sprintf '%s/redis-%d-%d', var_dir(), $$, ++$made;
     remove_tree($dir);
     make_path($dir);
-    write_file("$dir/password", PASSWORD);
+    write_secret("$dir/password", PASSWORD);
     my $self = bless { dir => $dir, password_file => "$dir/password", config => $opt{config} // '', timeout => $opt{timeout} }, $class;
     if ($opt{socket}) {
         # The kernel takes paths of 107 bytes.

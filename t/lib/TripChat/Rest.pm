@@ -40,13 +40,15 @@ sub _query {
 # Asks and waits for the answer. Options as for ask().
 sub call { my ($self, @request) = @_; $self->ask(@request); return $self->answer }
 
-# The two halves of call(), for those who ask many at once.
+# The two halves of call(), for those who ask many at once. A path that is a link of an answer is relative to the last one.
 # token  => instead of the client's own; undef: none       json   => what the body is to say
 # query  => 1: the token goes there                        origin => of the page that asks
 # fields, body, chunks, http as for TripChat::Http
 sub ask {
     my ($self, $method, $path, %opt) = @_;
     my $token = exists $opt{token} ? $opt{token} : $self->{token};
+    $path = $self->{path} . $path if $path =~ /\A\?/;
+    $self->{path} = $path =~ s/\?.*//sr;
     $opt{body} = $JSON->encode($opt{json}) if exists $opt{json};
     $path .= ($path =~ /\?/ ? '&' : '?') . "token=$token" if $opt{query};
     my %fields = (

@@ -11,7 +11,7 @@ use File::Basename qw(basename);
 use File::Path qw(make_path remove_tree);
 
 use TripChat::Database;
-use TripChat::File qw(read_file write_file);
+use TripChat::File qw(read_file write_file write_secret);
 use TripChat::Httpd qw(httpd mpm load_modules mpm_settings);
 use TripChat::Log qw(unexpected_lines);
 use TripChat::Postgres;
@@ -78,11 +78,11 @@ sub refusal {
     return ($up ? 0 : $status, $said);
 }
 
-# httpd -t with this configuration: (exit status, what it said).
+# httpd -t with this configuration: (exit status, what it said). arguments => [more of them]
 sub check_config {
     my ($class, %opt) = @_;
     my $self = $class->_prepare(%opt, no_database => 1);
-    $self->launch('-t');
+    $self->launch('-t', @{ $opt{arguments} || [] });
     my $status = $self->wait_for_end;
     my $said   = $self->output;
     $self->_remove;
@@ -188,7 +188,7 @@ sub _prepare {
     }, $class;
     make_path("$self->{dir}/htdocs");
     write_file("$self->{dir}/htdocs/index.html", PAGE);
-    write_file("$self->{dir}/secret",            $self->{secret_file} // $self->{secret});
+    write_secret("$self->{dir}/secret", $self->{secret_file} // $self->{secret});
     _make_certificate($self->{dir}) if $self->{tls};
     $self->{database} //= $self->_database_of('shared') if $self->{shared};
     $self->{more} = delete $self->{sites} || {};
@@ -281,16 +281,23 @@ sub _chat_config {
     my $database = $site->database->directives;
     my $config   = $own{site_config} // $self->{site_config};
     my $secret   = "$self->{dir}/secret" . (defined $own{secret} ? "-$site->{port}" : '');
-    write_file($secret, $own{secret}) if defined $own{secret};
+    write_secret($secret, $own{secret}) if defined $own{secret};
     my $locations = $self->{no_locations} ? '' : LOCATIONS;
+    my $usual = _without($config . ($self->{shared} ? $self->{config} : ''),
+        qq($bus\nTripChatJWTSecretFile "$secret"\n) . TripChat::Httpd::NO_LIMITS());
     return <<"CONF";
     $database
-    $bus
-    TripChatJWTSecretFile "$secret"
-    ${\ TripChat::Httpd::NO_LIMITS() }
+    $usual
     $config
     $locations
 CONF
+}
+
+# The usual lines without those whose directive a test sets itself. The module refuses a second line of a directive.
+sub _without {
+    my ($config, $usual) = @_;
+    my %own = map { lc $_ => 1 } $config =~ /^\s*(TripChat\w+)/gm;
+    return join "\n", grep { !/^\s*(\w+)/ || !$own{ lc $1 } } split /\n/, $usual;
 }
 
 sub launch {

@@ -11,7 +11,7 @@ use File::Path qw(make_path remove_tree);
 use JSON::PP ();
 
 use TripChat::Database;
-use TripChat::File qw(read_file write_file);
+use TripChat::File qw(read_file write_secret);
 use TripChat::Httpd qw(httpd);
 use TripChat::Postgres;
 use TripChat::Process;
@@ -89,7 +89,7 @@ sub start {
     for my $name (SITES) {
         remove_tree(site_dir($name));
         make_path(site_dir($name));
-        write_file(site_dir($name) . '/secret', secret($name));
+        write_secret(site_dir($name) . '/secret', secret($name));
         site_database($name, new => 1);
     }
     return $class->start_on_free_port(qr/could not bind to address/, sub {

@@ -1,0 +1,171 @@
+/* Checks of whole sites. See check.h. */
+#include "httpd/check.h"
+
+#include "httpd/child_files.h"
+#include "httpd/complaints.h"
+#include "httpd/conftree.h"
+#include "httpd/handlers.h"
+#include "httpd/inherit.h"
+#include "store/sql_dialect.h"
+
+#include <ap_mpm.h>
+#include <apr_optional.h>
+#include <http_log.h>
+#include <mod_dbd.h>
+
+APLOG_USE_MODULE(tripchat);
+
+/* A local bus reaches one child, so members in two children would not receive each other's messages. */
+static int check_bus(const tc_vhost_t *vhost)
+{
+    const server_rec *server = vhost->store.server;
+    int children = 1;
+
+    if (vhost->bus->state != TC_BUS_ALONE || ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS || children <= 1) {
+        return OK;
+    }
+    tc_complain(server, tc_config_place(tc_config_of(server), TC_D_BUS), APLOG_EMERG, APR_SUCCESS,
+                "TC0045: %s local serves one child process, but this MPM may run %d. For several, write %s "
+                "redis://host:port. For one, write ServerLimit 1, and MaxRequestWorkers no greater than ThreadsPerChild "
+                "(event, worker) or MaxRequestWorkers 1 (prefork)",
+                tc_config_name(TC_D_BUS), children, tc_config_name(TC_D_BUS));
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* Where the cause of a missing database stands: the line that makes the server a site. */
+static int has_no_database(const server_rec *server, const char *what)
+{
+    tc_complain(server, tc_config_place(tc_config_of(server), TC_D_JWT_SECRET_FILE), APLOG_EMERG, APR_SUCCESS,
+                "TC0044: %s; write LoadModule dbd_module (Debian: a2enmod dbd), DBDriver and DBDParams", what);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/*
+ * True if requests reach the site. If each virtual host is a site of its own, the main server's only passes its directives
+ * on, and may do without a database.
+ */
+static int is_used(const tc_vhost_t *vhost)
+{
+    const server_rec *server = vhost->store.server, *other = server->next;
+
+    if (server->is_virtual || other == NULL) {
+        return 1;
+    }
+    while (other != NULL && tc_config_of(other)->vhost != vhost) {
+        other = other->next;
+    }
+    return other != NULL;
+}
+
+static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
+{
+    const server_rec *server = vhost->store.server;
+    const char *place = NULL, *driver;
+
+    if (APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open) == NULL || APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close) == NULL) {
+        return has_no_database(server, "mod_tripchat stores messages through mod_dbd, which is not loaded");
+    }
+    driver = tc_conftree_value(server, "DBDriver", &place, pool);
+    if (driver == NULL && !is_used(vhost)) {
+        return OK;
+    }
+    if (driver == NULL) {
+        return has_no_database(server, "mod_tripchat stores messages in a database, and DBDriver is not set for this server");
+    }
+    if (tc_sql_dialect_find(driver) == NULL) {
+        tc_complain(server, place, APLOG_EMERG, APR_SUCCESS, "TC0086: DBDriver: mod_tripchat cannot use %s; write pgsql or "
+                    "sqlite3. If the users are in another database, see TripChatIdentity token", driver);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (strcmp(driver, "sqlite3") == 0 && tc_conftree_value(server, "DBDParams", NULL, pool) == NULL) {
+        return has_no_database(server, "DBDriver sqlite3 needs the path of the database in DBDParams");
+    }
+    tc_child_files_check(server, driver, pool);
+    return OK;
+}
+
+/* A provider signs tokens for all its clients with the same keys (RFC 8725, 3.8 and 3.9). */
+static void warn_of_other_audiences(const tc_vhost_t *vhost)
+{
+    const server_rec *server = vhost->store.server;
+    const tc_config_t *config = tc_config_of(server);
+
+    if (tc_config_text(config, TC_D_JWT_KEY_SET) == NULL || config->values[TC_D_JWT_AUDIENCE].is_set
+        || tc_config_text(config, TC_D_JWT_ISSUER) != NULL) {
+        return;
+    }
+    tc_complain(server, tc_config_place(config, TC_D_JWT_KEY_SET), APLOG_WARNING, APR_SUCCESS,
+                "TC0088: %s: a token that these keys signed for any other application is accepted, because neither %s nor %s "
+                "is set; write %s and the audience of this site's tokens, or %s none if the keys sign for this site alone",
+                tc_config_name(TC_D_JWT_KEY_SET), tc_config_name(TC_D_JWT_AUDIENCE), tc_config_name(TC_D_JWT_ISSUER),
+                tc_config_name(TC_D_JWT_AUDIENCE), tc_config_name(TC_D_JWT_AUDIENCE));
+}
+
+static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
+{
+    int identity = tc_inherit_check(vhost->store.server);
+    int database = check_database(vhost, pool);
+    int bus = check_bus(vhost);
+
+    warn_of_other_audiences(vhost);
+    return identity != OK ? identity : database != OK ? database : bus;
+}
+
+/* ---- handlers ---- */
+
+typedef enum { NO_HANDLER, OF_A_SITE, OF_THE_SERVER } handler_e;
+
+static handler_e find_handler(const char *name)
+{
+    if (strcmp(name, TC_HANDLER_METRICS) == 0) {
+        return OF_THE_SERVER;
+    }
+    return strcmp(name, TC_HANDLER_WEBSOCKET) == 0 || strcmp(name, TC_HANDLER_REST) == 0
+                   || strcmp(name, TC_HANDLER_HEALTH) == 0
+               ? OF_A_SITE
+               : NO_HANDLER;
+}
+
+/* A path whose handler nobody has is 404, and one in a virtual host without a chat is 500. Both are mistakes. */
+static void check_handler(const server_rec *server, const ap_directive_t *line, apr_pool_t *pool)
+{
+    const char *name = tc_conftree_argument(line, pool);
+    handler_e handler = find_handler(name);
+
+    if (strncasecmp(name, "tripchat", 8) == 0 && handler == NO_HANDLER) {
+        tc_complain(server, tc_conftree_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+                    "TC0089: SetHandler: there is no handler %s; write " TC_HANDLER_WEBSOCKET ", " TC_HANDLER_REST ", "
+                    TC_HANDLER_METRICS " or " TC_HANDLER_HEALTH, name);
+    }
+    else if (handler == OF_A_SITE && server->is_virtual && tc_config_of(server)->vhost == NULL
+             && !tc_config_is_off(tc_config_of(server))) {
+        tc_complain(server, tc_conftree_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+                    "TC0089: SetHandler %s: this virtual host has no chat, so the path answers 500; write "
+                    "TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there, or remove the line", name);
+    }
+}
+
+void tc_check_handlers(const server_rec *main_server, apr_pool_t *pool)
+{
+    const server_rec *server;
+
+    for (server = main_server; server != NULL; server = server->next) {
+        const ap_directive_t *line = NULL;
+
+        while ((line = tc_conftree_next(server, "SetHandler", line)) != NULL) {
+            check_handler(server, line, pool);
+        }
+    }
+}
+
+int tc_check_sites(const tc_vhost_t *first, apr_pool_t *pool)
+{
+    int rc = OK;
+
+    for (; first != NULL; first = first->next) {
+        int site = check_site(first, pool);
+
+        rc = rc == OK ? site : rc;
+    }
+    return rc;
+}

@@ -1,0 +1,150 @@
+/* What a virtual host inherits. See inherit.h. */
+#include "httpd/inherit.h"
+
+#include "httpd/complaints.h"
+
+#include <apr_strings.h>
+#include <http_log.h>
+
+APLOG_USE_MODULE(tripchat);
+
+/* A virtual host that sets `partner` itself does not inherit `value`. */
+typedef struct {
+    tc_directive_e partner;
+    tc_directive_e value;
+} partners_t;
+
+static const partners_t partners[] = {
+    /* Whoever has a Redis of their own must not be sent a password for another one. */
+    {TC_D_BUS, TC_D_REDIS_USER},
+    {TC_D_BUS, TC_D_REDIS_PASSWORD_FILE},
+    {TC_D_REDIS_USER, TC_D_REDIS_PASSWORD_FILE},
+    {TC_D_REDIS_PASSWORD_FILE, TC_D_REDIS_USER},
+    /* A virtual host with a key of its own must not accept tokens that were signed for the main server. */
+    {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY},
+    {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY_SET},
+    {TC_D_JWT_SECRET_FILE, TC_D_ISSUER},
+    {TC_D_JWT_KEY, TC_D_JWT_SECRET_FILE},
+    {TC_D_JWT_KEY, TC_D_JWT_KEY_SET},
+    {TC_D_JWT_KEY, TC_D_ISSUER},
+    {TC_D_JWT_KEY_SET, TC_D_JWT_SECRET_FILE},
+    {TC_D_JWT_KEY_SET, TC_D_JWT_KEY},
+    {TC_D_JWT_KEY_SET, TC_D_ISSUER},
+    {TC_D_ISSUER, TC_D_JWT_SECRET_FILE},
+    {TC_D_ISSUER, TC_D_JWT_KEY},
+    {TC_D_ISSUER, TC_D_JWT_KEY_SET},
+    /* Other keys are another issuer's, who names another audience and other claims. */
+    {TC_D_JWT_SECRET_FILE, TC_D_JWT_AUDIENCE},
+    {TC_D_JWT_SECRET_FILE, TC_D_JWT_ISSUER},
+    {TC_D_JWT_SECRET_FILE, TC_D_JWT_REQUIRE},
+    {TC_D_JWT_KEY, TC_D_JWT_AUDIENCE},
+    {TC_D_JWT_KEY, TC_D_JWT_ISSUER},
+    {TC_D_JWT_KEY, TC_D_JWT_REQUIRE},
+    {TC_D_JWT_KEY_SET, TC_D_JWT_AUDIENCE},
+    {TC_D_JWT_KEY_SET, TC_D_JWT_ISSUER},
+    {TC_D_JWT_KEY_SET, TC_D_JWT_REQUIRE},
+    {TC_D_ISSUER, TC_D_JWT_AUDIENCE},
+    {TC_D_ISSUER, TC_D_JWT_ISSUER},
+    {TC_D_ISSUER, TC_D_JWT_REQUIRE},
+};
+
+#define PARTNERS (sizeof(partners) / sizeof(partners[0]))
+
+/* Directives that mean something with one value of TripChatIdentity only. */
+static const struct {
+    tc_directive_e directive;
+    tc_identity_e identity;
+} belongings[] = {
+    {TC_D_USER_QUERY, TC_IDENTITY_DATABASE},    {TC_D_ACCESS_QUERY, TC_IDENTITY_DATABASE},
+    {TC_D_JWT_TRIPS_CLAIM, TC_IDENTITY_TOKEN},  {TC_D_JWT_EMAIL_CLAIM, TC_IDENTITY_TOKEN},
+    {TC_D_JWT_USERNAME_CLAIM, TC_IDENTITY_TOKEN}, {TC_D_JWT_NAME_CLAIM, TC_IDENTITY_TOKEN},
+};
+
+#define BELONGINGS (sizeof(belongings) / sizeof(belongings[0]))
+
+/* A virtual host that sets TripChatIdentity itself does not inherit what belongs to the other value. */
+static void drop_misfits(tc_config_t *merged, const tc_config_t *inner)
+{
+    const tc_config_value_t *identity = &inner->values[TC_D_IDENTITY];
+    size_t i;
+
+    for (i = 0; i < BELONGINGS && identity->is_set; i++) {
+        if ((apr_int64_t)belongings[i].identity != identity->number) {
+            merged->values[belongings[i].directive].is_set = 0;
+        }
+    }
+}
+
+static void drop_partners(tc_config_t *merged, const tc_config_t *inner)
+{
+    size_t i;
+
+    for (i = 0; i < PARTNERS; i++) {
+        if (inner->values[partners[i].partner].is_set) {
+            merged->values[partners[i].value].is_set = 0;
+        }
+    }
+}
+
+void *tc_inherit_merge(apr_pool_t *pool, void *base, void *add)
+{
+    const tc_config_t *outer = base, *inner = add;
+    tc_config_t *merged = apr_pmemdup(pool, outer, sizeof(*merged));
+    size_t i;
+
+    merged->own_set = inner->own_set;
+    merged->outer = outer;
+    drop_partners(merged, inner);
+    drop_misfits(merged, inner);
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        if (inner->values[i].is_set) {
+            merged->values[i] = inner->values[i];
+        }
+    }
+    return merged;
+}
+
+/* ---- checks ---- */
+
+static int check_identity(const server_rec *server)
+{
+    const tc_config_t *config = tc_config_of(server);
+    apr_int64_t identity = tc_config_number(config, TC_D_IDENTITY);
+    size_t i;
+
+    for (i = 0; i < BELONGINGS; i++) {
+        if ((apr_int64_t)belongings[i].identity == identity || !config->values[belongings[i].directive].is_set) {
+            continue;
+        }
+        return tc_config_wrong(server, belongings[i].directive, identity == TC_IDENTITY_TOKEN
+                                   ? "TripChatIdentity is token, so the site's tables are not asked; remove the query, or "
+                                     "write TripChatIdentity database"
+                                   : "TripChatIdentity is database, so this claim is not read; write TripChatIdentity "
+                                     "token, or remove the directive");
+    }
+    return OK;
+}
+
+/* If a check of the main server's tokens does not hold for a virtual host, its administrator must have meant that. */
+static void warn_of_dropped(const server_rec *server, tc_directive_e check)
+{
+    const tc_config_t *config = tc_config_of(server);
+    const char *name = tc_config_name(check);
+
+    if (config->outer == NULL || config->values[check].is_set
+        || (tc_config_text(config->outer, check) == NULL && tc_config_words(config->outer, check) == NULL)) {
+        return;
+    }
+    tc_complain(server, tc_config_place(config, check), APLOG_WARNING, APR_SUCCESS,
+                "TC0087: %s: this virtual host has keys of its own, so it does not inherit %s from %s, and its tokens are not "
+                "checked for it; write %s and a value, or %s none, in the virtual host",
+                name, name, tc_config_place(config->outer, check), name, name);
+}
+
+int tc_inherit_check(const server_rec *server)
+{
+    warn_of_dropped(server, TC_D_JWT_AUDIENCE);
+    warn_of_dropped(server, TC_D_JWT_ISSUER);
+    warn_of_dropped(server, TC_D_JWT_REQUIRE);
+    return check_identity(server);
+}
