@@ -104,27 +104,7 @@ static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, con
     return adoption;
 }
 
-/* 0, or the close code for a connection that the site does not take as it is configured now. */
-static unsigned look_at_site(const tc_child_t *child, const tc_parcel_t *parcel, tc_adoption_t *adoption, const char **why)
-{
-    if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), adoption)) {
-        *why = "site is gone";
-        return TC_CLOSE_RESTART;
-    }
-    switch (tc_parcel_fit(parcel, adoption->site)) {
-    case TC_PARCEL_TOO_BIG:
-        *why = "message too big";
-        return TC_CLOSE_TOO_BIG;
-    case TC_PARCEL_OF_ANOTHER_KIND:
-        *why = "site has changed";
-        return TC_CLOSE_RESTART;
-    case TC_PARCEL_FITS:
-        break;
-    }
-    return 0;
-}
-
-/* A reload may have taken away the key of the connection's token, or changed what a token must say. */
+/* A reload may have taken away the key of the connection's token, or changed what a token or an id must be. */
 static void judge(tc_adoption_t *adoption)
 {
     const char *why;
@@ -136,16 +116,18 @@ static void judge(tc_adoption_t *adoption)
         tc_log(TC_LOG_INFO, 0, "TC0059: a connection of the user %s does not outlive the reload: %s",
                adoption->user->id, why);
     }
+    else if (!tc_parcel_fits(adoption->parcel, adoption->site)) {
+        adoption->reject_code = TC_CLOSE_RESTART;
+        adoption->reject_reason = "site has changed, reconnect";
+    }
 }
 
 static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim_t *claim)
 {
     tc_adoption_t *adoption = unpack(child, parcel, fd, claim);
-    const char *why = NULL;
-    unsigned code = look_at_site(child, parcel, adoption, &why);
 
-    if (code != 0) {
-        refuse(dup(fd), &parcel->head.prefix, code, why);
+    if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), adoption)) {
+        refuse(dup(fd), &parcel->head.prefix, TC_CLOSE_RESTART, "site is gone");
         tc_adoption_drop(adoption, &child->peers);
         return;
     }

@@ -98,14 +98,8 @@ bool tc_parcel_read(tc_parcel_t *parcel, tc_buf_t *bytes);
 /* True if what the parcel says can do no harm, whoever made it; tc_parcel_read() asks. In parcel_check.c, as all below. */
 bool tc_parcel_is_sane(const tc_parcel_t *parcel);
 
-/* Does the connection fit the site as it is configured now? */
-typedef enum {
-    TC_PARCEL_FITS,
-    TC_PARCEL_TOO_BIG,        /* its unfinished message is longer than a message may be now, or would become so */
-    TC_PARCEL_OF_ANOTHER_KIND /* the ids of the site's trips have another form now */
-} tc_parcel_fit_e;
-
-tc_parcel_fit_e tc_parcel_fit(const tc_parcel_t *parcel, const tc_site_t *site);
+/* True if the trip's id has the form that ids of the site's trips have now. */
+bool tc_parcel_fits(const tc_parcel_t *parcel, const tc_site_t *site);
 
 /* Gives an empty reader the state of the parcel's. False: see tc_reader_restore(). tc_reader_free() frees it. */
 bool tc_parcel_restore_reader(const tc_parcel_t *parcel, tc_reader_t *reader);

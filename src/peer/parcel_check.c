@@ -103,21 +103,14 @@ bool tc_parcel_is_sane(const tc_parcel_t *parcel)
            && head->member.cursor >= -1 && head->member.after >= -1 && head->member.epoch >= -1;
 }
 
-tc_parcel_fit_e tc_parcel_fit(const tc_parcel_t *parcel, const tc_site_t *site)
+/* A text counts as the database has it, which may be another one than clients may send. */
+bool tc_parcel_fits(const tc_parcel_t *parcel, const tc_site_t *site)
 {
-    const tc_reader_t *reader = &parcel->head.reader;
     const tc_trip_t *trip = &parcel->head.trip;
-    bool in_data = reader->in_payload && !tc_opcode_is_control(reader->frame.opcode);
-    uint64_t missing = in_data ? reader->frame.payload_len - reader->payload_done : 0;
-    size_t len = parcel->head.lens[TC_PARCEL_MESSAGE];
     tc_trip_t again;
 
-    /* A text counts as the database has it, which may be another one than clients may send. */
-    if (site->rules.trip_form != TC_TRIP_TEXT
-        && !tc_trip_parse(trip->text, strlen(trip->text), site->rules.trip_form, &again)) {
-        return TC_PARCEL_OF_ANOTHER_KIND;
-    }
-    return len > site->max_message_bytes || missing > site->max_message_bytes - len ? TC_PARCEL_TOO_BIG : TC_PARCEL_FITS;
+    return site->rules.trip_form == TC_TRIP_TEXT
+           || tc_trip_parse(trip->text, strlen(trip->text), site->rules.trip_form, &again);
 }
 
 bool tc_parcel_restore_reader(const tc_parcel_t *parcel, tc_reader_t *reader)

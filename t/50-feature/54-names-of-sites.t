@@ -28,6 +28,7 @@ sub new_host {
     my ($name, $address, $port, %opt) = @_;
     my $secret = var_dir() . "/secret-$$-" . ++$made;
     write_file($secret, "the secret of the site $name, for tests only");
+    chmod 0600, $secret;
     my $database = is_full() ? TripChat::Postgres->shared->new_database
         : TripChat::Database->sqlite(var_dir() . "/names-$$-$made.db", new => 1);
     my $site = TripChat::Site->new(host => $address, port => $port, secret => "the secret of the site $name, for tests only", database => $database);
@@ -38,8 +39,7 @@ sub new_host {
     ${\ $database->directives }
     $bus
     TripChatJWTSecretFile "$secret"
-    ${\ TripChat::Httpd::NO_LIMITS() }
-    @{[ $opt{config} // '' ]}
+    @{[ $opt{config} // TripChat::Httpd::NO_LIMITS() ]}
     ${\ TripChat::Server::LOCATIONS() }
 </VirtualHost>
 CONF

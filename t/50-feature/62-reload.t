@@ -260,24 +260,4 @@ subtest 'typing that is due is told by the next child' => sub {
     stops_clean($server, 'the log has nothing to say');
 };
 
-subtest 'what a client has begun counts as the configuration says after the reload' => sub {
-    my $server = start_server(generations => 2);
-    my $trip   = $server->site->new_trip;
-    my ($long, $short, $growing) = map { $server->site->chat(trip => $trip) } 1 .. 3;
-    my $piece = '{"type":"chat_message","content":"' . 'x' x 3000;
-    $long->write(encode_frame(fin => 0, opcode => OP_TEXT, payload => $piece x 2));
-    $short->write(encode_frame(fin => 0, opcode => OP_TEXT, payload => $piece));
-    my $frame = encode_frame(opcode => OP_TEXT, payload => $piece x 2);
-    $growing->write(substr $frame, 0, 100);
-    $_->frames_before_pong for $long, $short;
-    $server->reconfigure(site_config => 'TripChatMaxMessageSize 4096');
-    reload($server);
-    closed_with($_, 1009, 'more than a message may have now') for $long, $growing;
-    $short->send_frame(opcode => 0, payload => '"}');
-    is(length $short->next_json('chat_message')->{message}{content}, 3000, 'what still fits goes on');
-    $short->leave;
-    $_->disconnect for $long, $growing;
-    stops_clean($server, 'the log has nothing to say');
-};
-
 done_testing;
