@@ -2,6 +2,7 @@
 #include "base/blob.h"
 
 #include "base/alloc.h"
+#include "base/weight.h"
 
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@ tc_blob_t *tc_blob_create(size_t size)
     blob->refs = 1;
     blob->droppable = false;
     blob->len = blob->size = size;
+    tc_weight_add(sizeof(*blob) + size);
     return blob;
 }
 
@@ -25,6 +27,7 @@ void tc_blob_unref(tc_blob_t *blob)
         tc_blob_unref(blob->other);
         tc_blob_unref(blob->deflated);
         tc_flight_unref(blob->flight);
+        tc_weight_sub(sizeof(*blob) + blob->size);
         free(blob);
     }
 }

@@ -4,13 +4,16 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/thread.h"
+#include "base/weight.h"
 #include "child/journal.h"
 #include "codec/close.h"
 #include "engine/transport.h"
 #include "peer/parcel.h"
 #include "peer/peer.h"
 #include "peer/session.h"
+#include "peer/shed.h"
 #include "peer/stream.h"
 
 #include <stdlib.h>
@@ -103,17 +106,27 @@ static void tell(tc_peers_t *peers, const tc_site_t *site, const tc_buf_t *line)
 
 /* ---- the loop's mail and timers ---- */
 
+static void admit(tc_task_t *task)
+{
+    tc_adoption_t *adoption = (tc_adoption_t *)((char *)task - offsetof(tc_adoption_t, task));
+
+    if (adoption->stream != NULL) {
+        tc_stream_create(adoption->peers, adoption);
+    }
+    else {
+        tc_session_create(adoption->peers, adoption);
+    }
+}
+
+/* A thousand newcomers at once must not delay the answers of the store, which come by mail as well. */
 static void deliver_adoption(tc_mail_t *mail, void *context)
 {
     tc_adoption_t *adoption = (tc_adoption_t *)mail;
     tc_child_t *child = context;
 
-    if (adoption->stream != NULL) {
-        tc_stream_create(&child->peers, adoption);
-    }
-    else {
-        tc_session_create(&child->peers, adoption);
-    }
+    adoption->peers = &child->peers;
+    adoption->task.run = admit;
+    tc_loop_later(child->peers.loop, &adoption->task);
 }
 
 static void deliver_job(tc_mail_t *mail, void *context)
@@ -222,6 +235,8 @@ static void on_tick(tc_timer_t *timer, int64_t now_us)
         store->store.connects = atomic_load(&store->connects);
     }
     tc_hub_tick(child->peers.hub, now_us);
+    tc_metrics_set(TC_METRICS_CHILD, TC_M_MEMORY, tc_weight_get());
+    tc_peers_check(&child->peers);
     for (store = child->stores; store != NULL; store = store->next_served) {
         tc_db_threads_tick(store->threads);
     }
@@ -250,8 +265,10 @@ static void loop_main(void *context)
     tc_child_t *child = context;
 
     tc_thread_set_role(TC_THREAD_LOOP);
-    on_tick(&child->tick, tc_loop_now_us(child->peers.loop));
-    tc_loop_run(child->peers.loop, child);
+    if (tc_worker_thread_wait(&child->thread)) { /* else another thread could not be started */
+        on_tick(&child->tick, tc_loop_now_us(child->peers.loop));
+        tc_loop_run(child->peers.loop, child);
+    }
     tc_loop_close(child->peers.loop, child);
     while (child->peers.first != NULL) {
         tc_peer_destroy(child->peers.first);
@@ -313,21 +330,25 @@ void tc_child_serve_store(tc_child_t *child, tc_dbd_t *store)
     store->child = child;
 }
 
-/* The loop starts last, because it talks to the others. */
+/*
+ * The loop's thread is made first, and waits: the loop talks to the bus, and the bus posts to the loop. If one of them
+ * cannot be made, none of them has run. Whatever the result, the loop's pool is in order, or gone with the loop.
+ */
 static apr_status_t start_threads(tc_child_t *child, const tc_child_config_t *config,
                                   apr_pool_t *pool)
 {
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = tc_worker_thread_start(&child->thread, loop_main, child, pool);
 
-    if (config->doors != NULL) {
+    if (rv == APR_SUCCESS && config->doors != NULL) {
         rv = tc_bus_redis_start(&child->redis, config->doors, child->peers.loop, child->peers.hub,
                                 config->meter, pool);
+        if (rv != APR_SUCCESS) {
+            tc_worker_thread_ask_to_stop(&child->thread);
+            (void)tc_worker_thread_join(&child->thread, INT64_MAX); /* it has nothing to do */
+        }
     }
     if (rv == APR_SUCCESS) {
-        rv = tc_worker_thread_start(&child->thread, loop_main, child, pool);
-    }
-    if (rv != APR_SUCCESS && child->redis != NULL) {
-        (void)tc_bus_redis_stop(child->redis, JOIN_BUS_US);
+        tc_worker_thread_wake(&child->thread);
     }
     return rv;
 }
@@ -349,7 +370,7 @@ static void stand_up(const tc_child_t *child)
         tc_tally_leave(&child->seat);
     }
     if (child->place != NULL) {
-        tc_handover_leave(child->place);
+        tc_handover_leave(child->succession.handover, child->place);
     }
 }
 
@@ -366,6 +387,8 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     child->max_connections = config->max_connections;
     child->peers.write_interval_us = config->write_interval_us;
     child->db_threads = config->db_threads;
+    tc_weight_set_limit(config->memory_bytes);
+    tc_shed_init(&child->peers);
     child->peers.release = release;
     child->peers.tell = tell;
     child->tick.fire = on_tick;
@@ -377,6 +400,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     rv = tc_loop_create(&child->peers.loop, config->write_interval_us,
                         tc_worker_thread_pool(&child->thread));
     if (rv != APR_SUCCESS) {
+        tc_worker_thread_free(&child->thread);
         return rv;
     }
     apr_pool_create(&child->peers.scratch, tc_worker_thread_pool(&child->thread));

@@ -45,12 +45,12 @@ static void fill_head(const tc_peer_t *peer, tc_parcel_head_t *head)
     const tc_room_t *room = peer->member.room;
 
     head->pid = getpid();
-    head->site_index = peer->site->index;
     head->trip = room->trip_key.trip;
     head->room_id = room->room_id;
     head->member = peer->member;
     head->lease_expires_us = peer->lease.expires_us;
     head->lease_warned = peer->lease.warned;
+    tc_jwt_mark(peer->lease.rules, peer->lease.key, peer->lease.facts, &head->lease_mark);
     head->address_key = peer->claim.address_key;
     head->user_key = peer->claim.user_key;
     head->heard_us = peer->heard_us;
@@ -78,6 +78,7 @@ static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
     add_text(parcel, TC_PARCEL_USER_EMAIL, user->email);
     add_text(parcel, TC_PARCEL_SENDER, user->sender_json);
     add_text(parcel, TC_PARCEL_CLAIM, user->claim == user->id ? NULL : user->claim);
+    tc_parcel_add(parcel, TC_PARCEL_FACTS, peer->lease.facts, tc_facts_size(peer->lease.facts));
     tc_outq_copy(&peer->queue, &queue);
     tc_parcel_add(parcel, TC_PARCEL_QUEUE, queue.data, queue.len);
     tc_buf_free(&queue);

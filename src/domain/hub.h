@@ -88,6 +88,12 @@ void tc_hub_on_bus_state(tc_hub_t *hub, tc_bus_t *bus, tc_bus_state_e state, int
 /* Call this about once a second: forgets rooms that have been empty long enough, and asks for missing events. */
 void tc_hub_tick(tc_hub_t *hub, int64_t now_us);
 
+/*
+ * Drops the caches of rooms, the heaviest first, until they have had `bytes` together. Returns how many. Newcomers then
+ * have to wait for the store.
+ */
+unsigned tc_hub_shed(tc_hub_t *hub, size_t bytes);
+
 /* The number of live rooms, for tests. */
 unsigned tc_hub_room_count(const tc_hub_t *hub);
 

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "base/weight.h"
 #include "codec/close.h"
 #include "domain/room_fetch.h"
 
@@ -162,7 +163,8 @@ static bool has_other_epoch(const tc_room_t *room, const tc_member_t *member)
 
 /*
  * A member that has its history comes from another child and may be ahead of the room, which then catches up. If a
- * client resumes from a seq beyond the room's last seq, the store decides, because another child may be ahead.
+ * client resumes from a seq beyond the room's last seq, the store decides, because another child may be ahead. While the
+ * child holds too much, nobody gets a frame of their own: all newcomers share a fresh history.
  */
 static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
 {
@@ -183,7 +185,7 @@ static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         return;
     }
     if (member->after < 0 || member->lost || has_other_epoch(room, member)
-        || last_seq - member->after > room->site->resume_events) {
+        || last_seq - member->after > room->site->resume_events || tc_weight_is_over()) {
         serve_fresh(room, member, load);
         return;
     }
@@ -343,30 +345,42 @@ typedef struct {
     tc_blob_t *frame;
     int64_t after;
     bool too_big;
+    size_t bytes; /* of all frames that were made for this answer */
 } resume_t;
 
-static void look_at(resume_t *resume, const tc_job_t *job, int64_t after)
+/*
+ * Makes *resume fit `after`. False: this answer does not serve the member. It was cut short and began before the member,
+ * or enough frames were made of it.
+ */
+static bool look_at(resume_t *resume, const tc_job_t *job, int64_t after)
 {
     if (resume->after == after) {
-        return;
+        return resume->too_big || resume->frame != NULL;
+    }
+    if (resume->bytes > TC_STORE_READ_BYTES) {
+        return false;
     }
     tc_blob_unref(resume->frame);
     resume->frame = NULL;
     resume->after = after;
-    resume->too_big = is_too_big(job, after);
+    resume->too_big = is_too_big(job, after) || tc_weight_is_over();
     if (job->complete && !resume->too_big) {
         resume->frame = tc_history_of_list(events_after(job, after), 0, TC_HISTORY_RECOVERED, job->last_seq,
                                            job->epoch);
+        resume->bytes += resume->frame->len;
     }
+    return resume->too_big || resume->frame != NULL;
 }
 
 /*
  * Sends the members that resume their events from the store's answer. If the answer does not reach a member, the store
- * is asked once more. Who lacks too much gets a fresh history.
+ * is asked once more. Who lacks too much gets a fresh history. If the frames together have more than TC_STORE_READ_BYTES,
+ * the members that are left wait for another answer, so that the loop sees to other rooms meanwhile.
  */
 static void serve_resuming(tc_room_t *room, tc_job_t *job)
 {
-    resume_t resume = {NULL, -1, false};
+    resume_t resume = {NULL, -1, false, 0};
+    bool answered;
     unsigned i;
 
     room->resumes_exactly = false;
@@ -376,19 +390,19 @@ static void serve_resuming(tc_room_t *room, tc_job_t *job)
         if (!member->resuming || member->after < job->after) {
             continue;
         }
-        look_at(&resume, job, member->after);
+        answered = look_at(&resume, job, member->after);
         if (member->after > job->last_seq || job->last_seq - member->after > room->site->resume_events
-            || resume.too_big) {
+            || (answered && resume.too_big)) {
             member->resuming = false;
             member->lost = true;
             serve_fresh(room, member, NULL);
         }
-        else if (resume.frame != NULL) {
+        else if (answered) {
             member->resuming = false;
             give_history(room, member, resume.frame, job->last_seq);
         }
         else {
-            room->resumes_exactly = true; /* the answer was cut short, and began before this member */
+            room->resumes_exactly = true;
         }
     }
     tc_blob_unref(resume.frame);

@@ -1,6 +1,7 @@
 /* All live rooms of a child. See rooms.h. */
 #include "domain/rooms.h"
 
+#include "base/classes.h"
 #include "base/metrics.h"
 #include "domain/room_fetch.h"
 
@@ -62,6 +63,33 @@ static tc_home_t *find_or_make_home(tc_rooms_t *rooms, tc_store_t *store, tc_bus
     return home;
 }
 
+/* Joins the circle of rooms with this id, of all sites. */
+static void find_twins(const tc_rooms_t *rooms, tc_room_t *room)
+{
+    const tc_home_t *home;
+
+    for (home = rooms->homes; home != NULL; home = home->next) {
+        tc_room_t *other = home->store == room->store ? NULL : tc_rooms_find(rooms, home->store->site, &room->room_id);
+
+        if (other != NULL) {
+            room->twin = other->twin;
+            other->twin = room;
+            return;
+        }
+    }
+}
+
+static void leave_twins(tc_room_t *room)
+{
+    tc_room_t *before = room->twin;
+
+    while (before->twin != room) {
+        before = before->twin;
+    }
+    before->twin = room->twin;
+    room->twin = room;
+}
+
 tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                          const tc_uuid_t *room_id)
 {
@@ -76,6 +104,7 @@ tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, co
         room->next->link = &room->next;
     }
     home->first = room;
+    find_twins(rooms, room);
     tc_metrics_add(room->site->metrics_slot, TC_M_ROOMS, 1);
     bus->room_opened(bus, room);
     return room;
@@ -104,9 +133,45 @@ void tc_rooms_forget(tc_rooms_t *rooms, tc_room_t *room)
         room->next->link = room->link;
     }
     tc_rooms_clear_lack(room);
+    leave_twins(room);
     room->bus->room_closed(room->bus, room);
     tc_metrics_sub(room->site->metrics_slot, TC_M_ROOMS, 1);
     tc_room_destroy(room);
+}
+
+/* The next room of all sites; NULL: there is none. `room` is NULL at first. */
+static tc_room_t *next_room(const tc_home_t **home, tc_room_t *room)
+{
+    room = room != NULL ? room->next : *home != NULL ? (*home)->first : NULL;
+    while (room == NULL && *home != NULL && (*home = (*home)->next) != NULL) {
+        room = (*home)->first;
+    }
+    return room;
+}
+
+unsigned tc_rooms_shed(tc_rooms_t *rooms, size_t bytes)
+{
+    const tc_home_t *home = rooms->homes;
+    tc_classes_t classes = {{0}};
+    unsigned shed = 0, least;
+    tc_room_t *room = NULL;
+
+    while ((room = next_room(&home, room)) != NULL) {
+        tc_classes_add(&classes, tc_timeline_weight(&room->timeline));
+    }
+    least = tc_classes_needed(&classes, bytes);
+    home = rooms->homes;
+    while (bytes > 0 && (room = next_room(&home, room)) != NULL) {
+        size_t weight = tc_timeline_weight(&room->timeline);
+
+        if (weight > 0 && tc_class_of(weight) >= least) {
+            tc_timeline_shed(&room->timeline);
+            room->stale = room->loaded; /* the next newcomer waits for a LOAD, which fills the timeline */
+            bytes -= weight < bytes ? weight : bytes;
+            shed++;
+        }
+    }
+    return shed;
 }
 
 bool tc_rooms_note_lack(tc_rooms_t *rooms, tc_room_t *room)

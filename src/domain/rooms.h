@@ -55,6 +55,9 @@ void tc_rooms_replace(tc_rooms_t *rooms, tc_room_t *room);
 /* Takes the room, which has no members and no jobs, out of everything, tells the bus, and frees it. */
 void tc_rooms_forget(tc_rooms_t *rooms, tc_room_t *room);
 
+/* See tc_hub_shed(). */
+unsigned tc_rooms_shed(tc_rooms_t *rooms, size_t bytes);
+
 /* If the room lacks events, or may lack some, adds it to the list of such rooms and returns true. */
 bool tc_rooms_note_lack(tc_rooms_t *rooms, tc_room_t *room);
 

@@ -271,6 +271,24 @@ void tc_timeline_skip(tc_timeline_t *timeline, int64_t last_seq)
     timeline->last_seq = last_seq;
 }
 
+size_t tc_timeline_weight(const tc_timeline_t *timeline)
+{
+    const tc_blob_t *const frames[] = {timeline->history[0], timeline->history[1], timeline->resume, timeline->page};
+    size_t weight = timeline->bytes, i;
+
+    for (i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+        weight += frames[i] != NULL ? frames[i]->size : 0;
+    }
+    return weight;
+}
+
+void tc_timeline_shed(tc_timeline_t *timeline)
+{
+    tc_timeline_skip(timeline, timeline->last_seq);
+    recent_clear(timeline);
+    timeline->recent_valid = false;
+}
+
 void tc_timeline_append(tc_timeline_t *timeline, tc_event_t *event)
 {
     forget_frames(timeline);

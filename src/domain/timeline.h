@@ -66,6 +66,10 @@ void tc_timeline_append(tc_timeline_t *timeline, tc_event_t *event);
 /* Sets last_seq to a greater value, over events that the store no longer has. The log is empty afterwards. */
 void tc_timeline_skip(tc_timeline_t *timeline, int64_t last_seq);
 
+/* What the timeline keeps in memory, in bytes. _shed() drops all of it, so that the store has to be asked again. */
+size_t tc_timeline_weight(const tc_timeline_t *timeline);
+void tc_timeline_shed(tc_timeline_t *timeline);
+
 /*
  * _history() returns the frame of `kind` (not RECOVERED) with the newest messages. NULL: ask the store. _resume()
  * returns the events after `after` as one frame. NULL: the log does not reach back that far, or the events have more

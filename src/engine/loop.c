@@ -17,11 +17,14 @@ struct tc_loop_t {
     tc_mailbox_t mailbox;
     tc_timers_t timers;
     task_list_t deferred;
+    task_list_t backlog; /* deferred tasks of earlier iterations, and what may come later */
+    tc_mail_t *mail;     /* taken from the mailbox, but not delivered */
     task_list_t again;
     task_list_t paced;
     int64_t beat_us;
-    int64_t beat_due_us;  /* valid while `paced` is not empty */
-    int64_t beat_cost_us; /* how long the last beat took */
+    int64_t paced_us;     /* when the first task began to wait for the beat; valid while `paced` is not empty */
+    int64_t beat_cost_us; /* how long the last beat took, with the slices that it left to later iterations */
+    bool beat_lasts;      /* some of them are left */
     int64_t now_us;
     bool quit;
     tc_thread_role_e role;  /* of the thread that runs the loop */
@@ -68,6 +71,7 @@ apr_status_t tc_loop_create(tc_loop_t **out, int64_t beat_us, apr_pool_t *pool)
     tc_mailbox_init(&loop->mailbox, wake_loop, loop);
     tc_timers_init(&loop->timers, loop->now_us);
     task_list_init(&loop->deferred);
+    task_list_init(&loop->backlog);
     task_list_init(&loop->again);
     task_list_init(&loop->paced);
     *out = loop;
@@ -110,19 +114,28 @@ void tc_loop_defer(tc_loop_t *loop, tc_task_t *task)
     task_list_add(&loop->deferred, task);
 }
 
+void tc_loop_later(tc_loop_t *loop, tc_task_t *task)
+{
+    task_list_add(&loop->backlog, task);
+}
+
 void tc_loop_again(tc_loop_t *loop, tc_task_t *task)
 {
     task_list_add(&loop->again, task);
 }
 
 /* After a beat, the loop pauses twice as long as the beat took. So urgent work gets two thirds of the time or more. */
-void tc_loop_pace(tc_loop_t *loop, tc_task_t *task)
+static int64_t beat_due_us(const tc_loop_t *loop)
 {
     int64_t pause_us = 2 * loop->beat_cost_us;
 
+    return loop->paced_us + (pause_us > loop->beat_us ? pause_us : loop->beat_us);
+}
+
+void tc_loop_pace(tc_loop_t *loop, tc_task_t *task)
+{
     if (loop->paced.first == NULL) {
-        loop->beat_due_us = tc_clock_monotonic_us()
-                            + (pause_us > loop->beat_us ? pause_us : loop->beat_us);
+        loop->paced_us = tc_clock_monotonic_us();
     }
     task_list_add(&loop->paced, task);
 }
@@ -139,32 +152,47 @@ static int64_t time_to_wait(const tc_loop_t *loop)
 {
     int64_t wait_us = tc_timers_next_us(&loop->timers, loop->now_us);
 
-    if (loop->again.first != NULL) {
+    if (loop->again.first != NULL || loop->deferred.first != NULL || loop->backlog.first != NULL
+        || loop->mail != NULL) {
         return 0;
     }
     if (loop->paced.first != NULL) {
-        int64_t beat_us = loop->beat_due_us > loop->now_us ? loop->beat_due_us - loop->now_us : 0;
+        int64_t due_us = beat_due_us(loop);
+        int64_t beat_us = due_us > loop->now_us ? due_us - loop->now_us : 0;
 
         wait_us = wait_us < 0 || beat_us < wait_us ? beat_us : wait_us;
     }
     return wait_us;
 }
 
-static void deliver_mail(tc_mail_t *mail, void *context)
+/* Delivers mail until `until_us`. Returns what is left. */
+static tc_mail_t *deliver_mail(tc_mail_t *mail, void *context, int64_t until_us)
 {
-    while (mail != NULL) {
+    while (mail != NULL && tc_clock_monotonic_us() < until_us) {
         tc_mail_t *next = mail->next;
 
         mail->next = NULL;
         mail->deliver(mail, context);
         mail = next;
     }
+    return mail;
 }
 
-/* Runs all tasks of the list. A task may put off further tasks to the same list; they run too. */
-static void run_tasks(task_list_t *list)
+/* Mail that was left goes before mail that came since. */
+static void take_mail(tc_loop_t *loop)
 {
-    while (list->first != NULL) {
+    tc_mail_t **end = &loop->mail;
+
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = tc_mailbox_take(&loop->mailbox);
+}
+
+/* Runs the tasks of the list until `until_us`. A task may put off further tasks to the same list; they run too. */
+static void run_tasks(task_list_t *list, int64_t until_us)
+{
+    while (list->first != NULL && tc_clock_monotonic_us() < until_us) {
         tc_task_t *task = list->first;
 
         list->first = task->next;
@@ -176,23 +204,63 @@ static void run_tasks(task_list_t *list)
     }
 }
 
-/* Runs the tasks that are in the list now. Tasks that they put off stay in the list. */
-static void run_once(task_list_t *list)
+/* Moves the tasks of `from` behind those of `to`. */
+static void task_list_move(task_list_t *to, task_list_t *from)
 {
-    task_list_t now = *list;
-
-    if (now.first != NULL) {
-        task_list_init(list);
-        run_tasks(&now);
+    if (from->first != NULL) {
+        *to->end = from->first;
+        to->end = from->end;
+        task_list_init(from);
     }
 }
 
+static int64_t slice_end_us(void)
+{
+    return tc_clock_monotonic_us() + TC_LOOP_SLICE_US;
+}
+
+/* Runs the tasks that are in the list now, a slice of them. Tasks that they put off stay in the list, behind the rest. */
+static void run_once(task_list_t *list)
+{
+    task_list_t now, added;
+
+    if (list->first == NULL) {
+        return;
+    }
+    task_list_init(&now);
+    task_list_init(&added);
+    task_list_move(&now, list);
+    run_tasks(&now, slice_end_us());
+    task_list_move(&added, list);
+    task_list_move(list, &now);
+    task_list_move(list, &added);
+}
+
+/* What this iteration has put off goes before what earlier ones have left, and each has its slice. */
+static void run_deferred(tc_loop_t *loop)
+{
+    if (loop->deferred.first != NULL) {
+        run_tasks(&loop->deferred, slice_end_us());
+    }
+    if (loop->backlog.first != NULL) {
+        int64_t start_us = tc_clock_monotonic_us();
+
+        run_tasks(&loop->backlog, start_us + TC_LOOP_SLICE_US);
+        loop->beat_cost_us += loop->beat_lasts ? tc_clock_monotonic_us() - start_us : 0;
+    }
+    task_list_move(&loop->backlog, &loop->deferred);
+    loop->beat_lasts = loop->beat_lasts && loop->backlog.first != NULL;
+}
+
+/* Has the tasks of the beat run, and measures what the beat costs. A long beat goes on in the backlog. */
 static void run_beat(tc_loop_t *loop)
 {
-    int64_t start_us = loop->now_us;
+    int64_t start_us = tc_clock_monotonic_us();
 
+    loop->beat_lasts = false;
     run_once(&loop->paced);
-    run_tasks(&loop->deferred);
+    run_deferred(loop);
+    loop->beat_lasts = loop->backlog.first != NULL;
     loop->beat_cost_us = tc_clock_monotonic_us() - start_us;
 }
 
@@ -207,18 +275,25 @@ void tc_loop_run(tc_loop_t *loop, void *context)
             tc_log(TC_LOG_ERR, rv, "TC0001: the event loop cannot wait for its sockets; it tries again");
         }
         run_once(&loop->again);
-        tc_poller_dispatch(loop->poller);
-        deliver_mail(tc_mailbox_take(&loop->mailbox), context);
+        tc_poller_dispatch(loop->poller, slice_end_us());
+        take_mail(loop);
+        loop->mail = deliver_mail(loop->mail, context, slice_end_us());
         tc_timers_run(&loop->timers, loop->now_us);
-        if (loop->paced.first != NULL && loop->now_us >= loop->beat_due_us) {
+        if (loop->paced.first != NULL && loop->now_us >= beat_due_us(loop)) {
             run_beat(loop);
         }
-        run_tasks(&loop->deferred);
+        else {
+            run_deferred(loop);
+        }
     }
 }
 
 void tc_loop_close(tc_loop_t *loop, void *context)
 {
-    deliver_mail(tc_mailbox_close(&loop->mailbox), context);
-    run_tasks(&loop->deferred);
+    (void)deliver_mail(loop->mail, context, INT64_MAX);
+    loop->mail = NULL;
+    (void)deliver_mail(tc_mailbox_close(&loop->mailbox), context, INT64_MAX);
+    task_list_move(&loop->backlog, &loop->deferred);
+    run_tasks(&loop->backlog, INT64_MAX);
+    run_tasks(&loop->deferred, INT64_MAX);
 }

@@ -2,6 +2,9 @@
  * An event loop: one thread that waits for sockets, mail and timers, and never blocks on anything else. A child has a
  * loop for its connections, and another loop on its bus thread. "Loop thread" below is the thread that runs the loop.
  * Tasks run at the end of an iteration, so that all frames that were queued for a socket meanwhile leave in one write.
+ *
+ * No kind of work holds the loop for more than a slice of TC_LOOP_SLICE_US. What is left of it then waits, in its order,
+ * until the loop has looked for sockets, mail and timers again, and what these ask for goes first.
  */
 #ifndef TC_ENGINE_LOOP_H
 #define TC_ENGINE_LOOP_H
@@ -53,11 +56,17 @@ unsigned char *tc_loop_write_buffer(tc_loop_t *loop);
 apr_status_t tc_loop_watch(tc_loop_t *loop, tc_io_t *io, unsigned events);
 
 /*
- * Each of the next three puts a task off. A task that is put off already stays where it is, and runs once.
+ * Each of the next four puts a task off. A task that is put off already stays where it is, and runs once.
  *
- * _defer() runs the task at the end of this iteration. Loop thread only.
+ * _defer() runs the task at the end of this iteration or, if that has many tasks, of one of the next. Loop thread only.
  */
 void tc_loop_defer(tc_loop_t *loop, tc_task_t *task);
+
+/*
+ * Runs the task in one of the next iterations, behind all that is waiting, in the order of these calls. For work that may
+ * come in great numbers at once. Loop thread only.
+ */
+void tc_loop_later(tc_loop_t *loop, tc_task_t *task);
 
 /* Runs the task in the next iteration, which then does not wait for events. Loop thread only. */
 void tc_loop_again(tc_loop_t *loop, tc_task_t *task);

@@ -145,6 +145,19 @@ int tc_outq_peek(const tc_outq_t *queue, struct iovec *iov, int max)
     return n;
 }
 
+size_t tc_outq_share(const tc_outq_t *queue)
+{
+    size_t share = 0;
+    unsigned i;
+
+    for (i = 0; i < queue->count; i++) {
+        const tc_blob_t *frame = *slot_at(queue, i);
+
+        share += frame->size / frame->refs;
+    }
+    return share;
+}
+
 void tc_outq_copy(const tc_outq_t *queue, tc_buf_t *bytes)
 {
     unsigned i;

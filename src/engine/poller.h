@@ -40,8 +40,11 @@ apr_status_t tc_poller_set(tc_poller_t *poller, tc_io_t *io, unsigned events);
  */
 apr_status_t tc_poller_wait(tc_poller_t *poller, int64_t timeout_us);
 
-/* Calls on_ready() for each descriptor that the last wait found and that is still watched. */
-void tc_poller_dispatch(tc_poller_t *poller);
+/*
+ * Calls on_ready() for the descriptors that the last wait found and that are still watched, until `until_us` (monotonic).
+ * The next wait finds the others again, and the call after it begins with them.
+ */
+void tc_poller_dispatch(tc_poller_t *poller, int64_t until_us);
 
 /* Ends the present wait, or the next one. Any thread; safe in a signal handler. */
 void tc_poller_wake(tc_poller_t *poller);

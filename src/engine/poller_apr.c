@@ -3,6 +3,7 @@
 
 #if !defined(__linux__) || defined(TC_POLLER_APR)
 
+#include "base/clock.h"
 #include "base/units.h"
 
 #include <apr_poll.h>
@@ -14,6 +15,7 @@ struct tc_poller_t {
     apr_pollset_t *pollset;
     const apr_pollfd_t *ready;
     apr_int32_t count; /* entries in `ready` */
+    apr_uint32_t turn; /* the entry with which tc_poller_dispatch() begins */
     apr_array_header_t *spare; /* apr_pollfd_t with their sockets, to use again: a pool does not free single objects */
 };
 
@@ -100,16 +102,20 @@ apr_status_t tc_poller_wait(tc_poller_t *poller, int64_t timeout_us)
     return APR_STATUS_IS_EINTR(rv) || APR_STATUS_IS_TIMEUP(rv) ? APR_SUCCESS : rv;
 }
 
-void tc_poller_dispatch(tc_poller_t *poller)
+void tc_poller_dispatch(tc_poller_t *poller, int64_t until_us)
 {
     apr_int32_t i;
 
-    for (i = 0; i < poller->count; i++) {
-        tc_io_t *io = poller->ready[i].client_data;
+    for (i = 0; i < poller->count && tc_clock_monotonic_us() < until_us; i++) {
+        const apr_pollfd_t *ready = &poller->ready[poller->turn++ % (apr_uint32_t)poller->count];
+        tc_io_t *io = ready->client_data;
 
         if (io->events != 0) {
-            io->on_ready(io, translate(poller->ready[i].rtnevents));
+            io->on_ready(io, translate(ready->rtnevents));
         }
+    }
+    if (i >= poller->count) {
+        poller->turn = 0;
     }
 }
 

@@ -3,6 +3,8 @@
 
 #if defined(__linux__) && !defined(TC_POLLER_APR)
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -11,7 +13,8 @@
 struct tc_poller_t {
     int epoll_fd;
     int wake_fd;
-    int count; /* entries in `ready` */
+    int count;     /* entries in `ready` */
+    unsigned turn; /* the entry with which tc_poller_dispatch() begins */
     struct epoll_event ready[TC_POLLER_READY_MAX];
 };
 
@@ -89,19 +92,24 @@ apr_status_t tc_poller_wait(tc_poller_t *poller, int64_t timeout_us)
     return poller->count >= 0 || errno == EINTR ? APR_SUCCESS : apr_get_os_error();
 }
 
-void tc_poller_dispatch(tc_poller_t *poller)
+/* The kernel reports what stays ready in the same order each time, so the turn goes around. */
+void tc_poller_dispatch(tc_poller_t *poller, int64_t until_us)
 {
     int i;
 
-    for (i = 0; i < poller->count; i++) {
-        tc_io_t *io = poller->ready[i].data.ptr;
+    for (i = 0; i < poller->count && tc_clock_monotonic_us() < until_us; i++) {
+        const struct epoll_event *event = &poller->ready[poller->turn++ % (unsigned)poller->count];
+        tc_io_t *io = event->data.ptr;
 
         if (io == NULL) {
             drain_wakeups(poller);
         }
         else if (io->events != 0) {
-            io->on_ready(io, translate(poller->ready[i].events));
+            io->on_ready(io, translate(event->events));
         }
+    }
+    if (i >= poller->count) {
+        poller->turn = 0;
     }
 }
 

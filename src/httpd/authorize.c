@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "httpd/admission.h"
+#include "httpd/notes.h"
 #include "httpd/often.h"
 
 #include <ap_mpm.h>
@@ -13,6 +14,7 @@ APLOG_USE_MODULE(tripchat);
 
 static tc_chat_error_e turn_away(const tc_visit_t *visit, tc_chat_error_e error, const char *why)
 {
+    tc_notes_set_reason(visit->r, tc_chat_error_code(error), why);
     TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, visit->r, "TC0060: refused (%s): %s",
                  tc_chat_error_code(error), why);
     return error;
@@ -45,10 +47,9 @@ static unsigned half_of_the_workers(void)
                : 0;
 }
 
-tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
-                               const char *token, apr_size_t token_len)
+tc_chat_error_e tc_visit_verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
+                                const char *token, apr_size_t token_len)
 {
-    tc_jwt_identity_t identity;
     const char *why = "no token";
 
     memset(visit, 0, sizeof(*visit));
@@ -56,23 +57,30 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     visit->vhost = vhost;
     if (token != NULL) {
         why = tc_jwt_verify(token, token_len, &vhost->jwt, tc_clock_wall_us() / TC_US_PER_S,
-                            &identity, r->pool);
+                            &visit->identity, r->pool);
     }
     if (why != NULL) {
         return turn_away(visit, TC_CHAT_UNAUTHORIZED, why);
     }
-    visit->claim = identity.user_id;
-    visit->retry_after_s = tc_admission_user_wait_s(r, vhost, visit->claim);
-    if (visit->retry_after_s > 0) {
-        return TC_CHAT_RATE_LIMITED;
-    }
-    visit->expires_s = identity.expires_s;
+    tc_notes_set_user(r, visit->identity.user_id);
     if (vhost->site.by_token) {
-        visit->claimed = identity.claimed;
-        visit->user = tc_user_create(identity.user_id, identity.claimed.email, identity.claimed.username,
-                                     identity.claimed.full_name);
+        const tc_claimed_t *claimed = &visit->identity.claimed;
+
+        visit->user = tc_user_create(visit->identity.user_id, claimed->email, claimed->username, claimed->full_name);
     }
     return TC_CHAT_OK;
+}
+
+tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
+                               const char *token, apr_size_t token_len)
+{
+    tc_chat_error_e error = tc_visit_verify(visit, r, vhost, token, token_len);
+
+    if (error != TC_CHAT_OK) {
+        return error;
+    }
+    visit->retry_after_s = tc_admission_user_wait_s(r, vhost, visit->identity.user_id);
+    return visit->retry_after_s > 0 ? TC_CHAT_RATE_LIMITED : TC_CHAT_OK;
 }
 
 static tc_chat_error_e not_claimed(const tc_visit_t *visit)
@@ -111,11 +119,15 @@ static tc_chat_error_e ask(tc_visit_t *visit, const tc_site_target_t *target, co
                            tc_visited_t *out)
 {
     bool by_token = visit->vhost->site.by_token;
-    tc_visitor_t visitor = {visit->claim, by_token ? &visit->claimed : NULL, target, page, half_of_the_workers()};
+    tc_visitor_t visitor = {visit->identity.user_id, by_token ? &visit->identity.claimed : NULL, target, page,
+                              half_of_the_workers()};
     tc_visitor_e answer;
 
     memset(out, 0, sizeof(*out));
-    if (by_token && target != NULL && target->by == TC_BY_TRIP && !tc_claims_have_trip(&visit->claimed, &target->trip)) {
+    if (target != NULL && target->by == TC_BY_TRIP) {
+        tc_notes_set(visit->r, TC_NOTE_TRIP, target->trip.text);
+    }
+    if (by_token && target != NULL && target->by == TC_BY_TRIP && !tc_claims_have_trip(&visit->identity.claimed, &target->trip)) {
         return not_claimed(visit); /* the token says which trips are the user's, so the database need not be asked */
     }
     answer = tc_visitor_ask(&visit->vhost->store, &visitor, out, visit->r->pool);
@@ -123,7 +135,13 @@ static tc_chat_error_e ask(tc_visit_t *visit, const tc_site_target_t *target, co
         tc_user_unref(visit->user); /* of an earlier question */
         visit->user = out->site.user;
     }
+    if (visit->user != NULL) {
+        tc_notes_set(visit->r, TC_NOTE_USER, visit->user->id);
+    }
     visit->trip = out->site.trip;
+    if (*visit->trip.text != '\0') {
+        tc_notes_set(visit->r, TC_NOTE_TRIP, visit->trip.text);
+    }
     visit->room_id = out->site.room_id;
     visit->last_seq = out->site.last_seq;
     visit->epoch = out->site.epoch;
@@ -156,6 +174,18 @@ tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip)
     tc_visited_t out;
 
     return ask(visit, &target, NULL, &out);
+}
+
+tc_chat_error_e tc_visit_member(tc_visit_t *visit, const tc_trip_t *trip)
+{
+    tc_site_target_t target = {.by = TC_BY_TRIP, .trip = *trip, .needs_no_room = true};
+    tc_visited_t out;
+
+    if (!visit->vhost->site.by_token) {
+        return ask(visit, &target, NULL, &out);
+    }
+    tc_notes_set(visit->r, TC_NOTE_TRIP, trip->text);
+    return tc_claims_have_trip(&visit->identity.claimed, trip) ? TC_CHAT_OK : not_claimed(visit);
 }
 
 tc_chat_error_e tc_visit_page(tc_visit_t *visit, const tc_place_t *place, const tc_visitor_page_t *page,
@@ -195,8 +225,7 @@ void tc_visit_hand_over(tc_visit_t *visit, tc_adoption_t *adoption)
     adoption->bus = visit->vhost->bus;
     adoption->trip = visit->trip;
     adoption->room_id = visit->room_id;
-    adoption->lease.rules = &visit->vhost->jwt;
-    adoption->lease.expires_us = tc_lease_expiry_us(visit->expires_s);
+    tc_lease_begin(&adoption->lease, &visit->vhost->jwt, &visit->identity);
     adoption->user = visit->user;
     visit->user = NULL;
 }

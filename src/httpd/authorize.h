@@ -17,9 +17,7 @@
 typedef struct {
     request_rec *r;
     tc_vhost_t *vhost;
-    const char *claim;   /* the user, as the token names them */
-    tc_claimed_t claimed; /* what the token says about the user, if TripChatIdentity is token */
-    int64_t expires_s;   /* the token; seconds since 1970 */
+    tc_jwt_identity_t identity; /* what the token says */
     int retry_after_s;   /* with TC_CHAT_RATE_LIMITED */
     tc_user_t *user;     /* a reference; NULL: none, or handed over */
     tc_trip_t trip;      /* as the room's row has it */
@@ -35,12 +33,19 @@ typedef struct {
 tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                const char *token, apr_size_t token_len);
 
+/* The same for a request that has been counted already, and is in no rate here. */
+tc_chat_error_e tc_visit_verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
+                                const char *token, apr_size_t token_len);
+
 /*
  * Finds the user, checks that they may enter this trip, and finds its room or makes it. TC_CHAT_OK;
  * TC_CHAT_UNAUTHORIZED if there is no such user; TC_CHAT_FORBIDDEN, also if there is no such trip;
  * TC_CHAT_UNAVAILABLE if the database does not answer; TC_CHAT_INTERNAL if it refuses for good.
  */
 tc_chat_error_e tc_visit_trip(tc_visit_t *visit, const tc_trip_t *trip);
+
+/* The same without a room: is the user on the trip? */
+tc_chat_error_e tc_visit_member(tc_visit_t *visit, const tc_trip_t *trip);
 
 /* The same for a request with the id of a room or of a trip, and for a request with the id of a message. */
 tc_chat_error_e tc_visit_place(tc_visit_t *visit, const tc_place_t *place);

@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "engine/system.h"
+#include "httpd/http2.h"
 #include "httpd/often.h"
 #include "httpd/reload.h"
 
@@ -14,29 +15,46 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 APLOG_USE_MODULE(tripchat);
 
 #define CHUNK_BYTES 16384 /* relayed one way before the other way has its turn */
-#define LOOK_MS 1000      /* how often a worker of prefork looks whether its child is to end */
+#define LOOK_MS 1000      /* how often a worker looks whether its child is to end, or whether its stream was reset */
+#define PARTS 4           /* one user holds at most the fourth part of the workers that may relay, */
+#define LEAST 2           /* or this many if that is more */
 
-static atomic_uint held; /* workers that relay */
-
-typedef struct {
-    request_rec *r;
+/* Only its worker uses a bridge. Other workers read who holds it, while it is in the list. */
+typedef struct bridge_t {
+    struct bridge_t *next;  /* lock: list_lock */
+    const tc_site_t *site;  /* const */
+    const char *whose;      /* const; a user's id, or the address of a client who is turned away */
+    request_rec *r;         /* const */
     tc_child_t *child;
     ap_filter_t *out;   /* to the client */
     apr_bucket_brigade *outgoing, *incoming; /* empty except during a call; kept, because a pool only grows */
     int fd;             /* our end of the pair */
-    int client;         /* socket to poll; -1: an HTTP/2 stream, which is not read, or the client has ended */
+    int client;         /* to poll; -1: a stream of HTTP/2 that is not read, or the client has ended */
     bool needs_head;    /* HTTP/2: the loop's output begins with a head */
     char *input;        /* of the client, not yet written to the pair */
     apr_size_t input_len, input_done;
     char buffer[CHUNK_BYTES];
     apr_size_t buffered; /* of a head that is not complete */
 } bridge_t;
+
+/* ---- who may hold a worker ---- */
+
+typedef enum { ROOM, NO_WORKER, USER_HAS_MANY, CONNECTION_HAS_ONE } room_e;
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER; /* nobody waits for anything else while they have it */
+static bridge_t *bridges;                                     /* lock: list_lock; all that hold a worker of this child */
+
+static bool is_stream(const bridge_t *bridge)
+{
+    return bridge->r->connection->master != NULL;
+}
 
 /* How many workers of this child may relay. */
 static unsigned room(void)
@@ -47,9 +65,108 @@ static unsigned room(void)
     return threads > 3 ? (unsigned)threads / 2 : 1;
 }
 
-bool tc_bridge_has_room(void)
+/* How many of them may be mod_http2's, which the site's requests over HTTP/2 need as well. */
+static unsigned room_for_streams(void)
 {
-    return atomic_load(&held) < room();
+    unsigned half = tc_http2_workers() / 2;
+
+    return half < room() ? half : room();
+}
+
+static unsigned room_for_user(void)
+{
+    return room() / PARTS > LEAST ? room() / PARTS : LEAST;
+}
+
+/* Of `wanted` it may not be known yet whose it is. */
+static bool is_of_same_user(const bridge_t *held, const bridge_t *wanted)
+{
+    return held->site == wanted->site && wanted->whose != NULL && strcmp(held->whose, wanted->whose) == 0;
+}
+
+/* When a page is loaded again, the browser resets the stream of the old socket before it asks for a new one. */
+static bool is_on_same_connection(const bridge_t *held, const bridge_t *wanted)
+{
+    return is_stream(wanted) && held->r->connection->master == wanted->r->connection->master
+           && !held->r->connection->aborted;
+}
+
+/*
+ * A connection of HTTP/2 has one bridge. mod_http2 works on few streams of a connection at a time: on two after the client
+ * has reset some. If the chat held both, the browser would get nothing of the site any more.
+ */
+static room_e find_room_locked(const bridge_t *wanted)
+{
+    unsigned all = 0, streams = 0, of_user = 0;
+    const bridge_t *held;
+
+    for (held = bridges; held != NULL; held = held->next) {
+        all++;
+        streams += is_stream(held);
+        of_user += is_of_same_user(held, wanted);
+        if (is_on_same_connection(held, wanted)) {
+            return CONNECTION_HAS_ONE;
+        }
+    }
+    if (all >= room() || (is_stream(wanted) && streams >= room_for_streams())) {
+        return NO_WORKER;
+    }
+    return of_user >= room_for_user() ? USER_HAS_MANY : ROOM;
+}
+
+/* Holds the worker for this bridge if there is room. */
+static room_e hold(bridge_t *bridge)
+{
+    room_e found;
+
+    pthread_mutex_lock(&list_lock);
+    found = find_room_locked(bridge);
+    if (found == ROOM) {
+        bridge->next = bridges;
+        bridges = bridge;
+    }
+    pthread_mutex_unlock(&list_lock);
+    return found;
+}
+
+static void let_go(const bridge_t *bridge)
+{
+    bridge_t **at;
+
+    pthread_mutex_lock(&list_lock);
+    for (at = &bridges; *at != bridge; at = &(*at)->next) {
+    }
+    *at = bridge->next;
+    pthread_mutex_unlock(&list_lock);
+}
+
+/* The administrator must act when workers run out. The other cases are a client's. */
+static void log_refusal(request_rec *r, room_e found)
+{
+    if (found == NO_WORKER) {
+        TC_LOG_OFTEN(1, APLOG_WARNING, 0, r, "TC0054: refused with 503: no worker or descriptor is left to relay a "
+                     "connection (at most %u a child, %u of them over HTTP/2); HTTP/2 streams and the connections that "
+                     "TC0051 names are relayed", room(), room_for_streams());
+    }
+    else {
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_DEBUG, 0, r, "TC0120: refused with 503: no more workers relay for %s (at most "
+                     "%u)", found == USER_HAS_MANY ? "this user" : "this connection of HTTP/2",
+                     found == USER_HAS_MANY ? room_for_user() : 1);
+    }
+}
+
+bool tc_bridge_has_room(request_rec *r, const tc_site_t *site, const char *user_id)
+{
+    const bridge_t wanted = {.site = site, .whose = user_id, .r = r};
+    room_e found;
+
+    pthread_mutex_lock(&list_lock);
+    found = find_room_locked(&wanted);
+    pthread_mutex_unlock(&list_lock);
+    if (found != ROOM) {
+        log_refusal(r, found);
+    }
+    return found == ROOM;
 }
 
 /* ---- to the client ---- */
@@ -203,7 +320,7 @@ static void relay(bridge_t *bridge)
             return;
         }
         if (bridge->r->connection->aborted) {
-            return; /* mod_http2 says so when a client ends; of an HTTP/2 stream nothing is read here */
+            return; /* mod_http2 says so when the client has reset its stream */
         }
         if (tc_reload_ends_child()) {
             tc_child_farewell(bridge->child, TC_FAREWELL_MOVE);
@@ -230,14 +347,39 @@ static void step_aside(request_rec *r, int status)
     c->keepalive = AP_CONN_CLOSE;
 }
 
-/* Finds the client's socket, and sends the head of the answer if there is one. */
+/* The descriptor to poll for the client's bytes, or -1. False: this kind of connection has none. */
+static bool find_client(request_rec *r, int *fd)
+{
+    apr_os_sock_t os_socket;
+
+    if (r->connection->master != NULL) {
+        *fd = tc_http2_input(r->connection);
+        return true;
+    }
+    if (apr_os_sock_get(&os_socket, ap_get_conn_socket(r->connection)) != APR_SUCCESS) {
+        return false;
+    }
+    *fd = os_socket;
+    return true;
+}
+
+/* Polls and streams of events over HTTP/2 stay answers to a request. */
+static bool is_answer(const request_rec *r, int status)
+{
+    return r->connection->master != NULL && status != HTTP_SWITCHING_PROTOCOLS;
+}
+
+/* Finds the client's bytes, and sends the head of the answer if there is one. */
 static apr_status_t begin(bridge_t *bridge, int status, const char *head)
 {
     request_rec *r = bridge->r;
-    conn_rec *c = r->connection;
-    apr_os_sock_t os_socket;
 
-    if (c->master != NULL) {
+    bridge->out = r->output_filters;
+    bridge->outgoing = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    bridge->incoming = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    bridge->input = apr_palloc(r->pool, CHUNK_BYTES);
+    bridge->client = -1;
+    if (is_answer(r, status)) {
         bridge->needs_head = head == NULL;
         apr_table_setn(r->subprocess_env, "no-gzip", "1"); /* mod_deflate would hold events back */
         if (head != NULL) {
@@ -245,37 +387,44 @@ static apr_status_t begin(bridge_t *bridge, int status, const char *head)
         }
         return APR_SUCCESS;
     }
-    if (apr_os_sock_get(&os_socket, ap_get_conn_socket(c)) != APR_SUCCESS) {
+    if (!find_client(r, &bridge->client)) {
         return APR_ENOTSOCK;
     }
-    bridge->client = os_socket;
     step_aside(r, status);
-    bridge->out = c->output_filters;
+    bridge->out = r->connection->output_filters;
+    if (bridge->client < 0) {
+        end_input(bridge);
+    }
     return head != NULL ? pass(bridge, head, strlen(head)) : APR_SUCCESS;
+}
+
+static bridge_t *make_bridge(request_rec *r, tc_child_t *child, const tc_adoption_t *adoption)
+{
+    bridge_t *bridge = apr_pcalloc(r->pool, sizeof(*bridge));
+
+    bridge->site = adoption->site;
+    bridge->whose = adoption->user != NULL ? apr_pstrdup(r->pool, adoption->user->id) : r->useragent_ip;
+    bridge->r = r;
+    bridge->child = child;
+    return bridge;
 }
 
 int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int status, const char *head)
 {
-    bridge_t *bridge = apr_pcalloc(r->pool, sizeof(*bridge));
-    int ends[2] = {-1, -1};
+    bridge_t *bridge = make_bridge(r, child, adoption);
+    room_e found = hold(bridge);
+    int ends[2];
 
-    if (atomic_fetch_add(&held, 1) >= room()
-        || tc_system_stream_pair(ends) != 0) {
-        TC_LOG_OFTEN(1, APLOG_WARNING, 0, r, "TC0054: refused with 503: no worker or descriptor is left to relay a "
-                     "connection (at most %u a child); HTTP/2 streams and the connections that TC0051 names are relayed",
-                     room());
-        atomic_fetch_sub(&held, 1);
+    if (found == ROOM && tc_system_stream_pair(ends) != 0) {
+        let_go(bridge);
+        found = NO_WORKER;
+    }
+    if (found != ROOM) {
+        log_refusal(r, found);
         tc_adoption_drop(adoption, &child->peers);
         return HTTP_SERVICE_UNAVAILABLE;
     }
-    bridge->r = r;
-    bridge->child = child;
-    bridge->out = r->output_filters;
     bridge->fd = ends[1];
-    bridge->client = -1;
-    bridge->input = apr_palloc(r->pool, CHUNK_BYTES);
-    bridge->outgoing = apr_brigade_create(r->pool, r->connection->bucket_alloc);
-    bridge->incoming = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     adoption->fd = ends[0];
     adoption->bridged = true;
     if (begin(bridge, status, head) == APR_SUCCESS) {
@@ -287,6 +436,6 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
         tc_adoption_drop(adoption, &child->peers);
     }
     close(bridge->fd);
-    atomic_fetch_sub(&held, 1);
+    let_go(bridge);
     return OK;
 }

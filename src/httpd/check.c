@@ -1,8 +1,10 @@
 /* Checks of whole sites. See check.h. */
 #include "httpd/check.h"
 
+#include "httpd/child_files.h"
 #include "httpd/complaints.h"
-#include "httpd/dbd_config.h"
+#include "httpd/conftree.h"
+#include "httpd/handlers.h"
 #include "httpd/inherit.h"
 #include "store/sql_dialect.h"
 
@@ -63,7 +65,7 @@ static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
     if (APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open) == NULL || APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close) == NULL) {
         return has_no_database(server, "mod_tripchat stores messages through mod_dbd, which is not loaded");
     }
-    driver = tc_dbd_config_find(server, "DBDriver", &place, pool);
+    driver = tc_conftree_value(server, "DBDriver", &place, pool);
     if (driver == NULL && !is_used(vhost)) {
         return OK;
     }
@@ -75,9 +77,10 @@ static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
                     "sqlite3. If the users are in another database, see TripChatIdentity token", driver);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (strcmp(driver, "sqlite3") == 0 && tc_dbd_config_find(server, "DBDParams", NULL, pool) == NULL) {
+    if (strcmp(driver, "sqlite3") == 0 && tc_conftree_value(server, "DBDParams", NULL, pool) == NULL) {
         return has_no_database(server, "DBDriver sqlite3 needs the path of the database in DBDParams");
     }
+    tc_child_files_check(server, driver, pool);
     return OK;
 }
 
@@ -88,6 +91,53 @@ static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
     int bus = check_bus(vhost);
 
     return identity != OK ? identity : database != OK ? database : bus;
+}
+
+/* ---- handlers ---- */
+
+typedef enum { NO_HANDLER, OF_A_SITE, OF_THE_SERVER } handler_e;
+
+static handler_e find_handler(const char *name)
+{
+    if (strcmp(name, TC_HANDLER_METRICS) == 0) {
+        return OF_THE_SERVER;
+    }
+    return strcmp(name, TC_HANDLER_WEBSOCKET) == 0 || strcmp(name, TC_HANDLER_REST) == 0
+                   || strcmp(name, TC_HANDLER_HEALTH) == 0
+               ? OF_A_SITE
+               : NO_HANDLER;
+}
+
+/* A path whose handler nobody has is 404, and one in a virtual host without a chat is 500. Both are mistakes. */
+static void check_handler(const server_rec *server, const ap_directive_t *line, apr_pool_t *pool)
+{
+    const char *name = tc_conftree_argument(line, pool);
+    handler_e handler = find_handler(name);
+
+    if (strncasecmp(name, "tripchat", 8) == 0 && handler == NO_HANDLER) {
+        tc_complain(server, tc_conftree_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+                    "TC0089: SetHandler: there is no handler %s; write " TC_HANDLER_WEBSOCKET ", " TC_HANDLER_REST ", "
+                    TC_HANDLER_METRICS " or " TC_HANDLER_HEALTH, name);
+    }
+    else if (handler == OF_A_SITE && server->is_virtual && tc_config_of(server)->vhost == NULL
+             && !tc_config_is_off(tc_config_of(server))) {
+        tc_complain(server, tc_conftree_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+                    "TC0089: SetHandler %s: this virtual host has no chat, so the path answers 500; write "
+                    "TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there, or remove the line", name);
+    }
+}
+
+void tc_check_handlers(const server_rec *main_server, apr_pool_t *pool)
+{
+    const server_rec *server;
+
+    for (server = main_server; server != NULL; server = server->next) {
+        const ap_directive_t *line = NULL;
+
+        while ((line = tc_conftree_next(server, "SetHandler", line)) != NULL) {
+            check_handler(server, line, pool);
+        }
+    }
 }
 
 int tc_check_sites(const tc_vhost_t *first, apr_pool_t *pool)

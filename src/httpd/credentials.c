@@ -2,6 +2,7 @@
 #include "httpd/credentials.h"
 
 #include "codec/origin.h"
+#include "httpd/notes.h"
 #include "httpd/often.h"
 #include "httpd/query.h"
 
@@ -62,6 +63,7 @@ bool tc_credentials_origin_is_allowed(request_rec *r, const tc_vhost_t *vhost)
                           : vhost->missing_origin == TC_ORIGIN_ALLOW || is_from_here(r);
 
     if (!allowed) {
+        tc_notes_set_reason(r, "origin_not_allowed", origin ? origin : "no Origin");
         TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0060: refused (origin_not_allowed): Origin: %s",
                      origin ? ap_escape_logitem(r->pool, origin) : "none");
     }
@@ -83,8 +85,8 @@ const char *tc_credentials_token(request_rec *r)
 {
     const char *token = find_bearer(r);
 
-    /* After an internal redirect, the request before it may have the query. */
-    for (; token == NULL && r != NULL; r = r->prev) {
+    /* After an internal redirect, the request before it may have the query; and so may the request of a subrequest. */
+    for (; token == NULL && r != NULL; r = r->prev ? r->prev : r->main) {
         token = tc_query_parameter(r, "token");
     }
     return token;

@@ -2,7 +2,7 @@
 #include "httpd/dump.h"
 
 #include "httpd/complaints.h"
-#include "httpd/dbd_config.h"
+#include "httpd/conftree.h"
 #include "httpd/vhost.h"
 
 #include <apr_strings.h>
@@ -42,10 +42,39 @@ static void print_server(const server_rec *server, apr_pool_t *pool)
 
 /* ---- keys ---- */
 
+static void print_key_list(const tc_jwt_key_t *key, apr_pool_t *pool)
+{
+    for (; key != NULL; key = key->next) {
+        print("key", apr_pstrcat(pool, key->alg->name, key->kid ? ", kid " : ", no kid", key->kid ? key->kid : "", NULL));
+    }
+}
+
+static void print_required(const tc_jwt_required_t *required, apr_pool_t *pool)
+{
+    for (; required != NULL; required = required->next) {
+        print("required", apr_pstrcat(pool, strcmp(required->name, TC_FACTS_TYPE) == 0 ? "typ" : required->name, "=",
+                                      required->value, NULL));
+    }
+}
+
+static void print_issuers(const tc_jwt_issuer_t *issuer, apr_pool_t *pool)
+{
+    for (; issuer != NULL; issuer = issuer->next) {
+        const char *const *audience;
+
+        print("further issuer", issuer->name);
+        print_key_list(issuer->keys, pool);
+        for (audience = issuer->audiences; audience != NULL && *audience != NULL; audience++) {
+            print("audience", *audience);
+        }
+        print_required(issuer->required, pool);
+        print("user claim", issuer->user_claim);
+    }
+}
+
 static void print_keys(const tc_vhost_t *vhost, const tc_config_t *config, apr_pool_t *pool)
 {
     const char *const *words = tc_config_words(config, TC_D_JWT_KEY);
-    const tc_jwt_key_t *key;
 
     if (tc_config_text(config, TC_D_JWT_SECRET_FILE) != NULL) {
         print_text(config, TC_D_JWT_SECRET_FILE, "secret file", pool);
@@ -57,12 +86,12 @@ static void print_keys(const tc_vhost_t *vhost, const tc_config_t *config, apr_p
     if (tc_config_text(config, TC_D_JWT_KEY_SET) != NULL) {
         print_text(config, TC_D_JWT_KEY_SET, "key set", pool);
     }
-    for (key = vhost->jwt.keys; key != NULL; key = key->next) {
-        print("key", apr_pstrcat(pool, key->alg->name, key->kid ? ", kid " : ", no kid", key->kid ? key->kid : "", NULL));
-    }
+    print_key_list(vhost->jwt.keys, pool);
     print_text(config, TC_D_JWT_AUDIENCE, "audience", pool);
     print_text(config, TC_D_JWT_ISSUER, "issuer", pool);
+    print_required(vhost->jwt.required, pool);
     print_text(config, TC_D_JWT_USER_CLAIM, "user claim", pool);
+    print_issuers(vhost->jwt.issuers, pool);
 }
 
 /* ---- database ---- */
@@ -100,8 +129,8 @@ static const char *show_params(const char *driver, const char *params, apr_pool_
 
 static void print_database(const server_rec *server, apr_pool_t *pool)
 {
-    const char *place = NULL, *driver = tc_dbd_config_find(server, "DBDriver", &place, pool);
-    const char *params = tc_dbd_config_find(server, "DBDParams", NULL, pool);
+    const char *place = NULL, *driver = tc_conftree_value(server, "DBDriver", &place, pool);
+    const char *params = tc_conftree_value(server, "DBDParams", NULL, pool);
 
     print("database", apr_psprintf(pool, "%s %s (%s)", driver ? driver : "none",
                                    params ? show_params(driver, params, pool) : "", place ? place : "DBDriver is not set"));

@@ -10,6 +10,8 @@
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
 #include "httpd/handlers.h"
+#include "httpd/http2.h"
+#include "httpd/notes.h"
 #include "httpd/often.h"
 #include "httpd/query.h"
 #include "httpd/runtime.h"
@@ -23,10 +25,19 @@ APLOG_USE_MODULE(tripchat);
 
 #define ROOT "/ws/chat"
 
-/* A plain-text answer to a request that does not become a WebSocket. */
+/*
+ * A plain-text answer to a request that does not become a WebSocket. The connection ends: a proxy may take any answer for
+ * an upgrade, and what its client sends behind it would be read as further requests.
+ */
 static int answer(request_rec *r, int status, const char *words)
 {
     TC_ASSERT_NOTHING_HELD();
+    if (r->connection->master == NULL) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
+    if (status >= HTTP_BAD_REQUEST) {
+        tc_notes_set_reason(r, words, NULL);
+    }
     r->status = status;
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     ap_set_content_type(r, "text/plain; charset=utf-8");
@@ -54,6 +65,15 @@ int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handsh
     return answer(r, handshake->status, handshake->why);
 }
 
+/* What a client sends behind a handshake are frames. A body would be read as such. */
+static bool has_body(const request_rec *r)
+{
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+
+    return apr_table_get(r->headers_in, "Transfer-Encoding") != NULL
+           || (length != NULL && length[strspn(length, "0")] != '\0');
+}
+
 void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out)
 {
     tc_handshake_in_t in;
@@ -66,6 +86,10 @@ void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out)
     in.key = apr_table_get(r->headers_in, "Sec-WebSocket-Key");
     in.protocols = apr_table_get(r->headers_in, "Sec-WebSocket-Protocol");
     tc_handshake_check(&in, out);
+    if (out->status == HTTP_SWITCHING_PROTOCOLS && has_body(r)) {
+        out->status = HTTP_BAD_REQUEST;
+        out->why = "A handshake must not have a body.";
+    }
 }
 
 void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handshake,
@@ -227,6 +251,18 @@ static int reject_in_http(request_rec *r, const tc_adoption_t *adoption)
     }
 }
 
+/* Over HTTP/1.1 the same client may get in, because that connection needs no worker. */
+static int answer_no_room(request_rec *r, int status)
+{
+    if (status == HTTP_FORBIDDEN) {
+        return answer(r, status, "The certificate that the server asked for has not come.");
+    }
+    if (r->connection->master != NULL) {
+        return tc_http2_demand_http1(r, status);
+    }
+    return answer_later(r, status, TC_RETRY_AFTER_S, "The server has no room for another connection.");
+}
+
 /*
  * The Sec-WebSocket-Protocol field of the answer, as a line; "": none. A browser drops a connection that answers its offers
  * with nothing, and tells the page nothing of it but 1006 (HTML standard). So a page, which an Origin shows, gets an offer of
@@ -257,12 +293,7 @@ int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adopt
                                    CRLF, NULL);
     int rc = tc_takeover(r, child, adoption, HTTP_SWITCHING_PROTOCOLS, head);
 
-    if (rc == OK) {
-        return OK;
-    }
-    return rc == HTTP_FORBIDDEN
-               ? answer(r, rc, "The certificate that the server asked for has not come.")
-               : answer_later(r, rc, TC_RETRY_AFTER_S, "The server has no room for another connection.");
+    return rc == OK ? OK : answer_no_room(r, rc);
 }
 
 static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
@@ -286,6 +317,9 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
                      tc_runtime_max_connections());
         adoption->reject_code = TC_CLOSE_TRY_LATER;
         adoption->reject_reason = "too many connections, try again later";
+    }
+    if (adoption->reject_code != 0) {
+        tc_notes_set_reason(r, adoption->reject_reason, NULL); /* unless a better one is known */
     }
     if (adoption->reject_code != 0 && vhost->reject == TC_REJECT_HTTP) {
         rc = reject_in_http(r, adoption);
@@ -311,7 +345,7 @@ int tc_handler(request_rec *r)
     int64_t after, epoch;
     int wait_s;
 
-    if (!tc_handler_is(r, TC_HANDLER_WEBSOCKET)) {
+    if (!tc_handler_is(r, TC_HANDLER_WEBSOCKET) || tc_config_is_off(tc_config_of(r->server))) {
         return DECLINED;
     }
     if (vhost == NULL) {
@@ -319,10 +353,10 @@ int tc_handler(request_rec *r)
                      "write TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (r->connection->master != NULL) {
+    if (r->connection->master != NULL && !tc_http2_is_socket(r)) {
         return refused(vhost, TC_L_REASON_UNSUPPORTED,
-                       answer(r, HTTP_NOT_IMPLEMENTED, "WebSocket over HTTP/2 is not supported by httpd 2.4: "
-                                                       "connect with HTTP/1.1."));
+                       answer(r, HTTP_NOT_IMPLEMENTED, "This is a WebSocket endpoint: connect over HTTP/1.1, or "
+                                                       "over HTTP/2 with an Extended CONNECT (H2WebSockets)."));
     }
     tc_handler_check_handshake(r, &handshake);
     if (handshake.status != HTTP_SWITCHING_PROTOCOLS) {
@@ -335,6 +369,9 @@ int tc_handler(request_rec *r)
                                     "Too many connections from your address."));
     }
     tc_query_resume(r, &after, &epoch);
+    if (!tc_takeover_has_room(r, &vhost->site, NULL)) {
+        return refused(vhost, TC_L_REASON_FULL, answer_no_room(r, HTTP_SERVICE_UNAVAILABLE));
+    }
     child = tc_runtime_start();
     if (child == NULL) {
         return refused(vhost, TC_L_REASON_STOPPING,

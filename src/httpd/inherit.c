@@ -23,17 +23,29 @@ static const partners_t partners[] = {
     /* A virtual host with a key of its own must not accept tokens that were signed for the main server. */
     {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY},
     {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY_SET},
+    {TC_D_JWT_SECRET_FILE, TC_D_ISSUER},
     {TC_D_JWT_KEY, TC_D_JWT_SECRET_FILE},
     {TC_D_JWT_KEY, TC_D_JWT_KEY_SET},
+    {TC_D_JWT_KEY, TC_D_ISSUER},
     {TC_D_JWT_KEY_SET, TC_D_JWT_SECRET_FILE},
     {TC_D_JWT_KEY_SET, TC_D_JWT_KEY},
-    /* Other keys are another issuer's, who names another audience. */
+    {TC_D_JWT_KEY_SET, TC_D_ISSUER},
+    {TC_D_ISSUER, TC_D_JWT_SECRET_FILE},
+    {TC_D_ISSUER, TC_D_JWT_KEY},
+    {TC_D_ISSUER, TC_D_JWT_KEY_SET},
+    /* Other keys are another issuer's, who names another audience and other claims. */
     {TC_D_JWT_SECRET_FILE, TC_D_JWT_AUDIENCE},
     {TC_D_JWT_SECRET_FILE, TC_D_JWT_ISSUER},
+    {TC_D_JWT_SECRET_FILE, TC_D_JWT_REQUIRE},
     {TC_D_JWT_KEY, TC_D_JWT_AUDIENCE},
     {TC_D_JWT_KEY, TC_D_JWT_ISSUER},
+    {TC_D_JWT_KEY, TC_D_JWT_REQUIRE},
     {TC_D_JWT_KEY_SET, TC_D_JWT_AUDIENCE},
     {TC_D_JWT_KEY_SET, TC_D_JWT_ISSUER},
+    {TC_D_JWT_KEY_SET, TC_D_JWT_REQUIRE},
+    {TC_D_ISSUER, TC_D_JWT_AUDIENCE},
+    {TC_D_ISSUER, TC_D_JWT_ISSUER},
+    {TC_D_ISSUER, TC_D_JWT_REQUIRE},
 };
 
 #define PARTNERS (sizeof(partners) / sizeof(partners[0]))
@@ -119,7 +131,8 @@ static void warn_of_dropped(const server_rec *server, tc_directive_e check)
     const tc_config_t *config = tc_config_of(server);
     const char *name = tc_config_name(check);
 
-    if (config->outer == NULL || config->values[check].is_set || tc_config_text(config->outer, check) == NULL) {
+    if (config->outer == NULL || config->values[check].is_set
+        || (tc_config_text(config->outer, check) == NULL && tc_config_words(config->outer, check) == NULL)) {
         return;
     }
     tc_complain(server, tc_config_place(config, check), APLOG_WARNING, APR_SUCCESS,
@@ -132,5 +145,6 @@ int tc_inherit_check(const server_rec *server)
 {
     warn_of_dropped(server, TC_D_JWT_AUDIENCE);
     warn_of_dropped(server, TC_D_JWT_ISSUER);
+    warn_of_dropped(server, TC_D_JWT_REQUIRE);
     return check_identity(server);
 }

@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "httpd/complaints.h"
+#include "httpd/issuers.h"
 #include "httpd/keyring.h"
 #include "httpd/secret_file.h"
 
@@ -13,6 +14,7 @@ APLOG_USE_MODULE(tripchat);
 
 #define SECRET_MAX_BYTES 65536
 #define KEYS_MAX_BYTES 262144
+#define SECRET_MIN_BYTES 8 /* whoever sees a token finds a shorter secret in minutes */
 
 /* A file, and what its bytes are for. */
 typedef struct {
@@ -120,13 +122,29 @@ static tc_jwt_key_t **end_of(tc_jwt_key_t **keys)
     return keys;
 }
 
+static bool is_guessable(const tc_jwt_alg_t *alg, apr_size_t len)
+{
+    return alg->family == TC_JWT_HMAC && len < SECRET_MIN_BYTES;
+}
+
 static const char *take_key(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
     tc_jwt_key_t **end = end_of(result);
-    const char *what = tc_jwt_key_read(tc_jwt_alg_find(source->use), source->kid, text, len, end, pool);
+    const char *what;
+
+    if (is_guessable(tc_jwt_alg_find(source->use), len)) {
+        return "the secret has less than " APR_STRINGIFY(SECRET_MIN_BYTES) " bytes, so anybody can guess it; use a random "
+               "secret of 32 bytes or more";
+    }
+    what = tc_jwt_key_read(tc_jwt_alg_find(source->use), source->kid, text, len, end, pool);
 
     if (what == NULL) {
+        const char *doubt = tc_jwt_alg_find(source->use)->family != TC_JWT_HMAC ? tc_jwt_key_doubt(text, len) : NULL;
+
         warn_if_short(source, *end);
+        if (doubt != NULL) {
+            complain(source, APLOG_WARNING, APR_SUCCESS, "TC0080", doubt);
+        }
     }
     return what;
 }
@@ -154,6 +172,38 @@ static int add_named_keys(const server_rec *server, tc_jwt_key_t **keys, apr_poo
     return rc;
 }
 
+/* Takes secrets that are too short out of a set. NULL, or what is wrong if no key remains. */
+static const char *leave_out_guessable(const source_t *source, tc_jwt_key_t **keys)
+{
+    tc_jwt_key_t **at = keys;
+
+    while (*at != NULL) {
+        if (!is_guessable((*at)->alg, (*at)->len)) {
+            at = &(*at)->next;
+            continue;
+        }
+        complain(source, APLOG_WARNING, APR_SUCCESS, "TC0064", "a secret with less than " APR_STRINGIFY(SECRET_MIN_BYTES)
+                 " bytes is not used, because anybody can guess it");
+        *at = (*at)->next;
+    }
+    return *keys ? NULL : "the set has no secret that is long enough";
+}
+
+/* True if an object in a JSON text has the member d, the private part of an RSA or EC key (RFC 7518, 6). */
+static bool has_private_key(const char *text)
+{
+    static const char member[] = "\"d\"";
+
+    while ((text = strstr(text, member)) != NULL) {
+        text += sizeof(member) - 1;
+        text += strspn(text, " \t\r\n");
+        if (*text == ':') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *take_set(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
     tc_jwt_key_t **end = end_of(result), *key;
@@ -168,19 +218,133 @@ static const char *take_set(source_t *source, const char *text, apr_size_t len, 
                     "TC0064: %s: %s: some keys are not used, because they are broken, are not for signatures, or their "
                     "algorithm is none of " TC_JWT_ALGS ": %s", tc_config_name(source->directive), source->path, left_out);
     }
+    if (has_private_key(text)) {
+        source->is_secret = true;
+        complain(source, APLOG_WARNING, APR_SUCCESS, "TC0080", "the set holds private keys, with which anybody can sign tokens; "
+                 "use the set of public keys");
+    }
+    what = leave_out_guessable(source, end);
     for (key = *end; key != NULL; key = key->next) {
         warn_if_short(source, key);
-        source->is_secret |= key->alg->family == TC_JWT_HMAC;
+        source->is_secret = source->is_secret || key->alg->family == TC_JWT_HMAC;
     }
-    return NULL;
+    return what;
 }
 
-static int add_key_set(const server_rec *server, const char *path, tc_jwt_key_t **keys, apr_pool_t *pool)
+static int add_key_set(const server_rec *server, tc_directive_e directive, const char *place, const char *path,
+                       tc_jwt_key_t **keys, apr_pool_t *pool)
 {
-    source_t source = {server, TC_D_JWT_KEY_SET, tc_config_place(tc_config_of(server), TC_D_JWT_KEY_SET), path,
-                       "set", NULL, KEYS_MAX_BYTES, false};
+    source_t source = {server, directive, place, path, "set", NULL, KEYS_MAX_BYTES, false};
 
     return read_source(&source, take_set, keys, pool);
+}
+
+/* ---- what a token must say ---- */
+
+static void add_required(const char *text, const tc_jwt_required_t **list, apr_pool_t *pool)
+{
+    tc_jwt_required_t *required = apr_palloc(pool, sizeof(*required));
+
+    (void)tc_jwt_required_read(text, required, pool); /* it was checked when the directive was read */
+    required->next = (tc_jwt_required_t *)*list;
+    *list = required;
+}
+
+/*
+ * RFC 8725, 3.8 and 3.9. A key set is published by an identity provider, which may sign for other applications as well.
+ * "TripChatJWTAudience none" says that it does not.
+ */
+static void warn_of_any(const server_rec *server, const tc_jwt_rules_t *rules)
+{
+    const tc_config_t *config = tc_config_of(server);
+
+    if (tc_config_text(config, TC_D_JWT_KEY_SET) == NULL || config->values[TC_D_JWT_AUDIENCE].is_set
+        || rules->issuer != NULL || rules->required != NULL) {
+        return;
+    }
+    tc_complain(server, tc_config_place(config, TC_D_JWT_KEY_SET), APLOG_WARNING, APR_SUCCESS,
+                "TC0058: %s: every token that is signed with a key of this set is accepted, also tokens that the identity "
+                "provider made for other applications, whose operators can then use them here; write %s, %s or %s",
+                tc_config_name(TC_D_JWT_KEY_SET), tc_config_name(TC_D_JWT_AUDIENCE), tc_config_name(TC_D_JWT_ISSUER),
+                tc_config_name(TC_D_JWT_REQUIRE));
+}
+
+/* ---- issuers ---- */
+
+static void add_audience(const char *audience, tc_jwt_issuer_t *issuer, apr_pool_t *pool)
+{
+    const char **list;
+    size_t count = 0;
+
+    while (issuer->audiences != NULL && issuer->audiences[count] != NULL) {
+        count++;
+    }
+    list = apr_pcalloc(pool, (count + 2) * sizeof(*list));
+    if (count > 0) {
+        memcpy(list, issuer->audiences, count * sizeof(*list));
+    }
+    list[count] = audience;
+    issuer->audiences = list;
+}
+
+/* Takes an option of a line. `place` is where the line stands. */
+static int take_option(const server_rec *server, const char *const *words, const char *place, tc_jwt_issuer_t *issuer,
+                       apr_pool_t *pool)
+{
+    tc_jwt_key_t *keys = (tc_jwt_key_t *)issuer->keys;
+    int rc = OK;
+
+    if (strcmp(words[0], TC_ISSUER_KEY) == 0) {
+        rc = add_key(server, TC_D_ISSUER, place, words[1], words[2], NULL, &keys, pool);
+    }
+    else if (strcmp(words[0], TC_ISSUER_KEY_SET) == 0) {
+        rc = add_key_set(server, TC_D_ISSUER, place, words[1], &keys, pool);
+    }
+    else if (strcmp(words[0], TC_ISSUER_AUDIENCE) == 0) {
+        add_audience(words[1], issuer, pool);
+    }
+    else if (strcmp(words[0], TC_ISSUER_REQUIRE) == 0) {
+        add_required(words[1], &issuer->required, pool);
+    }
+    else if (strcmp(words[0], TC_ISSUER_USER_CLAIM) == 0) {
+        issuer->user_claim = words[1];
+    }
+    issuer->keys = keys;
+    return rc;
+}
+
+/* The words of one line begin with TC_ISSUER_NAME and TC_ISSUER_PLACE. */
+static int add_issuers(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *pool)
+{
+    const char *const *words = tc_config_words(tc_config_of(server), TC_D_ISSUER);
+    tc_jwt_issuer_t *issuer = NULL, **end = (tc_jwt_issuer_t **)&rules->issuers;
+    const char *place = NULL;
+    int rc = OK;
+
+    for (; words != NULL && *words != NULL; words += TC_ISSUER_WORDS) {
+        int taken;
+
+        if (strcmp(words[0], TC_ISSUER_NAME) == 0) {
+            *end = issuer = apr_pcalloc(pool, sizeof(*issuer));
+            end = &issuer->next;
+            issuer->name = words[1];
+            issuer->user_claim = rules->user_claim;
+            if (rules->issuer != NULL && strcmp(rules->issuer, issuer->name) == 0) {
+                rc = tc_config_wrong(server, TC_D_ISSUER, "TripChatJWTIssuer names the same issuer; remove one of the two");
+            }
+        }
+        else if (strcmp(words[0], TC_ISSUER_PLACE) == 0) {
+            place = words[1];
+        }
+        taken = issuer ? take_option(server, words, place, issuer, pool) : OK;
+        rc = rc == OK ? taken : rc;
+    }
+    for (issuer = (tc_jwt_issuer_t *)rules->issuers; issuer != NULL; issuer = issuer->next) {
+        if (issuer->audiences == NULL && rules->audience != NULL) {
+            add_audience(rules->audience, issuer, pool);
+        }
+    }
+    return rc;
 }
 
 int tc_keys_read(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *pool)
@@ -189,7 +353,8 @@ int tc_keys_read(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *po
     const char *secret_path = tc_config_text(config, TC_D_JWT_SECRET_FILE);
     const char *set_path = tc_config_text(config, TC_D_JWT_KEY_SET);
     tc_jwt_key_t *keys = NULL;
-    int rc = OK;
+    const char *const *required = tc_config_words(config, TC_D_JWT_REQUIRE);
+    int rc = OK, issuers_rc;
 
     if (secret_path != NULL) {
         rc = add_key(server, TC_D_JWT_SECRET_FILE, tc_config_place(config, TC_D_JWT_SECRET_FILE), "HS256",
@@ -199,12 +364,17 @@ int tc_keys_read(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *po
         rc = add_named_keys(server, &keys, pool);
     }
     if (rc == OK && set_path != NULL) {
-        rc = add_key_set(server, set_path, &keys, pool);
+        rc = add_key_set(server, TC_D_JWT_KEY_SET, tc_config_place(config, TC_D_JWT_KEY_SET), set_path, &keys, pool);
     }
     rules->keys = keys;
     rules->user_claim = tc_config_text(config, TC_D_JWT_USER_CLAIM);
     rules->audience = tc_config_text(config, TC_D_JWT_AUDIENCE);
     rules->issuer = tc_config_text(config, TC_D_JWT_ISSUER);
     rules->leeway_s = tc_config_number(config, TC_D_JWT_LEEWAY) / TC_US_PER_S;
-    return rc;
+    for (; required != NULL && *required != NULL; required++) {
+        add_required(*required, &rules->required, pool);
+    }
+    warn_of_any(server, rules);
+    issuers_rc = add_issuers(server, rules, pool);
+    return rc == OK ? issuers_rc : rc;
 }

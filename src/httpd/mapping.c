@@ -1,11 +1,21 @@
 /* Keeps the chat's requests away from the site's files. See mapping.h. */
 #include "httpd/mapping.h"
 
+#include "httpd/config.h"
 #include "httpd/handlers.h"
 
 #include <ap_expr.h>
 #include <http_core.h>
 #include <http_request.h>
+
+const char *tc_mapping_handler(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *wrong = NULL;
+    const char *handler = core->expr_handler ? ap_expr_str_exec(r, core->expr_handler, &wrong) : core->handler;
+
+    return wrong == NULL ? handler : NULL;
+}
 
 /*
  * The handler that a <Location> sets, or NULL. httpd evaluates SetHandler after the mapping, and puts the sections aside
@@ -14,20 +24,16 @@
 static const char *handler_of(request_rec *r)
 {
     ap_conf_vector_t *defaults = r->per_dir_config;
-    const char *wrong = NULL, *handler = NULL;
+    const char *handler = ap_location_walk(r) == OK ? tc_mapping_handler(r) : NULL;
 
-    if (ap_location_walk(r) == OK) {
-        const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-
-        handler = core->expr_handler ? ap_expr_str_exec(r, core->expr_handler, &wrong) : core->handler;
-    }
     r->per_dir_config = defaults;
-    return wrong == NULL ? handler : NULL;
+    return handler;
 }
 
 int tc_mapping_end(request_rec *r)
 {
-    const char *handler = r->proxyreq == PROXYREQ_NONE ? handler_of(r) : NULL;
+    bool is_off = tc_config_is_off(tc_config_of(r->server));
+    const char *handler = r->proxyreq == PROXYREQ_NONE && !is_off ? handler_of(r) : NULL;
 
     return handler != NULL && (strcmp(handler, TC_HANDLER_WEBSOCKET) == 0 || strcmp(handler, TC_HANDLER_REST) == 0)
                ? OK

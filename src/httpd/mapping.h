@@ -14,4 +14,7 @@
  */
 int tc_mapping_end(request_rec *r);
 
+/* The handler that SetHandler gives the request by its sections so far; NULL: none. */
+const char *tc_mapping_handler(request_rec *r);
+
 #endif

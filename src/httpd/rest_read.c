@@ -320,7 +320,7 @@ static int reply_list(tc_visit_t *visit, const tc_place_t *place, query_t *query
     }
     last_seq = newest_seq(found.events, visit->last_seq);
     if (found.event_count == 0 && query->wait_s > 0 && query->after <= last_seq && !visit->r->header_only
-        && tc_takeover_has_room(visit->r)) {
+        && tc_takeover_has_room(visit->r, &visit->vhost->site, visit->user->id)) {
         query->after = last_seq; /* events between the two were deleted */
         return hold_connection(visit, query);
     }

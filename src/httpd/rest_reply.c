@@ -3,6 +3,7 @@
 
 #include "base/held.h"
 #include "base/metrics.h"
+#include "httpd/notes.h"
 
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -68,6 +69,7 @@ static int reply_error(request_rec *r, tc_chat_error_e error, const char *field,
     tc_buf_t body = TC_BUF_INIT;
     int status = status_of(error, &field);
 
+    tc_notes_set_reason(r, tc_chat_error_code(error), NULL);
     if (retry_after_s > 0) {
         apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, retry_after_s));
     }

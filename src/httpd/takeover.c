@@ -10,6 +10,7 @@
 #include "engine/system.h"
 #include "engine/tls.h"
 #include "httpd/bridge.h"
+#include "httpd/notes.h"
 #include "httpd/often.h"
 #include "httpd/runtime.h"
 
@@ -169,9 +170,9 @@ static bool needs_bridge(request_rec *r)
     return name != NULL && needs_bridge_for(r, "the filter ", name);
 }
 
-bool tc_takeover_has_room(request_rec *r)
+bool tc_takeover_has_room(request_rec *r, const tc_site_t *site, const char *user_id)
 {
-    return !needs_bridge(r) || tc_bridge_has_room();
+    return !needs_bridge(r) || tc_bridge_has_room(r, site, user_id);
 }
 
 /* ---- taking it ---- */
@@ -310,6 +311,8 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
     TC_ASSERT_NOTHING_HELD();
     apr_cpystrn(adoption->address, r->useragent_ip, sizeof(adoption->address));
     adoption->log_server = r->server;
+    adoption->id = tc_peers_next_id(&child->peers);
+    tc_notes_set_connection(r, adoption->id);
     if (needs_bridge(r)) {
         return tc_bridge(r, child, adoption, status, head);
     }

@@ -14,8 +14,8 @@
 int tc_takeover_pre_connection(conn_rec *c, void *csd);
 void tc_takeover_register_ssl_hook(void);
 
-/* True if the connection of `r` can be held: it can be taken over, or a worker is left to relay it. */
-bool tc_takeover_has_room(request_rec *r);
+/* True if the connection of `r` can be held: it can be taken over, or a worker may relay it (tc_bridge_has_room()). */
+bool tc_takeover_has_room(request_rec *r, const tc_site_t *site, const char *user_id);
 
 /*
  * Sends `head` (the answer's status line and fields, with their CRLFs and the empty line; NULL: nothing) and leaves the

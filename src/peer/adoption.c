@@ -22,6 +22,7 @@ void tc_adoption_drop(tc_adoption_t *adoption, tc_peers_t *peers)
     tc_transport_close(&transport);
     peers->release(peers, &adoption->claim);
     tc_user_unref(adoption->user);
+    tc_lease_free(&adoption->lease);
     free(adoption->input);
     free(adoption->stream);
     tc_adoption_free(adoption);

@@ -8,6 +8,7 @@
 #include "codec/deflate.h"
 #include "domain/bus.h"
 #include "domain/store.h"
+#include "engine/loop.h"
 #include "peer/parcel.h"
 #include "peer/peers.h"
 #include "shared/usage.h"
@@ -30,10 +31,14 @@ typedef struct {
 
 /*
  * The adoption owns its descriptor, SSL, user, lease, claim and all malloc'ed fields; the other pointers are borrowed.
- * If `reject_code` is not 0, the client gets that close code; then there is no user, no store and no bus.
+ * If `reject_code` is not 0, the client gets that close code; then there is no store and no bus, and there is a user only if
+ * the connection comes from another child.
  */
 typedef struct tc_adoption_t {
     tc_mail_t mail;
+    uint64_t id;             /* of the connection; 0: it is given one in its new child */
+    tc_task_t task;          /* loop; the mail has come, and the connection waits for its turn */
+    tc_peers_t *peers;       /* loop; valid while `task` waits */
     int fd;                  /* non-blocking, close-on-exec */
     SSL *ssl;                /* one reference, with fd as its BIO; NULL: plain */
     bool bridged;            /* fd is a worker's end of a pair (httpd/bridge.h) */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/thread.h"
+#include "base/weight.h"
 #include "codec/close.h"
 #include "engine/system.h"
 #include "peer/parcel.h"
@@ -185,6 +186,20 @@ void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
     }
 }
 
+/* ---- memory ---- */
+
+/* Counts the received bytes that the peer keeps. */
+static void weigh(tc_peer_t *peer)
+{
+    size_t held = (peer->input != NULL ? peer->input_len : 0) + (peer->kind->held != NULL ? peer->kind->held(peer) : 0);
+
+    if (held != peer->held) {
+        tc_weight_add(held - peer->held); /* modulo 2^64, if it is less */
+        peer->held = held;
+        tc_peers_check(peer->peers);
+    }
+}
+
 /* ---- sending ---- */
 
 /* Writes until the queue is empty or the socket is full. */
@@ -237,6 +252,7 @@ apr_status_t tc_peer_push(tc_peer_t *peer, tc_blob_t *blob, bool urgent)
     if (rv != APR_SUCCESS && !peer->write_blocked && write_queue(peer) == APR_SUCCESS) {
         rv = push(peer, blob);
     }
+    tc_peers_check(peer->peers);
     if (rv == APR_SUCCESS) {
         peer->urgent = peer->urgent || urgent;
         tc_peer_ask_to_settle(peer);
@@ -259,6 +275,31 @@ void tc_peer_give_up(tc_peer_t *peer)
     tc_outq_drop_unsent(&peer->queue);
     tc_metrics_add(peer->site->metrics_slot, TC_M_SLOW_READERS, 1);
     peer->kind->close(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
+}
+
+void tc_peer_shed(tc_peer_t *peer)
+{
+    bool has_begun = peer->queue.head_sent > 0 || peer->queue.pinned > 0;
+
+    if (peer->state == TC_PEER_OPEN) {
+        tc_outq_drop_unsent(&peer->queue);
+        peer->kind->close(peer, TC_CLOSE_TRY_LATER, "server has too little memory, resume later");
+    }
+    else {
+        has_begun = true;
+    }
+    if (peer->kind->drop != NULL) {
+        peer->kind->drop(peer);
+    }
+    free(peer->input);
+    peer->input = NULL;
+    weigh(peer);
+    if (has_begun) {
+        tc_peer_enter(peer, TC_PEER_DEAD); /* a Close would stand behind what holds the memory */
+    }
+    else if (peer->state == TC_PEER_CLOSING) {
+        tc_peer_enter(peer, TC_PEER_DRAINING);
+    }
 }
 
 /*
@@ -298,6 +339,7 @@ static void give_input(tc_peer_t *peer, unsigned char *data, size_t len)
         peer->input_len = len - taken;
         peer->input = memcpy(tc_alloc(peer->input_len), data + taken, peer->input_len);
     }
+    weigh(peer);
 }
 
 /* Hands over the bytes that came right after the request, or before a pause. */
@@ -439,9 +481,11 @@ static void free_peer(tc_peer_t *peer)
         peer->next->link = peer->link;
     }
     peer->kind->release(peer);
+    tc_weight_sub(peer->held);
     free(peer->input);
     free(peer->usage);
     tc_outq_free(&peer->queue);
+    tc_lease_free(&peer->lease);
     tc_user_unref(peer->member.user);
     free(peer->member.subject);
     free(peer);
@@ -539,7 +583,7 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     TC_ASSERT_THREAD(TC_THREAD_LOOP);
     peer->kind = kind;
     peer->member.sink = sink;
-    peer->member.id = ++peers->last_id;
+    peer->member.id = adoption->id != 0 ? adoption->id : tc_peers_next_id(peers);
     peer->member.subject = tc_log_subject_create(adoption->log_server ? adoption->log_server : adoption->site->log_server,
                                                  adoption->address);
     peer->member.user = adoption->user;
@@ -598,6 +642,7 @@ void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
 /* Bytes may already lie in `input` or in the SSL, where poll does not see them. */
 void tc_peer_start(tc_peer_t *peer)
 {
+    weigh(peer);
     tc_peer_arm(peer);
     tc_loop_again(peer->peers->loop, &peer->read_more);
     tc_peer_ask_to_settle(peer);

@@ -31,6 +31,9 @@ typedef struct {
     size_t (*take_input)(struct tc_peer_t *peer, unsigned char *data, size_t len);
     /* True while the socket must not be read (backpressure). */
     bool (*is_paused)(const struct tc_peer_t *peer);
+    /* Bytes that were received and are kept, besides the peer's own `input`. NULL: none. _drop() frees them for good. */
+    size_t (*held)(const struct tc_peer_t *peer);
+    void (*drop)(struct tc_peer_t *peer);
     /* While the peer is OPEN: the next time (monotonic) at which on_timer() may have something to do. */
     int64_t (*next_deadline)(const struct tc_peer_t *peer);
     void (*on_timer)(struct tc_peer_t *peer, int64_t now_us);
@@ -63,6 +66,7 @@ typedef struct tc_peer_t {
     tc_io_t io;
     unsigned char *input; /* received, but not looked at; malloc'ed; NULL: none */
     size_t input_len;
+    size_t held;         /* received bytes that are counted in the child's weight */
     tc_outq_t queue;
     tc_timer_t timer;
     tc_task_t settle;    /* end of the iteration: write, leave, free */
@@ -129,6 +133,9 @@ apr_status_t tc_peer_push(tc_peer_t *peer, tc_blob_t *blob, bool urgent);
 
 /* Closes a peer that reads too slowly, with 1013: drops what has not begun to leave, and counts a slow reader. */
 void tc_peer_give_up(tc_peer_t *peer);
+
+/* Ends a peer because the child holds too much, with 1013 if nothing of the queue has begun to leave. */
+void tc_peer_shed(tc_peer_t *peer);
 
 /* Queues a blob whatever the bounds, as urgent: a Close, an answer. The queue takes a reference of its own. */
 void tc_peer_push_always(tc_peer_t *peer, tc_blob_t *blob);

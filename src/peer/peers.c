@@ -1,6 +1,13 @@
 /* All peers of a child. See peers.h. */
 #include "peer/peers.h"
 
+#include "base/units.h"
+#include "base/weight.h"
+
+#include <stdatomic.h>
+
+#define PAUSE_US (10 * TC_US_PER_MS) /* between two looks at all rooms and connections */
+
 tc_deflater_t *tc_peers_deflater(tc_peers_t *peers)
 {
     if (peers->deflater == NULL) {
@@ -15,4 +22,16 @@ tc_inflater_t *tc_peers_inflater(tc_peers_t *peers)
         peers->inflater = tc_inflater_create();
     }
     return peers->inflater;
+}
+
+uint64_t tc_peers_next_id(tc_peers_t *peers)
+{
+    return atomic_fetch_add(&peers->last_id, 1) + 1;
+}
+
+void tc_peers_check(tc_peers_t *peers)
+{
+    if (tc_weight_is_over() && tc_loop_now_us(peers->loop) - peers->shed_us >= PAUSE_US) {
+        tc_loop_again(peers->loop, &peers->shed);
+    }
 }

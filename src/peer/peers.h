@@ -27,8 +27,10 @@ typedef struct tc_peers_t {
     apr_pool_t *scratch;       /* loop; empty except during a call */
     int64_t write_interval_us; /* const; between two writes of what is not urgent */
     struct tc_peer_t *first;   /* loop; list of all peers */
-    uint64_t last_id;          /* loop */
+    _Atomic uint64_t last_id;  /* atomic; of the last connection */
     unsigned farewell_code;    /* loop; newcomers are closed with it; 0: they may stay */
+    tc_task_t shed;            /* loop; see shed.h */
+    int64_t shed_us;           /* loop; when it ran last */
     bool moving;               /* loop; peers that can move to another child are about to, and are not read */
     tc_inflater_t *inflater;   /* loop; NULL until it is needed */
     tc_deflater_t *deflater;   /* loop; the same */
@@ -37,6 +39,12 @@ typedef struct tc_peers_t {
     /* Writes a line, which stays the caller's, into a site's connection log. Loop. */
     void (*tell)(struct tc_peers_t *peers, const tc_site_t *site, const tc_buf_t *line);
 } tc_peers_t;
+
+/* The number of a new connection: unique in the child, never 0. Any thread. */
+uint64_t tc_peers_next_id(tc_peers_t *peers);
+
+/* If the child holds too much, has the loop run `shed` in its next iteration. Cheap; call it wherever something has grown. Loop. */
+void tc_peers_check(tc_peers_t *peers);
 
 /* The deflater and the inflater of all clients, made when first needed; they are the peers'. NULL: no memory. Loop. */
 tc_deflater_t *tc_peers_deflater(tc_peers_t *peers);

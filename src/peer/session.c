@@ -461,23 +461,26 @@ static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
     tc_parcel_add(parcel, TC_PARCEL_CONTROL, reader->control.data, reader->control.len);
 }
 
-static void restore_buf(tc_buf_t *buf, const tc_parcel_t *parcel, tc_parcel_part_e part)
-{
-    *buf = (tc_buf_t)TC_BUF_INIT;
-    tc_buf_append(buf, parcel->parts[part], parcel->head.lens[part]);
-}
-
 /* False: the client's unfinished message has more bytes than the site allows by now. */
 static bool restore(session_t *session, const tc_parcel_t *parcel)
 {
-    restore_buf(&session->reader.message, parcel, TC_PARCEL_MESSAGE);
-    restore_buf(&session->reader.control, parcel, TC_PARCEL_CONTROL);
     session->pinged_us = parcel->head.pinged_us;
     session->begun_us = parcel->head.begun_us;
-    return tc_reader_restore(&session->reader, &parcel->head.reader);
+    return tc_parcel_restore_reader(parcel, &session->reader);
 }
 
 /* ---- life ---- */
+
+static size_t held(const tc_peer_t *peer)
+{
+    return ((const session_t *)peer)->reader.message.size;
+}
+
+/* The connection ends, and parses() is false from now on. */
+static void drop(tc_peer_t *peer)
+{
+    tc_reader_free(&((session_t *)peer)->reader);
+}
 
 static void release(tc_peer_t *peer)
 {
@@ -485,7 +488,7 @@ static void release(tc_peer_t *peer)
     tc_inflater_destroy(((session_t *)peer)->inflater);
 }
 
-static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, NULL,
+static const tc_peer_kind_t kind = {take_input, is_paused, held, drop, next_deadline, on_timer, NULL,
                                     close_session, is_portable, pack, release};
 
 void tc_session_create(tc_peers_t *peers, tc_adoption_t *adoption)

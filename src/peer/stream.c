@@ -322,7 +322,7 @@ static void release(tc_peer_t *peer)
     free(((stream_t *)peer)->request);
 }
 
-static const tc_peer_kind_t kind = {take_input, is_paused, next_deadline, on_timer, before_write,
+static const tc_peer_kind_t kind = {take_input, is_paused, NULL, NULL, next_deadline, on_timer, before_write,
                                     close_stream, is_portable, pack, release};
 
 /* ---- life ---- */
@@ -351,6 +351,9 @@ void tc_stream_create(tc_peers_t *peers, tc_adoption_t *adoption)
     peer->member.after = adoption->after; /* a poll's answer begins here, even if the poll gets into no room */
     if (peers->farewell_code != 0) {
         close_stream(peer, peers->farewell_code, TC_FAREWELL_REASON);
+    }
+    else if (adoption->reject_code != 0) {
+        close_stream(peer, adoption->reject_code, adoption->reject_reason);
     }
     else {
         tc_peer_join(peer, adoption);

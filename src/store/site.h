@@ -27,6 +27,7 @@ typedef struct {
     tc_uuid_t id;   /* of the room or message */
     tc_trip_t trip;
     bool wants_head; /* last_seq and epoch are needed */
+    bool needs_no_room; /* a room that is not there is not made */
 } tc_site_target_t;
 
 /* Finds user, access and room for a token's claim and what the request names. */

@@ -53,7 +53,8 @@ static tc_visitor_e find_place(tc_dbd_t *store, tc_sql_t *sql, const tc_visitor_
         return TC_VISITOR_NO_ANSWER;
     }
     answer = visitor->claimed ? judge_claimed(visitor, site) : judge(site);
-    return answer == TC_VISITOR_OK && !site->has_room ? open_room(store, sql, target->wants_head, site, pool) : answer;
+    return answer == TC_VISITOR_OK && !site->has_room && !target->needs_no_room
+               ? open_room(store, sql, target->wants_head, site, pool) : answer;
 }
 
 static tc_visitor_e find_user(tc_dbd_t *store, tc_sql_t *sql, const char *claim, tc_user_t **user, apr_pool_t *pool)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The name itself counts before a path, because the names of some identity providers are URLs. */
-static json_object *find(json_object *object, const char *name, apr_pool_t *pool)
+json_object *tc_claims_find(json_object *object, const char *name, apr_pool_t *pool)
 {
     json_object *value = NULL;
 
@@ -47,7 +47,7 @@ static const char *read_key(json_object *value, const char **text)
 const char *tc_claims_read_user(json_object *claims, const char *name, size_t max_bytes, const char **user_id,
                                 apr_pool_t *pool)
 {
-    json_object *value = find(claims, name, pool);
+    json_object *value = tc_claims_find(claims, name, pool);
     const char *text = NULL, *what = value ? read_key(value, &text) : "is missing";
 
     if (what == NULL && max_bytes > 0 && strlen(text) > max_bytes) {
@@ -62,7 +62,7 @@ const char *tc_claims_read_user(json_object *claims, const char *name, size_t ma
 
 static const char *read_name(json_object *claims, const char *name, const char **out, apr_pool_t *pool)
 {
-    json_object *value = find(claims, name, pool);
+    json_object *value = tc_claims_find(claims, name, pool);
 
     *out = NULL;
     if (value == NULL) {
@@ -94,7 +94,7 @@ static const char *read_trip(json_object *value, const tc_claim_names_t *names, 
 /* The number of values in a token is bounded, and so is the list. */
 static const char *read_trips(json_object *claims, const tc_claim_names_t *names, tc_claimed_t *out, apr_pool_t *pool)
 {
-    json_object *value = find(claims, names->trips, pool);
+    json_object *value = tc_claims_find(claims, names->trips, pool);
     size_t count = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 1, i;
     const char **trips, *why = NULL;
 

@@ -25,6 +25,9 @@ typedef struct {
     const char *const *trips;                 /* ids in canonical form, NULL-terminated */
 } tc_claimed_t;
 
+/* The value of the claim `name`, which the claims own. NULL: it is missing, or null. */
+json_object *tc_claims_find(json_object *claims, const char *name, apr_pool_t *pool);
+
 /*
  * Reads the claim `name`, which names the user: a string, or a whole number as its decimal text. `max_bytes` bounds the
  * id; 0: no bound. Returns NULL and sets *user_id, which is on `pool`. Otherwise returns what is wrong, for the log.

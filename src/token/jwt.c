@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "codec/base64url.h"
 #include "codec/json.h"
+#include "token/dates.h"
 #include "token/jwt_lib.h"
 #include "token/signature.h"
 
@@ -14,7 +15,7 @@
 
 #define JSON_DEPTH 8   /* of a header or of claims */
 #define KEYS_TRIED  5  /* keys whose signature is checked for one token */
-#define IAT_AHEAD_S 60 /* how far in the future an iat may be, in addition to the leeway */
+#define KID_SHOWN_CHARS 64
 
 /* A token's parts, as pointers into its text. */
 typedef struct {
@@ -83,107 +84,32 @@ static json_object *parse_part(const char *part, size_t len)
     return object;
 }
 
-/* Reads a NumericDate (RFC 7519, 2), a number that may have a fraction. False when the claim is no number. */
-static bool get_date(json_object *claims, const char *name, int64_t *seconds)
-{
-    json_object *value;
-
-    if (!json_object_object_get_ex(claims, name, &value)
-        || !(json_object_is_type(value, json_type_int)
-             || json_object_is_type(value, json_type_double))) {
-        return false;
-    }
-    *seconds = json_object_get_int64(value);
-    return true;
-}
-
-/* The same for an optional claim. False when the claim is there and is no number. */
-static bool get_optional_date(json_object *claims, const char *name, int64_t *seconds)
-{
-    return !json_object_object_get_ex(claims, name, NULL) || get_date(claims, name, seconds);
-}
-
-/* True when `at_s` is more than `patience_s` after now. `now_s` is not negative, so nothing overflows. */
-static bool is_ahead(int64_t at_s, int64_t now_s, int64_t patience_s)
-{
-    return at_s > now_s && at_s - now_s > patience_s;
-}
-
-/* exp, nbf and iat: RFC 7519, 4.1.4 to 4.1.6. */
-static const char *check_times(json_object *claims, const tc_jwt_rules_t *rules, int64_t now_s,
-                               int64_t *expires_s)
-{
-    int64_t not_before_s = INT64_MIN, issued_s = INT64_MIN;
-
-    if (!get_date(claims, "exp", expires_s)) {
-        return "no exp claim";
-    }
-    if (*expires_s <= now_s - rules->leeway_s) {
-        return "expired";
-    }
-    *expires_s = *expires_s > INT64_MAX - rules->leeway_s ? INT64_MAX : *expires_s + rules->leeway_s;
-    if (!get_optional_date(claims, "nbf", &not_before_s)
-        || is_ahead(not_before_s, now_s, rules->leeway_s)) {
-        return "not yet valid";
-    }
-    if (!get_optional_date(claims, "iat", &issued_s)
-        || is_ahead(issued_s, now_s, rules->leeway_s + IAT_AHEAD_S)) {
-        return "issued in the future";
-    }
-    return NULL;
-}
-
-/* RFC 7519, 4.1.3: one audience, or an array of them. */
-static bool has_audience(json_object *claims, const char *audience)
-{
-    json_object *list;
-    size_t i;
-
-    if (!json_object_object_get_ex(claims, "aud", &list)
-        || !json_object_is_type(list, json_type_array)) {
-        return tc_json_is_text(claims, "aud", audience);
-    }
-    for (i = 0; i < json_object_array_length(list); i++) {
-        json_object *one = json_object_array_get_idx(list, i);
-
-        if (json_object_is_type(one, json_type_string)
-            && strlen(audience) == (size_t)json_object_get_string_len(one)
-            && strcmp(json_object_get_string(one), audience) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Who the user is and, where the rules name claims for that, what else the token says about them. */
-static const char *read_identity(json_object *claims, const tc_jwt_rules_t *rules, tc_jwt_identity_t *out,
-                                 apr_pool_t *pool)
+static const char *read_identity(json_object *claims, const tc_jwt_rules_t *rules, const char *user_claim,
+                                 tc_jwt_identity_t *out, apr_pool_t *pool)
 {
     size_t max_bytes = rules->names ? TC_CLAIMED_ID_MAX_BYTES : 0;
-    const char *why = tc_claims_read_user(claims, rules->user_claim, max_bytes, &out->user_id, pool);
+    const char *why = tc_claims_read_user(claims, user_claim, max_bytes, &out->user_id, pool);
 
     return why != NULL || rules->names == NULL ? why : tc_claims_read(claims, rules->names, &out->claimed, pool);
 }
 
-static const char *check_claims(json_object *claims, const tc_jwt_rules_t *rules, int64_t now_s,
-                                tc_jwt_identity_t *out, apr_pool_t *pool)
+static const char *check_claims(json_object *header, json_object *claims, const tc_jwt_rules_t *rules,
+                                const tc_jwt_issuer_t *issuer, int64_t now_s, tc_jwt_identity_t *out, apr_pool_t *pool)
 {
-    const char *why = check_times(claims, rules, now_s, &out->expires_s);
+    const char *why = tc_dates_check(claims, rules->leeway_s, now_s, &out->expires_s, pool);
 
+    if (why == NULL) {
+        why = tc_jwt_rules_check(rules, issuer, header, claims, pool);
+    }
     if (why != NULL) {
         return why;
     }
-    if (rules->issuer != NULL && !tc_json_is_text(claims, "iss", rules->issuer)) {
-        return "of another issuer";
-    }
-    if (rules->audience != NULL && !has_audience(claims, rules->audience)) {
-        return "for another audience";
-    }
     if (json_object_object_get_ex(claims, "token_type", NULL)
         && !tc_json_is_text(claims, "token_type", "access")) {
-        return "not an access token";
+        return "not an access token: the claim token_type is not access";
     }
-    return read_identity(claims, rules, out, pool);
+    return read_identity(claims, rules, issuer->user_claim, out, pool);
 }
 
 /* ---- signatures ---- */
@@ -251,21 +177,57 @@ static const char *check_header(json_object *header)
     if (brings_its_own_key(header)) {
         return "brings its own key";
     }
-    return is_plain(header) || is_access_token(header) ? NULL : "wrong type";
+    return NULL;
+}
+
+/* A site that requires a typ takes that one alone (tc_jwt_rules_check()). */
+static const char *check_type(json_object *header, const tc_jwt_rules_t *rules, const tc_jwt_issuer_t *issuer)
+{
+    return is_plain(header) || is_access_token(header) || tc_jwt_rules_want_type(rules, issuer)
+               ? NULL
+               : "wrong type: the typ of its header is neither JWT nor at+jwt";
 }
 
 /* A token with a kid fits the key of that name and keys without a name. Without a kid it fits every key. */
+static bool has_name(json_object *header, const tc_jwt_key_t *key)
+{
+    return key->kid == NULL || !json_object_object_get_ex(header, "kid", NULL)
+           || tc_json_is_text(header, "kid", key->kid);
+}
+
 static bool is_for_key(json_object *header, const tc_jwt_key_t *key)
 {
-    return tc_json_is_text(header, "alg", key->alg->name)
-           && (key->kid == NULL || !json_object_object_get_ex(header, "kid", NULL)
-               || tc_json_is_text(header, "kid", key->kid));
+    return tc_json_is_text(header, "alg", key->alg->name) && has_name(header, key);
+}
+
+/* Why no key fits the token. The kid is a stranger's, so little of it is shown; the log escapes control characters. */
+static const char *why_no_key(json_object *header, const tc_jwt_key_t *keys, apr_pool_t *pool)
+{
+    const char *alg = tc_json_get_text(header, "alg"), *kid = tc_json_get_text(header, "kid");
+    const char *shown = kid ? apr_pstrndup(pool, kid, KID_SHOWN_CHARS) : "no text";
+    bool has_alg = false;
+
+    if (alg == NULL || strcasecmp(alg, "none") == 0) {
+        return alg ? "it is not signed (alg none)" : "its header has no alg";
+    }
+    if (tc_jwt_alg_find(alg) == NULL) {
+        return "its alg is none of the supported algorithms";
+    }
+    for (; keys != NULL; keys = keys->next) {
+        has_alg = has_alg || strcmp(keys->alg->name, alg) == 0;
+        if (keys->kid != NULL && kid != NULL && strcmp(keys->kid, kid) == 0) {
+            return apr_psprintf(pool, "the key with its kid (%s) is for %s, and its alg is %s", shown, keys->alg->name, alg);
+        }
+    }
+    return has_alg ? apr_psprintf(pool, "no key has its kid (%s)", shown)
+                   : apr_psprintf(pool, "no key is for its alg, %s", alg);
 }
 
 /* A token may fit many keys, for example if it has no kid. Only the first few are tried: each costs processor time. */
-static const char *check_signature(json_object *header, const parts_t *parts, const tc_jwt_key_t *keys)
+static const char *check_signature(json_object *header, const parts_t *parts, const tc_jwt_key_t *keys,
+                                   const tc_jwt_key_t **key, apr_pool_t *pool)
 {
-    const char *why = "no key has its algorithm and kid";
+    const tc_jwt_key_t *first = keys;
     int tried = 0;
 
     for (; keys != NULL; keys = keys->next) {
@@ -276,26 +238,42 @@ static const char *check_signature(json_object *header, const parts_t *parts, co
             return "bad signature with the first " APR_STRINGIFY(KEYS_TRIED) " keys that it fits; it needs a kid";
         }
         if (verifies(parts, is_plain(header), keys)) {
+            *key = keys;
             return NULL;
         }
-        why = "bad signature";
     }
-    return why;
+    return tried > 0 ? "bad signature: it was signed with another key, or changed" : why_no_key(header, first, pool);
 }
 
-/* Everything about the claims is decided by our own reading, whatever the algorithm is. */
+/*
+ * Everything about the claims is decided by our own reading, whatever the algorithm is. The issuer that the token names is
+ * believed only because its keys must have signed the token.
+ */
 static const char *check_token(json_object *header, json_object *claims, const parts_t *parts, const tc_jwt_rules_t *rules,
                                int64_t now_s, tc_jwt_identity_t *out, apr_pool_t *pool)
 {
     const char *why = check_header(header);
+    tc_jwt_issuer_t issuer;
 
     if (why == NULL && claims == NULL) {
         why = "broken claims";
     }
     if (why == NULL) {
-        why = check_signature(header, parts, rules->keys);
+        why = tc_jwt_issuer_find(rules, claims, &issuer, pool);
     }
-    return why ? why : check_claims(claims, rules, now_s, out, pool);
+    if (why == NULL) {
+        why = check_type(header, rules, &issuer);
+    }
+    if (why == NULL) {
+        why = check_signature(header, parts, issuer.keys, &out->key, pool);
+    }
+    if (why == NULL) {
+        why = check_claims(header, claims, rules, &issuer, now_s, out, pool);
+    }
+    if (why == NULL) {
+        out->facts = tc_facts_read(header, claims, pool);
+    }
+    return why;
 }
 
 const char *tc_jwt_verify(const char *token, size_t len, const tc_jwt_rules_t *rules, int64_t now_s,

@@ -6,25 +6,16 @@
 #ifndef TC_TOKEN_JWT_H
 #define TC_TOKEN_JWT_H
 
-#include "token/claims.h"
-#include "token/jwt_key.h"
+#include "token/rules.h"
 
 #include <stdint.h>
-
-/* Which tokens a site accepts; const after start-up. */
-typedef struct {
-    const tc_jwt_key_t *keys;
-    const char *user_claim;
-    const tc_claim_names_t *names; /* NULL: the site's database says the rest about the user */
-    const char *audience;    /* must be one of the token's aud; NULL: any */
-    const char *issuer;      /* must be the token's iss; NULL: any */
-    int64_t leeway_s;        /* by which the clocks of issuer and httpd may differ */
-} tc_jwt_rules_t;
 
 typedef struct {
     const char *user_id; /* on the pool: the claim's text, or its whole number in decimal */
     int64_t expires_s;   /* seconds since 1970, the leeway included: from then on the token is expired */
     tc_claimed_t claimed; /* filled in if the rules have names */
+    const tc_jwt_key_t *key;   /* that the token is signed with; the rules' */
+    const tc_facts_t *facts;   /* what the token says, on the pool */
 } tc_jwt_identity_t;
 
 /*

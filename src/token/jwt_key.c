@@ -1,12 +1,18 @@
 /* Reads the keys of tokens. See jwt_key.h; jwk.c reads sets of keys. */
 #include "token/jwt_key.h"
 
+#include "token/secret_form.h"
+
 #include <apr_strings.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 #if OPENSSL_VERSION_NUMBER < 0x30000000L
@@ -48,6 +54,20 @@ bool tc_jwt_key_is_short(const tc_jwt_key_t *key)
     return key->alg->family == TC_JWT_HMAC && key->len < (size_t)key->alg->hash_bits / 8;
 }
 
+/* The hash cannot be told from zeros if OpenSSL has no SHA-256; then it has no HS256 either. */
+static void set_id(tc_jwt_key_t *key, apr_pool_t *pool)
+{
+    const char *name = key->alg->name;
+    size_t name_size = strlen(name) + 1;
+    unsigned char hash[EVP_MAX_MD_SIZE] = {0}, *text = apr_palloc(pool, name_size + key->len);
+
+    memcpy(text, name, name_size);
+    memcpy(text + name_size, key->bytes, key->len);
+    (void)EVP_Digest(text, name_size + key->len, hash, NULL, EVP_sha256(), NULL);
+    memcpy(key->id, hash, sizeof(key->id));
+    OPENSSL_cleanse(text, name_size + key->len);
+}
+
 static tc_jwt_key_t *make_key(const tc_jwt_alg_t *alg, const char *kid, const void *bytes, size_t len,
                               apr_pool_t *pool)
 {
@@ -57,6 +77,7 @@ static tc_jwt_key_t *make_key(const tc_jwt_alg_t *alg, const char *kid, const vo
     key->kid = kid;
     key->bytes = (unsigned char *)apr_pstrmemdup(pool, bytes, len);
     key->len = len;
+    set_id(key, pool);
     return key;
 }
 
@@ -81,6 +102,22 @@ static const char *check_curve(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
     return NULL;
 }
 
+/* RFC 8017, 3.1: both numbers are odd, and e is at least 3. If e is 1, every number is the signature of itself. */
+static const char *check_rsa(EVP_PKEY *pkey)
+{
+    BIGNUM *n = NULL, *e = NULL;
+    bool good = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) == 1
+                && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_odd(n) && BN_is_odd(e)
+                && !BN_is_one(e);
+
+    BN_free(n);
+    BN_free(e);
+    if (!good) {
+        return "the numbers of the RSA key are no RSA key: n and e must be odd, and e must be 3 or more";
+    }
+    return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits; use a longer one" : NULL;
+}
+
 static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
 {
     int type = EVP_PKEY_get_base_id(pkey);
@@ -95,7 +132,7 @@ static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
     if (type != EVP_PKEY_RSA && !(alg->family == TC_JWT_PSS && type == EVP_PKEY_RSA_PSS)) {
         return "the algorithm needs an RSA key";
     }
-    return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits; use a longer one" : NULL;
+    return check_rsa(pkey);
 }
 
 /* libjwt before 3 takes PEM. It gets the key that was read here, not the file, which may hold more. */
@@ -157,9 +194,9 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
     EVP_PKEY *pkey;
 
     if (alg->family == TC_JWT_HMAC) {
-        if (len >= 11 && memcmp(bytes, "-----BEGIN ", 11) == 0) {
-            return "the file holds a key in PEM, not a secret; use TripChatJWTKey with the key's algorithm, "
-                   "for example RS256";
+        if (tc_secret_form_is_key(bytes, len)) {
+            return "the file holds a key, not a secret; use TripChatJWTKey with the key in PEM and its algorithm, for example "
+                   "RS256, or TripChatJWTKeySet for a JWK Set";
         }
         *key = make_key(alg, kid, bytes, len, pool);
         return NULL;
@@ -168,4 +205,22 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
     return pkey ? tc_jwt_key_of_pkey(alg, kid, pkey, key, pool)
                 : "the file holds no public key or certificate in PEM; openssl pkey -pubout makes a public key "
                   "of a private one";
+}
+
+const char *tc_jwt_key_doubt(const char *bytes, size_t len)
+{
+    BIO *in = BIO_new_mem_buf(bytes, (int)len);
+    X509 *certificate = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+    const char *doubt = NULL;
+
+    if (certificate != NULL && X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
+        doubt = "the certificate has expired; its key is used all the same";
+    }
+    else if (certificate != NULL && (X509_get_key_usage(certificate) & X509v3_KU_DIGITAL_SIGNATURE) == 0) {
+        doubt = "the certificate says that its key is not for signatures; its key is used all the same";
+    }
+    X509_free(certificate);
+    BIO_free(in);
+    ERR_clear_error();
+    return doubt;
 }

@@ -26,6 +26,8 @@ const tc_jwt_alg_t *tc_jwt_alg_find(const char *name);
 /* All names, for messages: "HS256, HS384, …". */
 #define TC_JWT_ALGS "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA"
 
+#define TC_JWT_KEY_ID_BYTES 16
+
 /* A key in a list. The pool owns all of it. */
 typedef struct tc_jwt_key_t {
     const tc_jwt_alg_t *alg;
@@ -33,6 +35,7 @@ typedef struct tc_jwt_key_t {
     size_t len;                 /* without that NUL */
     const char *kid;            /* NULL: the key has no name and is tried with every token of its algorithm */
     EVP_PKEY *pkey;             /* NULL for a secret */
+    unsigned char id[TC_JWT_KEY_ID_BYTES]; /* a hash of algorithm and key: the same key has the same id in every process */
     struct tc_jwt_key_t *next;
 } tc_jwt_key_t;
 
@@ -51,6 +54,12 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
  */
 const char *tc_jwt_key_read_set(const char *text, size_t len, tc_jwt_key_t **keys,
                                 const char **left_out, apr_pool_t *pool);
+
+/*
+ * What speaks against the key in a file that tc_jwt_key_read() took, for a warning: a certificate that has expired or is
+ * not for signatures. NULL: nothing. At start-up.
+ */
+const char *tc_jwt_key_doubt(const char *bytes, size_t len);
 
 /* True when the key is a secret that is shorter than its hash: it is too easy to guess (RFC 7518, 3.2). */
 bool tc_jwt_key_is_short(const tc_jwt_key_t *key);

@@ -9,6 +9,7 @@
 #include "domain/speak.h"
 
 #include <apr_strings.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FOR_HISTORY_US (100 * TC_US_PER_MS) /* until the next look: a warning is not sent before the history */
@@ -22,6 +23,27 @@ int64_t tc_lease_expiry_us(int64_t expires_s)
         return 0;
     }
     return tc_clock_monotonic_us() + expires_s * TC_US_PER_S - wall_us;
+}
+
+static void take_token(tc_lease_t *lease, const tc_jwt_identity_t *identity)
+{
+    free(lease->facts);
+    lease->key = identity->key;
+    lease->facts = tc_facts_copy(identity->facts, tc_facts_size(identity->facts));
+    lease->expires_us = tc_lease_expiry_us(identity->expires_s);
+    lease->warned = false;
+}
+
+void tc_lease_begin(tc_lease_t *lease, const tc_jwt_rules_t *rules, const tc_jwt_identity_t *identity)
+{
+    *lease = (tc_lease_t){.rules = rules};
+    take_token(lease, identity);
+}
+
+void tc_lease_free(tc_lease_t *lease)
+{
+    free(lease->facts);
+    lease->facts = NULL;
 }
 
 /* When the lease ends; INT64_MAX: never. */
@@ -95,8 +117,7 @@ static const char *renew(tc_lease_t *lease, const tc_member_t *member, const cha
         why = apr_psprintf(scratch, "the claim %s no longer has the trip of the connection", lease->rules->names->trips);
     }
     if (why == NULL) {
-        lease->expires_us = tc_lease_expiry_us(identity.expires_s);
-        lease->warned = false;
+        take_token(lease, &identity);
     }
     return why;
 }
@@ -117,6 +138,24 @@ bool tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, s
     }
     apr_pool_clear(scratch);
     return why == NULL;
+}
+
+unsigned tc_lease_resume(tc_lease_t *lease, const tc_jwt_mark_t *mark, const char **why)
+{
+    *why = "it is not known what its token says";
+    switch (lease->facts ? tc_jwt_still(lease->rules, mark, lease->facts, &lease->key, why) : TC_JWT_ENDS) {
+    case TC_JWT_STAYS:
+        break;
+    case TC_JWT_COMES_BACK:
+        return TC_CLOSE_RESTART;
+    case TC_JWT_ENDS:
+    default:
+        return TC_CLOSE_UNAUTHORIZED;
+    }
+    if (lease->expires_us != 0) {
+        lease->expires_us += (lease->rules->leeway_s - mark->leeway_s) * TC_US_PER_S;
+    }
+    return 0;
 }
 
 void tc_lease_confirm(const tc_lease_t *lease, tc_member_t *member, const char *client_id, int64_t now_us)

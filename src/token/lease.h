@@ -10,9 +10,15 @@
 
 typedef struct {
     const tc_jwt_rules_t *rules; /* the site's; NULL: the connection was turned away */
+    const tc_jwt_key_t *key;     /* that the token is signed with; the rules' */
+    tc_facts_t *facts;           /* of the token; malloc'ed, the lease's; NULL: it has none */
     int64_t expires_us;          /* monotonic; 0: not within ten years, so never */
     bool warned;
 } tc_lease_t;
+
+/* Begins a lease with a token that was verified under `rules`. The caller frees it with tc_lease_free(). Any thread. */
+void tc_lease_begin(tc_lease_t *lease, const tc_jwt_rules_t *rules, const tc_jwt_identity_t *identity);
+void tc_lease_free(tc_lease_t *lease);
 
 /* The expires_us of a token that expires at `expires_s` (seconds since 1970). Any thread. */
 int64_t tc_lease_expiry_us(int64_t expires_s);
@@ -34,6 +40,13 @@ void tc_lease_check(tc_lease_t *lease, tc_member_t *member, int64_t warning_us, 
  */
 bool tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, size_t len,
                     const char *client_id, apr_pool_t *scratch);
+
+/*
+ * For a lease that comes from another child, with the rules of this child, its facts, and what counted in the other child.
+ * Returns 0, and the lease goes on. Otherwise returns the close code, and *why is a literal for the log: the key of the token
+ * is gone, or the token lacks what the rules want now (4001); or a newcomer with the token would be another user (1012).
+ */
+unsigned tc_lease_resume(tc_lease_t *lease, const tc_jwt_mark_t *mark, const char **why);
 
 /* Tells the member that the lease was renewed, and how long it lasts. */
 void tc_lease_confirm(const tc_lease_t *lease, tc_member_t *member, const char *client_id, int64_t now_us);

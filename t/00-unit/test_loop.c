@@ -247,6 +247,109 @@ static void watch_nothing(thing_t *thing)
     tc_loop_again(bench.loop, &thing->other->task);
 }
 
+/* Work that takes long in all: many tasks, mails or newcomers, each of which takes a part of a slice. */
+#define PIECES 40
+
+static thing_t pieces[PIECES];
+static int worked; /* so many pieces, up to now */
+
+static void work(thing_t *piece)
+{
+    int64_t until_us = tc_clock_monotonic_us() + TC_LOOP_SLICE_US / 4;
+
+    ck_assert_ptr_eq(piece, &pieces[worked]); /* in their order, each once */
+    worked++;
+    while (tc_clock_monotonic_us() < until_us) {
+    }
+    if (worked == PIECES) {
+        tc_loop_quit(bench.loop);
+    }
+}
+
+/* Notes after how many pieces it came, and has its own task do so, too. */
+static void note_pieces(thing_t *thing)
+{
+    thing->due_us = worked;
+    if (thing->other != NULL) {
+        tc_loop_defer(bench.loop, &thing->other->task);
+    }
+}
+
+static void defer_pieces(thing_t *thing)
+{
+    int i;
+
+    for (i = 0; i < PIECES; i++) {
+        tc_loop_defer(bench.loop, &pieces[i].task);
+    }
+    tc_loop_post(bench.loop, &thing->other->mail);
+}
+
+static void add_pieces_for_later(thing_t *thing)
+{
+    int i;
+
+    for (i = 0; i < PIECES; i++) {
+        tc_loop_later(bench.loop, &pieces[i].task);
+    }
+    tc_loop_post(bench.loop, &thing->other->mail);
+}
+
+static void have_pieces_again(thing_t *thing)
+{
+    int i;
+
+    for (i = 0; i < PIECES; i++) {
+        tc_loop_again(bench.loop, &pieces[i].task);
+    }
+    tc_loop_post(bench.loop, &thing->other->mail);
+}
+
+static void expect_slices(void (*way)(thing_t *thing))
+{
+    thing_t answer = thing_of("", note_pieces, NULL), echo = thing_of("", note_pieces, &answer);
+    thing_t begin = thing_of("", way, &echo);
+    int i;
+
+    open_bench();
+    for (i = 0, worked = 0; i < PIECES; i++) {
+        pieces[i] = thing_of("", work, NULL);
+    }
+    tc_loop_post(bench.loop, &begin.mail);
+    tc_loop_run(bench.loop, NULL);
+    ck_assert_int_eq(echo.count, 1);
+    ck_assert_int_lt(echo.due_us, PIECES / 2);
+    ck_assert_int_eq(answer.count, 1);
+    ck_assert_int_lt(answer.due_us, echo.due_us + PIECES / 4);
+    bench.words.len = 0;
+    close_bench("");
+}
+
+START_TEST(work_of_many_pieces_is_done_in_slices_and_others_come_between)
+{
+    expect_slices(defer_pieces);
+    expect_slices(add_pieces_for_later);
+    expect_slices(have_pieces_again);
+}
+END_TEST
+
+START_TEST(work_that_is_left_is_done_at_the_close)
+{
+    thing_t late = thing_of("late", NULL, NULL), last = thing_of("last", again_other, &late);
+    thing_t mail = thing_of("mail", quit, NULL);
+
+    open_bench();
+    tc_loop_later(bench.loop, &late.task);
+    tc_loop_post(bench.loop, &mail.mail);
+    tc_loop_run(bench.loop, NULL);
+    tc_loop_later(bench.loop, &last.task);
+    tc_loop_close(bench.loop, NULL);
+    ck_assert_int_eq(late.count, 1);
+    ck_assert_int_eq(last.count, 1);
+    close_bench("mail late last");
+}
+END_TEST
+
 START_TEST(what_is_no_longer_watched_is_not_reported)
 {
     thing_t rounds = thing_of("round", again_itself_thrice, NULL);
@@ -588,7 +691,8 @@ UNIT_MAIN("loop", deferred_tasks_run_at_the_end_and_once_and_others_in_the_next_
           mail_that_is_left_is_delivered_at_the_close_and_none_after,
           a_timer_wakes_the_loop_and_never_early,
           paced_tasks_run_once_with_the_beat_and_never_before_it,
-          what_is_no_longer_watched_is_not_reported,
+          what_is_no_longer_watched_is_not_reported, work_of_many_pieces_is_done_in_slices_and_others_come_between,
+          work_that_is_left_is_done_at_the_close,
           one_that_is_given_up_by_another_in_the_same_iteration_is_not_told,
           a_peer_that_has_gone_is_reported_to_who_waits_to_write,
           a_descriptor_that_cannot_be_watched_is_an_error, sockets_are_served_while_threads_post,

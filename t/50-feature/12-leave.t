@@ -49,7 +49,7 @@ subtest 'a newer token of the same user prolongs it' => sub {
     my $token = expiring();
     my ($ann, $witness) = map { $site->chat(trip => $trip, token => $_) } $token, expiring('bob');
     $ann->next_json('token_expiring');
-    $ann->send_json({ type => 'authenticate', token => $site->token('ann'), client_id => 'a1' });
+    $ann->send_json({ type => 'authenticate', token => $site->token('ann', exp => time + 3 * 3600), client_id => 'a1' });
     my $answer = $ann->next_json;
     is_deeply([@$answer{qw(type client_id)}], ['authenticated', 'a1'], 'it is confirmed');
     cmp_ok($answer->{expires_in}, '>', 3000, 'with the time that it gives');

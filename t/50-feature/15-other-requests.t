@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
-use TripChat::File qw(read_file);
+use TripChat::Compare qw(lines_of);
 use TripChat::Http;
 use TripChat::Httpd qw(mpm);
 use TripChat::Process qw(free_port);
@@ -93,25 +93,6 @@ sub answer {
     return $stream->read_rest =~ s/^(?:Date|Age|Expires|Last-Modified|ETag): .*\r\n//gmr;
 }
 
-# Lines about requests, without what differs from run to run. Threads may write them in another order.
-sub lines_of {
-    my ($server, $log) = @_;
-    my $dir = $server->dir;
-    my @lines = split /\n/, read_file("$dir/$log");
-    @lines = grep { /\[(?:client|remote) |\A\[(?!Mon|Tue|Wed|Thu|Fri|Sat|Sun)/ } @lines if $log eq 'error_log';
-    for (@lines) {
-        s/\A\[\w+ \w+ \d+ [\d:.]+ \d+\]/[time]/;
-        s/\[pid \d+/[pid/;
-        s/:tid (\d+)/length $1 > 8 ? ':tid address' : ':tid number'/e;    # which of the two depends on httpd
-        s/(127\.0\.0\.1):(?!$back)\d+/$1:port/g;
-        s/\A([+-])[^|]*/$1id/ if $log eq 'site_forensic_log';
-        s/\Q$dir\E/DIR/g;
-        s/h2_(\w+)\([\d-]+/h2_$1(/g;
-        s/conn [0-9a-fx]+|(?:worker|connection|url|0x)[ :]?[0-9a-f]{6,}/address/g;
-    }
-    return join "\n", sort @lines;
-}
-
 sub watch {
     my (@options) = @_;
     my $server = TripChat::Server->start(@options, config => $config, log_level => 'debug http2:warn', modules => \@modules, http2 => 1);
@@ -121,7 +102,7 @@ sub watch {
     $seen{"plain $_->[0]"} = answer(@$_) for @plain_requests;
     $seen{"HTTP/2 $_"} = qx(curl -s -m 5 --http2-prior-knowledge -e 'http://localhost/from' 'http://127.0.0.1:$front$_') for '/none', '/a%2fb', '/back/x';
     my @wrong = $server->stop(keep => 1, allow => [qr/./]);
-    $seen{$_} = lines_of($server, $_) for qw(error_log site_log site_forensic_log);
+    $seen{$_} = lines_of($server->dir, $_, $back) for qw(error_log site_log site_forensic_log);
     return \%seen;
 }
 

@@ -27,7 +27,7 @@ sub defined_in_source {
 
 # The directives that the module registers, read from its binary.
 sub registered {
-    my %names = map { $_ => 1 } read_file(module_file()) =~ /\0(TripChat[A-Za-z]+)(?=\0)/g;
+    my %names = map { $_ => 1 } read_file(module_file()) =~ /\0(TripChat[A-Za-z]*)(?=\0)/g;
     return sort keys %names;
 }
 
@@ -36,7 +36,7 @@ sub registered {
 sub documented {
     my %documented;
     for (split /\n/, read_file(top_dir() . '/docs/directives.md')) {
-        my ($name, $default, $scope, $meaning) = /^\|\s*`(TripChat\w+)[^|]*\|\s*`?([^|]*?)`?\s*\|\s*(\w+)\s*\|\s*([^|]+?)\s*\|$/
+        my ($name, $default, $scope, $meaning) = /^\|\s*`(TripChat\w*)[^|]*\|\s*`?([^|]*?)`?\s*\|\s*(\w+)\s*\|\s*([^|]+?)\s*\|$/
             or next;
         $documented{$name} = [$default, $scope];
     }
@@ -57,11 +57,15 @@ my %NO_VALUE = (
         'unix:/path?db=first', 'unix:/path?base=1', 'local redis://host', '""',
     ],
     TEXT   => ['""', 'two words'],
+    NAME   => ['""', 'two words', 'a:80', 'other', 'x' x 65, "\xc3\xbc"],
     PATH   => ['""', 'two words'],
     QUERY  => ['""', 'two words'],
     WORDS  => ['', '""'],
     RATE   => ['abc', '-1', '5', '5/', '/5s', '0/5s', '5/0', '5/99ms', '5/25h', '1.5/5s', '5/5lightyears', '9999999/60s', '5 60s', '""'],
     KEYS   => ['', 'RS256', '/path RS256', 'none /path', 'rs256 /path', 'HS256 ""', 'HS256 /path kid more'],
+    REQUIRE => ['', '""', 'aud', '=x', 'aud=', 'exp=1', 'token_use=access nbf=1'],
+    ISSUERS => ['', '""', 'https://a.example/', 'https://a.example/ audience=chat', 'https://a.example/ keyset=', '"" keyset=/path',
+        'https://a.example/ key=RS257:/path', 'https://a.example/ key=/path', 'https://a.example/ keyset=/path unknown=x'],
     ORIGINS => ['', '""', 'https://', 'https://a.example.org/path', 'a*.example.org', '*.*.org', 'example.org:x', 'example.org:0'],
 );
 
@@ -235,9 +239,11 @@ subtest 'the module without a site does nothing' => sub {
 };
 
 subtest 'a directive without a secret anywhere is taken for the mistake it is' => sub {
-    my ($status, $said) = TripChat::Server->refusal(no_chat => 1, config => 'TripChatHistory 20');
-    isnt($status, 0, 'httpd does not start');
-    like($said, qr/TripChatJWTSecretFile/, 'and says what is missing');
+    for my $way (qw(check_config refusal)) {
+        my ($status, $said) = TripChat::Server->$way(no_chat => 1, config => 'TripChatHistory 20');
+        isnt($status, 0, "httpd refuses it ($way)");
+        like($said, qr/TripChatJWTSecretFile: no server has a key.*\(main server, line \d+ of /, 'and says what is missing');
+    }
 };
 
 subtest 'a short secret is warned of' => sub {

@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 
 use File::Copy qw(copy);
+use File::Path qw(make_path);
 use POSIX qw(mkfifo);
 use Test::More;
 
@@ -37,16 +38,21 @@ file_of('empty', '');
 file_of('blank', "\r\n\n");
 file_of('words', "words\n");
 file_of('long',  'x' x 70_000);
+file_of('short',  "1234567\n");
+file_of('short-set', '{"keys":[{"kty":"oct","alg":"HS256","k":"YQ"}]}');
+file_of('bag', "Bag Attributes\n    friendlyName: site\n" . read_file(public_key_file()));
+file_of('base64', join '', grep { !/-----/ } split /^/, read_file(public_key_file()));
+system('openssl', 'pkey', '-pubin', '-in', public_key_file(), '-outform', 'DER', '-out', "$dir/der") == 0 or die "openssl: $?\n";
 file_of('odd-set', '{"keys":[{"kty":"oct"}]}');
 
 # name => [what is said, options for TripChat::Server, the line that is named]
 my %REFUSED = (
     (map { ("a secret file: $_" => [qr/TC004[01]: TripChatJWTSecretFile: \Q$_\E: /, { site_config => qq(TripChatJWTSecretFile "$_") }, qr/TripChatJWTSecretFile/]) }
-        map({ "$dir/$_" } qw(missing fifo empty blank long)), $dir, '/dev/zero'),
+        map({ "$dir/$_" } qw(missing fifo empty blank long short bag base64 der)), $dir, '/dev/zero'),
     (map { ("a key file: $_" => [qr/TC004[01]: TripChatJWTKey: \Q$_\E: /, { site_config => qq(TripChatJWTKey HS256 secret\nTripChatJWTKey EdDSA "$_"\nTripChatJWTLeeway 1s) }, qr/TripChatJWTKey EdDSA/]) }
         map { "$dir/$_" } qw(missing fifo words)),
     (map { ("a key set: $_" => [qr/TC004[01]: TripChatJWTKeySet: \Q$_\E: /, { site_config => qq(TripChatJWTKeySet "$_") }, qr/TripChatJWTKeySet/]) }
-        map { "$dir/$_" } qw(missing fifo words odd-set)),
+        map { "$dir/$_" } qw(missing fifo words odd-set short-set)),
     (map { ("a password file: $_" => [qr/TC004[01]: TripChatRedisPasswordFile: \Q$_\E: /,
             { site_config => qq(TripChatBus redis://127.0.0.1:1\nTripChatRedisPasswordFile "$_") }, qr/TripChatRedisPasswordFile/]) }
         map { "$dir/$_" } qw(missing fifo empty)),
@@ -71,7 +77,7 @@ for my $name (sort keys %REFUSED) {
         my $server = TripChat::Server->_prepare(%$options, no_database => 1);
         for my $way (['-t'], []) {
             $server->launch(@$way);
-            ok($server->wait_for_end != 0, @$way ? 'httpd -t' : 'the start');
+            ok($server->wait_for_end != 0, @$way ? 'httpd -t' : 'the start') or last;
             my @said = grep { /$said_as/ } split /\n/, read_file($server->dir . '/stderr');
             is(scalar @said, 1, 'it says so once on the console') or diag read_file($server->dir . '/stderr');
             like(named_line($said[0] // ''), $line, 'and names the virtual host, the file and the line');
@@ -101,11 +107,96 @@ subtest 'the local bus with several children is refused, and the site that has i
     unlike($said, qr/TC0045: .*virtual host localhost/, 'and no other');
 };
 
-subtest 'a driver that the module cannot use, and no mod_dbd' => sub {
+# A driver of apr_dbd that does nothing: httpd -t loads it, and opens no database.
+sub make_driver {
+    my ($name) = @_;
+    write_file("$dir/$name.c", qq(const struct { const char *name; void *calls[64]; } apr_dbd_${name}_driver = {"$name", {0}};\n));
+    system('cc', '-shared', '-fPIC', '-o', "$dir/apr_dbd_$name-1.so", "$dir/$name.c") == 0 or die "cc: $?\n";
+    return copy("$dir/apr_dbd_$name-1.so", "$dir/apr_dbd_$name.so");    # one of the two is what apr-util looks for
+}
+
+subtest 'a driver that the module cannot use' => sub {
     my ($status, $said) = TripChat::Server->check_config(database => database_of("<IfModule dbd_module>\nDBDriver sqlite3\nDBDParams x\n</IfModule>"));
     is($status, 0, 'a driver in a section counts') or diag $said;
-    ($status, $said) = TripChat::Server->check_config(database => database_of("DBDriver odbc\nDBDParams x"));
-    ok($status != 0 && $said =~ /TC0086: DBDriver: .*odbc.*line \d+ of|No driver for odbc|Can't load driver/, 'another driver') or diag $said;
+    make_driver('mysql');
+    local $ENV{LD_LIBRARY_PATH} = $dir;
+    ($status, $said) = TripChat::Server->check_config(database => database_of("DBDriver mysql\nDBDParams x"));
+    isnt($status, 0, 'mysql is refused');
+    like($said, qr/TC0086: DBDriver: .*mysql; write pgsql or sqlite3.*virtual host localhost:\d+, line \d+ of /, 'with what to write') or diag $said;
+    ($status, $said) = TripChat::Server->check_config(config => "DBDriver mysql\nDBDParams x");
+    is($status, 0, 'another part of the server may use it') or diag $said;
+};
+
+subtest 'no mod_dbd' => sub {
+    my $server = TripChat::Server->_prepare(no_database => 1);
+    my $file   = $server->dir . '/httpd.conf';
+    write_file($file, read_file($file) =~ s/^(?:<IfModule !mod_dbd\.c>\n.*\n<\/IfModule>|\s*DBD.*)$//gmr);
+    $server->launch('-t');
+    isnt($server->wait_for_end, 0, 'httpd -t refuses it');
+    like($server->output, qr/TC0044: .*mod_dbd, which is not loaded; write LoadModule dbd_module.*virtual host localhost:\d+, line \d+ of /, 'with what to write');
+    $server->_remove;
+};
+
+subtest 'files of the database that httpd\'s children cannot use are warned of' => sub {
+    make_path("$dir/closed");
+    chmod 0500, "$dir/closed";
+    write_secret("$dir/closed.db", '');
+    chmod 0400, "$dir/closed.db";
+    write_secret("$dir/pgpass", '');
+    write_secret("$dir/pg pass", '');
+    chmod 0640, "$dir/pg pass";
+    write_secret("$dir/nobodys", '');
+    chmod 0000, "$dir/nobodys";
+    my %warns = (
+        "DBDriver sqlite3\nDBDParams $dir/new.db"        => undef,
+        "DBDriver sqlite3\nDBDParams :memory:"           => undef,
+        "DBDriver sqlite3\nDBDParams here.db"            => qr/write an absolute path/,
+        "DBDriver sqlite3\nDBDParams $dir/nowhere/a.db"  => qr/the folder of the database is not there/,
+        "DBDriver sqlite3\nDBDParams $dir/closed/a.db"   => qr/cannot write the database or its folder/,
+        "DBDriver sqlite3\nDBDParams $dir/closed.db"     => qr/cannot write the database or its folder/,
+        qq(DBDriver pgsql\nDBDParams "host=h passfile=$dir/pgpass dbname=d")    => undef,
+        qq(DBDriver pgsql\nDBDParams "host=h sslpassfile=$dir/nowhere")         => undef,
+        qq(DBDriver pgsql\nDBDParams "passfile = $dir/nowhere user=u")          => qr/the password file is not there/,
+        qq(DBDriver pgsql\nDBDParams "host=h passfile='$dir/pg pass' user=u")   => qr/libpq ignores/,
+        qq(DBDriver pgsql\nDBDParams "host=h passfile=$dir/nobodys")            => qr/children cannot read the password file/,
+    );
+    for my $lines (sort keys %warns) {
+        my ($status, $said) = TripChat::Server->check_config(database => database_of($lines));
+        next if $said =~ /Can't load driver/;
+        is($status, 0, "accepted: $lines") or diag $said;
+        my @warned = $said =~ /(TC0090: DBDParams: .*)/g;
+        is(scalar @warned, $warns{$lines} ? 1 : 0, 'warnings') or diag $said;
+        like($warned[0], qr/$warns{$lines}.*virtual host localhost:\d+, line \d+ of /, 'with the reason and the place') if $warns{$lines};
+    }
+};
+
+subtest 'handlers that answer nothing are warned of' => sub {
+    my ($status, $said) = TripChat::Server->check_config(config => <<'CONF');
+<Location "/a/">
+    SetHandler tripchat-sockets
+</Location>
+<VirtualHost *:1>
+    ServerName without.example.org
+    <Location "/b/">
+        SetHandler "tripchat-rest"
+    </Location>
+    <Location "/c/">
+        <If "true">
+            SetHandler tripchat-health
+        </If>
+        SetHandler tripchat-metrics
+    </Location>
+    <Location "/d/">
+        SetHandler server-status
+    </Location>
+</VirtualHost>
+CONF
+    is($status, 0, 'they are accepted') or diag $said;
+    my @said = $said =~ /(TC0089: .*)/g;
+    is(scalar @said, 3, 'warnings') or diag $said;
+    like($said[0], qr/SetHandler: there is no handler tripchat-sockets; write .*main server, line \d+ of/, 'a name that is misspelt');
+    like($said[$_->[0]], qr/SetHandler $_->[1]: this virtual host has no chat.*virtual host without\.example\.org:1, line \d+/, $_->[1])
+        for [1, 'tripchat-rest'], [2, 'tripchat-health'];
 };
 
 # ---- lines that stand twice ----
@@ -134,11 +225,20 @@ subtest 'a second line of a directive with one value is refused' => sub {
 
 # ---- reloads ----
 
+# Reloads, and waits until the old child has ended: it may answer requests until then.
+sub reload {
+    my ($server) = @_;
+    my %old = map { $_ => 1 } $server->child_pids;
+    $server->graceful;
+    until_true('the old child to end', sub { !grep { $old{$_} } $server->child_pids });
+    return;
+}
+
 # A reload with bad keys; then the kept ones still count.
 sub reload_with {
     my ($server, $name, $tag) = @_;
     my $before = length $server->error_log;
-    $server->graceful;
+    reload($server);
     my $said = substr $server->error_log, $before;
     my @told = $said =~ /^(.*\[tripchat:error\].*$tag: TripChat.*)$/mg;
     is(scalar @told, 1, "$name: the main log says so, once") or diag $said;
@@ -172,7 +272,7 @@ subtest 'a reload keeps a secret that was good' => sub {
     gets_in($server, 'still');
     rmdir $file;
     write_secret($file, 'another secret of thirty-two bytes!');
-    $server->graceful;
+    reload($server);
     my $site = $server->site;
     is($site->rest->room($site->{trip})->{status}, 401, 'a good file replaces it');
     $site->{secret} = 'another secret of thirty-two bytes!';
@@ -187,7 +287,7 @@ subtest 'a reload keeps a key set and a public key, and each by its own file' =>
     my $set    = file_of('set.json', '{"keys":[{"kty":"oct","alg":"HS256","k":"YSBzZWNyZXQgb2YgdGhpcnR5LXR3byBjaGFyYWN0ZXJz","kid":"a"}]}');
     my $key    = "$dir/public-copy.pem";
     copy(public_key_file(), $key) or die "$key: $!\n";
-    my $server = TripChat::Server->start(site_config => qq(TripChatJWTSecretFile none\nTripChatJWTKey EdDSA "$key"\nTripChatJWTKeySet "$set"));
+    my $server = TripChat::Server->start(site_config => qq(TripChatJWTSecretFile none\nTripChatJWTKey EdDSA "$key"\nTripChatJWTKeySet "$set"\nTripChatJWTAudience none));
     gets_in($server, 'by the set');
     for my $broken ('{"keys":[]}', '{"keys":', '[]', "\n") {
         write_file($set, $broken);
@@ -196,11 +296,11 @@ subtest 'a reload keeps a key set and a public key, and each by its own file' =>
     }
     write_file($key, 'no PEM');
     my $before = length $server->error_log;
-    $server->graceful;
+    reload($server);
     my $said = substr $server->error_log, $before;
     is(scalar(() = $said =~ /TC0083: TripChatJWTKey(?:Set)?: /g), 2, 'both are told of') or diag $said;
     gets_in($server, 'and kept');
-    stops_clean($server, 'httpd has never ended', qr/TC0083/);
+    stops_clean($server, 'httpd has never ended', qr/TC0083|TC0058/);
 };
 
 subtest 'a reload that names a new, broken file goes on without it' => sub {
@@ -213,7 +313,7 @@ subtest 'a reload that names a new, broken file goes on without it' => sub {
     is($site->http_get('/index.html')->{status}, 200, 'and httpd serves on');
     $server->reconfigure(site_config => '');
     my $before = length $server->error_log;
-    $server->graceful;
+    reload($server);
     unlike(substr($server->error_log, $before), qr/TC008[34]/, 'a good file');
     gets_in($server, 'and all is well');
     $server->reconfigure(site_config => qq(TripChatConnectionLog "$dir/nowhere/log"));
@@ -247,11 +347,44 @@ subtest 'files that others can read or change are warned of' => sub {
     }
 };
 
+subtest 'a key set of a provider wants an audience or an issuer' => sub {
+    my $set = file_of('provider', '{"keys":[{"kty":"oct","alg":"HS256","k":"YSBzZWNyZXQgb2YgdGhpcnR5LXR3byBjaGFyYWN0ZXJz"}]}');
+    my %warns = ('' => 1, 'TripChatJWTAudience chat' => 0, 'TripChatJWTIssuer https://login.example.org/' => 0, 'TripChatJWTAudience none' => 0,
+        'TripChatJWTIssuer none' => 1);
+    for my $more (sort keys %warns) {
+        my ($status, $said) = TripChat::Server->check_config(site_config => qq(TripChatJWTKeySet "$set"\n$more));
+        is($status, 0, "accepted with: $more") or diag $said;
+        is(scalar(() = $said =~ /TC0058: TripChatJWTKeySet: .*virtual host localhost:\d+, line/g), $warns{$more}, 'warnings') or diag $said;
+    }
+    my ($status, $said) = TripChat::Server->check_config();
+    unlike($said, qr/TC0058/, 'a secret of the site\'s own is for the site alone');
+};
+
+subtest 'keys that are doubtful are warned of' => sub {
+    my $public = public_key_file();
+    my $certificate = file_of('certificate.pem', '');
+    system("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -days 1 -addext keyUsage=keyEncipherment -keyout /dev/null -out '$certificate' 2>/dev/null") == 0
+        or die "openssl: $?\n";
+    my $jwk = '"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"';    # RFC 8037, A.2
+    my %warns = (
+        qq(TripChatJWTKey EdDSA "$public")       => undef,
+        qq(TripChatJWTKey RS256 "$certificate")  => qr/TC0080: TripChatJWTKey: .*certificate\.pem: the certificate says that its key is not for signatures/,
+        'TripChatJWTKeySet ' . file_of('public-set', qq({"keys":[{$jwk,"kid":"d"}]}))                     => undef,
+        'TripChatJWTKeySet ' . file_of('private-set', qq({"keys":[{$jwk,"d" : "nWGxne_9WmC6hEr0kuwsxERJ"}]})) => qr/TC0080: TripChatJWTKeySet: .*private-set: the set holds private keys/,
+    );
+    for my $line (sort keys %warns) {
+        my ($status, $said) = TripChat::Server->check_config(site_config => "$line\nTripChatJWTAudience none");
+        is($status, 0, $line) or diag $said;
+        is(scalar(() = $said =~ /TC0080/g), $warns{$line} ? 1 : 0, 'warnings') or diag $said;
+        like($said, qr/$warns{$line}.*virtual host localhost:\d+, line/, 'with the reason and the place') if $warns{$line};
+    }
+};
+
 subtest 'a warning stands once in the log' => sub {
     my $server = TripChat::Server->start(secret => 'too short');
     is(scalar(() = $server->error_log =~ /TC0042/g), 1, 'after a start');
     is(scalar(() = read_file($server->dir . '/stderr') =~ /TC0042/g), 1, 'and once on the console');
-    $server->graceful;
+    reload($server);
     is(scalar(() = $server->error_log =~ /TC0042/g), 2, 'and once more after a reload');
     stops_clean($server, 'that is all', qr/TC0042/);
 };
@@ -345,7 +478,7 @@ subtest 'the example can be enabled where httpd runs several children, and reloa
     for my $state ('before there is a secret', 'with a secret') {
         my $status = system TripChat::Httpd::httpd(), '-t', '-f', $server->dir . '/httpd.conf';
         is($status, 0, "configtest passes $state");
-        $server->graceful;
+        reload($server);
         is($server->site->http_get('/index.html')->{status}, 200, 'the site is there after a reload');
         is($server->site->http_get('/api/v1/chat/rooms/x/messages/')->{status}, $state =~ /before/ ? 404 : 401, 'and the chat, if there is a secret');
         file_of('example.secret', 's' x 64);

@@ -232,6 +232,24 @@ subtest 'a wrong password is said once, and nothing of it but that it is wrong' 
     stops_clean($other, 'and nothing else went wrong', OF_REDIS);
 };
 
+subtest 'a reload with an empty password file keeps the password' => sub {
+    my $file = $server->dir . '/kept';
+    write_secret($file, TripChat::Redis::PASSWORD());
+    my $other = new_server(redis => $redis->with(password_file => $file), generations => 2);
+    write_secret($file, '');
+    my @members = members_of($other, $site->new_trip);
+    all_is_well(\@members, 'before the reload');
+    leave(@members);
+    my %old = map { $_ => 1 } children_of($other);
+    $other->graceful;
+    until_true('the old children to end', sub { !grep { $old{$_} } $other->child_pids });
+    @members = members_of($other, $site->new_trip);
+    all_is_well(\@members, 'children use it');
+    like($other->error_log, qr/\[tripchat:error\].*TC0083: TripChatRedisPasswordFile: \Q$file\E: .*virtual host localhost:\d+, line/, 'the log says so');
+    leave(@members);
+    stops_clean($other, 'and nothing else went wrong', qr/\bTC0083:/);
+};
+
 # A Redis user with the least rights that the chat needs, but without those that are named.
 sub new_user {
     my (%opt) = @_;

@@ -38,17 +38,23 @@ TripChatPingInterval 1h
 TripChatSendQueueSize @{[QUEUE_KB]}k
 CONF
 
-# %opt as in TripChat::Server; config and site_config come behind those above.
+# %opt as in TripChat::Server; config and site_config take the place of what those above say of the same directive.
 # staying => 0: nobody is there all the while; instead somebody new comes and talks
 sub start {
     my ($class, %opt) = @_;
     my $self = $class->SUPER::start(
         %opt,
-        config      => CONFIG . ($opt{config} // ''),
-        site_config => SITE_CONFIG . ($opt{site_config} // ''),
+        config      => _with(CONFIG, $opt{config} // ''),
+        site_config => _with(SITE_CONFIG, $opt{site_config} // ''),
     );
     $self->_settle_in;
     return $self;
+}
+
+sub _with {
+    my ($usual, $special) = @_;
+    my %named = map { $_ => 1 } $special =~ /^(TripChat\w+)/mg;
+    return join '', (grep { !/^(\w+)/ || !$named{$1} } split /^/m, $usual), $special;
 }
 
 # What a child does once is done: its threads run, its descriptors are open. A member stays.

@@ -36,15 +36,16 @@ binmode Test::More->builder->$_, ':encoding(UTF-8)' for qw(output failure_output
 my $JSON = JSON::PP->new->utf8->canonical->allow_nonref;
 my $node;    # pid
 
-# Runs the script on a new server, and ends the test file. allow => [patterns of lines the log may hold]
+# Runs the script on a new server, and ends the test file. allow => [patterns of lines the log may hold]; config, site_config,
+# tls, http2, workers, mpm as in TripChat::Server; with tls the page is on the site over TLS
 sub play {
     my ($class, $script, %opt) = @_;
     my $server = TripChat::Server->start(
         config => CONFIG . ($opt{config} // ''),
         modules => ['headers'],
-        map { $_ => $opt{$_} } grep { exists $opt{$_} } qw(site_config),
+        map { $_ => $opt{$_} } grep { exists $opt{$_} } qw(site_config tls http2 workers mpm),
     );
-    my $self = bless { server => $server, site => $server->site }, $class;
+    my $self = bless { server => $server, site => $server->site($opt{tls} ? 'tls' : 'plain') }, $class;
     $self->_put_page_there;
     $self->_run("$FindBin::Bin/$script");
     my @wrong = $server->stop(allow => $opt{allow});
@@ -116,7 +117,8 @@ END {
 
 sub on_hello {
     my ($self) = @_;
-    return { url => 'http://127.0.0.1:' . $self->{site}->port, htdocs => $self->_htdocs, patience_s => patience_s() + 0 };
+    my $scheme = $self->{site}{tls} ? 'https' : 'http';
+    return { url => "$scheme://127.0.0.1:" . $self->{site}->port, htdocs => $self->_htdocs, patience_s => patience_s() + 0 };
 }
 
 # A token; seconds => until it expires, claims => {}
@@ -154,6 +156,16 @@ sub on_start {
     });
     return 1;
 }
+
+# The lines of the access log about a trip's socket: [{ protocol, status }], in their order.
+sub on_handshakes {
+    my ($self, %with) = @_;
+    my @lines = $self->{server}->access_log =~ m{"GET /ws/chat/\Q$with{trip}\E[^"]* (HTTP/[\d.]+)" (\d+)}g;
+    return [map { { protocol => $lines[2 * $_], status => $lines[2 * $_ + 1] } } 0 .. $#lines / 2];
+}
+
+# For the next start or reload.
+sub on_configure { my ($self, %with) = @_; $self->{server}->reconfigure(config => CONFIG . $with{config}); return 1 }
 
 sub on_graceful { my ($self) = @_; $self->{server}->graceful; return 1 }
 

@@ -1,0 +1,224 @@
+/* `AuthType TripChat`. See auth.h. */
+#include "httpd/auth.h"
+
+#include "base/limits.h"
+#include "httpd/admission.h"
+#include "httpd/authorize.h"
+#include "httpd/credentials.h"
+#include "httpd/handler.h"
+#include "httpd/handlers.h"
+#include "httpd/mapping.h"
+#include "httpd/notes.h"
+#include "httpd/often.h"
+
+#include <ap_expr.h>
+#include <ap_provider.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_auth.h>
+
+APLOG_USE_MODULE(tripchat);
+
+static bool is_ours(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+
+    return type != NULL && strcasecmp(type, TC_AUTH_TYPE) == 0;
+}
+
+/* True if the chat itself answers at this path. It asks for the user and the trip anyway. */
+static bool is_chat(request_rec *r)
+{
+    const char *handler = tc_mapping_handler(r);
+
+    return handler != NULL && (strcmp(handler, TC_HANDLER_WEBSOCKET) == 0 || strcmp(handler, TC_HANDLER_REST) == 0);
+}
+
+/* The token of a request, as the chat would take it: a handshake may have it in a subprotocol. NULL: there is none. */
+static const char *find_token(request_rec *r, apr_size_t *len)
+{
+    const char *handler = tc_mapping_handler(r), *token;
+    tc_handshake_out_t handshake;
+
+    if (handler != NULL && strcmp(handler, TC_HANDLER_WEBSOCKET) == 0) {
+        tc_handler_check_handshake(r, &handshake);
+        if (handshake.bearer != NULL) {
+            *len = handshake.bearer_len;
+            return handshake.bearer;
+        }
+    }
+    token = tc_credentials_token(r);
+    *len = token ? strlen(token) : 0;
+    return token;
+}
+
+/*
+ * Verifies the token of a request, which has been counted already if the chat answers it, or if this is not the first
+ * question. The caller ends the visit in every case.
+ */
+static tc_chat_error_e begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost, bool is_counted)
+{
+    apr_size_t len = 0;
+    const char *token = find_token(r, &len);
+
+    return is_counted ? tc_visit_verify(visit, r, vhost, token, len) : tc_visit_begin(visit, r, vhost, token, len);
+}
+
+/* ---- who it is ---- */
+
+static int answer_later(request_rec *r, int status, int retry_after_s)
+{
+    apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, retry_after_s));
+    return status;
+}
+
+static int status_of(request_rec *r, tc_chat_error_e error, int retry_after_s)
+{
+    switch (error) {
+    case TC_CHAT_OK:
+        return OK;
+    case TC_CHAT_UNAUTHORIZED:
+        ap_note_auth_failure(r);
+        return HTTP_UNAUTHORIZED;
+    case TC_CHAT_INTERNAL:
+        return HTTP_INTERNAL_SERVER_ERROR;
+    case TC_CHAT_RATE_LIMITED:
+        return answer_later(r, HTTP_TOO_MANY_REQUESTS, retry_after_s);
+    default:
+        return answer_later(r, HTTP_SERVICE_UNAVAILABLE, TC_RETRY_AFTER_S);
+    }
+}
+
+static int check_user(request_rec *r)
+{
+    tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
+    tc_chat_error_e error;
+    tc_visit_t visit;
+    int wait_s;
+    bool chat;
+
+    if (!is_ours(r)) {
+        return DECLINED;
+    }
+    if (vhost == NULL) {
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0094: AuthType TripChat in a virtual host without a chat; write "
+                     "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    chat = is_chat(r);
+    wait_s = chat ? 0 : tc_admission_request_wait_s(r, vhost);
+    if (wait_s > 0) {
+        return status_of(r, TC_CHAT_RATE_LIMITED, wait_s);
+    }
+    error = begin(&visit, r, vhost, chat);
+    if (error == TC_CHAT_OK && !chat) {
+        error = tc_visit_user(&visit);
+    }
+    tc_visit_end(&visit);
+    if (error != TC_CHAT_OK) {
+        r->user = NULL;
+    }
+    return status_of(r, error, visit.retry_after_s);
+}
+
+/* RFC 6750, 3: whoever sent a token learns that it is the token. */
+static int note_failure(request_rec *r, const char *type)
+{
+    apr_size_t len;
+
+    if (strcasecmp(type, TC_AUTH_TYPE) != 0) {
+        return DECLINED;
+    }
+    apr_table_setn(r->err_headers_out, r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate" : "WWW-Authenticate",
+                   find_token(r, &len) ? "Bearer error=\"invalid_token\"" : "Bearer");
+    return OK;
+}
+
+/* A preflight has no token (Fetch standard, 3.2.2), and the chat answers it without looking at anything. */
+static int check_preflight(request_rec *r)
+{
+    const char *handler = r->method_number == M_OPTIONS && is_ours(r) ? tc_mapping_handler(r) : NULL;
+
+    return handler != NULL && strcmp(handler, TC_HANDLER_REST) == 0
+                   && apr_table_get(r->headers_in, "Access-Control-Request-Method") != NULL
+               ? OK
+               : DECLINED;
+}
+
+/* ---- Require tripchat-member ---- */
+
+static const char *parse_member(cmd_parms *cmd, const char *line, const void **parsed)
+{
+    const char *wrong = NULL;
+    ap_expr_info_t *expression = *line ? ap_expr_parse_cmd(cmd, line, AP_EXPR_FLAG_STRING_RESULT, &wrong, NULL) : NULL;
+
+    if (*line == '\0') {
+        return "Require tripchat-member: write the trip's id, for example %{env:MATCH_TRIP}";
+    }
+    *parsed = expression;
+    return wrong ? apr_pstrcat(cmd->temp_pool, "Require tripchat-member: ", wrong, NULL) : NULL;
+}
+
+static authz_status to_status(tc_chat_error_e error)
+{
+    switch (error) {
+    case TC_CHAT_OK:
+        return AUTHZ_GRANTED;
+    case TC_CHAT_UNAUTHORIZED:
+    case TC_CHAT_FORBIDDEN:
+        return AUTHZ_DENIED;
+    default:
+        return AUTHZ_GENERAL_ERROR;
+    }
+}
+
+static authz_status ask_for_member(request_rec *r, tc_vhost_t *vhost, const char *id)
+{
+    tc_chat_error_e error;
+    tc_visit_t visit;
+    tc_trip_t trip;
+
+    error = begin(&visit, r, vhost, true);
+    if (error == TC_CHAT_OK) {
+        error = tc_trip_parse(id, strlen(id), vhost->site.rules.trip_form, &trip) ? tc_visit_member(&visit, &trip)
+                                                                                  : tc_visit_wrong_form(&visit, false);
+    }
+    tc_visit_end(&visit);
+    return to_status(error);
+}
+
+static authz_status check_member(request_rec *r, const char *line, const void *parsed)
+{
+    tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
+    const char *wrong = NULL, *id;
+
+    (void)line;
+    if (!is_ours(r) || vhost == NULL) {
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0095: Require tripchat-member refuses everybody here; write AuthType TripChat, in "
+                     "a virtual host with a chat");
+        return AUTHZ_DENIED;
+    }
+    if (r->user == NULL) {
+        return AUTHZ_DENIED_NO_USER;
+    }
+    id = ap_expr_str_exec(r, parsed, &wrong);
+    if (wrong != NULL) {
+        TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0095: Require tripchat-member: %s", wrong);
+        return AUTHZ_GENERAL_ERROR;
+    }
+    return ask_for_member(r, vhost, id);
+}
+
+static const authz_provider member_provider = {check_member, parse_member};
+
+void tc_auth_register(apr_pool_t *pool)
+{
+    ap_hook_check_authn(check_user, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_access_ex(check_preflight, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_note_auth_failure(note_failure, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "tripchat-member", AUTHZ_PROVIDER_VERSION, &member_provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
+}

@@ -1,0 +1,75 @@
+/* Keeps a child within its memory. See shed.h. */
+#include "peer/shed.h"
+
+#include "base/classes.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/weight.h"
+#include "codec/close.h"
+#include "peer/peer.h"
+
+#define LIGHT 4096 /* bytes; connections that hold less are not ended */
+
+/* What the child would be rid of without this peer. Each of the queues in which a frame waits has a share of it. */
+static size_t weight_of(const tc_peer_t *peer)
+{
+    return peer->state == TC_PEER_DEAD ? 0 : peer->held + tc_outq_share(&peer->queue);
+}
+
+/* Ends connections from the heaviest down, until they have had `bytes` together. Returns their number. */
+static unsigned end_heaviest(tc_peers_t *peers, size_t bytes)
+{
+    tc_classes_t classes = {{0}};
+    unsigned ended = 0, least;
+    tc_peer_t *peer;
+    int turn;
+
+    for (peer = peers->first; peer != NULL; peer = peer->next) {
+        tc_classes_add(&classes, weight_of(peer));
+    }
+    least = tc_classes_needed(&classes, bytes);
+    for (turn = 0; turn < 2; turn++) { /* first the classes above that one, then as many of that one as it takes */
+        for (peer = peers->first; peer != NULL && bytes > 0; peer = peer->next) {
+            size_t weight = weight_of(peer);
+            unsigned class = tc_class_of(weight);
+
+            if (weight >= LIGHT && (turn == 0 ? class > least : class >= least)) {
+                tc_peer_shed(peer);
+                bytes -= weight < bytes ? weight : bytes;
+                ended++;
+            }
+        }
+    }
+    return ended;
+}
+
+static void shed(tc_task_t *task)
+{
+    tc_peers_t *peers = (tc_peers_t *)((char *)task - offsetof(tc_peers_t, shed));
+    static tc_log_limit_t limit = TC_LOG_LIMIT(1);
+    size_t before = tc_weight_get(), goal = tc_weight_limit() / 8 * 7, now;
+    char more[TC_LOG_MORE_CHARS];
+    unsigned rooms, ended = 0;
+
+    if (!tc_weight_is_over()) {
+        return;
+    }
+    peers->shed_us = tc_loop_now_us(peers->loop);
+    rooms = tc_hub_shed(peers->hub, before - goal);
+    now = tc_weight_get();
+    if (now > tc_weight_limit()) {
+        ended = end_heaviest(peers, now - goal);
+    }
+    tc_metrics_add(TC_METRICS_CHILD, TC_M_SHED + TC_L_BURDEN_ROOM, rooms);
+    tc_metrics_add(TC_METRICS_CHILD, TC_M_SHED + TC_L_BURDEN_CONNECTION, ended);
+    if (tc_log_may(&limit, more)) {
+        tc_log(TC_LOG_WARNING, 0, "TC0110: clients make this child hold %zu MB, more than TripChatMemory allows (%zu MB): the "
+               "caches of %u rooms were dropped, and %u connections that held most were ended; see who reads too slowly in "
+               "TripChatConnectionLog, or allow more%s", before >> 20, tc_weight_limit() >> 20, rooms, ended, more);
+    }
+}
+
+void tc_shed_init(tc_peers_t *peers)
+{
+    peers->shed.run = shed;
+}
