@@ -130,6 +130,12 @@ static apr_status_t filter_fields(ap_filter_t *filter, apr_bucket_brigade *bb)
 
 /* ---- for each answer ---- */
 
+static int set_early(void *data, const char *name, const char *value)
+{
+    apr_table_setn(((request_rec *)data)->err_headers_out, name, value);
+    return 1;
+}
+
 /* The fields stand in err_headers_out from the beginning, because httpd's own answers to errors pass no filter of ours. */
 void tc_fields_begin(request_rec *r, const char *origin)
 {
@@ -140,7 +146,7 @@ void tc_fields_begin(request_rec *r, const char *origin)
     if (origin != NULL) {
         apr_table_setn(fields->cors, "Access-Control-Expose-Headers", "ETag, Location, Retry-After");
         apr_table_setn(r->err_headers_out, ALLOW_ORIGIN, origin);
-        apr_table_overlap(r->err_headers_out, fields->cors, APR_OVERLAP_TABLES_SET);
+        apr_table_do(set_early, r, fields->cors, NULL);
     }
     ap_add_output_filter_handle(last_filter, fields, r, r->connection);
 }
@@ -166,7 +172,7 @@ void tc_fields_set_preflight(request_rec *r, const char *methods)
                    asked != NULL && is_list_of_names(asked) ? apr_pstrcat(r->pool, ASKED_HEADERS ", ", asked, NULL)
                                                             : ASKED_HEADERS);
     apr_table_setn(fields->cors, "Access-Control-Max-Age", "86400");
-    apr_table_overlap(r->err_headers_out, fields->cors, APR_OVERLAP_TABLES_SET);
+    apr_table_do(set_early, r, fields->cors, NULL);
 }
 
 /* Programs and scripts do not ask for HTML. A browser that shows an address does. */

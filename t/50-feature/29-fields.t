@@ -73,6 +73,20 @@ subtest 'what httpd and mod_headers set is on every answer, whoever sends it' =>
     stops_clean($server, 'the log has nothing to say');
 };
 
+subtest 'fields of others that stand twice stay two' => sub {
+    my $server = TripChat::Server->start(modules => ['headers'], config => "Header always add Set-Cookie a=1 early\nHeader always add Set-Cookie b=2 early",
+        site_config => ALLOW . "TripChatMaxWait 1s\nHeader always add X-Two one\nHeader always add X-Two two");
+    my $trip = $server->site->new_trip;
+    $server->site->rest->posted($trip, 'one');
+    my %kinds = answers_of($server, $trip);
+    for my $kind (sort keys %kinds) {
+        my $answer = $kinds{$kind}[1]->(PAGE);
+        is(values_of($answer, 'Set-Cookie'), 'a=1 | b=2', "$kind: set early");
+        is(values_of($answer, 'X-Two'),      'one | two', 'and late');
+    }
+    stops_clean($server, 'the log has nothing to say');
+};
+
 subtest 'the date is that of the answer, not of the request' => sub {
     my $server = TripChat::Server->start;
     my ($site, $trip) = ($server->site, $server->site->new_trip);
