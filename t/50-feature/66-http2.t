@@ -105,6 +105,8 @@ subtest 'whoever may not come in is told so' => sub {
         is($status == 200 ? $stream->read_close->{code} : "status $status", $how->[0], "with $how->[0]");
         my $version = connection($site)->stream->ask_to_open($site->path($site->new_trip), { 'sec-websocket-version' => 12 });
         is($version->wait_for_answer, 426, 'a wrong version is an error');
+        my $body = connection($site)->stream->ask_to_open($site->path($site->new_trip), { 'content-length' => 5 });
+        is($body->wait_for_answer, 400, 'a body is none');
         is(connection($site)->get($site->path($site->new_trip))->status, 501, 'a GET is no handshake');
         stops($server, 'the log has nothing to say');
     }
