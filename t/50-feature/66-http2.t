@@ -207,7 +207,7 @@ subtest 'clients that end the stream in other ways' => sub {
 };
 
 subtest 'a slow reader delays nobody' => sub {
-    my $server = start(config => ON . "\nTimeout 3", site_config => "TripChatSendQueueSize 64k");
+    my $server = start(config => ON . "\nTimeout 2", site_config => "TripChatSendQueueSize 64k");
     my $site   = $server->site;
     my $trip   = $site->new_trip;
     my $slow   = connection($site, window => 2000)->chat($site, trip => $trip, as => 'carol');
@@ -245,6 +245,7 @@ subtest 'a reload' => sub {
     until_true('the old child to go', sub { !grep { kill 0, $_ } @old });
     $server->ask_to_stop('WINCH');
     is($back->read_close->{code}, 1001, 'a graceful stop closes with 1001');
+    $_->disconnect for @connections;    # else httpd waits for the next request
     stops($server, 'the log has nothing to say');
 };
 
