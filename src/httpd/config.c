@@ -489,6 +489,16 @@ static const tc_directive_e key_directives[] = {TC_D_JWT_SECRET_FILE, TC_D_JWT_K
 
 #define KEY_DIRECTIVES (sizeof(key_directives) / sizeof(key_directives[0]))
 
+int tc_config_sets_keys(const tc_config_t *config)
+{
+    size_t i = 0;
+
+    while (i < KEY_DIRECTIVES && !config->values[key_directives[i]].is_set) {
+        i++;
+    }
+    return i < KEY_DIRECTIVES;
+}
+
 int tc_config_has_keys(const tc_config_t *config)
 {
     size_t i;
