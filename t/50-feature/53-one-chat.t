@@ -35,7 +35,7 @@ sub new_database {
 sub start_two {
     my ($second, %opt) = @_;
     my $config = delete $opt{site_config} // '';
-    $second->{site_config} = QUICK . $second->{site_config} if defined $second->{site_config};
+    $second = { %$second, site_config => QUICK . $second->{site_config} } if defined $second->{site_config};
     return TripChat::Server->start(database => new_database(), site_config => QUICK . $config, %opt,
         config => metrics_config(), sites => { second => $second });
 }
