@@ -348,10 +348,17 @@ typedef struct {
     size_t bytes; /* of all frames that were made for this answer */
 } resume_t;
 
-static void look_at(resume_t *resume, const tc_job_t *job, int64_t after)
+/*
+ * Makes *resume fit `after`. False: this answer does not serve the member. It was cut short and began before the member,
+ * or enough frames were made of it.
+ */
+static bool look_at(resume_t *resume, const tc_job_t *job, int64_t after)
 {
-    if (resume->after == after || resume->bytes > TC_STORE_READ_BYTES) {
-        return;
+    if (resume->after == after) {
+        return resume->too_big || resume->frame != NULL;
+    }
+    if (resume->bytes > TC_STORE_READ_BYTES) {
+        return false;
     }
     tc_blob_unref(resume->frame);
     resume->frame = NULL;
@@ -362,6 +369,7 @@ static void look_at(resume_t *resume, const tc_job_t *job, int64_t after)
                                            job->epoch);
         resume->bytes += resume->frame->len;
     }
+    return resume->too_big || resume->frame != NULL;
 }
 
 /*
@@ -372,6 +380,7 @@ static void look_at(resume_t *resume, const tc_job_t *job, int64_t after)
 static void serve_resuming(tc_room_t *room, tc_job_t *job)
 {
     resume_t resume = {NULL, -1, false, 0};
+    bool answered;
     unsigned i;
 
     room->resumes_exactly = false;
@@ -381,22 +390,19 @@ static void serve_resuming(tc_room_t *room, tc_job_t *job)
         if (!member->resuming || member->after < job->after) {
             continue;
         }
-        look_at(&resume, job, member->after);
-        if (resume.after != member->after) {
-            room->resumes_exactly = true; /* not in this answer's turn */
-        }
-        else if (member->after > job->last_seq || job->last_seq - member->after > room->site->resume_events
-            || resume.too_big) {
+        answered = look_at(&resume, job, member->after);
+        if (member->after > job->last_seq || job->last_seq - member->after > room->site->resume_events
+            || (answered && resume.too_big)) {
             member->resuming = false;
             member->lost = true;
             serve_fresh(room, member, NULL);
         }
-        else if (resume.frame != NULL) {
+        else if (answered) {
             member->resuming = false;
             give_history(room, member, resume.frame, job->last_seq);
         }
         else {
-            room->resumes_exactly = true; /* the answer was cut short, and began before this member */
+            room->resumes_exactly = true;
         }
     }
     tc_blob_unref(resume.frame);

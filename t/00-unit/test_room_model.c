@@ -1,7 +1,7 @@
 /*
  * A room under everything at once, in an order that a seed decides. Members come, go, write, repeat and edit. Other
  * children commit. Events come twice, late, early or never, and messages are deleted. The store is slow, full, down, or
- * reads after it has written. One test has a child that is alone. The other has several children on the same rows, and
+ * reads after it has written. A child drops the caches of its rooms. One test has a child that is alone. The other has several children on the same rows, and
  * their bus goes down and up. The fake members check each step (fake_room.h). At the end, every member that is still
  * there has seen every event, and has an answer to each of its messages. UNIT_SEED=n runs one seed, UNIT_SEEDS=n the
  * first n seeds.
@@ -308,7 +308,10 @@ static void step(model_t *model)
     else if (what == 39) {
         turn_bus(model);
     }
-    else if (what > 40) {
+    else if (what == 40) {
+        (void)tc_hub_shed(child->hub, below(model, 2) ? 1000 : SIZE_MAX);
+    }
+    else {
         fake_answer_read(child, &child->store); /* reads and writes run on threads of their own */
     }
     send_letters(model);
