@@ -244,7 +244,7 @@ grant revoke:
 
 # The sources that the unit tests link: those that need neither httpd nor a database.
 UNIT_SRC   := $(PURE_SRC) $(sort $(wildcard src/token/*.c src/shared/*.c)) \
-              $(addprefix src/,peer/parcel.c bus/redis_url.c bus/spending.c store/sql_query.c store/sql_fault.c \
+              $(addprefix src/,peer/parcel.c peer/parcel_check.c bus/redis_url.c bus/spending.c store/sql_query.c store/sql_fault.c \
                 store/site_sql.c store/job_lane.c store/calls.c \
                 store/job_queue.c store/noted.c) \
               t/00-unit/unit.c

@@ -28,13 +28,16 @@ static void register_hooks(apr_pool_t *pool)
     static const char *const loggers[] = {"mod_security2.c", "mod_security3.c", "mod_log_forensic.c", "mod_log_config.c",
                                           "mod_log_debug.c", NULL};
 
+    /* The first connection to the database may be made as soon as a child begins. */
+    static const char *const databases[] = {"mod_dbd.c", NULL};
+
     tc_fields_register();
     ap_hook_pre_config(tc_runtime_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* Last, because the MPM finds out in this hook how many children it may run. */
     ap_hook_check_config(tc_runtime_check_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_test_config(tc_dump_sites, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(tc_runtime_post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(tc_runtime_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(tc_runtime_child_init, databases, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(tc_runtime_child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_pre_connection(tc_runtime_pre_connection, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(tc_runtime_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);

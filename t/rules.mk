@@ -32,7 +32,14 @@ check:
 	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target check-built
 	@exec env TC_MAKE_VARIABLES='$(MAKEOVERRIDES)' t/run --timer $(UNIT_BIN) $(SHORT_TESTS)
 
-check-built: $(MODULE) $(ECHO) $(NEXT) $(UNIT_BIN) $(FUZZ_SEEDS) $(BUILD)/hostile/key_updates
+# What other modules do to a child, for t/50-feature/64-strange-httpds.t.
+STRANGE := $(addprefix $(BUILD)/fork/,mod_fork.so mpm_itk.so few_threads.so)
+
+$(BUILD)/fork/%.so: t/fork/%.c | $(FOUND)
+	@mkdir -p $(@D)
+	$(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -D_GNU_SOURCE -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
+
+check-built: $(MODULE) $(ECHO) $(NEXT) $(STRANGE) $(UNIT_BIN) $(FUZZ_SEEDS) $(BUILD)/hostile/key_updates
 
 # ---- long ----
 

@@ -290,6 +290,7 @@ apr_status_t tc_bus_redis_start(tc_bus_redis_t **out, tc_redis_door_t *doors, tc
     tc_uuid_make_v7(&redis->exchange.child);
     rv = tc_loop_create(&redis->exchange.bus_loop, 0, own_pool);
     if (rv != APR_SUCCESS) {
+        tc_worker_thread_free(&redis->thread);
         return rv;
     }
     make_links(redis, own_pool);

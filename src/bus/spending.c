@@ -61,10 +61,11 @@ static void publish(tc_spending_t *spending, tc_redis_door_t *door, tc_buf_t *en
     }
 }
 
-/* Tells the entries of a list that belong to a door, and takes them out of the list. */
+/* Tells the entries of a list that belong to a door, and takes them out of the list. Its users are its database's. */
 static void tell_of_door(tc_spending_t *spending, tc_redis_door_t *door, spent_t **list)
 {
     tc_buf_t envelope = TC_BUF_INIT;
+    uint64_t database = tc_site_database(door->site);
 
     while (*list != NULL) {
         spent_t *spent = *list;
@@ -77,7 +78,7 @@ static void tell_of_door(tc_spending_t *spending, tc_redis_door_t *door, spent_t
             publish(spending, door, &envelope);
         }
         if (envelope.len == 0) {
-            tc_envelope_begin_spent(&envelope, &spending->child, ++spending->envelopes, spending->server);
+            tc_envelope_begin_spent(&envelope, &spending->child, ++spending->envelopes, spending->server, database);
         }
         tc_envelope_add_spent(&envelope, spent->user_id, (int)spent->action, spent->count);
         *list = spent->next;
@@ -124,16 +125,27 @@ void tc_spending_add(tc_spending_t *spending, tc_redis_door_t *door, tc_action_e
 
 /* ---- hearing ---- */
 
-/* All children of this httpd hear each envelope. The first one takes it in for all of them, once for each site. */
-static bool is_first(tc_spending_t *spending, const tc_site_t *site, const tc_envelope_t *envelope)
+/* All children of this httpd hear each envelope, each over all of its doors. The first one takes it in for all of them. */
+static bool is_first(tc_spending_t *spending, uint64_t database, const tc_envelope_t *envelope)
 {
     static const tc_rate_t once = {1, 60 * TC_US_PER_S};
     char child[TC_UUID_CHARS + 1], name[TC_UUID_CHARS + 24];
 
     tc_uuid_format(&envelope->child, child);
     snprintf(name, sizeof(name), "%s %lld", child, (long long)envelope->seq);
-    return tc_meter_take(spending->meter, &once, tc_meter_key(spending->meter, site, TC_KEY_SPENT, name),
+    return tc_meter_take(spending->meter, &once, tc_meter_database_key(spending->meter, database, TC_KEY_SPENT, name),
                          tc_clock_monotonic_us()) == 0;
+}
+
+/*
+ * On one Redis there may be other sites, with other users of the same ids. Before a child has asked its site's database
+ * anything, it does not know which users are its own. So it takes in what is said of others, who have keys of their own.
+ */
+static bool may_be_ours(const tc_redis_door_t *door, uint64_t database)
+{
+    uint64_t own = tc_site_database(door->site);
+
+    return database != 0 && (own == 0 || own == database);
 }
 
 bool tc_spending_take_in(tc_spending_t *spending, const tc_redis_door_t *door,
@@ -142,13 +154,14 @@ bool tc_spending_take_in(tc_spending_t *spending, const tc_redis_door_t *door,
     tc_meter_t *meter = &spending->meter->meter;
     tc_envelope_spent_t spent;
     bool good = tc_envelope_decode_spent(envelope, &spent);
-    bool is_news = good && spent.server != spending->server && is_first(spending, door->site, envelope);
+    bool is_news = good && spent.server != spending->server && may_be_ours(door, spent.database)
+                   && is_first(spending, spent.database, envelope);
     const char *user_id;
     int action, count;
 
     while (is_news && tc_envelope_next_spent(&spent, &user_id, &action, &count)) {
         if (action < TC_ACTIONS && door->site->user_rates[action].tokens > 0) {
-            meter->spend(meter, door->site, (tc_action_e)action, user_id, (unsigned)count,
+            meter->spend(meter, door->site, spent.database, (tc_action_e)action, user_id, (unsigned)count,
                          tc_clock_monotonic_us());
         }
     }
@@ -161,7 +174,7 @@ bool tc_spending_take_in(tc_spending_t *spending, const tc_redis_door_t *door,
 tc_spending_t *tc_spending_create(tc_shared_meter_t *meter, const tc_uuid_t *child, tc_loop_t *loop,
                                   tc_spending_publish_fn *publish_fn, apr_pool_t *pool)
 {
-    static const tc_site_t none = {.index = 0};
+    static const tc_site_t none = {.name = ""};
     tc_spending_t *spending = apr_pcalloc(pool, sizeof(*spending));
 
     spending->meter = meter;

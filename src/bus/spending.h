@@ -24,8 +24,9 @@ void tc_spending_add(tc_spending_t *spending, tc_redis_door_t *door, tc_action_e
                      const char *user_id);
 
 /*
- * Takes in another child's envelope for the door's site, unless it is this httpd's own or another child of this httpd
- * has taken it in. False when the envelope is not valid.
+ * Takes in another child's envelope for the door's site, unless it is this httpd's own, tells of the users of another
+ * database, or was taken in already, over another door or by another child of this httpd. False when the envelope is not
+ * valid.
  */
 bool tc_spending_take_in(tc_spending_t *spending, const tc_redis_door_t *door,
                          const tc_envelope_t *envelope);

@@ -104,7 +104,7 @@ static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, con
     return adoption;
 }
 
-/* A reload may have taken away the key of the connection's token, or changed what a token must say. */
+/* A reload may have taken away the key of the connection's token, or changed what a token or an id must be. */
 static void judge(tc_adoption_t *adoption)
 {
     const char *why;
@@ -116,14 +116,17 @@ static void judge(tc_adoption_t *adoption)
         tc_log(TC_LOG_INFO, 0, "TC0059: a connection of the user %s does not outlive the reload: %s",
                adoption->user->id, why);
     }
+    else if (!tc_parcel_fits(adoption->parcel, adoption->site)) {
+        adoption->reject_code = TC_CLOSE_RESTART;
+        adoption->reject_reason = "site has changed, reconnect";
+    }
 }
 
 static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim_t *claim)
 {
     tc_adoption_t *adoption = unpack(child, parcel, fd, claim);
 
-    if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), parcel->head.site_index,
-                                     adoption)) {
+    if (!child->succession.find_site(tc_parcel_text(parcel, TC_PARCEL_SITE), adoption)) {
         refuse(dup(fd), &parcel->head.prefix, TC_CLOSE_RESTART, "site is gone");
         tc_adoption_drop(adoption, &child->peers);
         return;
@@ -135,6 +138,17 @@ static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim
     else {
         tc_session_create(&child->peers, adoption);
     }
+}
+
+/*
+ * Whoever was forked from httpd's parent and does not exec has the passage's ends: daemons of other modules, which may run
+ * other people's programs. Only a child of this httpd, with our user, may say who a connection's user is.
+ */
+static bool is_child(void *context, const tc_system_sender_t *sender)
+{
+    const tc_child_t *child = context;
+
+    return sender->uid == geteuid() && tc_handover_knows(child->succession.handover, sender->pid);
 }
 
 /* Takes the next connection. APR_EAGAIN: none waits, or this child is full and another one has room. */
@@ -150,11 +164,12 @@ static apr_status_t take_one(tc_child_t *child)
         && tc_handover_has_room(child->succession.handover, child->place)) {
         return APR_EAGAIN;
     }
-    rv = tc_passage_receive(passage_of(child), &bytes, &fd);
+    rv = tc_passage_receive(passage_of(child), &bytes, &fd, is_child, child);
     if (rv != APR_SUCCESS) {
         tc_child_release(child, &claim);
         if (rv != APR_EAGAIN) {
-            complain(child, rv, "it could not be received");
+            complain(child, rv, APR_STATUS_IS_EACCES(rv) ? "a process that is no child of this httpd sent it"
+                                                         : "it could not be received");
             rv = APR_SUCCESS;
         }
         return rv;
@@ -256,9 +271,14 @@ void tc_arrival_turn_away(tc_child_t *child, unsigned code, const char *reason)
     tc_parcel_t parcel;
     int fd;
 
-    while (tc_passage_receive(passage_of(child), &bytes, &fd) == APR_SUCCESS) {
-        (void)tc_parcel_read(&parcel, &bytes);
-        refuse(fd, &parcel.head.prefix, code, reason);
-        tc_parcel_free(&parcel);
-    }
+    apr_status_t rv;
+
+    do {
+        rv = tc_passage_receive(passage_of(child), &bytes, &fd, is_child, child);
+        if (rv == APR_SUCCESS) {
+            (void)tc_parcel_read(&parcel, &bytes);
+            refuse(fd, &parcel.head.prefix, code, reason);
+            tc_parcel_free(&parcel);
+        }
+    } while (rv == APR_SUCCESS || APR_STATUS_IS_EACCES(rv));
 }

@@ -265,8 +265,10 @@ static void loop_main(void *context)
     tc_child_t *child = context;
 
     tc_thread_set_role(TC_THREAD_LOOP);
-    on_tick(&child->tick, tc_loop_now_us(child->peers.loop));
-    tc_loop_run(child->peers.loop, child);
+    if (tc_worker_thread_wait(&child->thread)) { /* else another thread could not be started */
+        on_tick(&child->tick, tc_loop_now_us(child->peers.loop));
+        tc_loop_run(child->peers.loop, child);
+    }
     tc_loop_close(child->peers.loop, child);
     while (child->peers.first != NULL) {
         tc_peer_destroy(child->peers.first);
@@ -328,21 +330,25 @@ void tc_child_serve_store(tc_child_t *child, tc_dbd_t *store)
     store->child = child;
 }
 
-/* The loop starts last, because it talks to the others. */
+/*
+ * The loop's thread is made first, and waits: the loop talks to the bus, and the bus posts to the loop. If one of them
+ * cannot be made, none of them has run. Whatever the result, the loop's pool is in order, or gone with the loop.
+ */
 static apr_status_t start_threads(tc_child_t *child, const tc_child_config_t *config,
                                   apr_pool_t *pool)
 {
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = tc_worker_thread_start(&child->thread, loop_main, child, pool);
 
-    if (config->doors != NULL) {
+    if (rv == APR_SUCCESS && config->doors != NULL) {
         rv = tc_bus_redis_start(&child->redis, config->doors, child->peers.loop, child->peers.hub,
                                 config->meter, pool);
+        if (rv != APR_SUCCESS) {
+            tc_worker_thread_ask_to_stop(&child->thread);
+            (void)tc_worker_thread_join(&child->thread, INT64_MAX); /* it has nothing to do */
+        }
     }
     if (rv == APR_SUCCESS) {
-        rv = tc_worker_thread_start(&child->thread, loop_main, child, pool);
-    }
-    if (rv != APR_SUCCESS && child->redis != NULL) {
-        (void)tc_bus_redis_stop(child->redis, JOIN_BUS_US);
+        tc_worker_thread_wake(&child->thread);
     }
     return rv;
 }
@@ -364,7 +370,7 @@ static void stand_up(const tc_child_t *child)
         tc_tally_leave(&child->seat);
     }
     if (child->place != NULL) {
-        tc_handover_leave(child->place);
+        tc_handover_leave(child->succession.handover, child->place);
     }
 }
 
@@ -394,6 +400,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     rv = tc_loop_create(&child->peers.loop, config->write_interval_us,
                         tc_worker_thread_pool(&child->thread));
     if (rv != APR_SUCCESS) {
+        tc_worker_thread_free(&child->thread);
         return rv;
     }
     apr_pool_create(&child->peers.scratch, tc_worker_thread_pool(&child->thread));

@@ -36,7 +36,7 @@ typedef struct {
     int64_t drain_us; /* time over which connections that cannot move are closed */
     tc_outlook_t (*look_out)(void); /* what httpd is about to do; loop */
     /* Fills in an adoption's site, store, bus and the rules of its lease. False: there is no such site. Loop. */
-    bool (*find_site)(const char *name, unsigned index, tc_adoption_t *adoption);
+    bool (*find_site)(const char *name, tc_adoption_t *adoption);
 } tc_succession_t;
 
 typedef struct tc_child_t {
@@ -80,7 +80,8 @@ typedef struct {
 /*
  * Starts the threads of the loop and the bus. `pool` is the caller's, for bookkeeping, and outlives the child's
  * threads, which have pools of their own. What `config` points to is borrowed and lives as long. A status that is not
- * success: a thread, the loop or the bus cannot be made, and nothing runs. Worker.
+ * success: a thread, the loop or the bus cannot be made, nothing runs, and the
+ * caller may destroy `pool`. Worker.
  */
 apr_status_t tc_child_start(tc_child_t **child, const tc_child_config_t *config, apr_pool_t *pool);
 

@@ -45,7 +45,6 @@ static void fill_head(const tc_peer_t *peer, tc_parcel_head_t *head)
     const tc_room_t *room = peer->member.room;
 
     head->pid = getpid();
-    head->site_index = peer->site->index;
     head->trip = room->trip_key.trip;
     head->room_id = room->room_id;
     head->member = peer->member;

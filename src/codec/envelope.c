@@ -47,14 +47,22 @@ void tc_envelope_encode_typing(tc_buf_t *buf, const tc_uuid_t *child, const char
     tc_buf_append_str(buf, is_typing ? ",\"is_typing\":true}" : ",\"is_typing\":false}");
 }
 
-void tc_envelope_begin_spent(tc_buf_t *buf, const tc_uuid_t *child, int64_t count, uint64_t server)
+static void append_hex(tc_buf_t *buf, uint64_t number)
 {
     char digits[17];
 
-    tc_envelope_encode(buf, TC_ENVELOPE_SPENT, child, count);
-    snprintf(digits, sizeof(digits), "%016llx", (unsigned long long)server);
-    TC_BUF_LIT(buf, "{\"server\":\"");
+    snprintf(digits, sizeof(digits), "%016llx", (unsigned long long)number);
     tc_buf_append_str(buf, digits);
+}
+
+void tc_envelope_begin_spent(tc_buf_t *buf, const tc_uuid_t *child, int64_t count, uint64_t server,
+                             uint64_t database)
+{
+    tc_envelope_encode(buf, TC_ENVELOPE_SPENT, child, count);
+    TC_BUF_LIT(buf, "{\"server\":\"");
+    append_hex(buf, server);
+    TC_BUF_LIT(buf, "\",\"database\":\"");
+    append_hex(buf, database);
     TC_BUF_LIT(buf, "\",\"spent\":[");
 }
 
@@ -249,21 +257,31 @@ void tc_envelope_typing_free(tc_envelope_typing_t *typing)
     typing->doc = NULL;
 }
 
+/* Reads 16 hexadecimal digits. */
+static bool read_hex(json_object *doc, const char *key, uint64_t *number)
+{
+    const char *digits = tc_json_get_text(doc, key);
+
+    if (digits == NULL || strlen(digits) != 16 || strspn(digits, "0123456789abcdef") != 16) {
+        return false;
+    }
+    *number = strtoull(digits, NULL, 16);
+    return true;
+}
+
 bool tc_envelope_decode_spent(const tc_envelope_t *envelope, tc_envelope_spent_t *out)
 {
-    const char *server;
+    json_object *database;
 
     out->doc = parse_body(envelope);
     out->list = NULL;
     out->next = 0;
-    if (out->doc == NULL || (server = tc_json_get_text(out->doc, "server")) == NULL || strlen(server) != 16
-        || strspn(server, "0123456789abcdef") != 16
-        || !json_object_object_get_ex(out->doc, "spent", &out->list)
-        || !json_object_is_type(out->list, json_type_array)) {
+    out->database = 0;
+    if (out->doc == NULL || !read_hex(out->doc, "server", &out->server)
+        || (json_object_object_get_ex(out->doc, "database", &database) && !read_hex(out->doc, "database", &out->database))) {
         return false;
     }
-    out->server = strtoull(server, NULL, 16);
-    return true;
+    return json_object_object_get_ex(out->doc, "spent", &out->list) && json_object_is_type(out->list, json_type_array);
 }
 
 /* Reads one entry. Returns false if it is malformed. */

@@ -6,7 +6,7 @@
  *   tc1 head <child> <seq> LF
  *   tc1 typing <child> 0 LF {"user_id":…,"user_email":…,"is_typing":…}
  *   tc1 beat <child> <count> LF
- *   tc1 spent <child> <count> LF {"server":"<16 hex digits>","spent":[["<user>",<action>,<count>],…]}
+ *   tc1 spent <child> <count> LF {"server":"<16 hex digits>","database":"<16 hex digits>","spent":[["<user>",<action>,<count>],…]}
  *
  * <child> is the UUID of the child that sent the envelope. An attacker who can write to the bus can write anything, so
  * an envelope is checked as if a client had sent it. Pure.
@@ -53,6 +53,7 @@ typedef struct {
 /* The body of a SPENT, and how far its list was read. */
 typedef struct {
     uint64_t server;         /* the httpd that the child belongs to */
+    uint64_t database;       /* whose users they are; 0: an older version does not say */
     json_object *list;
     size_t next;
     json_object *doc;
@@ -70,7 +71,8 @@ void tc_envelope_encode_typing(tc_buf_t *buf, const tc_uuid_t *child, const char
                                const char *user_email, bool is_typing);
 
 /* Append a SPENT piece by piece: its beginning, an entry for each user and action, its end. */
-void tc_envelope_begin_spent(tc_buf_t *buf, const tc_uuid_t *child, int64_t count, uint64_t server);
+void tc_envelope_begin_spent(tc_buf_t *buf, const tc_uuid_t *child, int64_t count, uint64_t server,
+                             uint64_t database);
 void tc_envelope_add_spent(tc_buf_t *buf, const char *user_id, int action, unsigned count);
 void tc_envelope_end_spent(tc_buf_t *buf);
 

@@ -66,6 +66,20 @@ tc_event_t *tc_event_create(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *
     return event;
 }
 
+tc_event_t *tc_event_copy(const tc_event_t *event)
+{
+    tc_event_t *copy = tc_alloc_zero(sizeof(*copy));
+
+    copy->refs = 1;
+    copy->kind = event->kind;
+    copy->seq = event->seq;
+    copy->message_id = event->message_id;
+    copy->wire = tc_blob_ref(event->wire);
+    copy->object_at = event->object_at;
+    copy->object_len = event->object_len;
+    return copy;
+}
+
 /* The payload is an object: what is added goes before its last brace. */
 tc_blob_t *tc_event_frame_for(const tc_event_t *event, const char *client_id)
 {

@@ -39,6 +39,9 @@ tc_event_t *tc_event_wrap(tc_event_kind_e kind, int64_t seq, const tc_uuid_t *me
                           const char *object, size_t object_len,
                           const tc_chat_message_t *message);
 
+/* Makes another event of the same bytes, for another room. The caller owns the one reference. Loop. */
+tc_event_t *tc_event_copy(const tc_event_t *event);
+
 /* Makes the frame for everybody with a client_id in it. The caller owns the one reference. */
 tc_blob_t *tc_event_frame_for(const tc_event_t *event, const char *client_id);
 

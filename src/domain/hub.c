@@ -176,9 +176,23 @@ void tc_hub_write(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_
 
 /* ---- answers of the store ---- */
 
-/* If the bus is down, it is told the room's last seq when it is up again. */
-static void publish(tc_room_t *room, const tc_event_t *event)
+/* Other sites of this child that have this room of the same database hear of the event at once, whatever the bus does. */
+static void tell_twins(tc_hub_t *hub, const tc_room_t *room, const tc_event_t *event)
 {
+    tc_room_t *twin = tc_room_next_twin(room, room);
+
+    for (; twin != NULL; twin = tc_room_next_twin(room, twin)) {
+        tc_event_t *copy = tc_event_copy(event);
+
+        tc_hub_on_bus_event(hub, twin->site, &twin->room_id, copy);
+        tc_event_unref(copy);
+    }
+}
+
+/* If the bus is down, it is told the room's last seq when it is up again. */
+static void publish(tc_hub_t *hub, tc_room_t *room, const tc_event_t *event)
+{
+    tell_twins(hub, room, event);
     if (room->bus->state == TC_BUS_DOWN) {
         room->untold = true;
     }
@@ -195,7 +209,7 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
         tc_metrics_add(room->site->metrics_slot, TC_M_EVENTS_STORED + (unsigned)job->events->kind, 1);
     }
     if (!job->repeated || job->events->seq > room->timeline.last_seq) {
-        publish(room, job->events);
+        publish(hub, room, job->events);
     }
     job->events->attributed = true;
     if (job->member->sink->stored == NULL) {

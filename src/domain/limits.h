@@ -9,8 +9,9 @@
 #include "domain/site.h"
 
 /*
- * Counts what users do over all their connections to this httpd, in all its children. Implemented by
- * src/shared/meter.c. Loop thread only, except spend(). Times are monotonic.
+ * Counts what users do over all their connections to this httpd, in all its children. A user is one of a database: sites
+ * on one database count together. Implemented by src/shared/meter.c. Loop thread only, except spend(). Times are
+ * monotonic.
  */
 typedef struct tc_meter_t {
     /* Returns 0 if the user's bucket has a token, otherwise the time until it has one. */
@@ -19,8 +20,8 @@ typedef struct tc_meter_t {
     /* Takes a token out of the user's bucket. */
     void (*take)(struct tc_meter_t *meter, const tc_site_t *site, tc_action_e action,
                  const char *user_id, int64_t now_us);
-    /* Takes `count` tokens that the user has spent at other servers. Any thread. */
-    void (*spend)(struct tc_meter_t *meter, const tc_site_t *site, tc_action_e action,
+    /* Takes `count` tokens that a user of this database has spent at other servers. The site's rate counts. Any thread. */
+    void (*spend)(struct tc_meter_t *meter, const tc_site_t *site, uint64_t database, tc_action_e action,
                   const char *user_id, unsigned count, int64_t now_us);
 } tc_meter_t;
 

@@ -20,9 +20,21 @@ tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_trip_t *tri
     room->id_key = (tc_room_key_t){store->site->index, *room_id};
     room->room_id = *room_id;
     room->writes_end = &room->writes;
+    room->twin = room;
     tc_timeline_init(&room->timeline, (unsigned)store->site->history_msgs,
                      store->site->room_cache_bytes);
     return room;
+}
+
+/* Ids are unique in a database only: a copy of it has the same ones. */
+tc_room_t *tc_room_next_twin(const tc_room_t *room, const tc_room_t *at)
+{
+    uint64_t database = atomic_load(&room->store->database);
+
+    do {
+        at = at->twin;
+    } while (at != room && (database == 0 || atomic_load(&at->store->database) != database));
+    return at != room ? (tc_room_t *)at : NULL;
 }
 
 void tc_room_forget(tc_room_t *room)

@@ -71,6 +71,7 @@ typedef struct tc_room_t {
     bool mending;            /* the MEND job is in flight */
     bool replaced;           /* deleted, and its trip has another room: the room only waits for its members to go */
     int64_t replaced_us;     /* when the hub's tick first saw that; monotonic; 0: not yet */
+    struct tc_room_t *twin;  /* the next room with this id, of another site: a circle, of this room alone at first */
     struct tc_room_t *next;  /* in the list of its site; see rooms.h */
     struct tc_room_t **link; /* the pointer that points to this room */
     struct tc_room_t *next_lacking; /* in the list of rooms that lack something */
@@ -81,6 +82,12 @@ static inline apr_ssize_t tc_room_trip_key_len(const tc_room_trip_key_t *key)
 {
     return (apr_ssize_t)(offsetof(tc_room_trip_key_t, trip) + strlen(key->trip.text));
 }
+
+/*
+ * The next room after `at` in the circle of `room` that is the same room of the same database, as another site of this
+ * child has it. Begin with `room` itself. NULL: there is none any more.
+ */
+tc_room_t *tc_room_next_twin(const tc_room_t *room, const tc_room_t *at);
 
 /* Makes an empty room, not loaded yet. The hub frees it with tc_room_destroy(). */
 tc_room_t *tc_room_create(tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,

@@ -63,6 +63,33 @@ static tc_home_t *find_or_make_home(tc_rooms_t *rooms, tc_store_t *store, tc_bus
     return home;
 }
 
+/* Joins the circle of rooms with this id, of all sites. */
+static void find_twins(const tc_rooms_t *rooms, tc_room_t *room)
+{
+    const tc_home_t *home;
+
+    for (home = rooms->homes; home != NULL; home = home->next) {
+        tc_room_t *other = home->store == room->store ? NULL : tc_rooms_find(rooms, home->store->site, &room->room_id);
+
+        if (other != NULL) {
+            room->twin = other->twin;
+            other->twin = room;
+            return;
+        }
+    }
+}
+
+static void leave_twins(tc_room_t *room)
+{
+    tc_room_t *before = room->twin;
+
+    while (before->twin != room) {
+        before = before->twin;
+    }
+    before->twin = room->twin;
+    room->twin = room;
+}
+
 tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, const tc_trip_t *trip,
                          const tc_uuid_t *room_id)
 {
@@ -77,6 +104,7 @@ tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, co
         room->next->link = &room->next;
     }
     home->first = room;
+    find_twins(rooms, room);
     tc_metrics_add(room->site->metrics_slot, TC_M_ROOMS, 1);
     bus->room_opened(bus, room);
     return room;
@@ -105,6 +133,7 @@ void tc_rooms_forget(tc_rooms_t *rooms, tc_room_t *room)
         room->next->link = room->link;
     }
     tc_rooms_clear_lack(room);
+    leave_twins(room);
     room->bus->room_closed(room->bus, room);
     tc_metrics_sub(room->site->metrics_slot, TC_M_ROOMS, 1);
     tc_room_destroy(room);

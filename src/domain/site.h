@@ -8,12 +8,14 @@
 #include "codec/chat.h"
 #include "domain/rate.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 typedef struct tc_site_t {
-    const char *name;  /* for logs and metrics: host:port */
+    const char *name;  /* unique in this httpd, and the same after a reload: for logs, metrics and keys of shared counts */
+    const _Atomic uint64_t *database; /* of its store (tc_store_t), for whoever has no store; NULL: it has none */
     unsigned metrics_slot; /* the slot of its counts: base/metrics.h */
-    unsigned index;    /* unique in this httpd; part of every room's key */
+    unsigned index;    /* unique in this process, but another one after a reload; part of every room's key */
     tc_chat_rules_t rules;
     int history_msgs;          /* newest messages that a newcomer gets */
     int resume_events;         /* events that a resume may bring at most */
@@ -39,5 +41,11 @@ typedef struct tc_site_t {
     int64_t close_timeout_us;
     int connection_log;        /* descriptor of the log of ended connections; 0: there is none */
 } tc_site_t;
+
+/* Which database the site is on: equal for sites on one database, whatever their names; 0: not known yet. Any thread. */
+static inline uint64_t tc_site_database(const tc_site_t *site)
+{
+    return site->database ? atomic_load(site->database) : 0;
+}
 
 #endif

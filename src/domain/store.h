@@ -13,6 +13,7 @@
 #include "domain/user.h"
 
 #include <apr_errno.h>
+#include <stdatomic.h>
 
 typedef enum {
     TC_JOB_POST,   /* store a message; result: its event, or the event stored before under the same client_id */
@@ -134,6 +135,7 @@ typedef struct tc_job_t {
 
 typedef struct tc_store_t {
     const tc_site_t *site;
+    _Atomic uint64_t database;  /* which database it is: equal for stores of one database; 0: not known yet. Any thread */
     unsigned connects;          /* loop; connections that were made: another one may lead to another database */
     /*
      * Takes over a job, which comes back through tc_hub_on_job(). APR_EAGAIN: the queue is full, and the job stays the

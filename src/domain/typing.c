@@ -35,13 +35,16 @@ tc_blob_t *tc_typing_frame(const char *user_id, const char *user_email, bool is_
 
 static void tell_room(tc_member_t *member, bool is_typing, int64_t now_us)
 {
-    tc_room_t *room = member->room;
+    tc_room_t *room = member->room, *twin = room;
     tc_blob_t *frame = tc_typing_frame(member->user->id, member->user->email, is_typing);
 
     member->typing_sent_us = now_us;
     member->typing_shown = is_typing;
     member->typing_due_us = 0;
     tc_room_send_others(room, member->user->id, frame);
+    while ((twin = tc_room_next_twin(room, twin)) != NULL) {
+        tc_typing_on_bus(twin, member->user->id, frame);
+    }
     tc_blob_unref(frame);
     if (room->bus->state == TC_BUS_UP) {
         room->bus->publish_typing(room->bus, room, member->user, is_typing);

@@ -11,7 +11,7 @@
 /* Handles a typing message of a member that is in a room. `now_us` is monotonic. */
 void tc_typing_on_message(tc_member_t *member, bool is_typing, int64_t now_us);
 
-/* Handles a typing frame of a user in another child. The caller keeps its reference. */
+/* Handles a typing frame of a user in another child, or in a twin of the room. The caller keeps its reference. */
 void tc_typing_on_bus(tc_room_t *room, const char *user_id, tc_blob_t *frame);
 
 /* Makes a typing frame, which a full queue may drop. The caller owns the one reference. Any thread. */

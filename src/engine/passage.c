@@ -11,10 +11,12 @@
 #define WAITING_BYTES (64 << 20) /* that may wait, if the system allows it; the kernel counts a record about twice */
 #define DESCRIPTORS 2            /* of a message: the socket, and the file that holds a long record */
 
-/* Room for the descriptors, aligned like the header in front of them. */
+/* Room for the descriptors, and for the sender when a message is received, aligned like the header in front of them. */
+#define SENDER_SPACE 64
+
 typedef union {
     struct cmsghdr header;
-    char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
+    char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int)) + SENDER_SPACE];
 } control_t;
 
 static apr_status_t status_of(ssize_t result)
@@ -37,7 +39,22 @@ apr_status_t tc_passage_open(tc_passage_t *passage)
     }
     passage->out = ends[0];
     passage->in = ends[1];
+    if (tc_system_ask_for_sender(passage->in) != 0) {
+        apr_status_t rv = apr_get_os_error();
+
+        tc_passage_close(passage);
+        return rv;
+    }
     return APR_SUCCESS;
+}
+
+void tc_passage_close(tc_passage_t *passage)
+{
+    if (passage->out >= 0) {
+        close(passage->out);
+        close(passage->in);
+    }
+    passage->out = passage->in = -1;
 }
 
 /* ---- sending ---- */
@@ -105,18 +122,52 @@ apr_status_t tc_passage_send(const tc_passage_t *passage, const void *record, si
 
 /* ---- receiving ---- */
 
-/* Copies the descriptors of a received message to `fds`, and sets *count to their number. */
-static void take_descriptors(struct msghdr *message, int fds[DESCRIPTORS], size_t *count)
+/* What the control data of a received message says. */
+typedef struct {
+    int fds[DESCRIPTORS];
+    size_t count; /* of the descriptors that came; those that are too many are closed */
+    tc_system_sender_t sender;
+    bool has_sender;
+} contents_t;
+
+static void take_descriptors(struct cmsghdr *head, contents_t *contents)
+{
+    size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int), i;
+
+    for (i = 0; i < count; i++) {
+        int fd;
+
+        memcpy(&fd, CMSG_DATA(head) + i * sizeof(fd), sizeof(fd));
+        if (contents->count < DESCRIPTORS) {
+            contents->fds[contents->count] = fd;
+        }
+        else {
+            close(fd);
+        }
+        contents->count++;
+    }
+}
+
+static void take_contents(struct msghdr *message, contents_t *contents)
 {
     struct cmsghdr *head;
 
-    *count = 0;
     for (head = CMSG_FIRSTHDR(message); head != NULL; head = CMSG_NXTHDR(message, head)) {
         if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
-            *count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-            memcpy(fds, CMSG_DATA(head), *count * sizeof(int));
+            take_descriptors(head, contents);
+        }
+        else if (tc_system_read_sender(head, &contents->sender)) {
+            contents->has_sender = true;
         }
     }
+}
+
+static bool is_trusted(const contents_t *contents, tc_passage_trust_fn *trusts, void *context)
+{
+    if (trusts == NULL || tc_system_sender_space() == 0) {
+        return true;
+    }
+    return contents->has_sender && trusts(context, &contents->sender);
 }
 
 static apr_status_t read_file(int file, tc_buf_t *record)
@@ -144,44 +195,50 @@ static apr_status_t read_file(int file, tc_buf_t *record)
     return APR_SUCCESS;
 }
 
-apr_status_t tc_passage_receive(const tc_passage_t *passage, tc_buf_t *record, int *fd)
+/* Makes a record of a message: its own bytes, or those of the file that came with it. */
+static apr_status_t read_record(const contents_t *contents, size_t len, tc_buf_t *record)
+{
+    switch (contents->count) {
+    case 1:
+        record->len = len;
+        return APR_SUCCESS;
+    case DESCRIPTORS:
+        return read_file(contents->fds[1], record);
+    default:
+        return APR_EMFILE; /* the kernel delivers no descriptor if this process has too many open */
+    }
+}
+
+apr_status_t tc_passage_receive(const tc_passage_t *passage, tc_buf_t *record, int *fd, tc_passage_trust_fn *trusts,
+                                void *context)
 {
     struct iovec iov = {tc_buf_reserve(record, TC_PASSAGE_INLINE_BYTES), TC_PASSAGE_INLINE_BYTES};
     control_t control;
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-    int fds[DESCRIPTORS] = {-1, -1};
+    contents_t contents = {{-1, -1}, 0, {0, 0}, false};
     apr_status_t rv;
-    size_t count;
     ssize_t got;
 
     message.msg_control = control.bytes;
-    message.msg_controllen = sizeof(control.bytes);
+    message.msg_controllen = CMSG_SPACE(DESCRIPTORS * sizeof(int)) + tc_system_sender_space();
     do {
         got = tc_system_receive(passage->in, &message);
     } while (got < 0 && errno == EINTR);
     rv = status_of(got);
-    if (rv != APR_SUCCESS) {
-        tc_buf_free(record);
-        return rv;
+    if (rv == APR_SUCCESS) {
+        take_contents(&message, &contents);
+        rv = is_trusted(&contents, trusts, context) ? read_record(&contents, (size_t)got, record) : APR_EACCES;
     }
-    take_descriptors(&message, fds, &count);
-    if (count == 1) {
-        record->len = (size_t)got;
-    }
-    else if (count == 2) {
-        rv = read_file(fds[1], record);
-        close(fds[1]);
-    }
-    else {
-        rv = APR_EMFILE; /* the kernel delivers no descriptor if this process has too many open */
+    if (contents.fds[1] >= 0) {
+        close(contents.fds[1]);
     }
     if (rv != APR_SUCCESS) {
         tc_buf_free(record);
-        if (fds[0] >= 0) {
-            close(fds[0]);
+        if (contents.fds[0] >= 0) {
+            close(contents.fds[0]);
         }
         return rv;
     }
-    *fd = fds[0];
+    *fd = contents.fds[0];
     return APR_SUCCESS;
 }

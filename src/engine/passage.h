@@ -7,6 +7,7 @@
 #define TC_ENGINE_PASSAGE_H
 
 #include "base/buf.h"
+#include "engine/system.h"
 
 #include <apr_errno.h>
 #include <stdbool.h>
@@ -27,10 +28,19 @@ apr_status_t tc_passage_open(tc_passage_t *passage);
  */
 apr_status_t tc_passage_send(const tc_passage_t *passage, const void *record, size_t len, int fd);
 
+/* Does the caller take what this process sends? */
+typedef bool tc_passage_trust_fn(void *context, const tc_system_sender_t *sender);
+
 /*
  * Receives the next record into `record`, which must be empty, and its descriptor, which is close-on-exec. The caller
- * owns both. APR_EAGAIN: nothing waits. Any other error: a record was lost, and its descriptor was closed.
+ * owns both. Every process that was forked after the passage was made has its ends. So `trusts` is asked about the
+ * sender before anything that it sent is looked at, on systems that tell the sender; NULL: anybody. APR_EAGAIN: nothing
+ * waits. APR_EACCES: the sender is not trusted. Any other error: a record was lost. Then its descriptor was closed.
  */
-apr_status_t tc_passage_receive(const tc_passage_t *passage, tc_buf_t *record, int *fd);
+apr_status_t tc_passage_receive(const tc_passage_t *passage, tc_buf_t *record, int *fd, tc_passage_trust_fn *trusts,
+                                void *context);
+
+/* Closes both ends, where they are open. */
+void tc_passage_close(tc_passage_t *passage);
 
 #endif

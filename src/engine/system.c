@@ -16,6 +16,7 @@
 #undef SOCK_CLOEXEC
 #undef SOCK_NONBLOCK
 #undef MSG_CMSG_CLOEXEC
+#undef SO_PASSCRED
 #undef MFD_CLOEXEC
 #undef SO_SNDBUFFORCE
 #undef TCP_USER_TIMEOUT
@@ -72,6 +73,51 @@ int tc_system_message_pair(int ends[2], int send_bytes)
     }
     return 0;
 }
+
+#ifdef SO_PASSCRED
+size_t tc_system_sender_space(void)
+{
+    return CMSG_SPACE(sizeof(struct ucred));
+}
+
+int tc_system_ask_for_sender(int fd)
+{
+    int on = 1;
+
+    return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+bool tc_system_read_sender(struct cmsghdr *head, tc_system_sender_t *sender)
+{
+    struct ucred credentials;
+
+    if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_CREDENTIALS
+        || head->cmsg_len != CMSG_LEN(sizeof(credentials))) {
+        return false;
+    }
+    memcpy(&credentials, CMSG_DATA(head), sizeof(credentials));
+    *sender = (tc_system_sender_t){credentials.pid, credentials.uid};
+    return true;
+}
+#else
+size_t tc_system_sender_space(void)
+{
+    return 0;
+}
+
+int tc_system_ask_for_sender(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+bool tc_system_read_sender(struct cmsghdr *head, tc_system_sender_t *sender)
+{
+    (void)head;
+    (void)sender;
+    return false;
+}
+#endif
 
 int tc_system_dup_to(int fd, int to)
 {

@@ -6,8 +6,10 @@
 #ifndef TC_ENGINE_SYSTEM_H
 #define TC_ENGINE_SYSTEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 /* macOS does not have this flag. httpd ignores SIGPIPE, so a call fails with EPIPE there, too. */
 #ifndef MSG_NOSIGNAL
@@ -29,6 +31,22 @@ int tc_system_stream_pair(int ends[2]);
  * `send_bytes` wait in ends[0]. A process without CAP_NET_ADMIN gets less if the system's limits say so.
  */
 int tc_system_message_pair(int ends[2], int send_bytes);
+
+/* The process that sent a message over a local socket, as the system says: a process cannot say it of itself. */
+typedef struct {
+    pid_t pid;
+    uid_t uid;
+} tc_system_sender_t;
+
+/* Bytes of control data that the sender takes; 0: this system does not say it. */
+size_t tc_system_sender_space(void);
+
+/*
+ * Has each message that is received from now on say its sender. 0, or -1 and errno. _read_sender() is true if a header
+ * of the message's control data says it, and fills in *sender.
+ */
+int tc_system_ask_for_sender(int fd);
+bool tc_system_read_sender(struct cmsghdr *head, tc_system_sender_t *sender);
 
 /* dup2() to a descriptor that is close-on-exec. 0, or -1 and errno. */
 int tc_system_dup_to(int fd, int to);

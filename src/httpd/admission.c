@@ -13,7 +13,7 @@
 APLOG_USE_MODULE(tripchat);
 
 #define TALLY_KEYS 4096 /* users and addresses of a child */
-#define RETAINED "mod_tripchat admission 1" /* raise the number when the shared memory changes its layout */
+#define RETAINED "mod_tripchat admission 2" /* raise the number when the shared memory or its keys change */
 
 static tc_shared_meter_t meter; /* const after post_config, except the memory that it points to */
 static tc_tally_t tally;        /* the same */

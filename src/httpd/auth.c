@@ -2,6 +2,7 @@
 #include "httpd/auth.h"
 
 #include "base/limits.h"
+#include "httpd/admission.h"
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
 #include "httpd/handler.h"
@@ -54,24 +55,27 @@ static const char *find_token(request_rec *r, apr_size_t *len)
     return token;
 }
 
-/* Verifies the token of a request. The caller ends the visit in every case. */
-static tc_chat_error_e begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost)
+/*
+ * Verifies the token of a request, which has been counted already if the chat answers it, or if this is not the first
+ * question. The caller ends the visit in every case.
+ */
+static tc_chat_error_e begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost, bool is_counted)
 {
     apr_size_t len = 0;
     const char *token = find_token(r, &len);
 
-    return tc_visit_verify(visit, r, vhost, token, len);
+    return is_counted ? tc_visit_verify(visit, r, vhost, token, len) : tc_visit_begin(visit, r, vhost, token, len);
 }
 
 /* ---- who it is ---- */
 
-static int answer_later(request_rec *r)
+static int answer_later(request_rec *r, int status, int retry_after_s)
 {
-    apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, TC_RETRY_AFTER_S));
-    return HTTP_SERVICE_UNAVAILABLE;
+    apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, retry_after_s));
+    return status;
 }
 
-static int status_of(request_rec *r, tc_chat_error_e error)
+static int status_of(request_rec *r, tc_chat_error_e error, int retry_after_s)
 {
     switch (error) {
     case TC_CHAT_OK:
@@ -81,8 +85,10 @@ static int status_of(request_rec *r, tc_chat_error_e error)
         return HTTP_UNAUTHORIZED;
     case TC_CHAT_INTERNAL:
         return HTTP_INTERNAL_SERVER_ERROR;
+    case TC_CHAT_RATE_LIMITED:
+        return answer_later(r, HTTP_TOO_MANY_REQUESTS, retry_after_s);
     default:
-        return answer_later(r);
+        return answer_later(r, HTTP_SERVICE_UNAVAILABLE, TC_RETRY_AFTER_S);
     }
 }
 
@@ -91,6 +97,8 @@ static int check_user(request_rec *r)
     tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
     tc_chat_error_e error;
     tc_visit_t visit;
+    int wait_s;
+    bool chat;
 
     if (!is_ours(r)) {
         return DECLINED;
@@ -100,15 +108,20 @@ static int check_user(request_rec *r)
                      "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    error = begin(&visit, r, vhost);
-    if (error == TC_CHAT_OK && !is_chat(r)) {
+    chat = is_chat(r);
+    wait_s = chat ? 0 : tc_admission_request_wait_s(r, vhost);
+    if (wait_s > 0) {
+        return status_of(r, TC_CHAT_RATE_LIMITED, wait_s);
+    }
+    error = begin(&visit, r, vhost, chat);
+    if (error == TC_CHAT_OK && !chat) {
         error = tc_visit_user(&visit);
     }
     tc_visit_end(&visit);
     if (error != TC_CHAT_OK) {
         r->user = NULL;
     }
-    return status_of(r, error);
+    return status_of(r, error, visit.retry_after_s);
 }
 
 /* RFC 6750, 3: whoever sent a token learns that it is the token. */
@@ -168,7 +181,7 @@ static authz_status ask_for_member(request_rec *r, tc_vhost_t *vhost, const char
     tc_visit_t visit;
     tc_trip_t trip;
 
-    error = begin(&visit, r, vhost);
+    error = begin(&visit, r, vhost, true);
     if (error == TC_CHAT_OK) {
         error = tc_trip_parse(id, strlen(id), vhost->site.rules.trip_form, &trip) ? tc_visit_member(&visit, &trip)
                                                                                   : tc_visit_wrong_form(&visit, false);

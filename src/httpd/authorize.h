@@ -33,7 +33,7 @@ typedef struct {
 tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                const char *token, apr_size_t token_len);
 
-/* The same for a request that is not one of the chat, which is in no rate. */
+/* The same for a request that has been counted already, and is in no rate here. */
 tc_chat_error_e tc_visit_verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                 const char *token, apr_size_t token_len);
 

@@ -84,30 +84,12 @@ static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
     return OK;
 }
 
-/* A provider signs tokens for all its clients with the same keys (RFC 8725, 3.8 and 3.9). */
-static void warn_of_other_audiences(const tc_vhost_t *vhost)
-{
-    const server_rec *server = vhost->store.server;
-    const tc_config_t *config = tc_config_of(server);
-
-    if (tc_config_text(config, TC_D_JWT_KEY_SET) == NULL || config->values[TC_D_JWT_AUDIENCE].is_set
-        || tc_config_text(config, TC_D_JWT_ISSUER) != NULL) {
-        return;
-    }
-    tc_complain(server, tc_config_place(config, TC_D_JWT_KEY_SET), APLOG_WARNING, APR_SUCCESS,
-                "TC0088: %s: a token that these keys signed for any other application is accepted, because neither %s nor %s "
-                "is set; write %s and the audience of this site's tokens, or %s none if the keys sign for this site alone",
-                tc_config_name(TC_D_JWT_KEY_SET), tc_config_name(TC_D_JWT_AUDIENCE), tc_config_name(TC_D_JWT_ISSUER),
-                tc_config_name(TC_D_JWT_AUDIENCE), tc_config_name(TC_D_JWT_AUDIENCE));
-}
-
 static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
 {
     int identity = tc_inherit_check(vhost->store.server);
     int database = check_database(vhost, pool);
     int bus = check_bus(vhost);
 
-    warn_of_other_audiences(vhost);
     return identity != OK ? identity : database != OK ? database : bus;
 }
 
@@ -137,7 +119,8 @@ static void check_handler(const server_rec *server, const ap_directive_t *line, 
                     "TC0089: SetHandler: there is no handler %s; write " TC_HANDLER_WEBSOCKET ", " TC_HANDLER_REST ", "
                     TC_HANDLER_METRICS " or " TC_HANDLER_HEALTH, name);
     }
-    else if (handler == OF_A_SITE && server->is_virtual && tc_config_of(server)->vhost == NULL) {
+    else if (handler == OF_A_SITE && server->is_virtual && tc_config_of(server)->vhost == NULL
+             && !tc_config_is_off(tc_config_of(server))) {
         tc_complain(server, tc_conftree_place(line, pool), APLOG_WARNING, APR_SUCCESS,
                     "TC0089: SetHandler %s: this virtual host has no chat, so the path answers 500; write "
                     "TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there, or remove the line", name);

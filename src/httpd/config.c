@@ -1,6 +1,7 @@
 /* The directives: how their values are read, inherited and asked for. See config.h and directives.def. */
 #include "httpd/config.h"
 
+#include "base/hash.h"
 #include "bus/redis_url.h"
 #include "codec/origin.h"
 #include "httpd/complaints.h"
@@ -15,10 +16,11 @@
 
 APLOG_USE_MODULE(tripchat);
 
+#define NAME_CHARS 64
 #define RATE_LEAST_US 100000
 #define RATE_GREATEST_US APR_INT64_C(86400000000)
 
-typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY, REQUIRE, ISSUERS } kind_e;
+typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, NAME, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY, REQUIRE, ISSUERS } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
 
 typedef struct {
@@ -42,6 +44,7 @@ static const struct {
     tc_directive_e directive;
     const char *words[5]; /* NULL-terminated */
 } choices[] = {
+    {TC_D_CHAT, {"on", "off"}},
     {TC_D_REJECT, {"close", "http"}},
     {TC_D_DEFLATE, {"off", "on"}},
     {TC_D_MISSING_ORIGIN, {"allow", "refuse"}},
@@ -226,6 +229,18 @@ static const char *set_origin(tc_directive_e id, const char *text, tc_config_val
     return NULL;
 }
 
+/* A name without a colon can never be the host:port of another site. */
+static const char *set_name(tc_directive_e id, const char *text, tc_config_value_t *value, apr_pool_t *pool)
+{
+    size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+    value->text = apr_pstrdup(pool, text);
+    return len > 0 && len <= NAME_CHARS && text[len] == '\0' && strcmp(text, "other") != 0
+               ? NULL
+               : apr_psprintf(pool, "%s: write a name of 1 to %d letters, digits, dots, hyphens and underscores (but not "
+                              "other, which metrics use), not \"%s\"", directives[id].name, NAME_CHARS, text);
+}
+
 static const char *set_required(tc_directive_e id, const char *text, tc_config_value_t *value, apr_pool_t *pool)
 {
     tc_jwt_required_t required;
@@ -261,6 +276,9 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
         break;
     case TEXT:
         value->text = apr_pstrdup(pool, text);
+        break;
+    case NAME:
+        wrong = set_name(id, text, value, pool);
         break;
     case QUERY:
         wrong = set_query(id, text, value, pool);
@@ -299,6 +317,7 @@ const command_rec tc_config_commands[] = {
 #define COMMAND_TIME AP_INIT_TAKE1
 #define COMMAND_CHOICE AP_INIT_TAKE1
 #define COMMAND_TEXT AP_INIT_TAKE1
+#define COMMAND_NAME AP_INIT_TAKE1
 #define COMMAND_PATH AP_INIT_TAKE1
 #define COMMAND_WORDS AP_INIT_ITERATE
 #define COMMAND_BUS AP_INIT_TAKE1
@@ -492,7 +511,7 @@ const char *tc_config_init_defaults(apr_pool_t *pool)
 
     for (i = 0; i < TC_DIRECTIVE_COUNT && wrong == NULL; i++) {
         memset(&defaults[i], 0, sizeof(defaults[i]));
-        defaults[i].number = -1;
+        defaults[i].number = directives[i].value ? 0 : -1;
         if (directives[i].value == NULL) {
             continue;
         }
@@ -543,6 +562,106 @@ const tc_sql_query_t *tc_config_query(const tc_config_t *config, tc_directive_e 
 const char *tc_config_name(tc_directive_e directive)
 {
     return directives[directive].name;
+}
+
+/* ---- comparing ---- */
+
+int tc_config_is_off(const tc_config_t *config)
+{
+    return tc_config_number(config, TC_D_CHAT) == TC_CHAT_OFF;
+}
+
+int tc_config_is_site(const tc_config_t *config)
+{
+    return tc_config_has_keys(config) && !tc_config_is_off(config);
+}
+
+/* True if a word says where a line stands, which is no value. */
+static int is_place(tc_directive_e id, const char *const *words, int i)
+{
+    return (id == TC_D_JWT_KEY && i % TC_CONFIG_KEY_WORDS == TC_CONFIG_KEY_WORDS - 1)
+           || (id == TC_D_ISSUER && i % 3 == 1 && strcmp(words[i - 1], TC_ISSUER_PLACE) == 0);
+}
+
+static int has_number(tc_directive_e id)
+{
+    return directives[id].kind <= CHOICE || directives[id].kind == RATE;
+}
+
+static uint64_t hash_value(tc_directive_e id, const tc_config_value_t *value, uint64_t hash)
+{
+    int i;
+
+    if (has_number(id)) {
+        hash = tc_hash_bytes(hash, &value->number, sizeof(value->number));
+        hash = tc_hash_bytes(hash, &value->period_us, sizeof(value->period_us));
+    }
+    hash = tc_hash_add(tc_hash_text(hash, value->text ? value->text : ""), 0);
+    for (i = 0; value->words != NULL && value->words[i] != NULL; i++) {
+        hash = is_place(id, value->words, i) ? hash : tc_hash_add(tc_hash_text(hash, value->words[i]), 0);
+    }
+    return hash;
+}
+
+static int is_same_text(const char *one, const char *other)
+{
+    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+}
+
+static int has_same_words(tc_directive_e id, const char *const *one, const char *const *other)
+{
+    static const char *const none[] = {NULL};
+    int i = 0;
+
+    one = one ? one : none;
+    other = other ? other : none;
+    while (one[i] != NULL && other[i] != NULL && (is_place(id, one, i) || strcmp(one[i], other[i]) == 0)) {
+        i++;
+    }
+    return one[i] == NULL && other[i] == NULL;
+}
+
+/* A query is the same if its text is. */
+static int is_same(tc_directive_e id, const tc_config_t *one, const tc_config_t *other)
+{
+    const tc_config_value_t *value = get(one, id), *its = get(other, id);
+
+    return (!has_number(id) || (value->number == its->number && value->period_us == its->period_us))
+           && is_same_text(value->text, its->text) && has_same_words(id, value->words, its->words);
+}
+
+int tc_config_has_same_keys(const tc_config_t *one, const tc_config_t *other)
+{
+    size_t i;
+
+    for (i = 0; i < KEY_DIRECTIVES; i++) {
+        if (!is_same(key_directives[i], one, other)) {
+            return 0;
+        }
+    }
+    return is_same(TC_D_ISSUER, one, other);
+}
+
+int tc_config_difference(const tc_config_t *one, const tc_config_t *other)
+{
+    int i;
+
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        if (i != TC_D_SITE && !is_same((tc_directive_e)i, one, other)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+uint64_t tc_config_hash(const tc_config_t *config, uint64_t hash)
+{
+    int i;
+
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        hash = i == TC_D_SITE ? hash : hash_value((tc_directive_e)i, get(config, (tc_directive_e)i), hash);
+    }
+    return hash;
 }
 
 const char *tc_config_place(const tc_config_t *config, tc_directive_e directive)

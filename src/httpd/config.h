@@ -26,6 +26,7 @@ typedef enum {
 typedef enum { TC_REJECT_CLOSE, TC_REJECT_HTTP } tc_reject_e;
 typedef enum { TC_DEFLATE_OFF, TC_DEFLATE_ON } tc_deflate_choice_e;
 typedef enum { TC_IDENTITY_DATABASE, TC_IDENTITY_TOKEN } tc_identity_e;
+typedef enum { TC_CHAT_ON, TC_CHAT_OFF } tc_chat_choice_e;
 typedef enum { TC_ORIGIN_ALLOW, TC_ORIGIN_REFUSE } tc_missing_origin_e;
 
 /* A key of TripChatJWTKey is so many words: algorithm, path, kid or "", and the place of its line. */
@@ -35,7 +36,7 @@ typedef struct {
     int is_set;
     apr_int64_t number;          /* COUNT; SIZE in bytes; TIME in microseconds; CHOICE its index; RATE its number */
     apr_int64_t period_us;       /* RATE */
-    const char *text;            /* TEXT, PATH, BUS, QUERY */
+    const char *text;            /* TEXT, NAME, PATH, BUS, QUERY */
     const tc_sql_query_t *query; /* QUERY */
     const char *const *words;    /* WORDS, ORIGINS; KEYS, TC_CONFIG_KEY_WORDS each; REQUIRE; ISSUERS (issuers.h). NULL-terminated */
     const char *place;           /* where the directive stands: "line 12 of /etc/…" */
@@ -71,6 +72,20 @@ const char *tc_config_name(tc_directive_e directive);
 
 /* True if a key for tokens is configured, which makes the server a chat site. */
 int tc_config_has_keys(const tc_config_t *config);
+
+/* True if the server is a chat site: it has a key, and TripChat is not off. _is_off(): TripChat is off. */
+int tc_config_is_site(const tc_config_t *config);
+int tc_config_is_off(const tc_config_t *config);
+
+/* True if both have the same keys for tokens, and the same further issuers. */
+int tc_config_has_same_keys(const tc_config_t *one, const tc_config_t *other);
+
+/*
+ * The first directive, besides TripChatSite, whose value is not the same in both; -1: there is none. _hash() makes a
+ * number of the same values, which is another one if a value is: `hash` so far, TC_HASH_BASIS at first.
+ */
+int tc_config_difference(const tc_config_t *one, const tc_config_t *other);
+uint64_t tc_config_hash(const tc_config_t *config, uint64_t hash);
 
 /*
  * Where a directive of a server stands, also if it is inherited: "line 12 of /etc/…". If it is set nowhere, where the

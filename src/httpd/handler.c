@@ -25,10 +25,16 @@ APLOG_USE_MODULE(tripchat);
 
 #define ROOT "/ws/chat"
 
-/* A plain-text answer to a request that does not become a WebSocket. */
+/*
+ * A plain-text answer to a request that does not become a WebSocket. The connection ends: a proxy may take any answer for
+ * an upgrade, and what its client sends behind it would be read as further requests.
+ */
 static int answer(request_rec *r, int status, const char *words)
 {
     TC_ASSERT_NOTHING_HELD();
+    if (r->connection->master == NULL) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
     if (status >= HTTP_BAD_REQUEST) {
         tc_notes_set_reason(r, words, NULL);
     }
@@ -59,6 +65,15 @@ int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handsh
     return answer(r, handshake->status, handshake->why);
 }
 
+/* What a client sends behind a handshake are frames. A body would be read as such. */
+static bool has_body(const request_rec *r)
+{
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+
+    return apr_table_get(r->headers_in, "Transfer-Encoding") != NULL
+           || (length != NULL && length[strspn(length, "0")] != '\0');
+}
+
 void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out)
 {
     tc_handshake_in_t in;
@@ -71,6 +86,10 @@ void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out)
     in.key = apr_table_get(r->headers_in, "Sec-WebSocket-Key");
     in.protocols = apr_table_get(r->headers_in, "Sec-WebSocket-Protocol");
     tc_handshake_check(&in, out);
+    if (out->status == HTTP_SWITCHING_PROTOCOLS && has_body(r)) {
+        out->status = HTTP_BAD_REQUEST;
+        out->why = "A handshake must not have a body.";
+    }
 }
 
 void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handshake,
@@ -326,7 +345,7 @@ int tc_handler(request_rec *r)
     int64_t after, epoch;
     int wait_s;
 
-    if (!tc_handler_is(r, TC_HANDLER_WEBSOCKET)) {
+    if (!tc_handler_is(r, TC_HANDLER_WEBSOCKET) || tc_config_is_off(tc_config_of(r->server))) {
         return DECLINED;
     }
     if (vhost == NULL) {

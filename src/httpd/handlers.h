@@ -12,10 +12,13 @@
 #define TC_HANDLER_METRICS "tripchat-metrics"
 #define TC_HANDLER_HEALTH "tripchat-health"
 
-/* True if the handler of that name is to answer the request. Worker. */
+/*
+ * True if the handler of that name is to answer the request. A subrequest (an include in a page, say) is never answered:
+ * its connection is in the middle of another answer. Worker.
+ */
 static inline bool tc_handler_is(const request_rec *r, const char *name)
 {
-    return r->handler != NULL && strcmp(r->handler, name) == 0;
+    return r->handler != NULL && strcmp(r->handler, name) == 0 && r->main == NULL;
 }
 
 #endif

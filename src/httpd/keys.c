@@ -139,7 +139,12 @@ static const char *take_key(source_t *source, const char *text, apr_size_t len, 
     what = tc_jwt_key_read(tc_jwt_alg_find(source->use), source->kid, text, len, end, pool);
 
     if (what == NULL) {
+        const char *doubt = tc_jwt_alg_find(source->use)->family != TC_JWT_HMAC ? tc_jwt_key_doubt(text, len) : NULL;
+
         warn_if_short(source, *end);
+        if (doubt != NULL) {
+            complain(source, APLOG_WARNING, APR_SUCCESS, "TC0080", doubt);
+        }
     }
     return what;
 }
@@ -184,6 +189,21 @@ static const char *leave_out_guessable(const source_t *source, tc_jwt_key_t **ke
     return *keys ? NULL : "the set has no secret that is long enough";
 }
 
+/* True if an object in a JSON text has the member d, the private part of an RSA or EC key (RFC 7518, 6). */
+static bool has_private_key(const char *text)
+{
+    static const char member[] = "\"d\"";
+
+    while ((text = strstr(text, member)) != NULL) {
+        text += sizeof(member) - 1;
+        text += strspn(text, " \t\r\n");
+        if (*text == ':') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *take_set(source_t *source, const char *text, apr_size_t len, void *result, apr_pool_t *pool)
 {
     tc_jwt_key_t **end = end_of(result), *key;
@@ -197,6 +217,11 @@ static const char *take_set(source_t *source, const char *text, apr_size_t len, 
         tc_complain(source->server, source->place, APLOG_WARNING, APR_SUCCESS,
                     "TC0064: %s: %s: some keys are not used, because they are broken, are not for signatures, or their "
                     "algorithm is none of " TC_JWT_ALGS ": %s", tc_config_name(source->directive), source->path, left_out);
+    }
+    if (has_private_key(text)) {
+        source->is_secret = true;
+        complain(source, APLOG_WARNING, APR_SUCCESS, "TC0080", "the set holds private keys, with which anybody can sign tokens; "
+                 "use the set of public keys");
     }
     what = leave_out_guessable(source, end);
     for (key = *end; key != NULL; key = key->next) {
@@ -225,13 +250,16 @@ static void add_required(const char *text, const tc_jwt_required_t **list, apr_p
     *list = required;
 }
 
-/* RFC 8725, 3.8 and 3.9. A key set is published by an identity provider, which may sign for other applications as well. */
+/*
+ * RFC 8725, 3.8 and 3.9. A key set is published by an identity provider, which may sign for other applications as well.
+ * "TripChatJWTAudience none" says that it does not.
+ */
 static void warn_of_any(const server_rec *server, const tc_jwt_rules_t *rules)
 {
     const tc_config_t *config = tc_config_of(server);
 
-    if (tc_config_text(config, TC_D_JWT_KEY_SET) == NULL || rules->audience != NULL || rules->issuer != NULL
-        || rules->required != NULL) {
+    if (tc_config_text(config, TC_D_JWT_KEY_SET) == NULL || config->values[TC_D_JWT_AUDIENCE].is_set
+        || rules->issuer != NULL || rules->required != NULL) {
         return;
     }
     tc_complain(server, tc_config_place(config, TC_D_JWT_KEY_SET), APLOG_WARNING, APR_SUCCESS,

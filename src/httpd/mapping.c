@@ -1,6 +1,7 @@
 /* Keeps the chat's requests away from the site's files. See mapping.h. */
 #include "httpd/mapping.h"
 
+#include "httpd/config.h"
 #include "httpd/handlers.h"
 
 #include <ap_expr.h>
@@ -31,7 +32,8 @@ static const char *handler_of(request_rec *r)
 
 int tc_mapping_end(request_rec *r)
 {
-    const char *handler = r->proxyreq == PROXYREQ_NONE ? handler_of(r) : NULL;
+    bool is_off = tc_config_is_off(tc_config_of(r->server));
+    const char *handler = r->proxyreq == PROXYREQ_NONE && !is_off ? handler_of(r) : NULL;
 
     return handler != NULL && (strcmp(handler, TC_HANDLER_WEBSOCKET) == 0 || strcmp(handler, TC_HANDLER_REST) == 0)
                ? OK

@@ -15,7 +15,7 @@
 
 #define TC_AUTH_TYPE "TripChat" /* as in AuthType; what r->ap_auth_type says of a token's user */
 
-/* The user whom a verified token names. */
+/* The user whom a verified token names. If it has control characters, r->user has it escaped as in logs. */
 void tc_notes_set_user(request_rec *r, const char *claim);
 
 /* Sets a note to a copy of `value`. */

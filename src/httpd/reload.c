@@ -17,7 +17,8 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define RETAINED "mod_tripchat handover 2" /* raise the number when the shared memory changes its layout */
+#define RETAINED "mod_tripchat handover 3" /* raise the number when the shared memory changes its layout */
+#define RETAINED_BEFORE "mod_tripchat handover 2"
 #define ALIGNMENT 64                       /* the shared memory begins at a cache line */
 #define ENOUGH 4                           /* prefork's children that receive connections of others */
 
@@ -81,17 +82,31 @@ void *tc_reload_memory(server_rec *server, const char *name, apr_size_t size, bo
     return memory->memory;
 }
 
+/*
+ * Children with an older board go on with their passage. The connections that still wait in it when the last of them has
+ * ended are closed by the system then, because nobody else has its ends. So their clients reconnect.
+ */
+static void end_passage(tc_passage_t *passage)
+{
+    if (passage != NULL) {
+        tc_passage_close(passage);
+    }
+}
+
 /* A new board gets a new passage, so that children that share the one share the other. */
 static int make_passage(server_rec *server, bool fresh)
 {
     tc_passage_t *passage = ap_retained_data_get(RETAINED " passage");
     apr_status_t rv;
 
+    end_passage(ap_retained_data_get(RETAINED_BEFORE " passage"));
     if (passage == NULL) {
         passage = ap_retained_data_create(RETAINED " passage", sizeof(*passage));
+        passage->out = passage->in = -1;
         fresh = true;
     }
     if (fresh) {
+        end_passage(passage);
         rv = tc_passage_open(passage);
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_EMERG, rv, server,
@@ -266,16 +281,42 @@ void tc_reload_clear(pid_t pid)
 
 /* ---- a child's part ---- */
 
-/* Finds the site of that name. If several have the name, the one of the same index is taken. */
-static bool find_site(const char *name, unsigned index, tc_adoption_t *adoption)
+/* True if a virtual host of the site was known by this name, before the site got another one. */
+static bool was_called(const tc_vhost_t *vhost, const char *name)
 {
-    const tc_vhost_t *vhost, *found = NULL;
+    const apr_array_header_t *hosts = vhost->plan->hosts;
+    int i;
 
-    for (vhost = sites; vhost != NULL; vhost = vhost->next) {
-        if (strcmp(vhost->site.name, name) == 0 && (found == NULL || vhost->site.index == index)) {
-            found = vhost;
+    for (i = 0; i < hosts->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(hosts, i, const char *), name) == 0) {
+            return true;
         }
     }
+    return false;
+}
+
+/* The only site for a connection that came to a site of this name. NULL: there is none, or it cannot be told. */
+static const tc_vhost_t *find_vhost(const char *name)
+{
+    const tc_vhost_t *vhost, *found = NULL;
+    unsigned count = 0;
+
+    for (vhost = sites; vhost != NULL; vhost = vhost->next) {
+        if (strcmp(vhost->site.name, name) == 0) {
+            return vhost;
+        }
+        if (was_called(vhost, name)) {
+            found = vhost;
+            count++;
+        }
+    }
+    return count == 1 ? found : NULL;
+}
+
+static bool find_site(const char *name, tc_adoption_t *adoption)
+{
+    const tc_vhost_t *found = find_vhost(name);
+
     if (found == NULL) {
         return false;
     }

@@ -1,6 +1,7 @@
 /* The chat's life inside httpd. See runtime.h. */
 #include "httpd/runtime.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "engine/tls.h"
@@ -21,12 +22,15 @@
 #include <mod_dbd.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 APLOG_USE_MODULE(tripchat);
 
 #define STATEMENTS "tripchat statements" /* in a connection's table, which other modules use too */
 #define RESERVE_BASE 64 /* descriptors for listeners, logs, databases */
 #define RESERVE_A_THREAD 2
+#define FIRST_PAUSE_US TC_US_PER_S /* after a start that failed; doubles with each one */
+#define LONGEST_PAUSE_US (60 * TC_US_PER_S)
 
 static tc_vhost_t *vhosts;                              /* const after post_config */
 static APR_OPTIONAL_FN_TYPE(ap_dbd_open) *dbd_open;     /* const after post_config */
@@ -35,6 +39,9 @@ static tc_child_config_t child_config;                  /* const after child_ini
 static apr_thread_mutex_t *start_lock;                  /* const after child_init */
 static _Atomic(tc_child_t *) child;                     /* NULL until its threads are started */
 static atomic_bool ended;                               /* the child ends: nothing more is started */
+static pid_t own_pid;                                   /* const after child_init; the child's */
+static int64_t next_try_us;                             /* lock: start_lock; monotonic; not before that */
+static int64_t pause_us = FIRST_PAUSE_US;               /* lock: start_lock; after another try that fails */
 
 /* ---- httpd's log ---- */
 
@@ -110,13 +117,28 @@ int tc_runtime_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp
     return OK;
 }
 
+/*
+ * mpm-itk forks a process for each connection, and ends it after the connection. The loop's thread is not in that process.
+ */
+static int check_mpm(const server_rec *server)
+{
+    if (vhosts == NULL || ap_find_linked_module("mpm_itk.c") == NULL) {
+        return OK;
+    }
+    tc_complain(server, NULL, APLOG_EMERG, APR_SUCCESS, "TC0058: mod_tripchat cannot work with mpm-itk, which forks a process "
+                "for each connection; use mpm_event with PHP-FPM pools of different users instead (Debian: a2dismod mpm_itk), "
+                "or serve the chat by another httpd");
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
 int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
 {
-    int made = tc_vhosts_make(pconf, server, &gate, &vhosts), checked = tc_check_sites(vhosts, ptemp), complained;
+    int made = tc_vhosts_make(pconf, server, &gate, &vhosts), checked = tc_check_sites(vhosts, ptemp);
+    int mpm = check_mpm(server), complained;
 
     tc_check_handlers(server, ptemp);
     complained = tc_complaints_end(server, plog);
-    return made != OK ? made : checked != OK ? checked : complained;
+    return made != OK ? made : checked != OK ? checked : mpm != OK ? mpm : complained;
 }
 
 int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
@@ -185,10 +207,14 @@ static unsigned decide_max_connections(server_rec *server, apr_int64_t asked)
 
 static apr_status_t stop_child(void *data)
 {
-    tc_child_t *running = atomic_exchange(&child, NULL);
+    tc_child_t *running;
     tc_vhost_t *vhost;
 
     (void)data;
+    if (getpid() != own_pid) {
+        return APR_SUCCESS; /* the threads and the seats are another process's */
+    }
+    running = atomic_exchange(&child, NULL);
     atomic_store(&ended, true);
     if (running != NULL) {
         tc_reload_listen();
@@ -218,6 +244,7 @@ static void lock_allocator(apr_pool_t *pchild)
 
 void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_config_t *config)
 {
+    own_pid = getpid();
     bind_log(server);
     lock_allocator(pchild);
     child_config = *config;
@@ -233,7 +260,7 @@ void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_c
 
 static void start_if_wanted(void)
 {
-    if (vhosts != NULL && atomic_load(&child) == NULL && tc_reload_wants_receivers()) {
+    if (vhosts != NULL && getpid() == own_pid && atomic_load(&child) == NULL && tc_reload_wants_receivers()) {
         (void)tc_runtime_start();
     }
 }
@@ -283,7 +310,7 @@ void tc_runtime_child_status(server_rec *server, pid_t pid, ap_generation_t gene
 
 void tc_runtime_child_stopping(apr_pool_t *pchild, int graceful)
 {
-    tc_child_t *running = atomic_load(&child);
+    tc_child_t *running = tc_runtime_child();
 
     (void)pchild;
     if (running != NULL) {
@@ -293,7 +320,7 @@ void tc_runtime_child_stopping(apr_pool_t *pchild, int graceful)
 
 tc_child_t *tc_runtime_child(void)
 {
-    return atomic_load(&child);
+    return getpid() == own_pid ? atomic_load(&child) : NULL;
 }
 
 unsigned tc_runtime_max_connections(void)
@@ -301,11 +328,30 @@ unsigned tc_runtime_max_connections(void)
     return child_config.max_connections;
 }
 
+/*
+ * A process that another module has forked from the child has a copy of its memory, but none of its threads. What it
+ * handed to the loop would wait for ever.
+ */
+static bool is_forked(void)
+{
+    static tc_log_limit_t limit = TC_LOG_LIMIT(1);
+    char more[TC_LOG_MORE_CHARS];
+
+    if (getpid() == own_pid) {
+        return false;
+    }
+    if (tc_log_may(&limit, more)) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, "TC0056: another module has forked this process from a child "
+                     "of httpd, so it serves no chat; remove the module (mpm_itk does so for each connection)%s", more);
+    }
+    return true;
+}
+
 /* The pool of the threads is never destroyed, because a thread that did not end in time may still use it. */
 static tc_child_t *start_child(void)
 {
     tc_child_t *started = NULL;
-    apr_pool_t *pool;
+    apr_pool_t *pool = NULL;
     tc_vhost_t *vhost;
     apr_status_t rv = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
 
@@ -314,9 +360,16 @@ static tc_child_t *start_child(void)
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, ap_server_conf, "TC0048: cannot start the chat in this child, so its "
-                     "requests get 503 until a later try succeeds; check the limits on threads, memory, descriptors");
+                     "requests get 503 until another try, in %d seconds or later, succeeds; check the limits on threads, "
+                     "memory, descriptors", (int)(pause_us / TC_US_PER_S));
+        if (pool != NULL) {
+            apr_pool_destroy(pool);
+        }
+        next_try_us = tc_clock_monotonic_us() + pause_us;
+        pause_us = pause_us * 2 < LONGEST_PAUSE_US ? pause_us * 2 : LONGEST_PAUSE_US;
         return NULL;
     }
+    pause_us = FIRST_PAUSE_US;
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
         tc_child_serve_store(started, &vhost->store);
     }
@@ -326,14 +379,14 @@ static tc_child_t *start_child(void)
 
 tc_child_t *tc_runtime_start(void)
 {
-    tc_child_t *running = atomic_load(&child);
+    tc_child_t *running = tc_runtime_child();
 
-    if (running != NULL || atomic_load(&ended)) {
+    if (running != NULL || atomic_load(&ended) || is_forked()) {
         return running;
     }
     apr_thread_mutex_lock(start_lock);
     running = atomic_load(&child);
-    if (running == NULL && !atomic_load(&ended)) {
+    if (running == NULL && !atomic_load(&ended) && tc_clock_monotonic_us() >= next_try_us) {
         running = start_child();
         atomic_store(&child, running);
     }

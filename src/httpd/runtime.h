@@ -33,10 +33,10 @@ void tc_runtime_child_status(server_rec *server, pid_t pid, ap_generation_t gene
  */
 void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_config_t *config);
 
-/* The chat's child, whose threads are started if they do not run. NULL: they cannot start, or it ends. Worker. */
+/* The chat's child, whose threads are started if they do not run. NULL: they cannot start, or it ends, or this process was forked from it. Worker. */
 tc_child_t *tc_runtime_start(void);
 
-/* The chat's child; NULL: its threads do not run. Any thread. */
+/* The chat's child; NULL: its threads do not run in this process. Any thread. */
 tc_child_t *tc_runtime_child(void);
 
 /* How many connections the child may hold. */

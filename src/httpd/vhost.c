@@ -105,16 +105,18 @@ static void limit_visitors(const server_rec *server, const tc_config_t *config, 
     tc_dbd_limit(store, max > threads ? max - threads : 1);
 }
 
-static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t *vhost,
+static int make_vhost(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_vhost_t *vhost,
                       apr_pool_t *pool)
 {
-    const tc_config_t *config = tc_config_of(server);
+    const tc_config_t *config = plan->config;
+    server_rec *server = plan->server;
     int keys = tc_keys_read(server, &vhost->jwt, pool), bus = make_bus(server, vhost, pool);
     int log = tc_connection_log_check(server, tc_config_text(config, TC_D_CONNECTION_LOG), pool);
 
     fill_site(&vhost->site, config);
     fill_claims(vhost, config);
-    vhost->site.name = tc_complaints_server_name(server, pool);
+    vhost->plan = plan;
+    vhost->site.name = plan->name;
     vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
     vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);
@@ -127,6 +129,7 @@ static int make_vhost(server_rec *server, const tc_dbd_gate_t *gate, tc_vhost_t 
     vhost->max_wait_us = tc_config_number(config, TC_D_MAX_WAIT);
     tc_dbd_init(&vhost->store);
     vhost->store.store.site = &vhost->site;
+    vhost->site.database = &vhost->store.store.database;
     vhost->store.server = server;
     vhost->store.gate = gate;
     limit_visitors(server, config, &vhost->store, pool);
@@ -141,7 +144,7 @@ static int complain_of_no_secret(server_rec *main_server)
     server_rec *server;
 
     for (server = main_server; server != NULL; server = server->next) {
-        if (tc_config_of(server)->own_set) {
+        if (tc_config_of(server)->own_set && !tc_config_is_off(tc_config_of(server))) {
             return tc_config_wrong(server, TC_D_JWT_SECRET_FILE,
                                    "no server has a key for tokens (TripChatJWTSecretFile, TripChatJWTKey or "
                                    "TripChatJWTKeySet), so none has a chat; write TripChatJWTSecretFile and the "
@@ -151,19 +154,57 @@ static int complain_of_no_secret(server_rec *main_server)
     return OK;
 }
 
-/* Room ids are unique, except in a copied database. Then two sites would receive each other's events. */
-static void warn_of_one_prefix(server_rec *server, const tc_vhost_t *first, const tc_vhost_t *added)
+/* ---- neighbours ---- */
+
+static bool share_redis(const tc_vhost_t *one, const tc_vhost_t *other)
+{
+    return one->bus == &one->door.bus && other->bus == &other->door.bus
+           && strcmp(one->door.address.name, other->door.address.name) == 0
+           && strcmp(one->door.prefix, other->door.prefix) == 0;
+}
+
+/* Two sites on one database, because a virtual host has a value of its own: was that meant? NULL: most likely. */
+static const char *ask_if_meant(const tc_site_plan_t *one, const tc_site_plan_t *other, apr_pool_t *pool)
+{
+    int different = tc_config_difference(one->config, other->config);
+
+    if ((one->is_named && other->is_named) || !tc_config_has_same_keys(one->config, other->config)) {
+        return NULL;
+    }
+    return apr_psprintf(pool, "have the same database, bus and keys, but are two sites, because %s is not the same; users' "
+                        "rates and connections count for each site, and each has its own threads and connections to the "
+                        "database; write the same value for both, or a %s for each if you want two sites",
+                        different < 0 ? tc_config_name(TC_D_SITE) : tc_config_name((tc_directive_e)different),
+                        tc_config_name(TC_D_SITE));
+}
+
+/* What an administrator would not expect of two sites; NULL: nothing. Room ids are unique, except in a copied database. */
+static const char *find_surprise(const tc_vhost_t *one, const tc_vhost_t *other, apr_pool_t *pool)
+{
+    bool share_bus = one->bus == other->bus || share_redis(one, other);
+
+    if (strcmp(one->plan->database, other->plan->database) == 0) {
+        return share_bus ? ask_if_meant(one->plan, other->plan, pool)
+                         : "have the same database, but not the same TripChatBus and TripChatRedisPrefix, so in other "
+                           "children their members hear each other up to three seconds late; write the same values for "
+                           "both";
+    }
+    return share_redis(one, other) ? "use the same Redis with the same TripChatRedisPrefix, but not the same database; if one "
+                                     "database is a copy of the other, write another prefix for one of them"
+                                   : NULL;
+}
+
+/* httpd reads its configuration twice when it starts; it is said once. */
+static void warn_of_neighbours(const tc_vhost_t *first, const tc_vhost_t *added, apr_pool_t *pool)
 {
     const tc_vhost_t *vhost;
 
     for (vhost = first; vhost != NULL; vhost = vhost->next) {
-        if (vhost->bus == &vhost->door.bus && added->bus == &added->door.bus
-            && strcmp(vhost->door.address.name, added->door.address.name) == 0
-            && strcmp(vhost->door.prefix, added->door.prefix) == 0) {
-            tc_complain(server, tc_config_place(tc_config_of(server), TC_D_BUS), APLOG_WARNING, 0,
-                        "TC0049: %s: the sites %s and %s use the same Redis with the same prefix; write another "
-                        "prefix for one of them", tc_config_name(TC_D_REDIS_PREFIX), vhost->site.name,
-                        added->site.name);
+        const char *surprise = find_surprise(vhost, added, pool);
+
+        if (surprise != NULL) {
+            tc_complain(added->plan->server, NULL, APLOG_WARNING, 0, "TC0049: the sites %s and %s %s", vhost->site.name,
+                        added->site.name, surprise);
         }
     }
 }
@@ -211,32 +252,40 @@ void tc_vhosts_open_logs(tc_vhost_t *first, apr_pool_t *pconf)
     }
 }
 
+/* Makes the site of a plan, and has all of its virtual hosts use it. */
+static int make_site(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_vhost_t *vhost, apr_pool_t *pconf)
+{
+    int i, rc = make_vhost(plan, gate, vhost, pconf);
+
+    for (i = 0; i < plan->servers->nelts; i++) {
+        tc_config_of(APR_ARRAY_IDX(plan->servers, i, server_rec *))->vhost = vhost;
+    }
+    return rc;
+}
+
 int tc_vhosts_make(apr_pool_t *pconf, server_rec *main_server, const tc_dbd_gate_t *gate, tc_vhost_t **first)
 {
+    tc_site_plan_t *plan;
     tc_vhost_t **end = first;
     unsigned count = 0;
     server_rec *server;
-    int rc = OK;
+    int rc;
 
     *first = NULL;
     for (server = main_server; server != NULL; server = server->next) {
-        tc_config_t *config = tc_config_of(server);
+        tc_config_of(server)->vhost = NULL;
+    }
+    rc = tc_sites_plan(main_server, &plan, pconf);
+    for (; plan != NULL; plan = plan->next) {
+        tc_vhost_t *vhost = apr_pcalloc(pconf, sizeof(*vhost));
         int made;
 
-        if (server != main_server && config == tc_config_of(main_server)) {
-            continue; /* httpd gives a host without a directive of ours the main server's configuration itself */
-        }
-        config->vhost = NULL;
-        if (!tc_config_has_keys(config)) {
-            continue;
-        }
-        config->vhost = apr_pcalloc(pconf, sizeof(tc_vhost_t));
-        config->vhost->site.index = count++;
-        made = make_vhost(server, gate, config->vhost, pconf);
+        vhost->site.index = count++;
+        made = make_site(plan, gate, vhost, pconf);
         rc = rc == OK ? made : rc;
-        warn_of_one_prefix(server, *first, config->vhost);
-        *end = config->vhost;
-        end = &config->vhost->next;
+        warn_of_neighbours(*first, vhost, pconf);
+        *end = vhost;
+        end = &vhost->next;
     }
     return count > 0 ? rc : complain_of_no_secret(main_server);
 }

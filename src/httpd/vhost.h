@@ -1,13 +1,13 @@
 /*
- * A chat site of this httpd: a virtual host with everything that the layers below need to serve it. It is made in
- * check_config on pconf, and const after post_config, except its store. A virtual host without a TripChat directive of its
- * own shares the main server's site, with its rooms and its database.
+ * A chat site of this httpd: one virtual host or several (sites.h), with everything that the layers below need to serve
+ * it. It is made in check_config on pconf, and const after post_config, except its store. A virtual host without a TripChat
+ * directive of its own shares the main server's site, with its rooms and its database.
  */
 #ifndef TC_HTTPD_VHOST_H
 #define TC_HTTPD_VHOST_H
 
 #include "bus/redis_door.h"
-#include "httpd/config.h"
+#include "httpd/sites.h"
 #include "store/dbd.h"
 #include "token/jwt.h"
 
@@ -19,6 +19,7 @@ typedef struct tc_vhost_t {
     tc_jwt_rules_t jwt;
     tc_claim_names_t claims; /* for jwt.names, if TripChatIdentity says token */
     tc_reject_e reject;
+    const tc_site_plan_t *plan;  /* its virtual hosts, and how it is called */
     const char *connection_log;         /* the value of TripChatConnectionLog; NULL: not set */
     const char *const *allowed_origins; /* NULL: only those of the same host */
     tc_missing_origin_e missing_origin;

@@ -62,7 +62,7 @@ bool tc_parcel_read(tc_parcel_t *parcel, tc_buf_t *bytes)
         return false;
     }
     memcpy(&parcel->head, parcel->bytes.data, sizeof(parcel->head));
-    return find_parts(parcel);
+    return find_parts(parcel) && tc_parcel_is_sane(parcel);
 }
 
 void tc_parcel_free(tc_parcel_t *parcel)

@@ -12,6 +12,7 @@
 #include "codec/deflate.h"
 #include "codec/reader.h"
 #include "domain/member.h"
+#include "domain/site.h"
 #include "shared/usage.h"
 #include "token/rules.h"
 
@@ -51,7 +52,6 @@ typedef struct {
     tc_parcel_prefix_t prefix;
     bool is_stream; /* of events; else a WebSocket */
     pid_t pid;      /* of the child that sends the parcel */
-    uint32_t site_index;
     tc_trip_t trip;
     tc_uuid_t room_id;
     tc_member_t member;
@@ -90,10 +90,19 @@ void tc_parcel_end(tc_parcel_t *parcel);
 
 /*
  * Reads a parcel from `bytes`, takes their memory over and leaves `bytes` empty. False: another version of the module
- * made the bytes, or they are no parcel. Then only head.prefix is meaningful, and zeroed in the latter case. The caller
- * frees the parcel in every case.
+ * made the bytes, or they are no parcel, or not a sane one. Then only head.prefix is meaningful, and zeroed if the bytes
+ * are no parcel. The caller frees the parcel in every case.
  */
 bool tc_parcel_read(tc_parcel_t *parcel, tc_buf_t *bytes);
+
+/* True if what the parcel says can do no harm, whoever made it; tc_parcel_read() asks. In parcel_check.c, as all below. */
+bool tc_parcel_is_sane(const tc_parcel_t *parcel);
+
+/* True if the trip's id has the form that ids of the site's trips have now. */
+bool tc_parcel_fits(const tc_parcel_t *parcel, const tc_site_t *site);
+
+/* Gives an empty reader the state of the parcel's. False: see tc_reader_restore(). tc_reader_free() frees it. */
+bool tc_parcel_restore_reader(const tc_parcel_t *parcel, tc_reader_t *reader);
 
 /* Frees the bytes of a parcel, but not the struct. */
 void tc_parcel_free(tc_parcel_t *parcel);

@@ -461,20 +461,12 @@ static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
     tc_parcel_add(parcel, TC_PARCEL_CONTROL, reader->control.data, reader->control.len);
 }
 
-static void restore_buf(tc_buf_t *buf, const tc_parcel_t *parcel, tc_parcel_part_e part)
-{
-    *buf = (tc_buf_t)TC_BUF_INIT;
-    tc_buf_append(buf, parcel->parts[part], parcel->head.lens[part]);
-}
-
 /* False: the client's unfinished message has more bytes than the site allows by now. */
 static bool restore(session_t *session, const tc_parcel_t *parcel)
 {
-    restore_buf(&session->reader.message, parcel, TC_PARCEL_MESSAGE);
-    restore_buf(&session->reader.control, parcel, TC_PARCEL_CONTROL);
     session->pinged_us = parcel->head.pinged_us;
     session->begun_us = parcel->head.begun_us;
-    return tc_reader_restore(&session->reader, &parcel->head.reader);
+    return tc_parcel_restore_reader(parcel, &session->reader);
 }
 
 /* ---- life ---- */

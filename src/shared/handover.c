@@ -1,9 +1,13 @@
 /* What children know of each other. See handover.h. */
 #include "shared/handover.h"
 
+#include "base/clock.h"
+#include "base/units.h"
 #include "shared/seat.h"
 
 #include <limits.h>
+
+#define GONE_US (600 * TC_US_PER_S)
 
 void tc_handover_plan(tc_handover_t *handover, unsigned children, unsigned version)
 {
@@ -13,8 +17,44 @@ void tc_handover_plan(tc_handover_t *handover, unsigned children, unsigned versi
 
 size_t tc_handover_size(const tc_handover_t *handover)
 {
-    return sizeof(tc_handover_board_t) + sizeof(tc_handover_seat_t) * handover->count;
+    return sizeof(tc_handover_board_t) + (sizeof(tc_handover_seat_t) + sizeof(tc_handover_gone_t)) * handover->count + 8;
 }
+
+/* ---- children that have gone ---- */
+
+static tc_handover_gone_t *gone_at(const tc_handover_t *handover, unsigned i)
+{
+    uintptr_t at = ((uintptr_t)&handover->board->seats[handover->count] + 7) / 8 * 8;
+
+    return (tc_handover_gone_t *)at + i % handover->count; /* NOLINT(performance-no-int-to-ptr): it is rounded up */
+}
+
+/* This comes before its seat is given up, so that it is known at each moment. */
+static void note_gone(const tc_handover_t *handover, pid_t pid)
+{
+    tc_handover_gone_t *place = gone_at(handover, atomic_fetch_add(&handover->board->gone, 1));
+
+    atomic_store(&place->since_us, tc_clock_monotonic_us());
+    atomic_store(&place->pid, pid);
+}
+
+bool tc_handover_knows(const tc_handover_t *handover, pid_t pid)
+{
+    int64_t now_us = tc_clock_monotonic_us();
+    unsigned i;
+
+    for (i = 0; i < handover->count && pid != 0; i++) {
+        const tc_handover_gone_t *place = gone_at(handover, i);
+
+        if (atomic_load(&handover->board->seats[i].pid) == pid
+            || (atomic_load(&place->pid) == pid && now_us - atomic_load(&place->since_us) < GONE_US)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- seats ---- */
 
 static bool lives(const tc_handover_seat_t *seat)
 {
@@ -27,7 +67,11 @@ tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, un
 
     for (i = 0; i < handover->count; i++) {
         tc_handover_seat_t *seat = &handover->board->seats[i];
+        pid_t before = atomic_load(&seat->pid);
 
+        if (before != 0 && !tc_seat_lives(before)) {
+            note_gone(handover, before);
+        }
         if (tc_seat_take(&seat->pid, pid)) {
             atomic_store(&seat->receives, false);
             atomic_store(&seat->held, 0);
@@ -40,8 +84,9 @@ tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, un
     return NULL;
 }
 
-void tc_handover_leave(tc_handover_seat_t *seat)
+void tc_handover_leave(const tc_handover_t *handover, tc_handover_seat_t *seat)
 {
+    note_gone(handover, atomic_load(&seat->pid));
     atomic_store(&seat->receives, false);
     atomic_store(&seat->pid, 0);
 }
@@ -51,7 +96,10 @@ void tc_handover_clear(const tc_handover_t *handover, pid_t pid)
     unsigned i;
 
     for (i = 0; i < handover->count; i++) {
-        tc_seat_clear(&handover->board->seats[i].pid, pid);
+        if (atomic_load(&handover->board->seats[i].pid) == pid) {
+            note_gone(handover, pid);
+            tc_seat_clear(&handover->board->seats[i].pid, pid);
+        }
     }
 }
 

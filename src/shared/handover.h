@@ -24,9 +24,16 @@ typedef struct {
     atomic_bool receives;   /* it takes connections from others */
 } tc_handover_seat_t;
 
-/* Shared; zeroed at first. */
+/* A child that had a seat; what it sent may still wait in the passage. */
+typedef struct {
+    _Atomic pid_t pid;
+    _Atomic int64_t since_us; /* monotonic */
+} tc_handover_gone_t;
+
+/* Shared; zeroed at first. Behind the seats are as many places for children that have gone. */
 typedef struct {
     atomic_uint configurations; /* how often httpd has read a configuration that uses this module */
+    atomic_uint gone;           /* children that have gone so far */
     tc_handover_seat_t seats[];
 } tc_handover_board_t;
 
@@ -51,10 +58,13 @@ size_t tc_handover_size(const tc_handover_t *handover);
  * `receives` stays false until the child sets it. NULL when no seat is free. The board owns the seat.
  */
 tc_handover_seat_t *tc_handover_sit(const tc_handover_t *handover, pid_t pid, unsigned generation, unsigned room);
-void tc_handover_leave(tc_handover_seat_t *seat);
+void tc_handover_leave(const tc_handover_t *handover, tc_handover_seat_t *seat);
 
 /* Frees the seat of a child that has ended, if it still has one. */
 void tc_handover_clear(const tc_handover_t *handover, pid_t pid);
+
+/* True if the process is a child with a seat, or was one in the last ten minutes. Seats of other generations count, too. */
+bool tc_handover_knows(const tc_handover_t *handover, pid_t pid);
 
 /*
  * How many receivers there are: other living children that receive and read our parcels. Counting stops at `enough`.

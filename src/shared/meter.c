@@ -18,22 +18,34 @@ size_t tc_meter_size(void)
     return sizeof(place_t) * GROUP * GROUPS;
 }
 
-uint64_t tc_meter_key(const tc_shared_meter_t *meter, const tc_site_t *site, int kind, const char *name)
+/* The key of a name within `whose`. */
+static uint64_t make_key(const tc_shared_meter_t *meter, uint64_t whose, int kind, const char *name)
 {
     unsigned char text[256];
-    size_t len = strlen(name), head = sizeof(site->index) + 1;
+    size_t len = strlen(name), head = sizeof(whose) + 1;
     uint64_t key;
 
+    memcpy(text, &whose, sizeof(whose));
+    text[head - 1] = (unsigned char)kind;
     if (len > sizeof(text) - head) { /* a long name is hashed first */
         key = apr_siphash24(name, len, meter->secret);
         len = sizeof(key);
         name = (const char *)&key;
     }
-    memcpy(text, &site->index, sizeof(site->index));
-    text[head - 1] = (unsigned char)kind;
     memcpy(text + head, name, len);
     key = apr_siphash24(text, head + len, meter->secret);
     return key ? key : 1;
+}
+
+/* Of the site, its name counts: its place in the configuration may be another one after a reload. */
+uint64_t tc_meter_key(const tc_shared_meter_t *meter, const tc_site_t *site, int kind, const char *name)
+{
+    return make_key(meter, apr_siphash24(site->name, strlen(site->name), meter->secret), kind, name);
+}
+
+uint64_t tc_meter_database_key(const tc_shared_meter_t *meter, uint64_t database, int kind, const char *name)
+{
+    return make_key(meter, database, kind, name);
 }
 
 static place_t *group_of(const tc_shared_meter_t *meter, uint64_t key)
@@ -115,7 +127,11 @@ int64_t tc_meter_wait_us(const tc_shared_meter_t *meter, const tc_rate_t *rate, 
 
 static uint64_t key_of(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id)
 {
-    return tc_meter_key((tc_shared_meter_t *)base, site, (int)action, user_id);
+    const tc_shared_meter_t *meter = (tc_shared_meter_t *)base;
+    uint64_t database = tc_site_database(site);
+
+    return database != 0 ? tc_meter_database_key(meter, database, (int)action, user_id)
+                         : tc_meter_key(meter, site, (int)action, user_id);
 }
 
 static int64_t wait_us(tc_meter_t *base, const tc_site_t *site, tc_action_e action,
@@ -132,11 +148,12 @@ static void take(tc_meter_t *base, const tc_site_t *site, tc_action_e action, co
                         key_of(base, site, action, user_id), now_us);
 }
 
-static void spend(tc_meter_t *base, const tc_site_t *site, tc_action_e action, const char *user_id,
+static void spend(tc_meter_t *base, const tc_site_t *site, uint64_t database, tc_action_e action, const char *user_id,
                   unsigned count, int64_t now_us)
 {
     const tc_rate_t *rate = &site->user_rates[action];
-    place_t *place = claim_place((tc_shared_meter_t *)base, key_of(base, site, action, user_id), now_us);
+    const tc_shared_meter_t *meter = (tc_shared_meter_t *)base;
+    place_t *place = claim_place(meter, tc_meter_database_key(meter, database, (int)action, user_id), now_us);
     tc_bucket_t bucket = place ? atomic_load(&place->bucket) : 0;
 
     while (place != NULL

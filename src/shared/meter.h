@@ -31,6 +31,9 @@ void tc_meter_init(tc_shared_meter_t *meter, void *memory, const unsigned char *
 /* The key of a name in a site: a user's id, an address or another text. Never 0. */
 uint64_t tc_meter_key(const tc_shared_meter_t *meter, const tc_site_t *site, int kind, const char *name);
 
+/* The same in a database (tc_site_database()), whichever sites are on it. */
+uint64_t tc_meter_database_key(const tc_shared_meter_t *meter, uint64_t database, int kind, const char *name);
+
 /*
  * Takes a token out of the key's bucket and returns 0. If the bucket has none, takes nothing and returns how long it
  * takes until it has one (microseconds). There are 131,072 places for keys whose buckets are not full; if a key finds none

@@ -20,6 +20,7 @@ void tc_dbd_init(tc_dbd_t *store)
 {
     int i;
 
+    atomic_init(&store->store.database, 0);
     atomic_init(&store->connects, 0);
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
@@ -72,7 +73,11 @@ static bool set_up(tc_dbd_t *store, tc_sql_t *sql)
 /* Asks once a child, when the first connection is there. After a failure it is asked again with the next connection. */
 static bool fits(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
-    if (!atomic_load(&store->fits) && tc_schema_check(sql, store->store.site->name, pool)) {
+    uint64_t database;
+
+    if (!atomic_load(&store->fits) && tc_schema_check(sql, store->store.site->name, pool)
+        && tc_schema_identify(sql, &database, pool)) {
+        atomic_store(&store->store.database, database);
         atomic_store(&store->fits, true);
     }
     if (!atomic_load(&store->fits)) {

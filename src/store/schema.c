@@ -1,10 +1,14 @@
 /* The version of the chat's tables. See schema.h. */
 #include "store/schema.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 
 #include <apr_strings.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Fills in the number or text that a statement returns. `out` is NULL without a row. False: it failed, and was logged. */
 static bool ask(tc_sql_t *sql, const char *statement, const char *arg, const char **out, apr_pool_t *pool)
@@ -97,4 +101,54 @@ bool tc_schema_check(tc_sql_t *sql, const char *name, apr_pool_t *pool)
                name, version, TC_SCHEMA_VERSION);
     }
     return check_encoding(sql, name, pool);
+}
+
+/* ---- which database it is ---- */
+
+/* The machine, as long as it runs. Containers on it share its number, as they may share its files. */
+static uint64_t hash_machine(void)
+{
+    char text[256] = "";
+    int file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t len = -1;
+
+    if (file >= 0) {
+        len = read(file, text, sizeof(text) - 1);
+        close(file);
+    }
+    if (len <= 0) {
+        (void)gethostname(text, sizeof(text) - 1); /* a system that is not Linux */
+    }
+    return tc_hash_text(TC_HASH_BASIS, text);
+}
+
+/* However many names the file has, it has one number. */
+static uint64_t hash_file(const char *path)
+{
+    uint64_t hash = hash_machine();
+    struct stat about;
+
+    if (stat(path, &about) != 0) {
+        return tc_hash_text(hash, path);
+    }
+    hash = tc_hash_bytes(hash, &about.st_dev, sizeof(about.st_dev));
+    return tc_hash_bytes(hash, &about.st_ino, sizeof(about.st_ino));
+}
+
+bool tc_schema_identify(tc_sql_t *sql, uint64_t *database, apr_pool_t *pool)
+{
+    const char *why = NULL, *text = NULL;
+    tc_sql_rows_t rows;
+    tc_sql_row_t *row;
+
+    if (tc_sql_ask(sql, sql->dialect->identity, NULL, 0, &rows, &why, pool) == APR_SUCCESS) {
+        row = tc_sql_next(&rows);
+        text = row ? tc_sql_text(&rows, row, 0) : NULL;
+    }
+    else if (!ask(sql, sql->dialect->plain_identity, NULL, &text, pool)) {
+        return false;
+    }
+    text = text ? text : "";
+    *database = (sql->dialect->remote ? tc_hash_text(TC_HASH_BASIS, text) : hash_file(text)) | 1; /* 0: not known */
+    return true;
 }

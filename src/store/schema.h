@@ -15,4 +15,11 @@
  */
 bool tc_schema_check(tc_sql_t *sql, const char *name, apr_pool_t *pool);
 
+/*
+ * What tells the database apart from all others, on whichever server and httpd: the same number for all who use it. A
+ * copy of the database has another number, unless it is a copy of the whole server. False: the database does not answer,
+ * which has been logged.
+ */
+bool tc_schema_identify(tc_sql_t *sql, uint64_t *database, apr_pool_t *pool);
+
 #endif

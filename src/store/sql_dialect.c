@@ -49,6 +49,8 @@ static const tc_sql_dialect_t sqlite3_dialect = {
     .setup = sqlite3_setup,
     .has_table = "SELECT count(*) FROM sqlite_master WHERE name = %s",
     .encoding = "PRAGMA encoding",
+    .identity = "SELECT file FROM pragma_database_list WHERE name = 'main'",
+    .plain_identity = "SELECT ''",
     .trip_type = "SELECT type FROM pragma_table_info('chat_rooms') WHERE name = 'trip_id'",
     PLAIN_STATEMENTS,
     .head = "SELECT last_seq, epoch FROM chat_rooms WHERE id = %s",
@@ -121,6 +123,10 @@ static const char *const pgsql_setup[] = {
     " ELSE 'UTF8' END, false), set_config('default_transaction_isolation', 'read committed', false)",
     NULL};
 
+/* The database and its chat's tables. A copy in the same server has others. */
+#define PGSQL_DATABASE                                                                             \
+    "(SELECT oid FROM pg_database WHERE datname = current_database()) || ' ' || to_regclass('chat_rooms')::oid"
+
 /*
  * A batch is one call of the database's own function, chat_store(), which is a transaction of its own. So the rule that
  * gives numbers stands in one place, and the site's programs can use it, too.
@@ -133,6 +139,8 @@ static const tc_sql_dialect_t pgsql_dialect = {
     .as_stored = "SET client_encoding TO SQL_ASCII",
     .has_table = "SELECT (to_regclass(%s) IS NOT NULL)::int",
     .encoding = "SELECT current_setting('server_encoding')",
+    .identity = "SELECT " PGSQL_DATABASE " || ' ' || system_identifier FROM pg_control_system()",
+    .plain_identity = "SELECT " PGSQL_DATABASE,
     .trip_type = "SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) FROM pg_attribute a"
                  " JOIN pg_type t ON t.oid = a.atttypid"
                  " WHERE a.attrelid = to_regclass('chat_rooms') AND a.attname = 'trip_id'",

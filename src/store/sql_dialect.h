@@ -37,6 +37,8 @@ typedef struct {
     const char *as_stored;     /* texts come as they are stored; ends with the next of `setup`. NULL: they always do */
     const char *has_table;     /* name -> 1 or 0 */
     const char *encoding;      /* -> the encoding of the database's texts */
+    const char *identity;      /* -> what tells the database apart from all others: a text, or the path of its file */
+    const char *plain_identity; /* the same for a user who may not ask for everything */
     const char *trip_type;     /* -> the type of chat_rooms.trip_id */
     const char *room_create;   /* id, trip, created_at; does nothing when the trip has a room */
     const char *room_open;     /* id, trip -> id, trip of the trip's room, which is made if there is none; NULL: room_create */

@@ -142,11 +142,14 @@ static bool is_for_verifying(json_object *jwk)
     json_object *ops;
     size_t i;
 
-    if (tc_json_get_text(jwk, "use") != NULL && !tc_json_is_text(jwk, "use", "sig")) {
+    if (json_object_object_get_ex(jwk, "use", NULL) && !tc_json_is_text(jwk, "use", "sig")) {
         return false;
     }
-    if (!json_object_object_get_ex(jwk, "key_ops", &ops) || !json_object_is_type(ops, json_type_array)) {
+    if (!json_object_object_get_ex(jwk, "key_ops", &ops)) {
         return true;
+    }
+    if (!json_object_is_type(ops, json_type_array)) {
+        return false;
     }
     for (i = 0; i < json_object_array_length(ops); i++) {
         const char *op = json_object_get_string(json_object_array_get_idx(ops, i));

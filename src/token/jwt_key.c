@@ -5,11 +5,14 @@
 
 #include <apr_strings.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 #if OPENSSL_VERSION_NUMBER < 0x30000000L
@@ -99,6 +102,22 @@ static const char *check_curve(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
     return NULL;
 }
 
+/* RFC 8017, 3.1: both numbers are odd, and e is at least 3. If e is 1, every number is the signature of itself. */
+static const char *check_rsa(EVP_PKEY *pkey)
+{
+    BIGNUM *n = NULL, *e = NULL;
+    bool good = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) == 1
+                && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_odd(n) && BN_is_odd(e)
+                && !BN_is_one(e);
+
+    BN_free(n);
+    BN_free(e);
+    if (!good) {
+        return "the numbers of the RSA key are no RSA key: n and e must be odd, and e must be 3 or more";
+    }
+    return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits; use a longer one" : NULL;
+}
+
 static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
 {
     int type = EVP_PKEY_get_base_id(pkey);
@@ -113,7 +132,7 @@ static const char *check_pkey(const tc_jwt_alg_t *alg, EVP_PKEY *pkey)
     if (type != EVP_PKEY_RSA && !(alg->family == TC_JWT_PSS && type == EVP_PKEY_RSA_PSS)) {
         return "the algorithm needs an RSA key";
     }
-    return EVP_PKEY_get_bits(pkey) < RSA_MIN_BITS ? "the RSA key has less than 2048 bits; use a longer one" : NULL;
+    return check_rsa(pkey);
 }
 
 /* libjwt before 3 takes PEM. It gets the key that was read here, not the file, which may hold more. */
@@ -186,4 +205,22 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
     return pkey ? tc_jwt_key_of_pkey(alg, kid, pkey, key, pool)
                 : "the file holds no public key or certificate in PEM; openssl pkey -pubout makes a public key "
                   "of a private one";
+}
+
+const char *tc_jwt_key_doubt(const char *bytes, size_t len)
+{
+    BIO *in = BIO_new_mem_buf(bytes, (int)len);
+    X509 *certificate = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+    const char *doubt = NULL;
+
+    if (certificate != NULL && X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
+        doubt = "the certificate has expired; its key is used all the same";
+    }
+    else if (certificate != NULL && (X509_get_key_usage(certificate) & X509v3_KU_DIGITAL_SIGNATURE) == 0) {
+        doubt = "the certificate says that its key is not for signatures; its key is used all the same";
+    }
+    X509_free(certificate);
+    BIO_free(in);
+    ERR_clear_error();
+    return doubt;
 }

@@ -55,6 +55,12 @@ const char *tc_jwt_key_read(const tc_jwt_alg_t *alg, const char *kid, const char
 const char *tc_jwt_key_read_set(const char *text, size_t len, tc_jwt_key_t **keys,
                                 const char **left_out, apr_pool_t *pool);
 
+/*
+ * What speaks against the key in a file that tc_jwt_key_read() took, for a warning: a certificate that has expired or is
+ * not for signatures. NULL: nothing. At start-up.
+ */
+const char *tc_jwt_key_doubt(const char *bytes, size_t len);
+
 /* True when the key is a secret that is shorter than its hash: it is too easy to guess (RFC 7518, 3.2). */
 bool tc_jwt_key_is_short(const tc_jwt_key_t *key);
 

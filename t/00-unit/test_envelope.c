@@ -120,7 +120,7 @@ static void encode(tc_buf_t *buf, tc_envelope_kind_e kind, int64_t seq)
         tc_envelope_encode_typing(buf, &child, "u1", "u1@example.com", true);
         break;
     case TC_ENVELOPE_SPENT:
-        tc_envelope_begin_spent(buf, &child, seq, 1);
+        tc_envelope_begin_spent(buf, &child, seq, 1, 2);
         tc_envelope_end_spent(buf);
         break;
     case TC_ENVELOPE_HEAD:
@@ -694,11 +694,12 @@ START_TEST(what_users_spend_is_read_as_it_was_written)
     char text[200];
 
     tc_uuid_make_v7(&child);
-    tc_envelope_begin_spent(&buf, &child, 7, UINT64_C(0x0123456789abcdef));
+    tc_envelope_begin_spent(&buf, &child, 7, UINT64_C(0x0123456789abcdef), 0xfe);
     tc_envelope_add_spent(&buf, "a\"b", 0, 3);
     tc_envelope_add_spent(&buf, "carol", 2, 100);
     tc_envelope_end_spent(&buf);
     tc_buf_append(&buf, "", 1);
+    ck_assert_ptr_nonnull(strstr((char *)buf.data, "{\"server\":\"0123456789abcdef\",\"database\":\"00000000000000fe\","));
     ck_assert_str_eq(read_spent_body(strchr((char *)buf.data, '\n') + 1, text), "a\"b:0:3 carol:2:100 ");
     tc_buf_free(&buf);
 }
@@ -709,6 +710,8 @@ START_TEST(what_is_no_entry_is_left_out_and_what_is_no_list_is_refused)
     static const char *const none[] = {
         "", "[]", "{}", "{\"server\":\"0123456789abcdef\"}", "{\"spent\":[]}", SERVER "{}}", SERVER "[]",
         "{\"server\":\"0123456789abcdeg\",\"spent\":[]}", "{\"server\":\"0123456789abcde\",\"spent\":[]}",
+        "{\"server\":\"0123456789abcdef\",\"database\":\"1\",\"spent\":[]}",
+        "{\"server\":\"0123456789abcdef\",\"database\":7,\"spent\":[]}",
         "{\"server\":1,\"spent\":[]}", SERVER "[]}x", SERVER "[\"\xff\"]}",
     };
     char text[200];

@@ -13,6 +13,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #define NOW 1700000000
 #define CLAIMS "{\"user_id\":\"u1\",\"exp\":1700000060}"
@@ -588,7 +589,7 @@ START_TEST(keys_for_something_else_are_left_out_and_named)
 {
     static const char *const others[] = {
         ",\"use\":\"enc\"", ",\"alg\":\"RSA-OAEP\"", ",\"alg\":\"Ed448\"", ",\"key_ops\":[\"encrypt\"]", ",\"key_ops\":[]",
-        ",\"alg\":\"none\"",
+        ",\"alg\":\"none\"", ",\"use\":[\"sig\"]", ",\"use\":1", ",\"use\":null", ",\"key_ops\":\"verify\"", ",\"key_ops\":{}",
     };
     apr_pool_t *pool = unit_pool();
     const char *why, *left_out;
@@ -605,6 +606,73 @@ START_TEST(keys_for_something_else_are_left_out_and_named)
         ck_assert_ptr_null(read_set(other, &why, &left_out, pool));
     }
     apr_pool_destroy(pool);
+}
+END_TEST
+
+/* With e = 1 everybody can sign, and with an even number nobody's key is meant. */
+START_TEST(an_rsa_key_of_odd_numbers_is_refused)
+{
+    static const char *const exponents[] = {"AQ", "Ag", "BA", "AQAA", "AA"};
+    apr_pool_t *pool = unit_pool();
+    const char *why, *left_out;
+    char *good = apr_pstrdup(pool, jwk("RS256", "", pool)), *e = strstr(good, "\"e\":\"AQAB\""), *n;
+    size_t i;
+
+    ck_assert_ptr_nonnull(e);
+    ck_assert_ptr_nonnull(read_set(good, &why, &left_out, pool));
+    for (i = 0; i < UNIT_COUNT(exponents); i++) {
+        const char *odd = apr_pstrcat(pool, apr_pstrmemdup(pool, good, (apr_size_t)(e - good)), "\"e\":\"", exponents[i], "\"",
+                                      e + strlen("\"e\":\"AQAB\""), NULL);
+
+        ck_assert_msg(read_set(odd, &why, &left_out, pool) == NULL, "e %s", exponents[i]);
+    }
+    n = strstr(good, "\"n\":\"");
+    ck_assert_ptr_nonnull(n);
+    n = strchr(n + strlen("\"n\":\""), '"');
+    n[-1] = 'A'; /* the last byte of the modulus is even now */
+    n[-2] = 'A';
+    ck_assert_ptr_null(read_set(good, &why, &left_out, pool));
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+START_TEST(a_certificate_is_doubted_if_it_has_expired_or_is_for_something_else)
+{
+    static const struct {
+        long from_s, until_s;
+        const char *usage;
+        bool is_doubted;
+    } cases[] = {
+        {-60, 60, NULL, false}, {-120, -60, NULL, true}, {-60, 60, "digitalSignature", false},
+        {-60, 60, "keyEncipherment", true}, {-60, 60, "digitalSignature,keyEncipherment", false},
+    };
+    size_t i;
+
+    make_pkeys();
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        X509 *certificate = X509_new();
+        BIO *out = BIO_new(BIO_s_mem());
+        char *text;
+        long len;
+
+        X509_set_pubkey(certificate, rsa);
+        X509_set_version(certificate, 2);
+        X509_gmtime_adj(X509_getm_notBefore(certificate), cases[i].from_s);
+        X509_gmtime_adj(X509_getm_notAfter(certificate), cases[i].until_s);
+        if (cases[i].usage != NULL) {
+            X509_EXTENSION *usage = X509V3_EXT_conf_nid(NULL, NULL, NID_key_usage, cases[i].usage);
+
+            X509_add_ext(certificate, usage, -1);
+            X509_EXTENSION_free(usage);
+        }
+        X509_sign(certificate, rsa, EVP_sha256());
+        PEM_write_bio_X509(out, certificate);
+        len = BIO_get_mem_data(out, &text);
+        ck_assert_msg((tc_jwt_key_doubt(text, (size_t)len) != NULL) == cases[i].is_doubted, "case %zu", i);
+        BIO_free(out);
+        X509_free(certificate);
+    }
+    ck_assert_ptr_null(tc_jwt_key_doubt("no certificate", 14));
 }
 END_TEST
 
@@ -675,7 +743,8 @@ UNIT_MAIN("jwt_key", a_token_is_good_with_the_key_of_its_algorithm_and_no_other,
           a_token_that_says_another_algorithm_than_it_was_signed_with_is_refused, a_public_key_is_no_secret,
           a_signature_of_another_key_is_refused, a_pss_salt_has_the_length_of_the_hash,
           kid_chooses_among_keys_and_a_key_without_one_is_for_all, all_keys_of_an_algorithm_are_tried, a_token_without_a_kid_is_tried_with_a_few_keys,
-          claims_mean_the_same_whatever_the_algorithm, an_odd_key_is_left_out_with_its_reason,
+          claims_mean_the_same_whatever_the_algorithm, an_odd_key_is_left_out_with_its_reason, an_rsa_key_of_odd_numbers_is_refused,
+          a_certificate_is_doubted_if_it_has_expired_or_is_for_something_else,
           a_key_that_does_not_go_with_its_algorithm_is_refused,
           a_certificate_is_as_good_as_a_key_and_anything_else_is_refused,
           what_is_no_algorithm_of_ours_is_not_found, a_short_secret_is_known_as_one,

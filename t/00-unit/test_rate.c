@@ -70,5 +70,21 @@ START_TEST(over_a_long_time_as_many_are_had_as_the_rate_says)
 }
 END_TEST
 
+/* A reload may change the rate; the bucket stays. */
+START_TEST(an_empty_bucket_of_another_rate_is_an_empty_bucket)
+{
+    static const tc_rate_t slow = {10, 86400 * SECOND}, quick = {4, 2 * SECOND};
+    tc_bucket_t bucket = 0;
+
+    ck_assert_int_eq(drain(&bucket, &slow, NOW), 10);
+    ck_assert_int_eq(drain(&bucket, &quick, NOW), 1);
+    ck_assert_int_eq(tc_bucket_wait_us(bucket, &quick, NOW), SECOND / 2);
+    ck_assert_int_eq(drain(&bucket, &quick, NOW + SECOND / 2), 1);
+    bucket = NOW + 3 * SECOND; /* told by a thread whose clock is ahead */
+    ck_assert_int_eq(tc_bucket_wait_us(bucket, &quick, NOW), 3 * SECOND / 2);
+}
+END_TEST
+
 UNIT_MAIN("rate", a_full_bucket_holds_what_it_is_said_to, tokens_come_back_one_by_one_and_no_more_than_fit,
-          a_rate_of_nothing_is_no_limit, over_a_long_time_as_many_are_had_as_the_rate_says)
+          a_rate_of_nothing_is_no_limit, over_a_long_time_as_many_are_had_as_the_rate_says,
+          an_empty_bucket_of_another_rate_is_an_empty_bucket)

@@ -160,8 +160,11 @@ END_TEST
 
 /* ---- rates ---- */
 
+static const _Atomic uint64_t database = 7;
+
 static const tc_site_t site = {
-    .index = 1,
+    .name = "site",
+    .database = &database,
     .user_rates = {{3, SECOND}, {2, SECOND}, {0, 1}},
 };
 
@@ -220,7 +223,7 @@ END_TEST
 
 START_TEST(keys_of_sites_kinds_and_names_differ)
 {
-    static const tc_site_t second = {.index = 2};
+    static const tc_site_t second = {.name = "second"}, moved = {.name = "site", .index = 5};
     tc_shared_meter_t meter;
     char name[1000];
     uint64_t keys[8];
@@ -244,6 +247,7 @@ START_TEST(keys_of_sites_kinds_and_names_differ)
         }
     }
     ck_assert_uint_eq(keys[0], tc_meter_key(&meter, &site, 0, "ann"));
+    ck_assert_uint_eq(keys[0], tc_meter_key(&meter, &moved, 0, "ann"));
     free_meter(&meter);
 }
 END_TEST
@@ -306,6 +310,9 @@ END_TEST
 
 START_TEST(the_domain_takes_waits_and_is_told_of_others)
 {
+    static const _Atomic uint64_t another = 8;
+    static const tc_site_t copy = {.name = "copy", .database = &database, .user_rates = {{3, SECOND}}};
+    static const tc_site_t stranger = {.name = "site", .database = &another, .user_rates = {{3, SECOND}}};
     tc_shared_meter_t shared;
     tc_meter_t *meter = &shared.meter;
     int i;
@@ -318,10 +325,12 @@ START_TEST(the_domain_takes_waits_and_is_told_of_others)
     ck_assert_int_gt(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "ann", NOW), 0);
     ck_assert_int_eq(meter->wait_us(meter, &site, TC_ACTION_EDIT, "ann", NOW), 0);
     ck_assert_int_eq(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW), 0);
-    meter->spend(meter, &site, TC_ACTION_MESSAGE, "bob", 2, NOW);
+    meter->spend(meter, &site, 7, TC_ACTION_MESSAGE, "bob", 2, NOW);
     ck_assert_int_eq(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW), 0);
-    meter->spend(meter, &site, TC_ACTION_MESSAGE, "bob", 1000000000, NOW);
+    meter->spend(meter, &site, 7, TC_ACTION_MESSAGE, "bob", 1000000000, NOW);
     ck_assert_int_gt(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW), 0);
+    ck_assert_int_gt(meter->wait_us(meter, &copy, TC_ACTION_MESSAGE, "bob", NOW), 0);
+    ck_assert_int_eq(meter->wait_us(meter, &stranger, TC_ACTION_MESSAGE, "bob", NOW), 0);
     ck_assert_int_eq(meter->wait_us(meter, &site, TC_ACTION_MESSAGE, "bob", NOW + SECOND / 3 + 1), 0);
     free_meter(&shared);
 }

@@ -43,6 +43,25 @@ static void check_claims(const tc_buf_t *token, tc_jwt_rules_t rules, int64_t no
     }
 }
 
+/* A connection keeps the facts of a good token: under the rules that accepted it, it stays. With another key it does not. */
+static void check_facts(const tc_jwt_identity_t *who, const tc_jwt_rules_t *rules)
+{
+    tc_facts_t *facts = tc_facts_copy(who->facts, tc_facts_size(who->facts));
+    tc_jwt_key_t other = *rules->keys;
+    tc_jwt_rules_t others = *rules;
+    const tc_jwt_key_t *key = NULL;
+    const char *why;
+    tc_jwt_mark_t mark;
+
+    FUZZ_REQUIRE(facts != NULL && facts->count <= TC_FACTS_MAX);
+    tc_jwt_mark(rules, who->key, facts, &mark);
+    FUZZ_REQUIRE(tc_jwt_still(rules, &mark, facts, &key, &why) == TC_JWT_STAYS && key == who->key);
+    other.id[0]++;
+    others.keys = &other;
+    FUZZ_REQUIRE(tc_jwt_still(&others, &mark, facts, &key, &why) == TC_JWT_ENDS);
+    free(facts);
+}
+
 /* Only this function knows with which rules a token is verified. True when the token is good. */
 static bool is_good(const tc_buf_t *token, const char *secret, int64_t now_s, int64_t *expires_s)
 {
@@ -58,6 +77,7 @@ static bool is_good(const tc_buf_t *token, const char *secret, int64_t now_s, in
     FUZZ_REQUIRE(why != NULL ? *why != '\0' : who.user_id != NULL && *who.user_id != '\0');
     if (why == NULL) {
         check_claims(token, rules, now_s, who.user_id, pool);
+        check_facts(&who, &rules);
     }
     *expires_s = who.expires_s;
     apr_pool_destroy(pool);

@@ -125,14 +125,24 @@ subtest 'HTTP/1.0 cannot be upgraded' => sub {
     cmp_ok(answer_to(http => '1.0')->{status}, '>=', 400, 'the request is refused');
 };
 
-subtest 'after a refusal the same connection may try again' => sub {
-    my $client = $site->connect;
-    my $first  = $client->request(
-        TripChat::WebSocket::upgrade_request(path => $path, fields => { 'Sec-WebSocket-Version' => 12 }));
-    is($first->{status}, 426, 'the first request is refused');
-    my $length = $first->{fields}{'content-length'}[0] // 0;
-    $client->read_until('the body', sub { length ${ $_[0] } >= $length ? substr ${ $_[0] }, 0, $length, '' : () });
-    is($client->request(TripChat::WebSocket::upgrade_request(path => $path))->{status}, 101, 'the second is upgraded');
+# A proxy in front may take any answer to an upgrade for the beginning of a tunnel. Then what its client sends behind the
+# handshake must not be read as further requests.
+subtest 'a refusal ends the connection, and what comes behind it is not served' => sub {
+    my %wrong = (version => { 'Sec-WebSocket-Version' => 12 }, key => { 'Sec-WebSocket-Key' => 'short' }, body => { 'Content-Length' => 1 });
+    for my $what (sort keys %wrong) {
+        my $client = $site->connect;
+        my $answer = $client->request(TripChat::WebSocket::upgrade_request(path => $path, fields => $wrong{$what})
+            . ($what eq 'body' ? 'x' : '') . "GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        cmp_ok($answer->{status}, '>=', 400, "$what: refused");
+        like(join(', ', @{ $answer->{fields}{connection} || [] }), qr/\bclose\b/, 'the connection ends');
+        unlike($client->read_rest, qr/HTTP\/1/, 'with this answer');
+    }
+};
+
+subtest 'a handshake with a body gets 400' => sub {
+    is_refused(400, "Content-Length $_",  'Content-Length' => $_) for 1, 17, '000004';
+    is_refused(400, 'a chunked body',     'Transfer-Encoding' => 'chunked');
+    is_upgraded('Content-Length 0 is no body', 'Content-Length' => 0);
 };
 
 subtest 'the handshake may come byte by byte' => sub {

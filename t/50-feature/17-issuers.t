@@ -79,6 +79,15 @@ subtest 'the issuer picks the keys, the audience and the user' => sub {
     stops_clean($server, 'and nothing else');
 };
 
+subtest 'the list of sites shows issuers, and no secret' => sub {
+    my ($status, $said) = TripChat::Server->check_config(site_config => "$ISSUERS\nTripChatJWTRequire tenant=7\n", arguments => ['-D', 'DUMP_TRIPCHAT']);
+    is($status, 0, 'it is printed') or diag $said;
+    like($said, qr{^ +further issuer +https://one\.example/\n +key +HS256, no kid\n +audience +chat\n +audience +web\n +user claim +user_id$}m, 'an issuer');
+    like($said, qr{^ +further issuer +https://two\.example/\n +key +HS256, no kid\n +required +token_use=access\n +user claim +app\.id$}m, 'another one');
+    like($said, qr{^ +required +tenant=7$}m, 'what every token needs');
+    unlike($said, qr/secret of thirty-two/, 'no secret');
+};
+
 subtest 'a reload that takes an issuer away' => sub {
     my $server = start_server(site_config => $ISSUERS);
     my $site   = $server->site;

@@ -76,6 +76,9 @@ subtest 'the log has the user, the trip, the connection and the reason' => sub {
         my $no_connection = $expected =~ s/c=\\d\+/c=-/r;
         like($line->("/api/v1/chat/rooms/$there/"), qr/$no_connection/, "$what over HTTP");
     }
+    my $odd = $site->new_trip;
+    $site->turned_away($site->path($odd, token => $site->token('ann', user_id => "x\r\nSet-Cookie: y")));
+    like($line->("/ws/chat/$odd/"), qr/ u=x\\{1,2}r\\{1,2}nSet-Cookie: y user=/, 'line ends in a name are escaped');
     $site->turned_away($site->path($trip, token => $ann), { Origin => 'https://evil.example' });
     like($line->("/ws/chat/$trip/"), qr{u=- .* why=origin_not_allowed: https://evil\.example\.\z}, 'a wrong origin');
     ask($site, "/ws/chat/$trip/?token=$ann");
@@ -136,6 +139,22 @@ for my $mpm (qw(event prefork)) {
         stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/);
     };
 }
+
+subtest 'the rates of address and user' => sub {
+    my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user)],
+        site_config => "$AUTH\nTripChatRequestRate 8/10min\nTripChatUserRequestRate 4/10min\n");
+    my $site = $server->site;
+    add_files($server, 'members/index.html');
+    my %token = map { $_ => $site->token($_) } qw(ann bob);
+    is(ask($site, '/members/', bearer($token{ann}))->{status}, 200, 'a user reads') for 1 .. 4;    # the subrequest for the index is not counted
+    my $more = ask($site, '/members/', bearer($token{ann}));
+    is($more->{status}, 429, 'until they have read enough');
+    like($more->{fields}{'retry-after'}[0], qr/\A[1-9]\d*\z/, 'and is told when to come back');
+    my @statuses = map { ask($site, '/members/', bearer('nonsense'))->{status} } 1 .. 8;
+    is($statuses[-1], 429, 'an address does not try tokens for ever') or diag "@statuses";
+    is(ask($site, '/index.html')->{status}, 200, 'other paths are in no rate');
+    stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/);
+};
 
 subtest 'the chat\'s own paths' => sub {
     my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user)], no_locations => 1, site_config => <<"CONF");

@@ -259,6 +259,26 @@ subtest 'a connection with a filter nobody knows is relayed by a worker' => sub 
     stops_clean($server, 'that is all', qr/\bTC005[14]:/);
 };
 
+subtest 'a user has a share of the workers that relay' => sub {
+    my $server = TripChat::Server->start(
+        modules     => ['dumpio'],
+        site_config => 'DumpIOInput On',
+        log_level   => 'info tripchat:debug dumpio:trace7',
+        workers     => 8,                                     # four may relay, two for a user
+    );
+    my $site = $server->site;
+    my $trip = $site->new_trip;
+    my @anns = map { $site->chat(trip => $trip) } 1, 2;
+    my $answer = $site->connect->request(TripChat::WebSocket::upgrade_request(path => $site->path($trip, token => $site->token('ann'))));
+    is($answer->{status}, 503, 'a third connection of a user is refused');
+    like($server->error_log, qr/\bTC0120:/, 'and the log says why');
+    all_hear('others have room', @anns, $site->chat(trip => $trip, as => 'bob'));
+    (shift @anns)->leave;
+    push @anns, until_true('a worker to be free', sub { eval { $site->chat(trip => $trip) } });
+    pass('the user may come again');
+    stops_clean($server, 'that is all', qr/\bTC0051:/);
+};
+
 subtest 'a worker of prefork that relays lets its child end' => sub {
     my $server = TripChat::Server->start(
         mpm         => 'prefork',

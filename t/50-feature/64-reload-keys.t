@@ -75,6 +75,23 @@ for my $mpm (qw(event prefork)) {
     };
 }
 
+subtest 'polls, and sockets over TLS, come back and are refused' => sub {
+    my $server = start_server(tls => 1, site_config => keys_conf('old'), drain => "TripChatDrainTime 1s\n");
+    my $site   = $server->site;
+    my $tls    = $server->site('tls')->chat(trip => $server->site('tls')->new_trip, token => token_of('old', 'ann'));
+    my $trip   = $site->new_trip;
+    my $poll   = $site->rest(token => token_of('old', 'ann'))->ask_for_news($trip, 0);
+    wait_for_takeovers($server, 2);
+    $server->reconfigure(site_config => '');
+    reload($server);
+    is_deeply($poll->news->{results}, [], 'a poll is answered');
+    is($site->rest(token => token_of('old', 'ann'))->ask_for_news($trip, 0)->answer->{status}, 401, 'the next one is refused');
+    closed_with($tls, 1012, 'a socket over TLS is closed');
+    my $theirs = $server->site('tls');
+    turned_away_with($theirs, $theirs->path($theirs->new_trip, token => token_of('old', 'ann')), undef, 4001, 'and may not come back');
+    stops_clean($server, 'the log has nothing to say', qr/\bTC0049:/);
+};
+
 subtest 'a newer token counts, and not the one before' => sub {
     my $server = start_server(site_config => keys_conf(qw(old new)));
     my $site   = $server->site;

@@ -12,6 +12,8 @@ use TripChat::File qw(read_file);
 use TripChat::Http2;
 use TripChat::Test;
 
+plan skip_all => 'this httpd has no H2WebSockets' if !TripChat::Http2::is_possible();
+
 use constant {
     WORKERS  => 8,    # half of them may relay
     RELAYED  => 4,

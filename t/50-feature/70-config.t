@@ -27,7 +27,7 @@ sub defined_in_source {
 
 # The directives that the module registers, read from its binary.
 sub registered {
-    my %names = map { $_ => 1 } read_file(module_file()) =~ /\0(TripChat[A-Za-z]+)(?=\0)/g;
+    my %names = map { $_ => 1 } read_file(module_file()) =~ /\0(TripChat[A-Za-z]*)(?=\0)/g;
     return sort keys %names;
 }
 
@@ -36,7 +36,7 @@ sub registered {
 sub documented {
     my %documented;
     for (split /\n/, read_file(top_dir() . '/docs/directives.md')) {
-        my ($name, $default, $scope, $meaning) = /^\|\s*`(TripChat\w+)[^|]*\|\s*`?([^|]*?)`?\s*\|\s*(\w+)\s*\|\s*([^|]+?)\s*\|$/
+        my ($name, $default, $scope, $meaning) = /^\|\s*`(TripChat\w*)[^|]*\|\s*`?([^|]*?)`?\s*\|\s*(\w+)\s*\|\s*([^|]+?)\s*\|$/
             or next;
         $documented{$name} = [$default, $scope];
     }
@@ -57,6 +57,7 @@ my %NO_VALUE = (
         'unix:/path?db=first', 'unix:/path?base=1', 'local redis://host', '""',
     ],
     TEXT   => ['""', 'two words'],
+    NAME   => ['""', 'two words', 'a:80', 'other', 'x' x 65, "\xc3\xbc"],
     PATH   => ['""', 'two words'],
     QUERY  => ['""', 'two words'],
     WORDS  => ['', '""'],

@@ -225,11 +225,20 @@ subtest 'a second line of a directive with one value is refused' => sub {
 
 # ---- reloads ----
 
+# Reloads, and waits until the old child has ended: it may answer requests until then.
+sub reload {
+    my ($server) = @_;
+    my %old = map { $_ => 1 } $server->child_pids;
+    $server->graceful;
+    until_true('the old child to end', sub { !grep { $old{$_} } $server->child_pids });
+    return;
+}
+
 # A reload with bad keys; then the kept ones still count.
 sub reload_with {
     my ($server, $name, $tag) = @_;
     my $before = length $server->error_log;
-    $server->graceful;
+    reload($server);
     my $said = substr $server->error_log, $before;
     my @told = $said =~ /^(.*\[tripchat:error\].*$tag: TripChat.*)$/mg;
     is(scalar @told, 1, "$name: the main log says so, once") or diag $said;
@@ -263,7 +272,7 @@ subtest 'a reload keeps a secret that was good' => sub {
     gets_in($server, 'still');
     rmdir $file;
     write_secret($file, 'another secret of thirty-two bytes!');
-    $server->graceful;
+    reload($server);
     my $site = $server->site;
     is($site->rest->room($site->{trip})->{status}, 401, 'a good file replaces it');
     $site->{secret} = 'another secret of thirty-two bytes!';
@@ -287,7 +296,7 @@ subtest 'a reload keeps a key set and a public key, and each by its own file' =>
     }
     write_file($key, 'no PEM');
     my $before = length $server->error_log;
-    $server->graceful;
+    reload($server);
     my $said = substr $server->error_log, $before;
     is(scalar(() = $said =~ /TC0083: TripChatJWTKey(?:Set)?: /g), 2, 'both are told of') or diag $said;
     gets_in($server, 'and kept');
@@ -304,7 +313,7 @@ subtest 'a reload that names a new, broken file goes on without it' => sub {
     is($site->http_get('/index.html')->{status}, 200, 'and httpd serves on');
     $server->reconfigure(site_config => '');
     my $before = length $server->error_log;
-    $server->graceful;
+    reload($server);
     unlike(substr($server->error_log, $before), qr/TC008[34]/, 'a good file');
     gets_in($server, 'and all is well');
     $server->reconfigure(site_config => qq(TripChatConnectionLog "$dir/nowhere/log"));
@@ -345,17 +354,37 @@ subtest 'a key set of a provider wants an audience or an issuer' => sub {
     for my $more (sort keys %warns) {
         my ($status, $said) = TripChat::Server->check_config(site_config => qq(TripChatJWTKeySet "$set"\n$more));
         is($status, 0, "accepted with: $more") or diag $said;
-        is(scalar(() = $said =~ /TC0088: TripChatJWTKeySet: .*virtual host localhost:\d+, line/g), $warns{$more}, 'warnings') or diag $said;
+        is(scalar(() = $said =~ /TC0058: TripChatJWTKeySet: .*virtual host localhost:\d+, line/g), $warns{$more}, 'warnings') or diag $said;
     }
     my ($status, $said) = TripChat::Server->check_config();
-    unlike($said, qr/TC0088/, 'a secret of the site\'s own is for the site alone');
+    unlike($said, qr/TC0058/, 'a secret of the site\'s own is for the site alone');
+};
+
+subtest 'keys that are doubtful are warned of' => sub {
+    my $public = public_key_file();
+    my $certificate = file_of('certificate.pem', '');
+    system("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -days 1 -addext keyUsage=keyEncipherment -keyout /dev/null -out '$certificate' 2>/dev/null") == 0
+        or die "openssl: $?\n";
+    my $jwk = '"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"';    # RFC 8037, A.2
+    my %warns = (
+        qq(TripChatJWTKey EdDSA "$public")       => undef,
+        qq(TripChatJWTKey RS256 "$certificate")  => qr/TC0080: TripChatJWTKey: .*certificate\.pem: the certificate says that its key is not for signatures/,
+        'TripChatJWTKeySet ' . file_of('public-set', qq({"keys":[{$jwk,"kid":"d"}]}))                     => undef,
+        'TripChatJWTKeySet ' . file_of('private-set', qq({"keys":[{$jwk,"d" : "nWGxne_9WmC6hEr0kuwsxERJ"}]})) => qr/TC0080: TripChatJWTKeySet: .*private-set: the set holds private keys/,
+    );
+    for my $line (sort keys %warns) {
+        my ($status, $said) = TripChat::Server->check_config(site_config => "$line\nTripChatJWTAudience none");
+        is($status, 0, $line) or diag $said;
+        is(scalar(() = $said =~ /TC0080/g), $warns{$line} ? 1 : 0, 'warnings') or diag $said;
+        like($said, qr/$warns{$line}.*virtual host localhost:\d+, line/, 'with the reason and the place') if $warns{$line};
+    }
 };
 
 subtest 'a warning stands once in the log' => sub {
     my $server = TripChat::Server->start(secret => 'too short');
     is(scalar(() = $server->error_log =~ /TC0042/g), 1, 'after a start');
     is(scalar(() = read_file($server->dir . '/stderr') =~ /TC0042/g), 1, 'and once on the console');
-    $server->graceful;
+    reload($server);
     is(scalar(() = $server->error_log =~ /TC0042/g), 2, 'and once more after a reload');
     stops_clean($server, 'that is all', qr/TC0042/);
 };
@@ -449,7 +478,7 @@ subtest 'the example can be enabled where httpd runs several children, and reloa
     for my $state ('before there is a secret', 'with a secret') {
         my $status = system TripChat::Httpd::httpd(), '-t', '-f', $server->dir . '/httpd.conf';
         is($status, 0, "configtest passes $state");
-        $server->graceful;
+        reload($server);
         is($server->site->http_get('/index.html')->{status}, 200, 'the site is there after a reload');
         is($server->site->http_get('/api/v1/chat/rooms/x/messages/')->{status}, $state =~ /before/ ? 404 : 401, 'and the chat, if there is a secret');
         file_of('example.secret', 's' x 64);

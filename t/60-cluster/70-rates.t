@@ -71,6 +71,19 @@ subtest 'what is spent on one server is missing on the other' => sub {
     is($sites[1]->rest(as => 'bob')->post($trip, 'mine')->{status}, 201, 'another user has his own');
 };
 
+# The same Redis, prefix and secret, and users with the same ids.
+subtest 'what users of another database spend is not missing here' => sub {
+    my $tenant = TripChat::Server->start(children => 2, database => TripChat::Postgres->shared->new_database, redis => $redis,
+        site_config => 'TripChatUserMessageRate ' . RATE . '/10h');
+    my $trip_there = $tenant->site->new_trip;
+    my ($here, $there) = ($sites[0]->chat(trip => $trip, as => 'bob'), $tenant->site->chat(trip => $trip_there, as => 'bob'));
+    $here->said("here $_") for 1 .. FIRST;
+    until_told('bob', FIRST + 1);    # and what he has posted before
+    is(said_until_refused($there, 'there'), RATE, 'a user with the same id has his own');
+    $_->leave for $here, $there;
+    stops_clean($tenant, 'the log has nothing to say');
+};
+
 subtest 'without Redis each server counts for itself' => sub {
     my ($here, $there) = map { $_->chat(trip => $trip, as => 'carol') } @sites;
     $redis->stop;

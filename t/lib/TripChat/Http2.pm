@@ -8,7 +8,9 @@ use warnings;
 
 use IO::Select;
 
+use TripChat::File qw(read_file);
 use TripChat::Http2::Stream;
+use TripChat::Httpd;
 use TripChat::Stream;
 use TripChat::Wait qw(deadline seconds_left);
 
@@ -22,6 +24,12 @@ use constant FIRST_WINDOW => 65_535;
 
 # The codes of RST_STREAM that tests speak of.
 use constant { NO_ERROR => 0x0, HTTP_1_1_REQUIRED => 0xd };
+
+# Does this httpd have sockets over HTTP/2 (2.4.58)?
+sub is_possible {
+    my $module = TripChat::Httpd::libexec_dir() . '/mod_http2.so';
+    return -e $module && read_file($module) =~ /H2WebSockets/;
+}
 
 # host, port, tls as in TripChat::Stream; window => bytes that the server may send on a stream before the test takes them
 sub connect {    ## no critic (the name of the system call it makes)

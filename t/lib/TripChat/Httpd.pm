@@ -51,13 +51,15 @@ sub echo_module_file { return module_file() =~ s/\.so\z/_echo.so/r }
 sub next_module_file { return module_file() =~ s/\.so\z/_next.so/r }
 
 # LoadModule lines for this MPM and the modules all servers have; @more are the names of others, or
-# { file => what stands for the module under test }.
+# { file => what stands for the module under test }, or { last => a module that is loaded behind it }.
 sub load_modules {
     my ($mpm, @more) = @_;
-    my ($tested) = map { $_->{file} } grep { ref } @more;
-    my @names = ("mpm_$mpm", MODULES, grep { !ref } @more);
-    return join '', (map { _load_module($_, libexec_dir() . "/mod_$_.so") } @names),
-        _load_module('tripchat', $tested // module_file());
+    my ($tested) = map { $_->{file} // () } grep { ref } @more;
+    my ($last)  = map { $_->{last} // () } grep { ref } @more;
+    my @names   = grep { $_ ne ($last // '') } "mpm_$mpm", MODULES, grep { !ref } @more;
+    my $of_httpd = sub { return _load_module($_[0], libexec_dir() . "/mod_$_[0].so") };
+    return join '', (map { $of_httpd->($_) } @names), _load_module('tripchat', $tested // module_file()),
+        defined $last ? $of_httpd->($last) : ();
 }
 
 # So many children, always: none is spare. One is what the local bus needs. $workers are a child's

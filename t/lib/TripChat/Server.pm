@@ -50,8 +50,10 @@ my $made = 0;
 # http2       => 1: HTTP/2 over TLS and plain    modules => [names of modules to load besides]
 # config      => text for the server           site_config => text for each site
 # shared      => 1: the chat is configured once, for all sites; no_chat => 1: nowhere
+# vhost       => { site => text }: for its virtual host, besides all that
 # no_locations => 1: site_config says which paths are the chat's
 # secret      => of the tokens                 secret_file => bytes of the file, where they differ
+# dbd_last    => 1: mod_dbd is loaded behind the module
 # module_file => in place of the module under test; no_module => 1: none
 # descriptors => the limit of the server's processes
 # one_process => 1: the parent is the child as well (httpd -X)
@@ -219,6 +221,7 @@ sub _config {
     my ($self) = @_;
     my $modules  = load_modules($self->{mpm}, $self->{tls} ? qw(socache_shmcb ssl) : (),
         $self->{http2} ? 'http2' : (), @{ $self->{modules} || [] },
+        $self->{dbd_last} ? { last => 'dbd' } : (),
         $self->{module_file} || $self->{no_module} ? { file => $self->{module_file} // '' } : ());
     my $settings = mpm_settings(@$self{qw(mpm workers children generations)});
     my $protocols = $self->{http2} ? 'Protocols h2 h2c http/1.1' : '';
@@ -266,6 +269,7 @@ Listen 127.0.0.1:$site->{port}
     ServerName localhost
     $tls
     $chat
+    ${\ ($self->{vhost}{$name} // '') }
 </VirtualHost>
 CONF
 }

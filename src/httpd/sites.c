@@ -1,0 +1,158 @@
+/* Which virtual hosts are one chat site. See sites.h. */
+#include "httpd/sites.h"
+
+#include "base/hash.h"
+#include "httpd/complaints.h"
+#include "httpd/conftree.h"
+
+#include <apr_strings.h>
+
+static const char *database_of(const server_rec *server, apr_pool_t *pool)
+{
+    const char *driver = tc_conftree_value(server, "DBDriver", NULL, pool);
+    const char *params = tc_conftree_value(server, "DBDParams", NULL, pool);
+
+    return apr_pstrcat(pool, driver ? driver : "", " ", params ? params : "", NULL);
+}
+
+/* ---- names ---- */
+
+/* Where a virtual host stands, for messages. */
+static const char *place_of(const server_rec *server, apr_pool_t *pool)
+{
+    return server->defn_name ? apr_psprintf(pool, "%s (%s:%u)", tc_complaints_server_name(server, pool), server->defn_name,
+                                            server->defn_line_number)
+                             : "the main server";
+}
+
+/* The order of the virtual hosts does not count: another one that comes before these changes nothing. */
+static bool is_better_name(const char *name, const char *than)
+{
+    size_t len = strlen(name), than_len = strlen(than);
+
+    return len != than_len ? len < than_len : strcmp(name, than) < 0;
+}
+
+static void name_plan(tc_site_plan_t *plan)
+{
+    const char *set = tc_config_text(plan->config, TC_D_SITE);
+    int i;
+
+    plan->is_named = set != NULL;
+    plan->name = set ? set : APR_ARRAY_IDX(plan->hosts, 0, const char *);
+    for (i = 1; i < plan->hosts->nelts && set == NULL; i++) {
+        const char *host = APR_ARRAY_IDX(plan->hosts, i, const char *);
+
+        plan->name = is_better_name(host, plan->name) ? host : plan->name;
+    }
+}
+
+static const char *make_unique(const tc_site_plan_t *plan, const char *name, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%s~%08x", name,
+                        (unsigned)tc_config_hash(plan->config, tc_hash_text(TC_HASH_BASIS, plan->database)));
+}
+
+/* Virtual hosts may share a name. Then the name says, too, in what the sites differ, which no order changes. */
+static void tell_apart(tc_site_plan_t *first, apr_pool_t *pool)
+{
+    tc_site_plan_t *plan, *other;
+
+    for (plan = first; plan != NULL; plan = plan->next) {
+        const char *name = plan->name;
+        bool is_alone = true;
+
+        for (other = plan->next; other != NULL && !plan->is_named; other = other->next) {
+            if (!other->is_named && strcmp(other->name, name) == 0) {
+                other->name = make_unique(other, name, pool);
+                is_alone = false;
+            }
+        }
+        plan->name = is_alone ? name : make_unique(plan, name, pool);
+    }
+}
+
+/* ---- planning ---- */
+
+static int complain(server_rec *server, const tc_site_plan_t *plan, const char *what, apr_pool_t *pool)
+{
+    return tc_config_wrong(server, TC_D_SITE,
+                           apr_psprintf(pool, "%s and %s are both the site %s, but have different values of %s; write the "
+                                        "same value in both, or another TripChatSite in one of them",
+                                        place_of(plan->server, pool), place_of(server, pool),
+                                        tc_config_text(plan->config, TC_D_SITE), what));
+}
+
+/* True if the server belongs to the site. *rc says if it should, by its TripChatSite, and cannot. */
+static bool belongs(server_rec *server, const char *database, const tc_site_plan_t *plan, int *rc, apr_pool_t *pool)
+{
+    const tc_config_t *config = tc_config_of(server);
+    const char *name = tc_config_text(config, TC_D_SITE), *of_plan = tc_config_text(plan->config, TC_D_SITE);
+    int different = tc_config_difference(plan->config, config);
+    bool has_same = different < 0 && strcmp(database, plan->database) == 0;
+
+    if (name == NULL || of_plan == NULL) {
+        return name == of_plan && has_same;
+    }
+    if (strcmp(name, of_plan) != 0) {
+        return false;
+    }
+    if (!has_same) {
+        *rc = complain(server, plan,
+                       different < 0 ? "DBDriver or DBDParams" : tc_config_name((tc_directive_e)different), pool);
+    }
+    return true;
+}
+
+static void add_server(tc_site_plan_t *plan, server_rec *server, apr_pool_t *pool)
+{
+    APR_ARRAY_PUSH(plan->servers, server_rec *) = server;
+    APR_ARRAY_PUSH(plan->hosts, const char *) = tc_complaints_server_name(server, pool);
+}
+
+static tc_site_plan_t *make_plan(server_rec *server, const char *database, apr_pool_t *pool)
+{
+    tc_site_plan_t *plan = apr_pcalloc(pool, sizeof(*plan));
+
+    plan->server = server;
+    plan->config = tc_config_of(server);
+    plan->database = database;
+    plan->servers = apr_array_make(pool, 2, sizeof(server_rec *));
+    plan->hosts = apr_array_make(pool, 2, sizeof(char *));
+    return plan;
+}
+
+/* httpd gives a virtual host without a directive of ours the main server's configuration itself. */
+static bool has_own_config(server_rec *server, server_rec *main_server)
+{
+    return server == main_server || tc_config_of(server) != tc_config_of(main_server);
+}
+
+int tc_sites_plan(server_rec *main_server, tc_site_plan_t **first, apr_pool_t *pool)
+{
+    tc_site_plan_t **end = first, *plan;
+    server_rec *server;
+    int rc = OK;
+
+    *first = NULL;
+    for (server = main_server; server != NULL && rc == OK; server = server->next) {
+        const char *database;
+
+        if (!has_own_config(server, main_server) || !tc_config_is_site(tc_config_of(server))) {
+            continue;
+        }
+        database = database_of(server, pool);
+        for (plan = *first; plan != NULL && !belongs(server, database, plan, &rc, pool); plan = plan->next) {
+        }
+        if (plan == NULL) {
+            plan = *end = make_plan(server, database, pool);
+            end = &plan->next;
+        }
+        add_server(plan, server, pool);
+    }
+    for (plan = *first; plan != NULL; plan = plan->next) {
+        name_plan(plan);
+    }
+    tell_apart(*first, pool);
+    return rc;
+}
