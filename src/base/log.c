@@ -1,13 +1,16 @@
 /* The log callback of the pure layers. See log.h. */
 #include "base/log.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static tc_log_fn *log_sink;         /* const after tc_log_bind() */
 static tc_log_level_e log_highest;  /* const after tc_log_bind() */
+static _Thread_local const void *log_server;
 
 void tc_log_bind(tc_log_fn *sink, tc_log_level_e highest)
 {
@@ -15,18 +18,52 @@ void tc_log_bind(tc_log_fn *sink, tc_log_level_e highest)
     log_highest = highest;
 }
 
+static bool is_wanted(tc_log_level_e level)
+{
+    return log_sink != NULL && level <= log_highest;
+}
+
 void tc_log(tc_log_level_e level, apr_status_t status, const char *fmt, ...)
 {
-    char line[1024];
+    char line[TC_LOG_LINE_BYTES];
     va_list args;
 
-    if (log_sink == NULL || level > log_highest) {
-        return;
+    if (is_wanted(level)) {
+        va_start(args, fmt);
+        vsnprintf(line, sizeof(line), fmt, args);
+        va_end(args);
+        log_sink(level, status, log_server, "", line);
     }
-    va_start(args, fmt);
-    vsnprintf(line, sizeof(line), fmt, args);
-    va_end(args);
-    log_sink(level, status, line);
+}
+
+void tc_log_about(const tc_log_subject_t *subject, tc_log_limit_t *limit, tc_log_level_e level, apr_status_t status,
+                  const char *fmt, ...)
+{
+    char line[TC_LOG_LINE_BYTES], more[TC_LOG_MORE_CHARS] = "";
+    va_list args;
+
+    if (is_wanted(level) && (limit == NULL || tc_log_may(limit, more))) {
+        va_start(args, fmt);
+        vsnprintf(line, sizeof(line) - sizeof(more), fmt, args);
+        va_end(args);
+        memcpy(line + strlen(line), more, strlen(more) + 1);
+        log_sink(level, status, subject ? subject->server : log_server, subject ? subject->client : "", line);
+    }
+}
+
+void tc_log_serve(const void *server)
+{
+    log_server = server;
+}
+
+tc_log_subject_t *tc_log_subject_create(const void *server, const char *client)
+{
+    size_t size = strlen(client) + 1;
+    tc_log_subject_t *subject = tc_alloc(sizeof(*subject) + size);
+
+    subject->server = server;
+    memcpy(subject->client, client, size);
+    return subject;
 }
 
 /* If two threads begin a new second at the same time, one line too many or too few may be written. */

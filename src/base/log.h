@@ -18,14 +18,32 @@ typedef enum {
     TC_LOG_TRACE    /* frames */
 } tc_log_level_e;
 
-typedef void tc_log_fn(tc_log_level_e level, apr_status_t status, const char *line);
+#define TC_LOG_LINE_BYTES 1024 /* a line has fewer */
+
+/* Whom a line is about, for lines of a connection. const; the connection's. */
+typedef struct {
+    const void *server; /* whose log it goes to; what it is, the glue knows; NULL: the main server's */
+    char client[];      /* the client's address; "": not known */
+} tc_log_subject_t;
+
+/* Takes a line. `server` is as in a subject. `client` is an address, or "". */
+typedef void tc_log_fn(tc_log_level_e level, apr_status_t status, const void *server, const char *client, const char *line);
 
 /* Sets where lines of level `highest` and above go; NULL drops all lines. Call this before any thread starts. */
 void tc_log_bind(tc_log_fn *sink, tc_log_level_e highest);
 
-/* Logs one line, cut off after 1023 bytes. `status` is the system error that belongs to it; 0: none. Any thread. */
+/*
+ * Logs one line, cut off after 1023 bytes, to the log that the calling thread serves. `status` is the system error that
+ * belongs to it; 0: none. Any thread.
+ */
 void tc_log(tc_log_level_e level, apr_status_t status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Says whose log the calling thread serves from now on; NULL, as in the beginning: the main server's. */
+void tc_log_serve(const void *server);
+
+/* Makes a subject. free() frees it. */
+tc_log_subject_t *tc_log_subject_create(const void *server, const char *client);
 
 /* ---- lines that may come a thousand times a second ---- */
 
@@ -46,5 +64,19 @@ typedef struct {
  * lines were left out before it. Any thread.
  */
 bool tc_log_may(tc_log_limit_t *limit, char more[TC_LOG_MORE_CHARS]);
+
+#define TC_LOG_CONNECTION_LINES 20 /* a second and process */
+
+/* Logs one line about a connection, to the log of its server; NULL: as tc_log(). `limit` may be NULL. Any thread. */
+void tc_log_about(const tc_log_subject_t *subject, tc_log_limit_t *limit, tc_log_level_e level, apr_status_t status,
+                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* The same with a limit of its own, for lines that each connection may cause. */
+#define TC_LOG_ABOUT(subject, level, status, ...)                                                  \
+    do {                                                                                           \
+        static tc_log_limit_t often = TC_LOG_LIMIT(TC_LOG_CONNECTION_LINES);                       \
+                                                                                                   \
+        tc_log_about((subject), &often, (level), (status), __VA_ARGS__);                           \
+    } while (0)
 
 #endif

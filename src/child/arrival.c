@@ -15,6 +15,7 @@
 #include "peer/session.h"
 #include "peer/stream.h"
 
+#include <apr_strings.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -88,6 +89,7 @@ static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, con
                                      tc_parcel_text(parcel, TC_PARCEL_USER_EMAIL),
                                      tc_parcel_text(parcel, TC_PARCEL_SENDER),
                                      head->lens[TC_PARCEL_SENDER]);
+    apr_cpystrn(adoption->address, tc_parcel_text(parcel, TC_PARCEL_CLIENT), sizeof(adoption->address));
     adoption->lease.expires_us = head->lease_expires_us;
     adoption->lease.warned = head->lease_warned;
     adoption->lease.facts = tc_facts_copy(parcel->parts[TC_PARCEL_FACTS], head->lens[TC_PARCEL_FACTS]);

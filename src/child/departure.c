@@ -84,6 +84,7 @@ static void pack(const tc_peer_t *peer, tc_parcel_t *parcel)
     tc_buf_free(&queue);
     tc_parcel_add(parcel, TC_PARCEL_INPUT, peer->input, peer->input ? peer->input_len : 0);
     peer->kind->pack(peer, parcel);
+    add_text(parcel, TC_PARCEL_CLIENT, peer->member.subject->client);
     tc_parcel_end(parcel);
 }
 
@@ -105,8 +106,8 @@ static apr_status_t move(const tc_child_t *child, tc_peer_t *peer)
                          parcel.bytes.len, peer->io.fd);
     tc_parcel_free(&parcel);
     if (rv == APR_SUCCESS) {
-        tc_log(TC_LOG_INFO, 0, "TC0028: connection %llu: moves to another child",
-               (unsigned long long)peer->member.id);
+        TC_LOG_ABOUT(peer->member.subject, TC_LOG_INFO, 0, "TC0028: connection %llu: moves to another child",
+                     (unsigned long long)peer->member.id);
         tc_metrics_add(peer->site->metrics_slot, TC_M_HANDOVERS + TC_L_HANDOVER_OUT, 1);
         free(peer->usage); /* the parcel has the counts */
         peer->usage = NULL;
@@ -114,9 +115,8 @@ static apr_status_t move(const tc_child_t *child, tc_peer_t *peer)
     }
     else if (rv != APR_EAGAIN) {
         peer->stays = true;
-        tc_log(TC_LOG_INFO, rv, "TC0029: connection %llu: cannot be moved to another child, so it will be "
-               "closed with 1012",
-               (unsigned long long)peer->member.id);
+        TC_LOG_ABOUT(peer->member.subject, TC_LOG_INFO, rv, "TC0029: connection %llu: cannot be moved to another child, "
+                     "so it will be closed with 1012", (unsigned long long)peer->member.id);
         tc_peer_ask_to_settle(peer);
     }
     return rv;

@@ -6,6 +6,7 @@
 #define TC_DOMAIN_MEMBER_H
 
 #include "base/blob.h"
+#include "base/log.h"
 #include "codec/chat.h"
 #include "domain/rate.h"
 #include "domain/user.h"
@@ -53,6 +54,7 @@ typedef struct tc_member_t {
     const tc_sink_t *sink;
     uint64_t id;            /* unique in the child, never 0 */
     tc_user_t *user;
+    tc_log_subject_t *subject; /* for lines about the connection; malloc'ed; NULL: a request */
     struct tc_room_t *room; /* NULL: in no room */
     unsigned index;         /* place in the room's list */
     struct tc_seat_t *seat; /* of its user in the room's roster; NULL: access is not checked */

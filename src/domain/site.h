@@ -13,6 +13,7 @@
 
 typedef struct tc_site_t {
     const char *name;  /* unique in this httpd, and the same after a reload: for logs, metrics and keys of shared counts */
+    const void *log_server; /* whose log has the lines about the site (base/log.h) */
     const _Atomic uint64_t *database; /* of its store (tc_store_t), for whoever has no store; NULL: it has none */
     unsigned metrics_slot; /* the slot of its counts: base/metrics.h */
     unsigned index;    /* unique in this process, but another one after a reload; part of every room's key */

@@ -163,15 +163,9 @@ int tc_admission_user_wait_s(request_rec *r, const tc_vhost_t *vhost, const char
 
 /* ---- what was refused a moment ago ---- */
 
-/* A bucket with one token, which is taken at a refusal and comes back when the client may try again. */
-static tc_rate_t until_retry(int seconds)
-{
-    return (tc_rate_t){1, seconds * TC_US_PER_S};
-}
-
 void tc_admission_note_refusal(const tc_vhost_t *vhost, tc_action_e action, const char *claim, int retry_after_s)
 {
-    tc_rate_t rate = until_retry(retry_after_s);
+    tc_rate_t rate = {1, retry_after_s * TC_US_PER_S}; /* a token that comes back when the client may try again */
 
     (void)tc_meter_take(&meter, &rate, tc_meter_key(&meter, &vhost->site, TC_KEY_REFUSED + (int)action, claim),
                         tc_clock_monotonic_us());
@@ -179,7 +173,8 @@ void tc_admission_note_refusal(const tc_vhost_t *vhost, tc_action_e action, cons
 
 int tc_admission_refused_s(const tc_vhost_t *vhost, tc_action_e action, const char *claim)
 {
-    tc_rate_t rate = until_retry(RETRY_LONGEST_S); /* a quicker rate would not believe the bucket of a slower one */
+    /* No refusal lasts longer. A bucket that is empty for longer is of the rate before a reload (domain/rate.c). */
+    tc_rate_t rate = {1, vhost->site.user_rates[action].period_us + TC_US_PER_S};
     int64_t wait_us = tc_meter_wait_us(&meter, &rate,
                                        tc_meter_key(&meter, &vhost->site, TC_KEY_REFUSED + (int)action, claim),
                                        tc_clock_monotonic_us());

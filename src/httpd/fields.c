@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
+#include <mod_core.h>
 #include <stdbool.h>
 #include <util_filter.h>
 
@@ -166,6 +167,19 @@ void tc_fields_set_preflight(request_rec *r, const char *methods)
                                                             : ASKED_HEADERS);
     apr_table_setn(fields->cors, "Access-Control-Max-Age", "86400");
     apr_table_overlap(r->err_headers_out, fields->cors, APR_OVERLAP_TABLES_SET);
+}
+
+/* Programs and scripts do not ask for HTML. A browser that shows an address does. */
+bool tc_fields_want_page(request_rec *r, int status)
+{
+    const char *accept = apr_table_get(r->headers_in, "Accept");
+
+    if (status < 400 || accept == NULL || ap_strcasestr(accept, "text/html") == NULL
+        || ap_response_code_string(r, ap_index_of_response(status)) == NULL) {
+        return false;
+    }
+    r->err_headers_out = apr_table_overlay(r->pool, r->headers_out, r->err_headers_out);
+    return true;
 }
 
 /* ---- heads of answers that the loop sends ---- */

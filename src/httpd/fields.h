@@ -8,6 +8,7 @@
 #define TC_HTTPD_FIELDS_H
 
 #include <httpd.h>
+#include <stdbool.h>
 
 /* Registers the filters. When hooks are registered. */
 void tc_fields_register(void);
@@ -20,6 +21,12 @@ void tc_fields_begin(request_rec *r, const char *origin);
 
 /* Sets the fields of the answer to a preflight (Fetch standard, 3.2.2), after tc_fields_begin() with an origin. */
 void tc_fields_set_preflight(request_rec *r, const char *methods);
+
+/*
+ * True if a person in a browser asks, and the site has an ErrorDocument for this status. Then the handler returns the status,
+ * and the fields that are set so far stay.
+ */
+bool tc_fields_want_page(request_rec *r, int status);
 
 /*
  * The head of an answer that httpd does not send: status line, `Date`, `Server`, the fields of `r` and what mod_headers

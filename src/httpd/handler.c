@@ -9,6 +9,7 @@
 #include "httpd/admission.h"
 #include "httpd/authorize.h"
 #include "httpd/credentials.h"
+#include "httpd/fields.h"
 #include "httpd/handlers.h"
 #include "httpd/http2.h"
 #include "httpd/notes.h"
@@ -38,8 +39,11 @@ static int answer(request_rec *r, int status, const char *words)
     if (status >= HTTP_BAD_REQUEST) {
         tc_notes_set_reason(r, words, NULL);
     }
-    r->status = status;
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    if (tc_fields_want_page(r, status)) {
+        return status;
+    }
+    r->status = status;
     ap_set_content_type(r, "text/plain; charset=utf-8");
     ap_rputs(words, r);
     ap_rputs("\n", r);

@@ -8,6 +8,15 @@
 #include <http_core.h>
 #include <http_request.h>
 
+#define NOTE "tripchat-location" /* the handler that a <Location> gives the request */
+
+bool tc_mapping_is_of_server(const request_rec *r)
+{
+    const char *handler = apr_table_get(r->notes, NOTE);
+
+    return handler != NULL && strcmp(handler, r->handler) == 0;
+}
+
 const char *tc_mapping_handler(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
@@ -35,6 +44,9 @@ int tc_mapping_end(request_rec *r)
     bool is_off = tc_config_is_off(tc_config_of(r->server));
     const char *handler = r->proxyreq == PROXYREQ_NONE && !is_off ? handler_of(r) : NULL;
 
+    if (handler != NULL) {
+        apr_table_setn(r->notes, NOTE, handler);
+    }
     return handler != NULL && (strcmp(handler, TC_HANDLER_WEBSOCKET) == 0 || strcmp(handler, TC_HANDLER_REST) == 0)
                ? OK
                : DECLINED;

@@ -5,6 +5,7 @@
 #define TC_HTTPD_MAPPING_H
 
 #include <httpd.h>
+#include <stdbool.h>
 
 /*
  * Hook of map_to_storage (http_request.h). If a <Location> gives the request to a handler that checks a token, ends the
@@ -13,6 +14,12 @@
  * its paths in the same way. Metrics and health ask for no token, so there a <Directory> still counts.
  */
 int tc_mapping_end(request_rec *r);
+
+/*
+ * True if a <Location> gives the request to its handler. An .htaccess cannot contain one, so the administrator of the server
+ * wrote it. After the mapping.
+ */
+bool tc_mapping_is_of_server(const request_rec *r);
 
 /* The handler that SetHandler gives the request by its sections so far; NULL: none. */
 const char *tc_mapping_handler(request_rec *r);

@@ -2,6 +2,8 @@
 #include "httpd/monitor.h"
 
 #include "httpd/handlers.h"
+#include "httpd/mapping.h"
+#include "httpd/often.h"
 #include "httpd/reload.h"
 #include "shared/exposition.h"
 
@@ -82,6 +84,12 @@ void tc_monitor_sum(unsigned slot, uint64_t *sums)
 
 int tc_monitor_begin(request_rec *r, const char *type)
 {
+    if (!tc_mapping_is_of_server(r)) {
+        TC_LOG_OFTEN(1, APLOG_WARNING, 0, r, "TC0103: refused with 403: SetHandler %s counts in a <Location> alone, which the "
+                     "administrator of the server writes; here an .htaccess, a <Directory>, a <Files> or a rewrite rule "
+                     "has set it", r->handler);
+        return HTTP_FORBIDDEN;
+    }
     if (r->method_number != M_GET) {
         r->allowed |= AP_METHOD_BIT << M_GET;
         return HTTP_METHOD_NOT_ALLOWED;

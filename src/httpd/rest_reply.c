@@ -3,6 +3,7 @@
 
 #include "base/held.h"
 #include "base/metrics.h"
+#include "httpd/fields.h"
 #include "httpd/notes.h"
 
 #include <apr_strings.h>
@@ -78,6 +79,9 @@ static int reply_error(request_rec *r, tc_chat_error_e error, const char *field,
     }
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     tc_metrics_add(tc_config_of(r->server)->vhost->site.metrics_slot, TC_M_ERRORS_SENT + (unsigned)error - 1, 1);
+    if (tc_fields_want_page(r, status)) {
+        return status;
+    }
     tc_chat_encode_error(&body, error, NULL, field, retry_after_s);
     return tc_reply_json(r, status, &body);
 }

@@ -102,11 +102,6 @@ static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int 
     return tc_reply_json(r, status, &body);
 }
 
-static tc_action_e action_of(const tc_chat_in_t *in)
-{
-    return in->kind == TC_CHAT_IN_MESSAGE ? TC_ACTION_MESSAGE : TC_ACTION_EDIT;
-}
-
 /* Has the loop store a message. */
 static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
 {
@@ -114,6 +109,7 @@ static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
     tc_post_result_t result;
     tc_post_t *post;
     bool is_new = in->kind == TC_CHAT_IN_MESSAGE;
+    tc_action_e action = is_new ? TC_ACTION_MESSAGE : TC_ACTION_EDIT;
     int rc;
 
     if (child == NULL) {
@@ -125,7 +121,7 @@ static int write_message(tc_visit_t *visit, tc_chat_in_t *in)
         rc = tc_reply_error(visit->r, TC_CHAT_UNAVAILABLE, NULL);
     }
     else if (result.error == TC_CHAT_RATE_LIMITED) {
-        tc_admission_note_refusal(visit->vhost, action_of(in), visit->identity.user_id, result.retry_after_s);
+        tc_admission_note_refusal(visit->vhost, action, visit->identity.user_id, result.retry_after_s);
         rc = tc_reply_rate_limited(visit->r, result.retry_after_s);
     }
     else if (result.error != TC_CHAT_OK) {

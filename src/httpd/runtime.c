@@ -12,6 +12,7 @@
 #include "httpd/monitor.h"
 #include "httpd/reload.h"
 #include "httpd/scrub.h"
+#include "httpd/server_log.h"
 #include "store/people.h"
 
 #include <ap_mpm.h>
@@ -42,35 +43,6 @@ static atomic_bool ended;                               /* the child ends: nothi
 static pid_t own_pid;                                   /* const after child_init; the child's */
 static int64_t next_try_us;                             /* lock: start_lock; monotonic; not before that */
 static int64_t pause_us = FIRST_PAUSE_US;               /* lock: start_lock; after another try that fails */
-
-/* ---- httpd's log ---- */
-
-static void log_line(tc_log_level_e level, apr_status_t status, const char *line)
-{
-    static const int levels[] = {APLOG_ERR, APLOG_WARNING, APLOG_INFO, APLOG_DEBUG, APLOG_TRACE2};
-
-    ap_log_error(APLOG_MARK, levels[level], status, ap_server_conf, "%s", line);
-}
-
-static void bind_log(server_rec *server)
-{
-    int configured = ap_get_server_module_loglevel(server, APLOG_MODULE_INDEX);
-    tc_log_level_e highest = TC_LOG_ERR;
-
-    if (configured >= APLOG_TRACE2) {
-        highest = TC_LOG_TRACE;
-    }
-    else if (configured >= APLOG_DEBUG) {
-        highest = TC_LOG_DEBUG;
-    }
-    else if (configured >= APLOG_INFO) {
-        highest = TC_LOG_INFO;
-    }
-    else if (configured >= APLOG_WARNING) {
-        highest = TC_LOG_WARNING;
-    }
-    tc_log_bind(log_line, highest);
-}
 
 /* ---- mod_dbd's connections ---- */
 
@@ -218,7 +190,9 @@ static apr_status_t stop_child(void *data)
     atomic_store(&ended, true);
     if (running != NULL) {
         tc_reload_listen();
-        (void)tc_child_stop(running);
+        if (tc_child_stop(running)) {
+            tc_server_log_end();
+        }
     }
     tc_tls_end();
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
@@ -245,7 +219,7 @@ static void lock_allocator(apr_pool_t *pchild)
 void tc_runtime_prepare(apr_pool_t *pchild, server_rec *server, const tc_child_config_t *config)
 {
     own_pid = getpid();
-    bind_log(server);
+    tc_server_log_bind(server);
     lock_allocator(pchild);
     child_config = *config;
     child_config.max_connections = decide_max_connections(server, config->max_connections);

@@ -310,6 +310,7 @@ int tc_takeover(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int 
 
     TC_ASSERT_NOTHING_HELD();
     apr_cpystrn(adoption->address, r->useragent_ip, sizeof(adoption->address));
+    adoption->log_server = r->server;
     adoption->id = tc_peers_next_id(&child->peers);
     tc_notes_set_connection(r, adoption->id);
     if (needs_bridge(r)) {

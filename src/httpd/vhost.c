@@ -120,6 +120,7 @@ static int make_vhost(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_
     vhost->reject = (tc_reject_e)tc_config_number(config, TC_D_REJECT);
     vhost->allowed_origins = tc_config_words(config, TC_D_ALLOWED_ORIGINS);
     vhost->missing_origin = (tc_missing_origin_e)tc_config_number(config, TC_D_MISSING_ORIGIN);
+    vhost->site.log_server = server;
     vhost->handshake_rate = tc_config_rate(config, TC_D_HANDSHAKE_RATE);
     vhost->request_rate = tc_config_rate(config, TC_D_REQUEST_RATE);
     vhost->user_request_rate = tc_config_rate(config, TC_D_USER_REQUEST_RATE);

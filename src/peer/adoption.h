@@ -43,6 +43,7 @@ typedef struct tc_adoption_t {
     SSL *ssl;                /* one reference, with fd as its BIO; NULL: plain */
     bool bridged;            /* fd is a worker's end of a pair (httpd/bridge.h) */
     const tc_site_t *site;
+    const void *log_server;  /* whose log has the lines about the connection; NULL: the site's */
     tc_store_t *store;
     tc_bus_t *bus;
     tc_user_t *user;

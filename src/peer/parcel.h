@@ -21,7 +21,7 @@
 
 /* Raise the version whenever the types below change, in layout or in meaning. A test builds a module with another. */
 #ifndef TC_PARCEL_VERSION
-#define TC_PARCEL_VERSION 4
+#define TC_PARCEL_VERSION 6
 #endif
 
 /* The first bytes of every version's parcel, so that a child can refuse a parcel of another version. */
@@ -44,6 +44,7 @@ typedef enum {
     TC_PARCEL_INPUT,   /* bytes that were received, but not looked at */
     TC_PARCEL_MESSAGE, /* the reader's fragments of an unfinished message */
     TC_PARCEL_CONTROL, /* the reader's bytes of an unfinished control frame */
+    TC_PARCEL_CLIENT,  /* the client's address */
     TC_PARCEL_PARTS
 } tc_parcel_part_e;
 

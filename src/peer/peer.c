@@ -172,8 +172,8 @@ static void on_timer(tc_timer_t *timer, int64_t now_us)
 
 void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
 {
-    tc_log(TC_LOG_DEBUG, 0, "TC0020: connection %llu: %s -> %s",
-           (unsigned long long)peer->member.id, state_names[peer->state], state_names[state]);
+    tc_log_about(peer->member.subject, NULL, TC_LOG_DEBUG, 0, "TC0020: connection %llu: %s -> %s",
+                 (unsigned long long)peer->member.id, state_names[peer->state], state_names[state]);
     if (state == TC_PEER_CLOSING || state == TC_PEER_DRAINING) {
         peer->closing_us = tc_peer_now_us(peer);
     }
@@ -357,8 +357,8 @@ static void give_early_input(tc_peer_t *peer)
 
 static void on_end(tc_peer_t *peer, apr_status_t rv)
 {
-    tc_log(TC_LOG_DEBUG, rv == APR_EOF ? 0 : rv, "TC0024: connection %llu: the client is gone",
-           (unsigned long long)peer->member.id);
+    tc_log_about(peer->member.subject, NULL, TC_LOG_DEBUG, rv == APR_EOF ? 0 : rv,
+                 "TC0024: connection %llu: the client is gone", (unsigned long long)peer->member.id);
     if (peer->state == TC_PEER_OPEN && peer->counted_as == TC_L_TRANSPORT_WEBSOCKET) {
         tc_peer_count_close(peer, TC_CLOSE_ABNORMAL, TC_L_SIDE_CLIENT);
     }
@@ -453,13 +453,10 @@ static void watch(tc_peer_t *peer)
 
     if (rv != APR_SUCCESS) {
         static tc_log_limit_t limit = TC_LOG_LIMIT(1);
-        char more[TC_LOG_MORE_CHARS];
 
-        if (tc_log_may(&limit, more)) {
-            tc_log(TC_LOG_ERR, rv, "TC0025: connection %llu: closed, because its socket cannot be watched; check the "
-                   "limits on memory and on epoll watches (fs.epoll.max_user_watches)%s",
-                   (unsigned long long)peer->member.id, more);
-        }
+        tc_log_about(peer->member.subject, &limit, TC_LOG_ERR, rv, "TC0025: connection %llu: closed, because its socket "
+                     "cannot be watched; check the limits on memory and on epoll watches (fs.epoll.max_user_watches)",
+                     (unsigned long long)peer->member.id);
         tc_peer_enter(peer, TC_PEER_DEAD);
     }
 }
@@ -491,6 +488,7 @@ static void free_peer(tc_peer_t *peer)
     tc_outq_free(&peer->queue);
     tc_lease_free(&peer->lease);
     tc_user_unref(peer->member.user);
+    free(peer->member.subject);
     free(peer);
 }
 
@@ -575,9 +573,9 @@ static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
         }
         tc_blob_unref(blob);
     }
-    tc_log(TC_LOG_INFO, 0, "TC0035: connection %llu: comes from child %d, where its number was %llu, for %s",
-           (unsigned long long)member->id, (int)head->pid, (unsigned long long)was->id,
-           peer->site->name);
+    TC_LOG_ABOUT(member->subject, TC_LOG_INFO, 0, "TC0035: connection %llu: comes from child %d, where its number was "
+                 "%llu, for %s", (unsigned long long)member->id, (int)head->pid, (unsigned long long)was->id,
+                 peer->site->name);
 }
 
 void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *sink,
@@ -587,6 +585,8 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     peer->kind = kind;
     peer->member.sink = sink;
     peer->member.id = adoption->id != 0 ? adoption->id : tc_peers_next_id(peers);
+    peer->member.subject = tc_log_subject_create(adoption->log_server ? adoption->log_server : adoption->site->log_server,
+                                                 adoption->address);
     peer->member.user = adoption->user;
     peer->member.cursor = -1;
     peer->peers = peers;
@@ -620,8 +620,8 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     }
     else {
         tc_metrics_add(peer->site->metrics_slot, TC_M_RECEIVED_BYTES, adoption->input_len);
-        tc_log(TC_LOG_INFO, 0, "TC0026: connection %llu: taken over for %s",
-               (unsigned long long)peer->member.id, adoption->site->name);
+        TC_LOG_ABOUT(peer->member.subject, TC_LOG_INFO, 0, "TC0026: connection %llu: taken over for %s",
+                     (unsigned long long)peer->member.id, adoption->site->name);
     }
 }
 

@@ -51,8 +51,8 @@ static void close_session(tc_peer_t *peer, unsigned code, const char *reason)
     if (peer->state != TC_PEER_OPEN) {
         return;
     }
-    tc_log(TC_LOG_INFO, 0, "TC0021: connection %llu: closed with %u (%s)",
-           (unsigned long long)peer->member.id, code, reason);
+    TC_LOG_ABOUT(peer->member.subject, TC_LOG_INFO, 0, "TC0021: connection %llu: closed with %u (%s)",
+                 (unsigned long long)peer->member.id, code, reason);
     tc_peer_count_close(peer, code, TC_L_SIDE_SERVER);
     send_close(peer, code, reason);
     tc_peer_enter(peer, TC_PEER_CLOSING);
@@ -61,8 +61,8 @@ static void close_session(tc_peer_t *peer, unsigned code, const char *reason)
 /* Fails the connection (RFC 6455, 7.1.7): tells the client why, and takes no more input. */
 static void fail(tc_peer_t *peer, unsigned code, const char *why)
 {
-    tc_log(TC_LOG_INFO, 0, "TC0022: connection %llu: failed with %u (%s)",
-           (unsigned long long)peer->member.id, code, why);
+    TC_LOG_ABOUT(peer->member.subject, TC_LOG_INFO, 0, "TC0022: connection %llu: failed with %u (%s)",
+                 (unsigned long long)peer->member.id, code, why);
     if (peer->state == TC_PEER_OPEN) {
         tc_peer_count_close(peer, code, TC_L_SIDE_SERVER);
         send_close(peer, code, why);
@@ -156,8 +156,8 @@ static void on_peer_close(tc_peer_t *peer, const tc_read_item_t *item)
     if (peer->state == TC_PEER_OPEN) {
         tc_peer_count_close(peer, code, TC_L_SIDE_CLIENT);
         send_close(peer, code, NULL);
-        tc_log(TC_LOG_DEBUG, 0, "TC0023: connection %llu: the client closes with %u",
-               (unsigned long long)peer->member.id, code);
+        tc_log_about(peer->member.subject, NULL, TC_LOG_DEBUG, 0, "TC0023: connection %llu: the client closes with %u",
+                     (unsigned long long)peer->member.id, code);
     }
     tc_peer_enter(peer, TC_PEER_DRAINING);
 }

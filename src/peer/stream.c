@@ -206,8 +206,8 @@ static void close_stream(tc_peer_t *peer, unsigned code, const char *reason)
     if (peer->state != TC_PEER_OPEN) {
         return;
     }
-    tc_log(TC_LOG_INFO, 0, "TC0021: connection %llu: closed with %u (%s)",
-           (unsigned long long)peer->member.id, code, reason);
+    TC_LOG_ABOUT(peer->member.subject, TC_LOG_INFO, 0, "TC0021: connection %llu: closed with %u (%s)",
+                 (unsigned long long)peer->member.id, code, reason);
     if (is_poll(peer)) {
         close_poll((stream_t *)peer, code);
     }

@@ -202,6 +202,7 @@ static bool make_ready(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 /* After a failure nobody asks for a connection for SHUT_US, because mod_dbd logs each failed try. */
 bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
+    tc_log_serve(store->store.site->log_server);
     sql->handle = NULL;
     if (tc_clock_monotonic_us() < atomic_load(&store->shut_until_us)) {
         return false;

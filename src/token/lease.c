@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define FOR_HISTORY_US (100 * TC_US_PER_MS) /* until the next look: a warning is not sent before the history */
-#define REFUSALS_A_SECOND 20 /* logged */
 #define FAR_S (INT64_C(10) * 365 * 86400)
 
 int64_t tc_lease_expiry_us(int64_t expires_s)
@@ -126,16 +125,12 @@ static const char *renew(tc_lease_t *lease, const tc_member_t *member, const cha
 bool tc_lease_renew(tc_lease_t *lease, tc_member_t *member, const char *token, size_t len,
                     const char *client_id, apr_pool_t *scratch)
 {
-    static tc_log_limit_t limit = TC_LOG_LIMIT(REFUSALS_A_SECOND);
     tc_chat_error_e error;
     const char *why = renew(lease, member, token, len, &error, scratch);
-    char more[TC_LOG_MORE_CHARS];
 
     if (why != NULL) {
-        if (tc_log_may(&limit, more)) {
-            tc_log(TC_LOG_INFO, 0, "TC0027: connection %llu: a new token is refused: %s%s",
-                   (unsigned long long)member->id, why, more);
-        }
+        TC_LOG_ABOUT(member->subject, TC_LOG_INFO, 0, "TC0027: connection %llu: a new token is refused: %s",
+                     (unsigned long long)member->id, why);
         tc_speak_error(member, error, client_id, NULL, 0);
         if (error == TC_CHAT_FORBIDDEN) {
             member->sink->close(member, TC_CLOSE_FORBIDDEN, "Forbidden");

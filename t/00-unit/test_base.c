@@ -356,11 +356,15 @@ static struct {
     int count;
     tc_log_level_e level;
     apr_status_t status;
+    const void *server;
+    char client[64];
     char line[2048];
 } logged;
 
-static void log_sink(tc_log_level_e level, apr_status_t status, const char *line)
+static void log_sink(tc_log_level_e level, apr_status_t status, const void *server, const char *client, const char *line)
 {
+    logged.server = server;
+    snprintf(logged.client, sizeof(logged.client), "%s", client);
     logged.count++;
     logged.level = level;
     logged.status = status;
@@ -380,6 +384,44 @@ START_TEST(a_log_line_reaches_the_sink_with_its_level_and_status)
     tc_log_bind(NULL, TC_LOG_TRACE);
     tc_log(TC_LOG_ERR, 0, "TC9997: nobody listens");
     ck_assert_int_eq(logged.count, 1);
+}
+END_TEST
+
+START_TEST(a_log_line_goes_to_the_log_of_whom_it_is_about)
+{
+    static const int main_one, another;
+    tc_log_subject_t *subject = tc_log_subject_create(&another, "192.0.2.7");
+    tc_log_limit_t limit = TC_LOG_LIMIT(2);
+    int i;
+
+    memset(&logged, 0, sizeof(logged));
+    tc_log_bind(log_sink, TC_LOG_INFO);
+    tc_log_about(subject, NULL, TC_LOG_INFO, 0, "TC9996: %d", 1);
+    ck_assert_ptr_eq(logged.server, &another);
+    ck_assert_str_eq(logged.client, "192.0.2.7");
+    ck_assert_str_eq(logged.line, "TC9996: 1");
+    tc_log_about(NULL, NULL, TC_LOG_INFO, 0, "TC9996: 2");
+    ck_assert_ptr_null(logged.server);
+    ck_assert_str_eq(logged.client, "");
+    tc_log_serve(&main_one);
+    tc_log(TC_LOG_INFO, 0, "TC9996: 3");
+    ck_assert_ptr_eq(logged.server, &main_one);
+    tc_log_about(NULL, NULL, TC_LOG_INFO, 0, "TC9996: 4");
+    ck_assert_ptr_eq(logged.server, &main_one);
+    tc_log_serve(NULL);
+    ck_assert_int_eq(logged.count, 4);
+    for (i = 0; i < 5; i++) {
+        tc_log_about(subject, &limit, TC_LOG_DEBUG, 0, "TC9996: not wanted, so it does not count");
+    }
+    for (i = 0; i < 5; i++) {
+        tc_log_about(subject, &limit, TC_LOG_INFO, 0, "TC9996: often");
+    }
+    ck_assert_int_eq(logged.count, 6);
+    atomic_fetch_sub(&limit.second_us, 2 * TC_US_PER_S);
+    tc_log_about(subject, &limit, TC_LOG_INFO, 0, "TC9996: often");
+    ck_assert_str_eq(logged.line, "TC9996: often (3 more since the last line)");
+    tc_log_bind(NULL, TC_LOG_TRACE);
+    free(subject);
 }
 END_TEST
 
@@ -455,5 +497,6 @@ UNIT_MAIN("base", zeroed_memory_is_zero_and_nothing_is_never_null,
           times_are_written_as_rfc_3339_in_utc, a_date_is_that_of_gmtime_on_every_day,
           the_monotonic_clock_never_goes_back,
           a_log_line_reaches_the_sink_with_its_level_and_status,
+          a_log_line_goes_to_the_log_of_whom_it_is_about,
           a_log_line_of_any_length_ends_with_a_nul,
           what_comes_often_is_logged_so_many_times_a_second_and_counted, the_wrong_thread_ends_the_process)
