@@ -180,7 +180,8 @@ if (!is_full()) {
         $server->restart;
         is_ill($server, 'database', 'unwritable', 'says so, before anybody has written');
         chmod 0644, $file or die "$file: $!\n";
-        stops_clean($server, 'the log says why', OF_WRITES);
+        like($server->error_log, qr/TC0090: DBDParams: \Q$file\E: .*cannot write the database/, 'so does the reload');
+        stops_clean($server, 'the log says why', OF_WRITES, qr/\bTC0090:/);
     };
 }
 
