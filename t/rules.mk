@@ -33,11 +33,15 @@ check:
 	@exec env TC_MAKE_VARIABLES='$(MAKEOVERRIDES)' t/run --timer $(UNIT_BIN) $(SHORT_TESTS)
 
 # What other modules do to a child, for t/50-feature/64-strange-httpds.t.
-STRANGE := $(addprefix $(BUILD)/fork/,mod_fork.so mpm_itk.so few_threads.so)
+STRANGE := $(addprefix $(BUILD)/fork/,mod_fork.so mpm_itk.so few_threads.so forge)
 
 $(BUILD)/fork/%.so: t/fork/%.c | $(FOUND)
 	@mkdir -p $(@D)
 	$(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -D_GNU_SOURCE -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
+
+$(BUILD)/fork/forge: t/fork/forge.c
+	@mkdir -p $(@D)
+	$(CC) $(PURE_CFLAGS) $(CFLAGS) -D_GNU_SOURCE -o $@ $<
 
 check-built: $(MODULE) $(ECHO) $(NEXT) $(STRANGE) $(UNIT_BIN) $(FUZZ_SEEDS) $(BUILD)/hostile/key_updates
 

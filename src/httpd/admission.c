@@ -12,6 +12,7 @@
 
 APLOG_USE_MODULE(tripchat);
 
+#define RETRY_LONGEST_S (24 * 60 * 60) /* no period of a rate is longer */
 #define TALLY_KEYS 4096 /* users and addresses of a child */
 #define RETAINED "mod_tripchat admission 2" /* raise the number when the shared memory or its keys change */
 
@@ -178,7 +179,7 @@ void tc_admission_note_refusal(const tc_vhost_t *vhost, tc_action_e action, cons
 
 int tc_admission_refused_s(const tc_vhost_t *vhost, tc_action_e action, const char *claim)
 {
-    tc_rate_t rate = until_retry(1);
+    tc_rate_t rate = until_retry(RETRY_LONGEST_S); /* a quicker rate would not believe the bucket of a slower one */
     int64_t wait_us = tc_meter_wait_us(&meter, &rate,
                                        tc_meter_key(&meter, &vhost->site, TC_KEY_REFUSED + (int)action, claim),
                                        tc_clock_monotonic_us());
