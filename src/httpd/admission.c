@@ -12,7 +12,6 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define RETRY_LONGEST_S (24 * 60 * 60) /* no period of a rate is longer */
 #define TALLY_KEYS 4096 /* users and addresses of a child */
 #define RETAINED "mod_tripchat admission 2" /* raise the number when the shared memory or its keys change */
 

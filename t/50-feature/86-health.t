@@ -180,10 +180,6 @@ if (!is_full()) {
         $server->restart;
         is_ill($server, 'database', 'unwritable', 'says so, before anybody has written');
         chmod 0644, $file or die "$file: $!\n";
-<<<<<<< HEAD
-=======
-        like($server->error_log, qr/TC0090: DBDParams: \Q$file\E: .*cannot write the database/, 'so does the reload');
->>>>>>> w-cfg
         stops_clean($server, 'the log says why', OF_WRITES, qr/\bTC0090:/);
     };
 }
