@@ -10,7 +10,7 @@ LONG_FULL  := t/60-cluster/36-failover.t t/60-cluster/85-reload.t t/60-cluster/9
 # stack.
 FEATURES    := $(sort $(wildcard t/50-feature/*.t))
 LIGHT_TESTS := $(filter-out t/50-feature/62-reload.t t/50-feature/63-ends.t,$(FEATURES))
-FULL_TESTS  := $(filter-out t/50-feature/70-config.t,$(FEATURES)) t/55-hostile/15-slow.t $(filter-out $(LONG_FULL),$(sort $(wildcard t/60-cluster/*.t)))
+FULL_TESTS  := $(filter-out t/50-feature/70-config.t t/50-feature/71-configtest.t,$(FEATURES)) t/55-hostile/15-slow.t $(filter-out $(LONG_FULL),$(sort $(wildcard t/60-cluster/*.t)))
 # On tables of several partitions.
 PARTS_TESTS := t/50-feature/20-chat.t t/50-feature/23-rest-read.t t/60-cluster/10-children.t t/60-cluster/34-numbers.t
 # Through PgBouncer.
@@ -33,11 +33,15 @@ check:
 	@exec env TC_MAKE_VARIABLES='$(MAKEOVERRIDES)' t/run --timer $(UNIT_BIN) $(SHORT_TESTS)
 
 # What other modules do to a child, for t/50-feature/64-strange-httpds.t.
-STRANGE := $(addprefix $(BUILD)/fork/,mod_fork.so mpm_itk.so few_threads.so)
+STRANGE := $(addprefix $(BUILD)/fork/,mod_fork.so mpm_itk.so few_threads.so forge)
 
 $(BUILD)/fork/%.so: t/fork/%.c | $(FOUND)
 	@mkdir -p $(@D)
 	$(CC) $(PURE_CFLAGS) $(HTTPD_CFLAGS) $(CFLAGS) -D_GNU_SOURCE -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
+
+$(BUILD)/fork/forge: t/fork/forge.c
+	@mkdir -p $(@D)
+	$(CC) $(PURE_CFLAGS) $(CFLAGS) -D_GNU_SOURCE -o $@ $<
 
 check-built: $(MODULE) $(ECHO) $(NEXT) $(STRANGE) $(UNIT_BIN) $(FUZZ_SEEDS) $(BUILD)/hostile/key_updates
 

@@ -13,7 +13,6 @@
 #include "domain/user.h"
 
 #include <apr_errno.h>
-#include <stdatomic.h>
 
 typedef enum {
     TC_JOB_POST,   /* store a message; result: its event, or the event stored before under the same client_id */

@@ -11,7 +11,7 @@
 #include <apr_errno.h>
 #include <sys/uio.h>
 
-#define TC_OUTQ_INLINE 8 /* frames that need no memory of their own */
+#define TC_OUTQ_INLINE 5 /* frames that need no memory of their own */
 
 typedef struct {
     tc_blob_t **slots; /* a ring: `few`, or memory from the heap */

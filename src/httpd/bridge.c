@@ -6,6 +6,7 @@
 #include "httpd/http2.h"
 #include "httpd/often.h"
 #include "httpd/reload.h"
+#include "httpd/runtime.h"
 
 #include <ap_mpm.h>
 #include <apr_portable.h>
@@ -427,7 +428,7 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
     bridge->fd = ends[1];
     adoption->fd = ends[0];
     adoption->bridged = true;
-    if (begin(bridge, status, head) == APR_SUCCESS) {
+    if (begin(bridge, status, head) == APR_SUCCESS && tc_runtime_child() == child) { /* else the child is stopping */
         tc_metrics_add(adoption->site->metrics_slot, TC_M_TAKEOVERS + TC_L_TAKEOVER_BRIDGED, 1);
         tc_child_adopt(child, adoption);
         relay(bridge);

@@ -127,13 +127,37 @@ static void check_handler(const server_rec *server, const ap_directive_t *line, 
     }
 }
 
-void tc_check_handlers(const server_rec *main_server, apr_pool_t *pool)
+/* A virtual host that sets something of the chat itself, but has no key: nothing of it counts. */
+static void check_keyless(const server_rec *server)
+{
+    const tc_config_t *config = tc_config_of(server);
+    tc_directive_e i;
+
+    if (!server->is_virtual || config->vhost != NULL || !config->own_set || tc_config_is_off(config)
+        || tc_config_sets_keys(config)) {
+        return;
+    }
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        const tc_config_value_t *value = &config->values[i];
+
+        if (value->is_set && (config->outer == NULL || value->place != config->outer->values[i].place)) {
+            tc_complain(server, value->place, APLOG_WARNING, APR_SUCCESS,
+                        "TC0082: %s: this virtual host has no key for tokens, so it has no chat and the directive does nothing; "
+                        "write TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there, or remove the "
+                        "line", tc_config_name(i));
+            return;
+        }
+    }
+}
+
+void tc_check_idle_lines(const server_rec *main_server, apr_pool_t *pool)
 {
     const server_rec *server;
 
     for (server = main_server; server != NULL; server = server->next) {
         const ap_directive_t *line = NULL;
 
+        check_keyless(server);
         while ((line = tc_conftree_next(server, "SetHandler", line)) != NULL) {
             check_handler(server, line, pool);
         }

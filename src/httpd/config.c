@@ -6,10 +6,10 @@
 #include "codec/origin.h"
 #include "httpd/complaints.h"
 #include "httpd/issuers.h"
+#include "httpd/number.h"
 #include "token/jwt_key.h"
 #include "token/rules.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_log.h>
 #include <stdlib.h>
@@ -17,8 +17,6 @@
 APLOG_USE_MODULE(tripchat);
 
 #define NAME_CHARS 64
-#define RATE_LEAST_US 100000
-#define RATE_GREATEST_US APR_INT64_C(86400000000)
 
 typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, NAME, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY, REQUIRE, ISSUERS } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
@@ -56,103 +54,22 @@ static tc_config_value_t defaults[TC_DIRECTIVE_COUNT]; /* const after tc_config_
 
 /* ---- reading values ---- */
 
-/* Reads the digits at the start of a text; *rest is what follows. False: there are no digits, or too many. */
-static int read_digits(const char *text, apr_int64_t *number, const char **rest)
-{
-    char *end;
-
-    if (!apr_isdigit(*text) || strspn(text, "0123456789") > 15) {
-        return 0;
-    }
-    *number = apr_strtoi64(text, &end, 10);
-    *rest = end;
-    return 1;
-}
-
-static int read_suffix(const char *rest, const char *const *suffixes, const apr_int64_t *factors,
-                       apr_int64_t *number)
-{
-    int i;
-
-    for (i = 0; suffixes[i] != NULL; i++) {
-        if (strcasecmp(rest, suffixes[i]) == 0 && *number <= APR_INT64_MAX / factors[i]) {
-            *number *= factors[i];
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int read_number(kind_e kind, const char *text, apr_int64_t *number)
-{
-    static const char *const size_suffixes[] = {"", "k", "m", "g", NULL};
-    static const apr_int64_t size_factors[] = {1, 1 << 10, 1 << 20, 1 << 30};
-    static const char *const time_suffixes[] = {"", "s", "ms", "min", "h", NULL};
-    static const apr_int64_t time_factors[] = {1000000, 1000000, 1000, 60000000, 3600000000};
-    const char *rest;
-
-    if (kind == SIZE && strcasecmp(text, "none") == 0) {
-        *number = 0; /* which the range of some directives allows */
-        return 1;
-    }
-    if (!read_digits(text, number, &rest)) {
-        return 0;
-    }
-    switch (kind) {
-    case SIZE:
-        return read_suffix(rest, size_suffixes, size_factors, number);
-    case TIME:
-        return read_suffix(rest, time_suffixes, time_factors, number);
-    default:
-        return *rest == '\0';
-    }
-}
-
-static const char *write_number(kind_e kind, apr_int64_t number, apr_pool_t *pool)
-{
-    if (kind == TIME && number % 1000000 != 0) {
-        return apr_psprintf(pool, "%" APR_INT64_T_FMT "ms", number / 1000);
-    }
-    return apr_psprintf(pool, "%" APR_INT64_T_FMT "%s", kind == TIME ? number / 1000000 : number,
-                        kind == TIME ? "s" : "");
-}
-
 static const char *set_number(const directive_t *directive, const char *text,
                               tc_config_value_t *value, apr_pool_t *pool)
 {
-    static const char *const forms[] = {"a number", "bytes (as in 64k or 1m)",
-                                        "a duration (as in 30s or 500ms)"};
+    tc_number_e kind = directive->kind == SIZE ? TC_NUMBER_SIZE : directive->kind == TIME ? TC_NUMBER_TIME
+                                                                                          : TC_NUMBER_COUNT;
+    const char *wrong = tc_number_read(kind, text, directive->least, directive->greatest, &value->number, pool);
 
-    if (!read_number(directive->kind, text, &value->number) || value->number < directive->least
-        || value->number > directive->greatest) {
-        return apr_psprintf(pool, "%s: write %s from %s to %s, not \"%s\"", directive->name,
-                            forms[directive->kind],
-                            write_number(directive->kind, directive->least, pool),
-                            write_number(directive->kind, directive->greatest, pool), text);
-    }
-    return NULL;
+    return wrong ? apr_psprintf(pool, "%s: %s", directive->name, wrong) : NULL;
 }
 
-/* "300/60s": a number and a duration; "0": no limit. */
 static const char *set_rate(const directive_t *directive, const char *text, tc_config_value_t *value,
                             apr_pool_t *pool)
 {
-    const char *slash = strchr(text, '/');
-    const char *number = slash ? apr_pstrmemdup(pool, text, (apr_size_t)(slash - text)) : text;
-    int good = read_number(COUNT, number, &value->number) && value->number <= directive->greatest;
+    const char *wrong = tc_number_read_rate(text, directive->greatest, &value->number, &value->period_us, pool);
 
-    value->period_us = 1;
-    if (good && slash != NULL) {
-        good = value->number > 0 && read_number(TIME, slash + 1, &value->period_us)
-               && value->period_us >= RATE_LEAST_US && value->period_us <= RATE_GREATEST_US;
-    }
-    else if (good) {
-        good = value->number == 0;
-    }
-    return good ? NULL
-                : apr_psprintf(pool, "%s: write a number from 1 to %" APR_INT64_T_FMT " and a duration from "
-                               "100ms to 24h (as in 300/60s), or 0 for no limit, not \"%s\"",
-                               directive->name, directive->greatest, text);
+    return wrong ? apr_psprintf(pool, "%s: %s", directive->name, wrong) : NULL;
 }
 
 static const char *set_choice(tc_directive_e id, const char *text, tc_config_value_t *value,
@@ -488,6 +405,16 @@ static const tc_directive_e key_directives[] = {TC_D_JWT_SECRET_FILE, TC_D_JWT_K
                                                 TC_D_ISSUER};
 
 #define KEY_DIRECTIVES (sizeof(key_directives) / sizeof(key_directives[0]))
+
+int tc_config_sets_keys(const tc_config_t *config)
+{
+    size_t i = 0;
+
+    while (i < KEY_DIRECTIVES && !config->values[key_directives[i]].is_set) {
+        i++;
+    }
+    return i < KEY_DIRECTIVES;
+}
 
 int tc_config_has_keys(const tc_config_t *config)
 {

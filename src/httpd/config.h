@@ -73,6 +73,9 @@ const char *tc_config_name(tc_directive_e directive);
 /* True if a key for tokens is configured, which makes the server a chat site. */
 int tc_config_has_keys(const tc_config_t *config);
 
+/* True if a directive with keys is set, also to none. */
+int tc_config_sets_keys(const tc_config_t *config);
+
 /* True if the server is a chat site: it has a key, and TripChat is not off. _is_off(): TripChat is off. */
 int tc_config_is_site(const tc_config_t *config);
 int tc_config_is_off(const tc_config_t *config);

@@ -69,12 +69,15 @@ int tc_handler_refuse_handshake(request_rec *r, const tc_handshake_out_t *handsh
     return answer(r, handshake->status, handshake->why);
 }
 
-/* What a client sends behind a handshake are frames. A body would be read as such. */
+/*
+ * What a client sends behind a handshake are frames. A body would be read as such. Over HTTP/2, where no client has a
+ * Transfer-Encoding, mod_http2 sets one for a stream that is open.
+ */
 static bool has_body(const request_rec *r)
 {
     const char *length = apr_table_get(r->headers_in, "Content-Length");
 
-    return apr_table_get(r->headers_in, "Transfer-Encoding") != NULL
+    return (apr_table_get(r->headers_in, "Transfer-Encoding") != NULL && r->connection->master == NULL)
            || (length != NULL && length[strspn(length, "0")] != '\0');
 }
 

@@ -5,14 +5,15 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <http_core.h>
+#include <http_main.h>
 #include <openssl/crypto.h>
-#include <stdlib.h>
 
 #define RETAINED "mod_tripchat keyring 1" /* raise the number when kept_t changes its layout */
 
-/* Made by malloc(), because it outlives the module, which a reload loads anew. Nothing in it points into the module. */
+/* It outlives the module, which a reload loads anew, so it has a pool below httpd's own. Nothing in it points into the module. */
 typedef struct kept_t {
     struct kept_t *next;
+    apr_pool_t *pool; /* its own */
     bool in_use;
     apr_size_t len;
     char *bytes; /* behind the name, with a NUL behind them */
@@ -47,7 +48,7 @@ static void wipe(kept_t **at)
 
     *at = gone->next;
     OPENSSL_cleanse(gone->bytes, gone->len);
-    free(gone);
+    apr_pool_destroy(gone->pool);
 }
 
 void tc_keyring_keep(const char *name, const void *bytes, apr_size_t len)
@@ -55,14 +56,16 @@ void tc_keyring_keep(const char *name, const void *bytes, apr_size_t len)
     keyring_t *keyring = get_keyring();
     apr_size_t name_size = strlen(name) + 1;
     kept_t **at = find(keyring, name), *kept;
+    apr_pool_t *pool;
 
     if (*at != NULL) {
         wipe(at);
     }
-    kept = malloc(sizeof(*kept) + name_size + len + 1);
-    if (kept == NULL) {
+    if (apr_pool_create(&pool, ap_pglobal) != APR_SUCCESS) {
         return; /* httpd itself does not survive this either */
     }
+    kept = apr_palloc(pool, sizeof(*kept) + name_size + len + 1);
+    kept->pool = pool;
     memcpy(kept->name, name, name_size);
     kept->bytes = kept->name + name_size;
     memcpy(kept->bytes, bytes, len);

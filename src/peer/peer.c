@@ -194,8 +194,9 @@ static void weigh(tc_peer_t *peer)
     size_t held = (peer->input != NULL ? peer->input_len : 0) + (peer->kind->held != NULL ? peer->kind->held(peer) : 0);
 
     if (held != peer->held) {
-        tc_weight_add(held - peer->held); /* modulo 2^64, if it is less */
-        peer->held = held;
+        tc_weight_add(held);
+        tc_weight_sub(peer->held);
+        peer->held = (uint32_t)held;
         tc_peers_check(peer->peers);
     }
 }

@@ -66,16 +66,16 @@ typedef struct tc_peer_t {
     tc_io_t io;
     unsigned char *input; /* received, but not looked at; malloc'ed; NULL: none */
     size_t input_len;
-    size_t held;         /* received bytes that are counted in the child's weight */
     tc_outq_t queue;
     tc_timer_t timer;
     tc_task_t settle;    /* end of the iteration: write, leave, free */
     tc_task_t read_more; /* next iteration: read input of which poll tells nothing */
     tc_task_t paced;     /* the loop's beat: write what is not urgent */
     tc_peer_state_e state;
-    uint8_t counted_as;  /* TC_L_TRANSPORT_…, base/metrics.h */
+    uint32_t held;       /* received bytes that are kept, and counted in the child's weight */
     tc_claim_t claim;
     tc_usage_t *usage;   /* for the connection log; malloc'ed; NULL: nothing will be logged */
+    uint8_t counted_as;  /* TC_L_TRANSPORT_…, base/metrics.h */
     bool bridged;        /* a worker relays it, and ends with this child */
     bool stays;          /* the peer could not be moved to another child */
     bool cut_short;      /* reading stopped at a pause: bytes may be left of which poll tells nothing */

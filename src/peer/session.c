@@ -23,8 +23,8 @@ typedef struct {
     tc_reader_t reader;
     int64_t pinged_us; /* when a ping went out because nothing came; 0: no ping is unanswered */
     int64_t begun_us;  /* when the message in the reader began; 0: none has */
-    size_t unsent;     /* bytes in the socket when the ping was queued, or when they were last fewer */
     tc_bucket_t control; /* for control frames and empty fragments */
+    uint32_t unsent; /* bytes in the socket when the ping was queued, or when they were last fewer */
     tc_deflate_terms_t deflate;
     tc_inflater_t *inflater; /* own, if the client's messages refer to earlier ones; NULL: the child's is used */
 } session_t;
@@ -345,12 +345,12 @@ static int64_t next_deadline(const tc_peer_t *peer)
 /* True if the ping may not have reached the client yet, which takes what was sent before. Then the client is there. */
 static bool is_moving(session_t *session)
 {
-    size_t before = session->unsent;
+    uint32_t before = session->unsent;
 
     if (session->peer.write_blocked) {
         return true; /* and tc_outq_is_too_slow() says how long it may be */
     }
-    session->unsent = tc_system_unsent(session->peer.io.fd);
+    session->unsent = (uint32_t)tc_system_unsent(session->peer.io.fd);
     return session->unsent > 0 && session->unsent < before;
 }
 
@@ -370,7 +370,7 @@ static void check_silence(session_t *session, int64_t now_us)
     }
     else if (now_us - session->peer.heard_us >= site->ping_interval_us) {
         session->pinged_us = now_us;
-        session->unsent = tc_system_unsent(session->peer.io.fd);
+        session->unsent = (uint32_t)tc_system_unsent(session->peer.io.fd);
         send_control(&session->peer, TC_OPCODE_PING, NULL, 0);
     }
 }

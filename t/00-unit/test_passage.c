@@ -461,8 +461,9 @@ END_TEST
 
 START_TEST(a_parcel_whose_times_texts_or_numbers_could_never_be_is_refused)
 {
-    static const char endless[TC_TRIP_MAX_BYTES + 1] = {[0 ... TC_TRIP_MAX_BYTES] = 'x'};
+    char endless[TC_TRIP_MAX_BYTES + 1];
 
+    memset(endless, 'x', sizeof(endless));
     ck_assert(!READS_WITH(heard_us, int64_t, INT64_MAX));
     ck_assert(!READS_WITH(wrote_us, int64_t, INT64_MAX));
     ck_assert(!READS_WITH(pinged_us, int64_t, INT64_MAX));

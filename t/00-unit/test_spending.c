@@ -70,7 +70,7 @@ static void hear_of(fixture_t *f, int child, int door, int64_t count, unsigned t
 
 static void hear(fixture_t *f, int child, int door, int64_t count, unsigned tokens)
 {
-    hear_of(f, child, door, count, tokens, databases[0]);
+    hear_of(f, child, door, count, tokens, atomic_load(&databases[0]));
 }
 
 /* Takes all tokens that ann has left in a site. Returns their number. */
@@ -162,7 +162,7 @@ START_TEST(what_is_spent_before_a_site_knows_its_database_counts_afterwards)
 
     set_up(&f);
     hear(&f, 0, UNKNOWN, 1, 2);
-    hear_of(&f, 0, UNKNOWN, 2, 1, databases[1]);
+    hear_of(&f, 0, UNKNOWN, 2, 1, atomic_load(&databases[1]));
     ck_assert_int_eq(left(&f, ONE), RATE - 2);
     ck_assert_int_eq(left(&f, OTHER), RATE - 1);
     ck_assert_int_eq(left(&f, UNKNOWN), RATE);

@@ -35,7 +35,7 @@ sub new_database {
 sub start_two {
     my ($second, %opt) = @_;
     my $config = delete $opt{site_config} // '';
-    $second->{site_config} = QUICK . $second->{site_config} if defined $second->{site_config};
+    $second = { %$second, site_config => QUICK . $second->{site_config} } if defined $second->{site_config};
     return TripChat::Server->start(database => new_database(), site_config => QUICK . $config, %opt,
         config => metrics_config(), sites => { second => $second });
 }
@@ -104,6 +104,24 @@ subtest 'a virtual host with a value of its own is another site on the same data
     my @said = $server->error_log =~ /$split/g;
     is(scalar @said, 1, 'of which a warning tells once');
     stops_clean($server, 'the server stops in order', $split);
+};
+
+subtest 'a database that two virtual hosts write in two ways is one database' => sub {
+    my $database = new_database();
+    my $again    = bless { %$database }, ref $database;
+    if (is_full()) { $again->{params} .= ' application_name=second' }
+    else {
+        $again->{params} .= '-link';
+        symlink $database->{params}, $again->{params} or die "symlink: $!\n";
+    }
+    my $server = TripChat::Server->start(database => $database, site_config => QUICK, config => metrics_config(),
+        sites => { second => { database => $again } });
+    my $trip = $server->site->new_trip;
+    my ($ann, $bob) = ($server->site->chat(trip => $trip, as => 'ann'), $server->site('second')->chat(trip => $trip, as => 'bob'));
+    hear_each_other($ann, $bob, 'two ways');
+    $_->leave for $ann, $bob;
+    yield_names($server, 2, 'two ways');
+    stops_clean($server, 'the server stops in order', qr/\bTC0049:/);
 };
 
 subtest 'two sites that are meant' => sub {

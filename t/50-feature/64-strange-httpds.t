@@ -20,7 +20,7 @@ use constant {
 };
 
 my $built = module_file() =~ s{[^/]*\z}{fork}r;
--e "$built/$_" or plan skip_all => "there is no $built/$_: make check-built builds it" for qw(mod_fork.so mpm_itk.so few_threads.so);
+-e "$built/$_" or plan skip_all => "there is no $built/$_: make check-built builds it" for qw(mod_fork.so mpm_itk.so few_threads.so forge);
 
 sub load { my ($name) = @_; return qq(LoadModule ${name}_module "$built/) . ($name eq 'fork' ? 'mod_fork' : $name) . qq(.so"\n) }
 
@@ -115,6 +115,27 @@ subtest 'mod_dbd may be loaded behind the chat' => sub {
     is($_->next_json('chat_message')->{message}{content}, 'still here', 'a member has moved') for @members;
     $_->leave for @members;
     stops_clean($server, 'the server stops in order');
+};
+
+# A process that has the passage's descriptors, as daemons have that other modules fork.
+subtest 'a stranger with the descriptors of the passage is not believed' => sub {
+    my $server = TripChat::Server->start(generations => 2);
+    my $trip   = $server->site->new_trip;
+    my $ann    = $server->site->chat(trip => $trip);
+    my ($pid)  = $server->child_pids;
+    chomp(my $said = `'$built/forge' $pid`);
+    $? >> 8 == 2 and plan skip_all => 'this system does not let a process take descriptors of another';
+    is($?,    0,        'it sends a connection');
+    is($said, 'silent', 'to which nobody answers');
+    until_true('the log to say so', sub { $server->error_log =~ /TC0033: a connection from another child is closed: (.*)/ });
+    like($server->error_log, qr/TC0033: .*: a process that is no child of this httpd sent it/, 'the log says why');
+    my @old = $server->child_pids;
+    $server->graceful;
+    until_true('the old child to go', sub { my %there = map { $_ => 1 } $server->child_pids; !grep { $there{$_} } @old });
+    $ann->say('still here');
+    is($ann->next_json('chat_message')->{message}{content}, 'still here', 'and children are believed as before');
+    $ann->leave;
+    stops_clean($server, 'the server stops in order', qr/\bTC0033:/);
 };
 
 done_testing;

@@ -199,6 +199,15 @@ CONF
         for [1, 'tripchat-rest'], [2, 'tripchat-health'];
 };
 
+subtest 'directives of a virtual host without a key are warned of' => sub {
+    my ($status, $said) = TripChat::Server->check_config(config => join '', map { virtual_host(@$_) }
+        ['forgot.example.org', 'TripChatHistory 20'], ['site.example.org', 'TripChatSite main'], ['off.example.org', 'TripChat off', 'TripChatHistory 20'],
+        ['none.example.org', 'TripChatHistory 20', 'TripChatJWTSecretFile none'], ['plain.example.org']);
+    is($status, 0, 'they are accepted') or diag $said;
+    is_deeply({ $said =~ /TC0082: (TripChat\w+): .*\(virtual host (\w+)\.example\.org:1, line \d+ of /g },
+        { TripChatHistory => 'forgot', TripChatSite => 'site' }, 'those who did not mean it, each with its line') or diag $said;
+};
+
 # ---- lines that stand twice ----
 
 subtest 'a second line of a directive with one value is refused' => sub {

@@ -220,7 +220,7 @@ subtest 'TLS, on a site of its own' => sub {
     my $tls    = $server->site('tls');
     my ($here, $before) = (metrics_of($site), metrics_of($tls));
     my $ann    = $tls->chat(trip => $tls->new_trip);
-    my $others = qr/\A(?:tripchat_children|tripchat_max|tripchat_bus|tripchat_typing_dropped|tripchat_redis|tripchat_database_)/;
+    my $others = qr/\A(?:tripchat_children|tripchat_max|tripchat_memory|tripchat_shed|tripchat_bus|tripchat_typing_dropped|tripchat_redis|tripchat_database_)/;
     is($ann->said('hello')->{content}, 'hello', 'a message');
     grows_by($tls, $before, {
         of('takeovers_total', 'kind', 'tls')         => 1, 'tripchat_tls_connections' => 1,

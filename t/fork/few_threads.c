@@ -15,7 +15,10 @@ __attribute__((visibility("default"))) int pthread_create(pthread_t *thread, con
                                                           void *(*body)(void *), void *data)
 {
     typedef int create_t(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    create_t *create = (create_t *)dlsym(RTLD_NEXT, "pthread_create");
+    union {
+        void *found;
+        create_t *create; /* ISO C forbids the conversion that POSIX has */
+    } next = {dlsym(RTLD_NEXT, "pthread_create")};
     const char *file = getenv("TC_FEW_THREADS");
     struct stat about;
     size_t stack = 0;
@@ -24,5 +27,5 @@ __attribute__((visibility("default"))) int pthread_create(pthread_t *thread, con
         && stat(file, &about) == 0 && atomic_fetch_add(&started, 1) >= about.st_size) {
         return EAGAIN;
     }
-    return create(thread, attributes, body, data);
+    return next.create(thread, attributes, body, data);
 }
