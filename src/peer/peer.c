@@ -10,6 +10,7 @@
 #include "base/weight.h"
 #include "codec/close.h"
 #include "engine/system.h"
+#include "peer/account.h"
 #include "peer/parcel.h"
 #include "peer/record.h"
 
@@ -39,68 +40,6 @@ bool tc_peer_can_move(const tc_peer_t *peer)
 bool tc_peer_is_leaving(const tc_peer_t *peer)
 {
     return peer->peers->moving && peer->state == TC_PEER_OPEN && tc_peer_can_move(peer);
-}
-
-/* ---- counting ---- */
-
-/* Adds the peer to the count of its state, or takes it out. */
-static void count_in_state(const tc_peer_t *peer, bool is_in)
-{
-    unsigned slot = peer->site->metrics_slot;
-    unsigned state = peer->state == TC_PEER_OPEN ? TC_L_STATE_OPEN : TC_L_STATE_CLOSING;
-    uint64_t by = is_in ? 1 : UINT64_MAX; /* which adds -1 */
-
-    if (peer->state != TC_PEER_DEAD) {
-        tc_metrics_add(slot, TC_CELL(CONNECTIONS, peer->counted_as, state), by);
-        tc_metrics_add(slot, TC_M_TLS_CONNECTIONS, peer->transport.ssl ? by : 0);
-    }
-}
-
-void tc_peer_count_close(const tc_peer_t *peer, unsigned code, unsigned side)
-{
-    static const unsigned codes[] = {1000, 1001, 1002, 1003, 1005, 1006, 1007,
-                                     1008, 1009, 1011, 1012, 1013, 4001, 4003};
-    unsigned i = 0;
-
-    while (i < TC_L_CODE_OTHER && codes[i] != code) {
-        i++;
-    }
-    tc_metrics_add(peer->site->metrics_slot, TC_CELL(CLOSES, i, side), 1);
-    tc_peer_note_close(peer, code, side);
-}
-
-void tc_peer_note_close(const tc_peer_t *peer, unsigned code, unsigned side)
-{
-    if (peer->usage != NULL && peer->usage->close_code == 0) {
-        peer->usage->close_code = code;
-        peer->usage->closed_by_client = side == TC_L_SIDE_CLIENT;
-    }
-}
-
-/* Once. */
-static void tell_of_end(tc_peer_t *peer)
-{
-    static const char *const kinds[] = {"websocket", "events", "poll"}; /* TC_L_TRANSPORT_… */
-    tc_usage_subject_t subject = {
-        .site = peer->site->name,
-        .over = kinds[peer->counted_as],
-        .user_id = peer->member.user ? peer->member.user->id : "",
-        .child = (int)getpid(),
-        .id = peer->member.id,
-        .is_tls = peer->transport.ssl != NULL,
-        .is_bridged = peer->bridged,
-    };
-
-    tc_record_end(peer->usage, &subject, peer->site, peer->peers, tc_peer_now_us(peer));
-    peer->usage = NULL;
-}
-
-static unsigned transport_of(const tc_adoption_t *adoption)
-{
-    if (adoption->stream == NULL) {
-        return TC_L_TRANSPORT_WEBSOCKET;
-    }
-    return adoption->stream->is_poll ? TC_L_TRANSPORT_POLL : TC_L_TRANSPORT_EVENTS;
 }
 
 /* ---- time ---- */
@@ -177,9 +116,9 @@ void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
     if (state == TC_PEER_CLOSING || state == TC_PEER_DRAINING) {
         peer->closing_us = tc_peer_now_us(peer);
     }
-    count_in_state(peer, false);
+    tc_account_state(peer, false);
     peer->state = state;
-    count_in_state(peer, true);
+    tc_account_state(peer, true);
     tc_peer_ask_to_settle(peer);
     if (state == TC_PEER_CLOSING || state == TC_PEER_DRAINING) {
         tc_peer_arm(peer);
@@ -188,8 +127,7 @@ void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
 
 /* ---- memory ---- */
 
-/* Counts the received bytes that the peer keeps. */
-static void weigh(tc_peer_t *peer)
+void tc_peer_weigh(tc_peer_t *peer)
 {
     size_t held = (peer->input != NULL ? peer->input_len : 0) + (peer->kind->held != NULL ? peer->kind->held(peer) : 0);
 
@@ -278,31 +216,6 @@ void tc_peer_give_up(tc_peer_t *peer)
     peer->kind->close(peer, TC_CLOSE_TRY_LATER, "too slow, resume later");
 }
 
-void tc_peer_shed(tc_peer_t *peer)
-{
-    bool has_begun = peer->queue.head_sent > 0 || peer->queue.pinned > 0;
-
-    if (peer->state == TC_PEER_OPEN) {
-        tc_outq_drop_unsent(&peer->queue);
-        peer->kind->close(peer, TC_CLOSE_TRY_LATER, "server has too little memory, resume later");
-    }
-    else {
-        has_begun = true;
-    }
-    if (peer->kind->drop != NULL) {
-        peer->kind->drop(peer);
-    }
-    free(peer->input);
-    peer->input = NULL;
-    weigh(peer);
-    if (has_begun) {
-        tc_peer_enter(peer, TC_PEER_DEAD); /* a Close would stand behind what holds the memory */
-    }
-    else if (peer->state == TC_PEER_CLOSING) {
-        tc_peer_enter(peer, TC_PEER_DRAINING);
-    }
-}
-
 /*
  * If a connection was written to a moment ago, its queue waits for the loop's beat, unless the client waits for
  * something. So a busy room's events leave several in one system call, and a quiet room's events leave at once.
@@ -340,7 +253,7 @@ static void give_input(tc_peer_t *peer, unsigned char *data, size_t len)
         peer->input_len = len - taken;
         peer->input = memcpy(tc_alloc(peer->input_len), data + taken, peer->input_len);
     }
-    weigh(peer);
+    tc_peer_weigh(peer);
 }
 
 /* Hands over the bytes that came right after the request, or before a pause. */
@@ -360,7 +273,7 @@ static void on_end(tc_peer_t *peer, apr_status_t rv)
     tc_log_about(peer->member.subject, NULL, TC_LOG_DEBUG, rv == APR_EOF ? 0 : rv,
                  "TC0024: connection %llu: the client is gone", (unsigned long long)peer->member.id);
     if (peer->state == TC_PEER_OPEN && peer->counted_as == TC_L_TRANSPORT_WEBSOCKET) {
-        tc_peer_count_close(peer, TC_CLOSE_ABNORMAL, TC_L_SIDE_CLIENT);
+        tc_account_close(peer, TC_CLOSE_ABNORMAL, TC_L_SIDE_CLIENT);
     }
     tc_peer_enter(peer, TC_PEER_DEAD);
 }
@@ -468,7 +381,7 @@ static void leave_room(tc_peer_t *peer)
 
 static void hang_up(tc_peer_t *peer)
 {
-    tell_of_end(peer);
+    tc_account_end(peer);
     (void)tc_loop_watch(peer->peers->loop, &peer->io, 0);
     tc_timer_clear(tc_loop_timers(peer->peers->loop), &peer->timer);
     tc_transport_close(&peer->transport);
@@ -604,8 +517,8 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     peer->input_len = adoption->input_len;
     peer->heard_us = tc_peer_now_us(peer);
     tc_transport_init(&peer->transport, adoption->fd, adoption->ssl);
-    peer->counted_as = (uint8_t)transport_of(adoption);
-    count_in_state(peer, true);
+    peer->counted_as = (uint8_t)tc_account_transport(adoption);
+    tc_account_state(peer, true);
     tc_outq_init(&peer->queue);
     peer->next = peers->first;
     peer->link = &peers->first;
@@ -643,7 +556,7 @@ void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
 /* Bytes may already lie in `input` or in the SSL, where poll does not see them. */
 void tc_peer_start(tc_peer_t *peer)
 {
-    weigh(peer);
+    tc_peer_weigh(peer);
     tc_peer_arm(peer);
     tc_loop_again(peer->peers->loop, &peer->read_more);
     tc_peer_ask_to_settle(peer);
@@ -652,7 +565,7 @@ void tc_peer_start(tc_peer_t *peer)
 void tc_peer_destroy(tc_peer_t *peer)
 {
     leave_room(peer);
-    count_in_state(peer, false);
+    tc_account_state(peer, false);
     hang_up(peer);
     free_peer(peer);
 }

@@ -115,12 +115,6 @@ void tc_peer_arm(tc_peer_t *peer);
 /* Has the peer written, watched or freed at the end of this iteration. */
 void tc_peer_ask_to_settle(tc_peer_t *peer);
 
-/* Counts in the metrics that the peer ends with a close code from a side (TC_L_SIDE_…), and notes that as below. */
-void tc_peer_count_close(const tc_peer_t *peer, unsigned code, unsigned side);
-
-/* Notes for the connection log alone how the peer ends. Only the first note counts. */
-void tc_peer_note_close(const tc_peer_t *peer, unsigned code, unsigned side);
-
 /* Enters a later state of the picture above. */
 void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state);
 
@@ -134,8 +128,8 @@ apr_status_t tc_peer_push(tc_peer_t *peer, tc_blob_t *blob, bool urgent);
 /* Closes a peer that reads too slowly, with 1013: drops what has not begun to leave, and counts a slow reader. */
 void tc_peer_give_up(tc_peer_t *peer);
 
-/* Ends a peer because the child holds too much, with 1013 if nothing of the queue has begun to leave. */
-void tc_peer_shed(tc_peer_t *peer);
+/* Counts anew the received bytes that the peer keeps. */
+void tc_peer_weigh(tc_peer_t *peer);
 
 /* Queues a blob whatever the bounds, as urgent: a Close, an answer. The queue takes a reference of its own. */
 void tc_peer_push_always(tc_peer_t *peer, tc_blob_t *blob);

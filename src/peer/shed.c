@@ -16,6 +16,32 @@ static size_t weight_of(const tc_peer_t *peer)
     return peer->state == TC_PEER_DEAD ? 0 : peer->held + tc_outq_share(&peer->queue);
 }
 
+/* Ends a connection with 1013, if nothing of its queue has begun to leave, and frees what it holds. */
+static void end(tc_peer_t *peer)
+{
+    bool has_begun = peer->queue.head_sent > 0 || peer->queue.pinned > 0;
+
+    if (peer->state == TC_PEER_OPEN) {
+        tc_outq_drop_unsent(&peer->queue);
+        peer->kind->close(peer, TC_CLOSE_TRY_LATER, "server has too little memory, resume later");
+    }
+    else {
+        has_begun = true;
+    }
+    if (peer->kind->drop != NULL) {
+        peer->kind->drop(peer);
+    }
+    free(peer->input);
+    peer->input = NULL;
+    tc_peer_weigh(peer);
+    if (has_begun) {
+        tc_peer_enter(peer, TC_PEER_DEAD); /* a Close would stand behind what holds the memory */
+    }
+    else if (peer->state == TC_PEER_CLOSING) {
+        tc_peer_enter(peer, TC_PEER_DRAINING);
+    }
+}
+
 /* Ends connections from the heaviest down, until they have had `bytes` together. Returns their number. */
 static unsigned end_heaviest(tc_peers_t *peers, size_t bytes)
 {
@@ -34,7 +60,7 @@ static unsigned end_heaviest(tc_peers_t *peers, size_t bytes)
             unsigned class = tc_class_of(weight);
 
             if (weight >= LIGHT && (turn == 0 ? class > least : class >= least)) {
-                tc_peer_shed(peer);
+                end(peer);
                 bytes -= weight < bytes ? weight : bytes;
                 ended++;
             }
