@@ -127,20 +127,23 @@ static void check_handler(const server_rec *server, const ap_directive_t *line, 
     }
 }
 
-/* A virtual host that sets something of the chat itself, but has no key: nothing of it counts. */
+/*
+ * A virtual host that sets something of the chat itself, but has no key: nothing of it counts. httpd gives a virtual host
+ * without a directive of ours the main server's configuration, which has no `outer`.
+ */
 static void check_keyless(const server_rec *server)
 {
     const tc_config_t *config = tc_config_of(server);
     tc_directive_e i;
 
-    if (!server->is_virtual || config->vhost != NULL || !config->own_set || tc_config_is_off(config)
-        || tc_config_sets_keys(config)) {
+    if (!server->is_virtual || config->outer == NULL || config->vhost != NULL || !config->own_set
+        || tc_config_is_off(config) || tc_config_sets_keys(config)) {
         return;
     }
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
         const tc_config_value_t *value = &config->values[i];
 
-        if (value->is_set && (config->outer == NULL || value->place != config->outer->values[i].place)) {
+        if (value->is_set && value->place != config->outer->values[i].place) {
             tc_complain(server, value->place, APLOG_WARNING, APR_SUCCESS,
                         "TC0082: %s: this virtual host has no key for tokens, so it has no chat and the directive does nothing; "
                         "write TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there, or remove the "
