@@ -1,7 +1,6 @@
 /* The directives: how their values are read, inherited and asked for. See config.h and directives.def. */
 #include "httpd/config.h"
 
-#include "base/hash.h"
 #include "bus/redis_url.h"
 #include "codec/origin.h"
 #include "httpd/complaints.h"
@@ -454,36 +453,36 @@ const char *tc_config_init_defaults(apr_pool_t *pool)
     return wrong;
 }
 
-static const tc_config_value_t *get(const tc_config_t *config, tc_directive_e directive)
+const tc_config_value_t *tc_config_value(const tc_config_t *config, tc_directive_e directive)
 {
     return config->values[directive].is_set ? &config->values[directive] : &defaults[directive];
 }
 
 apr_int64_t tc_config_number(const tc_config_t *config, tc_directive_e directive)
 {
-    return get(config, directive)->number;
+    return tc_config_value(config, directive)->number;
 }
 
 tc_rate_t tc_config_rate(const tc_config_t *config, tc_directive_e directive)
 {
-    const tc_config_value_t *value = get(config, directive);
+    const tc_config_value_t *value = tc_config_value(config, directive);
 
     return (tc_rate_t){(unsigned)value->number, value->period_us};
 }
 
 const char *tc_config_text(const tc_config_t *config, tc_directive_e directive)
 {
-    return get(config, directive)->text;
+    return tc_config_value(config, directive)->text;
 }
 
 const char *const *tc_config_words(const tc_config_t *config, tc_directive_e directive)
 {
-    return get(config, directive)->words;
+    return tc_config_value(config, directive)->words;
 }
 
 const tc_sql_query_t *tc_config_query(const tc_config_t *config, tc_directive_e directive)
 {
-    return get(config, directive)->query;
+    return tc_config_value(config, directive)->query;
 }
 
 const char *tc_config_name(tc_directive_e directive)
@@ -491,7 +490,19 @@ const char *tc_config_name(tc_directive_e directive)
     return directives[directive].name;
 }
 
-/* ---- comparing ---- */
+int tc_config_has_number(tc_directive_e directive)
+{
+    return directives[directive].kind <= CHOICE || directives[directive].kind == RATE;
+}
+
+int tc_config_is_key(tc_directive_e directive)
+{
+    size_t i;
+
+    for (i = 0; i < KEY_DIRECTIVES && key_directives[i] != directive; i++) {
+    }
+    return i < KEY_DIRECTIVES;
+}
 
 int tc_config_is_off(const tc_config_t *config)
 {
@@ -501,94 +512,6 @@ int tc_config_is_off(const tc_config_t *config)
 int tc_config_is_site(const tc_config_t *config)
 {
     return tc_config_has_keys(config) && !tc_config_is_off(config);
-}
-
-/* True if a word says where a line stands, which is no value. */
-static int is_place(tc_directive_e id, const char *const *words, int i)
-{
-    return (id == TC_D_JWT_KEY && i % TC_CONFIG_KEY_WORDS == TC_CONFIG_KEY_WORDS - 1)
-           || (id == TC_D_ISSUER && i % 3 == 1 && strcmp(words[i - 1], TC_ISSUER_PLACE) == 0);
-}
-
-static int has_number(tc_directive_e id)
-{
-    return directives[id].kind <= CHOICE || directives[id].kind == RATE;
-}
-
-static uint64_t hash_value(tc_directive_e id, const tc_config_value_t *value, uint64_t hash)
-{
-    int i;
-
-    if (has_number(id)) {
-        hash = tc_hash_bytes(hash, &value->number, sizeof(value->number));
-        hash = tc_hash_bytes(hash, &value->period_us, sizeof(value->period_us));
-    }
-    hash = tc_hash_add(tc_hash_text(hash, value->text ? value->text : ""), 0);
-    for (i = 0; value->words != NULL && value->words[i] != NULL; i++) {
-        hash = is_place(id, value->words, i) ? hash : tc_hash_add(tc_hash_text(hash, value->words[i]), 0);
-    }
-    return hash;
-}
-
-static int is_same_text(const char *one, const char *other)
-{
-    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
-}
-
-static int has_same_words(tc_directive_e id, const char *const *one, const char *const *other)
-{
-    static const char *const none[] = {NULL};
-    int i = 0;
-
-    one = one ? one : none;
-    other = other ? other : none;
-    while (one[i] != NULL && other[i] != NULL && (is_place(id, one, i) || strcmp(one[i], other[i]) == 0)) {
-        i++;
-    }
-    return one[i] == NULL && other[i] == NULL;
-}
-
-/* A query is the same if its text is. */
-static int is_same(tc_directive_e id, const tc_config_t *one, const tc_config_t *other)
-{
-    const tc_config_value_t *value = get(one, id), *its = get(other, id);
-
-    return (!has_number(id) || (value->number == its->number && value->period_us == its->period_us))
-           && is_same_text(value->text, its->text) && has_same_words(id, value->words, its->words);
-}
-
-int tc_config_has_same_keys(const tc_config_t *one, const tc_config_t *other)
-{
-    size_t i;
-
-    for (i = 0; i < KEY_DIRECTIVES; i++) {
-        if (!is_same(key_directives[i], one, other)) {
-            return 0;
-        }
-    }
-    return is_same(TC_D_ISSUER, one, other);
-}
-
-int tc_config_difference(const tc_config_t *one, const tc_config_t *other)
-{
-    int i;
-
-    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        if (i != TC_D_SITE && !is_same((tc_directive_e)i, one, other)) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-uint64_t tc_config_hash(const tc_config_t *config, uint64_t hash)
-{
-    int i;
-
-    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        hash = i == TC_D_SITE ? hash : hash_value((tc_directive_e)i, get(config, (tc_directive_e)i), hash);
-    }
-    return hash;
 }
 
 const char *tc_config_place(const tc_config_t *config, tc_directive_e directive)

@@ -67,6 +67,9 @@ const char *const *tc_config_words(const tc_config_t *config, tc_directive_e dir
 const tc_sql_query_t *tc_config_query(const tc_config_t *config, tc_directive_e directive);
 tc_rate_t tc_config_rate(const tc_config_t *config, tc_directive_e directive);
 
+/* The whole value, as above. */
+const tc_config_value_t *tc_config_value(const tc_config_t *config, tc_directive_e directive);
+
 /* The directive's name, for messages. */
 const char *tc_config_name(tc_directive_e directive);
 
@@ -80,15 +83,9 @@ int tc_config_sets_keys(const tc_config_t *config);
 int tc_config_is_site(const tc_config_t *config);
 int tc_config_is_off(const tc_config_t *config);
 
-/* True if both have the same keys for tokens, and the same further issuers. */
-int tc_config_has_same_keys(const tc_config_t *one, const tc_config_t *other);
-
-/*
- * The first directive, besides TripChatSite, whose value is not the same in both; -1: there is none. _hash() makes a
- * number of the same values, which is another one if a value is: `hash` so far, TC_HASH_BASIS at first.
- */
-int tc_config_difference(const tc_config_t *one, const tc_config_t *other);
-uint64_t tc_config_hash(const tc_config_t *config, uint64_t hash);
+/* True if the directive has a number, besides or instead of a text. _is_key(): if it names keys for tokens. */
+int tc_config_has_number(tc_directive_e directive);
+int tc_config_is_key(tc_directive_e directive);
 
 /*
  * Where a directive of a server stands, also if it is inherited: "line 12 of /etc/…". If it is set nowhere, where the

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "httpd/complaints.h"
 #include "httpd/conftree.h"
+#include "httpd/likeness.h"
 
 #include <apr_strings.h>
 
@@ -50,7 +51,7 @@ static void name_plan(tc_site_plan_t *plan)
 static const char *make_unique(const tc_site_plan_t *plan, const char *name, apr_pool_t *pool)
 {
     return apr_psprintf(pool, "%s~%08x", name,
-                        (unsigned)tc_config_hash(plan->config, tc_hash_text(TC_HASH_BASIS, plan->database)));
+                        (unsigned)tc_likeness_hash(plan->config, tc_hash_text(TC_HASH_BASIS, plan->database)));
 }
 
 /* Virtual hosts may share a name. Then the name says, too, in what the sites differ, which no order changes. */
@@ -88,7 +89,7 @@ static bool belongs(server_rec *server, const char *database, const tc_site_plan
 {
     const tc_config_t *config = tc_config_of(server);
     const char *name = tc_config_text(config, TC_D_SITE), *of_plan = tc_config_text(plan->config, TC_D_SITE);
-    int different = tc_config_difference(plan->config, config);
+    int different = tc_likeness_difference(plan->config, config);
     bool has_same = different < 0 && strcmp(database, plan->database) == 0;
 
     if (name == NULL || of_plan == NULL) {

@@ -7,6 +7,7 @@
 #include "httpd/connection_log.h"
 #include "httpd/conftree.h"
 #include "httpd/keys.h"
+#include "httpd/likeness.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
@@ -167,9 +168,9 @@ static bool share_redis(const tc_vhost_t *one, const tc_vhost_t *other)
 /* Two sites on one database, because a virtual host has a value of its own: was that meant? NULL: most likely. */
 static const char *ask_if_meant(const tc_site_plan_t *one, const tc_site_plan_t *other, apr_pool_t *pool)
 {
-    int different = tc_config_difference(one->config, other->config);
+    int different = tc_likeness_difference(one->config, other->config);
 
-    if ((one->is_named && other->is_named) || !tc_config_has_same_keys(one->config, other->config)) {
+    if ((one->is_named && other->is_named) || !tc_likeness_of_keys(one->config, other->config)) {
         return NULL;
     }
     return apr_psprintf(pool, "have the same database, bus and keys, but are two sites, because %s is not the same; users' "
