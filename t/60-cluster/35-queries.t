@@ -25,7 +25,8 @@ my $postgres = TripChat::Postgres->start(settings => { log_statement => 'all' })
 # A server whose children do nothing unasked.
 sub new_server {
     my ($database, %opt) = @_;
-    my $site_config = "TripChatBus local\nTripChatRecheck 0\n" . HEALTH . ($opt{site_config} // '');
+    my $own = $opt{site_config} // '';
+    my $site_config = "TripChatBus local\n" . ($own =~ /TripChatRecheck/ ? '' : "TripChatRecheck 0\n") . HEALTH . $own;
     return TripChat::Server->start(database => $database, %opt, site_config => $site_config);
 }
 
