@@ -15,7 +15,7 @@
 APLOG_USE_MODULE(tripchat);
 
 #define END_US TC_US_PER_S
-#define MAX_LINES 1000 /* that wait for a log */
+#define MAX_BYTES (4 << 20) /* of lines that wait for a log: two lines for each of 10,000 connections that end at once */
 
 typedef struct {
     tc_mail_t mail; /* stands first */
@@ -30,12 +30,17 @@ typedef enum { THREAD_NONE, THREAD_RUNS, THREAD_FAILED } thread_state_e;
 static tc_mailbox_t mailbox;
 static tc_worker_thread_t thread;
 static _Atomic(thread_state_e) thread_state; /* set by the loop */
-static atomic_uint queued; /* lines that wait */
+static atomic_size_t queued; /* bytes of the lines that wait */
 static atomic_uint lost;   /* since the thread wrote last */
 
 static void write_line(int level, apr_status_t status, const server_rec *server, const char *text)
 {
     ap_log_error(APLOG_MARK, level, status, server, "%s", text);
+}
+
+static size_t size_of(const char *text)
+{
+    return sizeof(line_t) + strlen(text) + 1;
 }
 
 /* ---- the thread ---- */
@@ -48,7 +53,7 @@ static void write_all(tc_mail_t *lines)
         unsigned count;
 
         write_line(line->level, line->status, line->server, line->text);
-        atomic_fetch_sub(&queued, 1);
+        atomic_fetch_sub(&queued, size_of(line->text));
         count = atomic_exchange(&lost, 0);
         if (count > 0) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, line->server, "TC0102: %u lines of the chat were dropped: an ErrorLog "
@@ -99,21 +104,21 @@ static bool is_running(void)
 /* False: there is no thread any more, so the line is the caller's. */
 static bool leave_to_thread(int level, apr_status_t status, const server_rec *server, const char *text)
 {
-    size_t size = strlen(text) + 1;
+    size_t size = size_of(text);
     line_t *line;
 
-    if (atomic_load(&queued) >= MAX_LINES) {
+    if (atomic_load(&queued) + size > MAX_BYTES) {
         atomic_fetch_add(&lost, 1);
         return true;
     }
-    line = tc_alloc(sizeof(*line) + size);
+    line = tc_alloc(size);
     line->mail.next = NULL;
     line->mail.deliver = NULL;
     line->level = level;
     line->status = status;
     line->server = server;
-    memcpy(line->text, text, size);
-    atomic_fetch_add(&queued, 1);
+    memcpy(line->text, text, strlen(text) + 1);
+    atomic_fetch_add(&queued, size);
     if (tc_mailbox_push(&mailbox, &line->mail)) {
         return true;
     }
