@@ -46,7 +46,7 @@ static bool has_good_texts(const tc_parcel_t *parcel)
     const tc_parcel_head_t *head = &parcel->head;
 
     return is_text(parcel, TC_PARCEL_SITE) && is_text(parcel, TC_PARCEL_USER_ID) && is_text(parcel, TC_PARCEL_USER_EMAIL)
-           && is_text(parcel, TC_PARCEL_CLAIM) && memchr(head->trip.text, '\0', sizeof(head->trip.text)) != NULL
+           && is_text(parcel, TC_PARCEL_CLAIM) && is_text(parcel, TC_PARCEL_CLIENT) && memchr(head->trip.text, '\0', sizeof(head->trip.text)) != NULL
            && (!head->has_usage || memchr(head->usage.address, '\0', sizeof(head->usage.address)) != NULL)
            && tc_json_scan(tc_parcel_text(parcel, TC_PARCEL_SENDER), head->lens[TC_PARCEL_SENDER], SENDER_LEVELS,
                            SENDER_VALUES) == TC_JSON_OK;

@@ -10,7 +10,6 @@
 #include "base/weight.h"
 #include "codec/close.h"
 #include "engine/system.h"
-#include "peer/account.h"
 #include "peer/parcel.h"
 #include "peer/record.h"
 
@@ -40,6 +39,35 @@ bool tc_peer_can_move(const tc_peer_t *peer)
 bool tc_peer_is_leaving(const tc_peer_t *peer)
 {
     return peer->peers->moving && peer->state == TC_PEER_OPEN && tc_peer_can_move(peer);
+}
+
+/* ---- counting ---- */
+
+/* Adds the peer to the count of its state, or takes it out. */
+static void count(const tc_peer_t *peer, bool is_in)
+{
+    if (peer->state != TC_PEER_DEAD) {
+        tc_record_state(peer->site, peer->counted_as, peer->state == TC_PEER_OPEN ? TC_L_STATE_OPEN : TC_L_STATE_CLOSING,
+                        peer->transport.ssl != NULL, is_in);
+    }
+}
+
+/* Once. */
+static void tell_of_end(tc_peer_t *peer)
+{
+    static const char *const kinds[] = {"websocket", "events", "poll"}; /* TC_L_TRANSPORT_… */
+    tc_usage_subject_t subject = {
+        .site = peer->site->name,
+        .over = kinds[peer->counted_as],
+        .user_id = peer->member.user ? peer->member.user->id : "",
+        .child = (int)getpid(),
+        .id = peer->member.id,
+        .is_tls = peer->transport.ssl != NULL,
+        .is_bridged = peer->bridged,
+    };
+
+    tc_record_end(peer->usage, &subject, peer->site, peer->peers, tc_peer_now_us(peer));
+    peer->usage = NULL;
 }
 
 /* ---- time ---- */
@@ -116,9 +144,9 @@ void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
     if (state == TC_PEER_CLOSING || state == TC_PEER_DRAINING) {
         peer->closing_us = tc_peer_now_us(peer);
     }
-    tc_account_state(peer, false);
+    count(peer, false);
     peer->state = state;
-    tc_account_state(peer, true);
+    count(peer, true);
     tc_peer_ask_to_settle(peer);
     if (state == TC_PEER_CLOSING || state == TC_PEER_DRAINING) {
         tc_peer_arm(peer);
@@ -273,7 +301,7 @@ static void on_end(tc_peer_t *peer, apr_status_t rv)
     tc_log_about(peer->member.subject, NULL, TC_LOG_DEBUG, rv == APR_EOF ? 0 : rv,
                  "TC0024: connection %llu: the client is gone", (unsigned long long)peer->member.id);
     if (peer->state == TC_PEER_OPEN && peer->counted_as == TC_L_TRANSPORT_WEBSOCKET) {
-        tc_account_close(peer, TC_CLOSE_ABNORMAL, TC_L_SIDE_CLIENT);
+        tc_record_close(peer->site, peer->usage, TC_CLOSE_ABNORMAL, TC_L_SIDE_CLIENT);
     }
     tc_peer_enter(peer, TC_PEER_DEAD);
 }
@@ -381,7 +409,7 @@ static void leave_room(tc_peer_t *peer)
 
 static void hang_up(tc_peer_t *peer)
 {
-    tc_account_end(peer);
+    tell_of_end(peer);
     (void)tc_loop_watch(peer->peers->loop, &peer->io, 0);
     tc_timer_clear(tc_loop_timers(peer->peers->loop), &peer->timer);
     tc_transport_close(&peer->transport);
@@ -517,8 +545,8 @@ void tc_peer_init(tc_peer_t *peer, const tc_peer_kind_t *kind, const tc_sink_t *
     peer->input_len = adoption->input_len;
     peer->heard_us = tc_peer_now_us(peer);
     tc_transport_init(&peer->transport, adoption->fd, adoption->ssl);
-    peer->counted_as = (uint8_t)tc_account_transport(adoption);
-    tc_account_state(peer, true);
+    peer->counted_as = (uint8_t)tc_record_transport(adoption);
+    count(peer, true);
     tc_outq_init(&peer->queue);
     peer->next = peers->first;
     peer->link = &peers->first;
@@ -565,7 +593,7 @@ void tc_peer_start(tc_peer_t *peer)
 void tc_peer_destroy(tc_peer_t *peer)
 {
     leave_room(peer);
-    tc_account_state(peer, false);
+    count(peer, false);
     hang_up(peer);
     free_peer(peer);
 }

@@ -11,8 +11,8 @@
 #include "domain/speak.h"
 #include "domain/typing.h"
 #include "engine/system.h"
-#include "peer/account.h"
 #include "peer/parcel.h"
+#include "peer/record.h"
 
 #include <stdlib.h>
 
@@ -54,7 +54,7 @@ static void close_session(tc_peer_t *peer, unsigned code, const char *reason)
     }
     TC_LOG_ABOUT(peer->member.subject, TC_LOG_INFO, 0, "TC0021: connection %llu: closed with %u (%s)",
                  (unsigned long long)peer->member.id, code, reason);
-    tc_account_close(peer, code, TC_L_SIDE_SERVER);
+    tc_record_close(peer->site, peer->usage, code, TC_L_SIDE_SERVER);
     send_close(peer, code, reason);
     tc_peer_enter(peer, TC_PEER_CLOSING);
 }
@@ -65,7 +65,7 @@ static void fail(tc_peer_t *peer, unsigned code, const char *why)
     TC_LOG_ABOUT(peer->member.subject, TC_LOG_INFO, 0, "TC0022: connection %llu: failed with %u (%s)",
                  (unsigned long long)peer->member.id, code, why);
     if (peer->state == TC_PEER_OPEN) {
-        tc_account_close(peer, code, TC_L_SIDE_SERVER);
+        tc_record_close(peer->site, peer->usage, code, TC_L_SIDE_SERVER);
         send_close(peer, code, why);
     }
     tc_peer_enter(peer, TC_PEER_DRAINING);
@@ -155,7 +155,7 @@ static void on_peer_close(tc_peer_t *peer, const tc_read_item_t *item)
         return;
     }
     if (peer->state == TC_PEER_OPEN) {
-        tc_account_close(peer, code, TC_L_SIDE_CLIENT);
+        tc_record_close(peer->site, peer->usage, code, TC_L_SIDE_CLIENT);
         send_close(peer, code, NULL);
         tc_log_about(peer->member.subject, NULL, TC_LOG_DEBUG, 0, "TC0023: connection %llu: the client closes with %u",
                      (unsigned long long)peer->member.id, code);

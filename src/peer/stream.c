@@ -10,8 +10,8 @@
 #include "codec/page.h"
 #include "codec/wire.h"
 #include "engine/system.h"
-#include "peer/account.h"
 #include "peer/parcel.h"
+#include "peer/record.h"
 #include "peer/peer.h"
 
 #include <apr_time.h>
@@ -130,7 +130,7 @@ static void answer(stream_t *stream, const reply_t *reply, tc_buf_t *body)
 {
     tc_buf_t buf = TC_BUF_INIT;
 
-    tc_account_note_close(&stream->peer, TC_CLOSE_NORMAL, TC_L_SIDE_SERVER);
+    tc_record_note_close(stream->peer.usage, TC_CLOSE_NORMAL, TC_L_SIDE_SERVER);
     append_head(&buf, stream, reply, body->len);
     tc_buf_append(&buf, body->data, body->len);
     tc_buf_free(body);
@@ -213,7 +213,7 @@ static void close_stream(tc_peer_t *peer, unsigned code, const char *reason)
         close_poll((stream_t *)peer, code);
     }
     else {
-        tc_account_close(peer, code, TC_L_SIDE_SERVER);
+        tc_record_close(peer->site, peer->usage, code, TC_L_SIDE_SERVER);
         close_events(peer, code, reason);
     }
 }

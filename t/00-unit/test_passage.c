@@ -308,10 +308,11 @@ END_TEST
 
 /* ---- parcels ---- */
 
-static void make_parcel(tc_parcel_t *parcel)
+/* `control`: what the reader has of a control frame. */
+static void make_parcel_with(tc_parcel_t *parcel, const char *control)
 {
     static const char *const texts[TC_PARCEL_PARTS] = {"site:80", "7", "ann@example.com", "{}", "", "facts",
-                                                       "queue",   "",  "message",         "c"};
+                                                       "queue",   "",  "message",         "c",  "192.0.2.1"};
     int i;
 
     memset(parcel, 0, sizeof(*parcel));
@@ -324,9 +325,16 @@ static void make_parcel(tc_parcel_t *parcel)
     parcel->head.reader.payload_done = 1;
     parcel->head.reader.frame = (tc_frame_header_t){.payload_len = 5, .opcode = TC_OPCODE_PING, .fin = true, .masked = true};
     for (i = 0; i < TC_PARCEL_PARTS; i++) {
-        tc_parcel_add(parcel, (tc_parcel_part_e)i, texts[i], strlen(texts[i]));
+        const char *text = i == TC_PARCEL_CONTROL ? control : texts[i];
+
+        tc_parcel_add(parcel, (tc_parcel_part_e)i, text, strlen(text));
     }
     tc_parcel_end(parcel);
+}
+
+static void make_parcel(tc_parcel_t *parcel)
+{
+    make_parcel_with(parcel, "c");
 }
 
 /* Reads the first `len` bytes of a parcel, from memory of exactly that size. */
@@ -480,7 +488,7 @@ END_TEST
 
 static bool reads_with_part(tc_parcel_part_e part, const char *text, size_t len)
 {
-    static const char *const texts[TC_PARCEL_PARTS] = {"site:80", "7", "ann@example.com", "{}", "", "facts", "queue", "", "", ""};
+    static const char *const texts[TC_PARCEL_PARTS] = {"site:80", "7", "ann@example.com", "{}", "", "facts", "queue", "", "", "", "192.0.2.1"};
     tc_parcel_t made, read;
     bool good;
     int i;
@@ -507,6 +515,7 @@ START_TEST(a_parcel_with_a_text_that_ends_early_or_a_sender_that_is_no_object_is
     ck_assert(!reads_with_part(TC_PARCEL_USER_ID, "7\0008", 3));
     ck_assert(!reads_with_part(TC_PARCEL_SITE, "\0", 1));
     ck_assert(!reads_with_part(TC_PARCEL_CLAIM, "a\0b", 3));
+    ck_assert(!reads_with_part(TC_PARCEL_CLIENT, "\0", 1));
     ck_assert(!reads_with_part(TC_PARCEL_MESSAGE, "m", 1)); /* of no message */
     ck_assert(!reads_with_part(TC_PARCEL_CONTROL, "c", 1)); /* of no frame */
     for (i = 0; i < UNIT_COUNT(senders); i++) {
@@ -580,10 +589,7 @@ static bool fits(uint64_t payload_len, uint64_t done, size_t max_message_bytes)
     tc_reader_t reader;
     bool good;
 
-    make_parcel(&made);
-    made.head.lens[TC_PARCEL_CONTROL] = 0;
-    made.bytes.len--; /* the control part is the last one */
-    made.bytes.data[made.bytes.len - 1] = '\0';
+    make_parcel_with(&made, "");
     made.head.reader.frame.opcode = TC_OPCODE_CONTINUATION;
     made.head.reader.frame.payload_len = payload_len;
     made.head.reader.payload_done = done;

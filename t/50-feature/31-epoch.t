@@ -66,10 +66,8 @@ subtest 'a history says its epoch, and who names the epoch resumes' => sub {
         [JSON::PP::true, $epoch, [2]], 'the same epoch resumes');
     starts_afresh($trip, 1, $epoch ^ 1, [qw(one two)], 'another one is a fresh start')->leave;
     for my $bad ('x', '-1', '2147483648', '1.5', '') {
-        my $answer = $site->connect->request(TripChat::WebSocket::upgrade_request(
-            path => $site->path($trip, token => $site->token('ann'), after => 1, epoch => $bad)));
-        is($answer->{status}, 400, "no epoch: '$bad'");
-        is($site->rest->list($trip, { after => 1, epoch => $bad })->{status}, 400, 'nor over HTTP');
+        starts_afresh($trip, 1, $bad, [qw(one two)], "what is no epoch is a fresh start: '$bad'")->leave;
+        is($site->rest->list($trip, { after => 1, epoch => $bad })->{status}, 400, 'over HTTP, it is refused');
     }
     $_->leave for $ann, $bob, $back;
 };

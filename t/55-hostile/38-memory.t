@@ -15,7 +15,7 @@ use TripChat::Test;
 
 use constant {
     MEMORY_KB => 24 * 1024,          # TripChatMemory
-    SPARE_KB  => 24 * 1024,          # what a child may have beyond that: a batch, sockets, malloc's holes
+    SPARE_KB  => 36 * 1024,          # what a child may have beyond that: a batch, sockets, malloc's holes
     PART      => 900_000,            # of a message that is not completed
     AUTHORS   => 80,                 # who keep 72 MB
     READERS   => 40,

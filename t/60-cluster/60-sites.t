@@ -120,7 +120,7 @@ subtest 'a site more is two threads more for a child that serves it, and no conn
     my @single  = map { threads_of($_) } @children;
     my @many    = map { threads_of($_) } children_of($server);
     note "threads of a child: $of_httpd without a chat, then @single; with three sites @many";
-    is_deeply(\@single, [($of_httpd + THREADS_OF_CHAT) x CHILDREN], 'four more than httpd\'s own');
+    is_deeply(\@single, [($of_httpd + THREADS_OF_CHAT + 1) x CHILDREN], 'four more than httpd\'s own, and one for the log');
     is_deeply(\@many,   [map { $_ + 2 * THREADS_OF_STORE } @single],  'with three sites those of two more databases');
     leave(@there);
     stops_clean($single, 'the server with a single site stops in order');
