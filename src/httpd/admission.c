@@ -123,28 +123,29 @@ static void count_refusal(const tc_vhost_t *vhost, unsigned action)
     tc_metrics_add(vhost->site.metrics_slot, TC_M_RATE_REFUSALS + action, 1);
 }
 
-int tc_admission_handshake_wait_s(request_rec *r, const tc_vhost_t *vhost)
+/* Seconds until the address may make another of these; 0: it has made one now. `directive`: which bounds them. */
+static int ask_address(request_rec *r, const tc_vhost_t *vhost, int kind, const tc_rate_t *rate, unsigned action,
+                       const char *what, const char *directive)
 {
-    int64_t wait_us = take_of_address(r, vhost, TC_KEY_HANDSHAKE, &vhost->handshake_rate);
+    int64_t wait_us = take_of_address(r, vhost, kind, rate);
 
     if (wait_us > 0) {
-        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: refused: too many handshakes from this address "
-                     "(TripChatHandshakeRate); behind a proxy, configure mod_remoteip");
-        count_refusal(vhost, TC_L_ACTION_HANDSHAKE);
+        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: refused: too many %s from this address (%s); behind a proxy, "
+                     "configure mod_remoteip", what, directive);
+        count_refusal(vhost, action);
     }
     return whole_seconds(wait_us);
 }
 
+int tc_admission_handshake_wait_s(request_rec *r, const tc_vhost_t *vhost)
+{
+    return ask_address(r, vhost, TC_KEY_HANDSHAKE, &vhost->handshake_rate, TC_L_ACTION_HANDSHAKE, "handshakes",
+                       "TripChatHandshakeRate");
+}
+
 int tc_admission_request_wait_s(request_rec *r, const tc_vhost_t *vhost)
 {
-    int64_t wait_us = take_of_address(r, vhost, TC_KEY_REQUEST, &vhost->request_rate);
-
-    if (wait_us > 0) {
-        TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: refused: too many requests from this address "
-                     "(TripChatRequestRate); behind a proxy, configure mod_remoteip");
-        count_refusal(vhost, TC_L_ACTION_REQUEST);
-    }
-    return whole_seconds(wait_us);
+    return ask_address(r, vhost, TC_KEY_REQUEST, &vhost->request_rate, TC_L_ACTION_REQUEST, "requests", "TripChatRequestRate");
 }
 
 int tc_admission_user_wait_s(request_rec *r, const tc_vhost_t *vhost, const char *claim)

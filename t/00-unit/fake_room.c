@@ -1181,3 +1181,28 @@ void fake_close(fake_world_t *world)
     apr_pool_destroy(world->pool);
     free(world);
 }
+
+/* ---- two sites ---- */
+
+void fake_settle_sites(fake_sites_t *sites)
+{
+    do {
+        fake_settle(sites->world);
+    } while (fake_work(&sites->other->store) || fake_answer(sites->world, &sites->other->store));
+}
+
+void fake_seat_two(fake_sites_t *sites)
+{
+    sites->ann = fake_join(sites->world, "ann", -1);
+    sites->bob = fake_join_room(sites->world, &sites->other->store, "bob", -1, FAKE_TRIP, FAKE_ROOM);
+    fake_settle_sites(sites);
+    fake_forget(sites->ann);
+    fake_forget(sites->bob);
+}
+
+void fake_close_sites(fake_sites_t *sites)
+{
+    fake_settle_sites(sites);
+    fake_close(sites->world);
+    fake_close(sites->other);
+}

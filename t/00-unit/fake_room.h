@@ -240,4 +240,19 @@ void fake_check_texts(const fake_member_t *member);
 const char *fake_transcript(fake_member_t *member);
 void fake_forget(fake_member_t *member);
 
+/* One child with two sites, each with a store and a bus of its own. Ann is on the first one, bob on the other. */
+typedef struct {
+    fake_world_t *world, *other; /* only the store and the bus of `other` are used */
+    fake_member_t *ann, *bob;
+} fake_sites_t;
+
+/* Lets both sites work until nothing is left to do. */
+void fake_settle_sites(fake_sites_t *sites);
+
+/* Has ann and bob join, and forgets what they got. */
+void fake_seat_two(fake_sites_t *sites);
+
+/* Ends both. */
+void fake_close_sites(fake_sites_t *sites);
+
 #endif

@@ -671,44 +671,20 @@ END_TEST
 
 /* ---- sites ---- */
 
-/* One child with two sites. Their rooms have the same ids, and each site has a bus of its own. */
-typedef struct {
-    fake_world_t *world, *other; /* only the store and the bus of `other` are used */
-    fake_member_t *ann, *bob;
-} sites_t;
-
-static void settle_sites(sites_t *sites)
+static fake_sites_t open_sites(void)
 {
-    fake_settle(sites->world);
-    while (fake_work(&sites->other->store) || fake_answer(sites->world, &sites->other->store)) {
-    }
-}
-
-static sites_t open_sites(void)
-{
-    sites_t sites;
+    fake_sites_t sites;
 
     sites.world = fake_open_bus(TC_BUS_UP);
     sites.other = fake_open_bus(TC_BUS_UP);
     sites.other->store.site.index = 2;
-    sites.ann = fake_join(sites.world, "ann", -1);
-    sites.bob = fake_join_room(sites.world, &sites.other->store, "bob", -1, FAKE_TRIP, FAKE_ROOM);
-    settle_sites(&sites);
-    fake_forget(sites.ann);
-    fake_forget(sites.bob);
+    fake_seat_two(&sites);
     return sites;
-}
-
-static void close_sites(sites_t *sites)
-{
-    settle_sites(sites);
-    fake_close(sites->world);
-    fake_close(sites->other);
 }
 
 START_TEST(what_the_bus_brings_for_one_site_does_not_reach_a_room_of_the_same_id_on_another)
 {
-    sites_t sites = open_sites();
+    fake_sites_t sites = open_sites();
     tc_uuid_t room_id = uuid_of(FAKE_ROOM);
     tc_blob_t *frame = tc_typing_frame("zoe", NULL, true);
 
@@ -718,39 +694,39 @@ START_TEST(what_the_bus_brings_for_one_site_does_not_reach_a_room_of_the_same_id
     fake_hear_head(sites.world, fake_lose(sites.world, "m2"));
     fake_expect_jobs(sites.other, "");
     fake_bus_joins(sites.world);
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     fake_expect(sites.ann, "msg(2:m2)");
     fake_expect(sites.bob, "");
     tc_hub_on_bus_typing(sites.world->hub, &sites.other->store.site, &room_id, "zoe", frame);
     fake_expect(sites.ann, "");
     fake_expect(sites.bob, "typing(zoe on)");
     tc_blob_unref(frame);
-    close_sites(&sites);
+    fake_close_sites(&sites);
 }
 END_TEST
 
 START_TEST(each_site_tells_its_own_bus)
 {
-    sites_t sites = open_sites();
+    fake_sites_t sites = open_sites();
 
     fake_say(sites.bob, "hi", NULL);
     fake_type(sites.ann, true);
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     fake_expect_told(sites.world, "typing(ann on)");
     fake_expect_told(sites.other, "msg(1)");
     fake_expect(sites.ann, "");
     fake_expect(sites.bob, "msg(1:hi)");
-    close_sites(&sites);
+    fake_close_sites(&sites);
 }
 END_TEST
 
 START_TEST(a_bus_that_goes_and_comes_concerns_its_own_site_alone)
 {
-    sites_t sites = open_sites();
+    fake_sites_t sites = open_sites();
 
     fake_say(sites.ann, "hi", NULL);
     fake_say(sites.bob, "ho", NULL);
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     fake_expect_told(sites.world, "msg(1)");
     fake_expect_told(sites.other, "msg(1)");
     fake_bus_becomes(sites.world, TC_BUS_DOWN);
@@ -758,27 +734,27 @@ START_TEST(a_bus_that_goes_and_comes_concerns_its_own_site_alone)
     fake_expect_jobs(sites.other, "");
     ck_assert_int_eq(sites.other->bus.bus.state, TC_BUS_UP);
     fake_say(sites.bob, "ho", NULL);
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     fake_expect_told(sites.other, "msg(2)");
     fake_bus_becomes(sites.world, TC_BUS_UP);
     fake_expect_told(sites.world, "head(1)");
     fake_expect_told(sites.other, "");
-    close_sites(&sites);
+    fake_close_sites(&sites);
 }
 END_TEST
 
 START_TEST(each_sites_store_is_asked_for_its_own_rooms)
 {
-    sites_t sites = open_sites();
+    fake_sites_t sites = open_sites();
 
     fake_lose(sites.other, "m1");
     fake_tick(sites.world);
     fake_expect_jobs(sites.world, "HEADS:1");
     fake_expect_jobs(sites.other, "HEADS:1");
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     fake_expect(sites.ann, "");
     fake_expect(sites.bob, "msg(1:m1)");
-    close_sites(&sites);
+    fake_close_sites(&sites);
 }
 END_TEST
 

@@ -4,53 +4,29 @@
  */
 #include "fake_room.c"
 
-/* One child with two sites. Ann is on the first one, bob on the other. */
-typedef struct {
-    fake_world_t *world, *other; /* only the store and the bus of `other` are used */
-    fake_member_t *ann, *bob;
-} sites_t;
-
-static void settle_sites(sites_t *sites)
+static fake_sites_t open_sites(tc_bus_state_e state, uint64_t database, uint64_t other_database)
 {
-    do {
-        fake_settle(sites->world);
-    } while (fake_work(&sites->other->store) || fake_answer(sites->world, &sites->other->store));
-}
-
-static sites_t open_sites(tc_bus_state_e state, uint64_t database, uint64_t other_database)
-{
-    sites_t sites;
+    fake_sites_t sites;
 
     sites.world = fake_open_bus(state);
     sites.other = fake_open_sibling(sites.world);
     sites.other->store.site.index = 2;
     atomic_store(&sites.world->store.store.database, database);
     atomic_store(&sites.other->store.store.database, other_database);
-    sites.ann = fake_join(sites.world, "ann", -1);
-    sites.bob = fake_join_room(sites.world, &sites.other->store, "bob", -1, FAKE_TRIP, FAKE_ROOM);
-    settle_sites(&sites);
-    fake_forget(sites.ann);
-    fake_forget(sites.bob);
+    fake_seat_two(&sites);
     return sites;
-}
-
-static void close_sites(sites_t *sites)
-{
-    settle_sites(sites);
-    fake_close(sites->world);
-    fake_close(sites->other);
 }
 
 static void hear_each_other(tc_bus_state_e state)
 {
-    sites_t sites = open_sites(state, 7, 7);
+    fake_sites_t sites = open_sites(state, 7, 7);
 
     fake_say(sites.ann, "hi", NULL);
     fake_settle(sites.world);
     fake_expect(sites.ann, "msg(1:hi)");
     fake_expect(sites.bob, "msg(1:hi)");
     fake_say(sites.bob, "ho", NULL);
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     fake_expect(sites.ann, "msg(2:ho)");
     fake_expect(sites.bob, "msg(2:ho)");
     fake_say_edit(sites.ann, 1, "hi!");
@@ -60,7 +36,7 @@ static void hear_each_other(tc_bus_state_e state)
     fake_type(sites.ann, true);
     fake_expect(sites.bob, "typing(ann on)");
     fake_expect(sites.ann, "");
-    close_sites(&sites);
+    fake_close_sites(&sites);
 }
 
 START_TEST(members_of_two_sites_on_one_database_hear_each_other_at_once_whatever_the_bus_does)
@@ -73,14 +49,14 @@ END_TEST
 
 START_TEST(only_the_site_of_the_writer_tells_its_bus)
 {
-    sites_t sites = open_sites(TC_BUS_UP, 7, 7);
+    fake_sites_t sites = open_sites(TC_BUS_UP, 7, 7);
 
     fake_say(sites.ann, "hi", NULL);
     fake_type(sites.ann, true);
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     fake_expect_told(sites.world, "typing(ann on) msg(1)");
     fake_expect_told(sites.other, "");
-    close_sites(&sites);
+    fake_close_sites(&sites);
 }
 END_TEST
 
@@ -90,30 +66,30 @@ START_TEST(rooms_of_one_id_in_two_databases_or_in_unknown_ones_hear_nothing)
     size_t i;
 
     for (i = 0; i < UNIT_COUNT(databases); i++) {
-        sites_t sites = open_sites(TC_BUS_ALONE, databases[i][0], databases[i][1]);
+        fake_sites_t sites = open_sites(TC_BUS_ALONE, databases[i][0], databases[i][1]);
 
         fake_say(sites.ann, "hi", NULL);
         fake_type(sites.ann, true);
-        settle_sites(&sites);
+        fake_settle_sites(&sites);
         fake_expect(sites.ann, "msg(1:hi)");
         fake_expect(sites.bob, "");
-        close_sites(&sites);
+        fake_close_sites(&sites);
     }
 }
 END_TEST
 
 /* The other site has forgotten its room, and loads it anew. */
-static void forget_room(sites_t *sites, fake_member_t *member)
+static void forget_room(fake_sites_t *sites, fake_member_t *member)
 {
     fake_leave(sites->world, member);
     sites->world->now_us += 3600 * FAKE_SECOND;
     fake_tick(sites->world);
-    settle_sites(sites);
+    fake_settle_sites(sites);
 }
 
 START_TEST(a_message_that_comes_while_the_other_site_loads_its_room_follows_the_history)
 {
-    sites_t sites = open_sites(TC_BUS_ALONE, 7, 7);
+    fake_sites_t sites = open_sites(TC_BUS_ALONE, 7, 7);
     fake_member_t *zoe;
 
     forget_room(&sites, sites.bob);
@@ -122,19 +98,19 @@ START_TEST(a_message_that_comes_while_the_other_site_loads_its_room_follows_the_
     ck_assert(fake_work(&sites.other->store)); /* read, and not yet answered */
     fake_say(sites.ann, "hi", NULL);
     fake_settle(sites.world);
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     fake_expect(zoe, "fresh(last 0) msg(1:hi)");
     fake_say(zoe, "ho", NULL);
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     fake_expect(sites.ann, "msg(1:hi) msg(2:ho)");
-    close_sites(&sites);
+    fake_close_sites(&sites);
 }
 END_TEST
 
 /* The circle has each room once, whichever of them goes first. */
 static void let_one_go(int which)
 {
-    sites_t sites = open_sites(TC_BUS_ALONE, 7, 7);
+    fake_sites_t sites = open_sites(TC_BUS_ALONE, 7, 7);
     fake_world_t *third = fake_open_sibling(sites.world);
     fake_member_t *members[3] = {sites.ann, sites.bob};
     const char *stays = which == 0 ? "bob" : "ann", *hears = which == 2 ? "bob" : "zoe";
@@ -148,7 +124,7 @@ static void let_one_go(int which)
     }
     fake_forget(members[2]);
     fake_say(sites.bob, "hi", NULL);
-    settle_sites(&sites);
+    fake_settle_sites(&sites);
     for (i = 0; i < 3; i++) {
         fake_expect(members[i], "msg(1:hi)");
     }
@@ -159,11 +135,11 @@ static void let_one_go(int which)
     fake_expect(members[strcmp(hears, "bob") == 0 ? 1 : 2], typing);
     while (fake_work(&third->store) || fake_answer(sites.world, &third->store)) {
     }
-    close_sites(&sites);
+    fake_close_sites(&sites);
     fake_close(third);
 }
 
-START_TEST(of_three_sites_those_that_are_left_hear_each_other)
+START_TEST(of_three_fake_sites_those_that_are_left_hear_each_other)
 {
     let_one_go(0);
     let_one_go(1);
@@ -174,4 +150,4 @@ END_TEST
 UNIT_MAIN("hub_twins", members_of_two_sites_on_one_database_hear_each_other_at_once_whatever_the_bus_does,
           only_the_site_of_the_writer_tells_its_bus, rooms_of_one_id_in_two_databases_or_in_unknown_ones_hear_nothing,
           a_message_that_comes_while_the_other_site_loads_its_room_follows_the_history,
-          of_three_sites_those_that_are_left_hear_each_other)
+          of_three_fake_sites_those_that_are_left_hear_each_other)

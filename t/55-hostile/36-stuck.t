@@ -32,14 +32,19 @@ my $site = $server->site;
 my $trip = $site->new_trip;
 my $idle = $server->descriptors;
 
-{
-    my $speaker = $site->chat(trip => $trip);
+# Has somebody write long messages.
+sub fill_room {
+    my ($there, $room) = @_;
+    my $speaker = $there->chat(trip => $room);
     for (1 .. MESSAGES) {
         $speaker->write(text_frame(chat_json(CONTENT)));
         $speaker->next_frame;
     }
     $speaker->leave;
+    return;
 }
+
+fill_room($site, $trip);
 
 sub pause { return select undef, undef, undef, PAUSE_S }
 sub all_others_are_gone { return until_true('the others to be gone', sub { $server->descriptors <= $idle }) }
@@ -108,12 +113,7 @@ CONF
 {
     my $there   = $gentle->site;
     my $busy    = $there->new_trip;
-    my $speaker = $there->chat(trip => $busy);
-    for (1 .. MESSAGES) {
-        $speaker->write(text_frame(chat_json(CONTENT)));
-        $speaker->next_frame;
-    }
-    $speaker->leave;
+    fill_room($there, $busy);
     my $all = 6 * 10_000 * MESSAGES;
 
     for my $how (qw(plain tls)) {
