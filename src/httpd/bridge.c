@@ -1,7 +1,11 @@
 /* Connections that a worker relays. See bridge.h. */
 #include "httpd/bridge.h"
 
+#include "base/clock.h"
+#include "base/held.h"
 #include "base/metrics.h"
+#include "base/units.h"
+#include "engine/semaphore.h"
 #include "engine/system.h"
 #include "httpd/http2.h"
 #include "httpd/often.h"
@@ -26,6 +30,8 @@ APLOG_USE_MODULE(tripchat);
 #define LOOK_MS 1000      /* how often a worker looks whether its child is to end, or whether its stream was reset */
 #define PARTS 4           /* one user holds at most the fourth part of the workers that may relay, */
 #define LEAST 2           /* or this many if that is more */
+#define OF_CONNECTION 3   /* half of the streams on which mod_http2 works at a time, at first */
+#define PATIENCE_US TC_US_PER_S /* for a socket that is about to end */
 
 /* Only its worker uses a bridge. Other workers read who holds it, while it is in the list. */
 typedef struct bridge_t {
@@ -33,6 +39,7 @@ typedef struct bridge_t {
     const tc_site_t *site;  /* const */
     const char *whose;      /* const; a user's id, or the address of a client who is turned away */
     request_rec *r;         /* const */
+    bool is_socket;         /* const; else a stream of events, or a poll */
     tc_child_t *child;
     ap_filter_t *out;   /* to the client */
     apr_bucket_brigade *outgoing, *incoming; /* empty except during a call; kept, because a pool only grows */
@@ -47,10 +54,18 @@ typedef struct bridge_t {
 
 /* ---- who may hold a worker ---- */
 
-typedef enum { ROOM, NO_WORKER, USER_HAS_MANY, CONNECTION_HAS_ONE } room_e;
+typedef enum { ROOM, NO_WORKER, USER_HAS_MANY, CONNECTION_HAS_SOCKET, CONNECTION_HAS_MANY } room_e;
+
+/* A worker that waits until the socket of its connection has ended. On the worker's stack. */
+typedef struct waiter_t {
+    struct waiter_t *next;  /* lock: list_lock */
+    const conn_rec *master; /* const */
+    tc_semaphore_t freed;
+} waiter_t;
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER; /* nobody waits for anything else while they have it */
 static bridge_t *bridges;                                     /* lock: list_lock; all that hold a worker of this child */
+static waiter_t *waiters;                                     /* lock: list_lock */
 
 static bool is_stream(const bridge_t *bridge)
 {
@@ -93,26 +108,71 @@ static bool is_on_same_connection(const bridge_t *held, const bridge_t *wanted)
 }
 
 /*
- * A connection of HTTP/2 has one bridge. mod_http2 works on few streams of a connection at a time: on two after the client
- * has reset some. If the chat held both, the browser would get nothing of the site any more.
+ * A connection of HTTP/2 has one socket, and three bridges in all: a page renews the token of its stream of events with a
+ * second stream, and the browser may show the chat in another tab. mod_http2 works on six streams of a connection at a
+ * time, but on two after the client has reset some. Then two bridges leave nothing to the site until one of them ends.
  */
 static room_e find_room_locked(const bridge_t *wanted)
 {
-    unsigned all = 0, streams = 0, of_user = 0;
+    unsigned all = 0, streams, of_user = 0, of_connection = 0, sockets = 0;
     const bridge_t *held;
+    const waiter_t *waiter;
 
+    for (waiter = waiters; waiter != NULL; waiter = waiter->next) {
+        all++;
+    }
+    streams = all;
     for (held = bridges; held != NULL; held = held->next) {
         all++;
         streams += is_stream(held);
         of_user += is_of_same_user(held, wanted);
         if (is_on_same_connection(held, wanted)) {
-            return CONNECTION_HAS_ONE;
+            of_connection++;
+            sockets += held->is_socket;
         }
     }
     if (all >= room() || (is_stream(wanted) && streams >= room_for_streams())) {
         return NO_WORKER;
     }
+    if (wanted->is_socket && sockets > 0) {
+        return CONNECTION_HAS_SOCKET;
+    }
+    if (of_connection >= OF_CONNECTION) {
+        return CONNECTION_HAS_MANY;
+    }
     return of_user >= room_for_user() ? USER_HAS_MANY : ROOM;
+}
+
+static void remove_waiter_locked(const waiter_t *waiter)
+{
+    waiter_t **at;
+
+    for (at = &waiters; *at != waiter; at = &(*at)->next) {
+    }
+    *at = waiter->next;
+}
+
+/* The same, but a page that closes its socket and opens another one waits for the end of the first. Waits without the lock. */
+static room_e wait_for_room_locked(const bridge_t *wanted)
+{
+    int64_t now = tc_clock_monotonic_us(), until = now + PATIENCE_US;
+    waiter_t waiter = {.master = wanted->r->connection->master};
+    room_e found = find_room_locked(wanted);
+
+    tc_semaphore_init(&waiter.freed);
+    while (found == CONNECTION_HAS_SOCKET && now < until) {
+        waiter.next = waiters;
+        waiters = &waiter;
+        pthread_mutex_unlock(&list_lock);
+        TC_ASSERT_NOTHING_HELD();
+        (void)tc_semaphore_wait_for(&waiter.freed, until - now);
+        now = tc_clock_monotonic_us();
+        pthread_mutex_lock(&list_lock);
+        remove_waiter_locked(&waiter);
+        found = find_room_locked(wanted);
+    }
+    tc_semaphore_destroy(&waiter.freed);
+    return found;
 }
 
 /* Holds the worker for this bridge if there is room. */
@@ -121,7 +181,7 @@ static room_e hold(bridge_t *bridge)
     room_e found;
 
     pthread_mutex_lock(&list_lock);
-    found = find_room_locked(bridge);
+    found = wait_for_room_locked(bridge);
     if (found == ROOM) {
         bridge->next = bridges;
         bridges = bridge;
@@ -133,11 +193,17 @@ static room_e hold(bridge_t *bridge)
 static void let_go(const bridge_t *bridge)
 {
     bridge_t **at;
+    waiter_t *waiter;
 
     pthread_mutex_lock(&list_lock);
     for (at = &bridges; *at != bridge; at = &(*at)->next) {
     }
     *at = bridge->next;
+    for (waiter = waiters; waiter != NULL; waiter = waiter->next) {
+        if (waiter->master == bridge->r->connection->master) {
+            tc_semaphore_post(&waiter->freed);
+        }
+    }
     pthread_mutex_unlock(&list_lock);
 }
 
@@ -151,18 +217,19 @@ static void log_refusal(request_rec *r, room_e found)
     }
     else {
         TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_DEBUG, 0, r, "TC0120: refused with 503: no more workers relay for %s (at most "
-                     "%u)", found == USER_HAS_MANY ? "this user" : "this connection of HTTP/2",
-                     found == USER_HAS_MANY ? room_for_user() : 1);
+                     "%u)", found == USER_HAS_MANY ? "this user"
+                     : found == CONNECTION_HAS_SOCKET ? "sockets of this connection of HTTP/2" : "this connection of HTTP/2",
+                     found == USER_HAS_MANY ? room_for_user() : found == CONNECTION_HAS_SOCKET ? 1 : OF_CONNECTION);
     }
 }
 
 bool tc_bridge_has_room(request_rec *r, const tc_site_t *site, const char *user_id)
 {
-    const bridge_t wanted = {.site = site, .whose = user_id, .r = r};
+    const bridge_t wanted = {.site = site, .whose = user_id, .r = r, .is_socket = tc_http2_is_socket(r)};
     room_e found;
 
     pthread_mutex_lock(&list_lock);
-    found = find_room_locked(&wanted);
+    found = wait_for_room_locked(&wanted);
     pthread_mutex_unlock(&list_lock);
     if (found != ROOM) {
         log_refusal(r, found);
@@ -399,20 +466,21 @@ static apr_status_t begin(bridge_t *bridge, int status, const char *head)
     return head != NULL ? pass(bridge, head, strlen(head)) : APR_SUCCESS;
 }
 
-static bridge_t *make_bridge(request_rec *r, tc_child_t *child, const tc_adoption_t *adoption)
+static bridge_t *make_bridge(request_rec *r, tc_child_t *child, const tc_adoption_t *adoption, int status)
 {
     bridge_t *bridge = apr_pcalloc(r->pool, sizeof(*bridge));
 
     bridge->site = adoption->site;
     bridge->whose = adoption->user != NULL ? apr_pstrdup(r->pool, adoption->user->id) : r->useragent_ip;
     bridge->r = r;
+    bridge->is_socket = status == HTTP_SWITCHING_PROTOCOLS;
     bridge->child = child;
     return bridge;
 }
 
 int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int status, const char *head)
 {
-    bridge_t *bridge = make_bridge(r, child, adoption);
+    bridge_t *bridge = make_bridge(r, child, adoption, status);
     room_e found = hold(bridge);
     int ends[2];
 

@@ -2,8 +2,8 @@
  * Connections that cannot be taken out of httpd: HTTP/2 streams, TLS that is not mod_ssl's, connections with filters
  * that the module does not know. A worker stays and relays between httpd's filters and a pair of sockets, as
  * mod_proxy_wstunnel does. The loop has the other end of the pair and sees no difference. Each such connection holds a
- * worker, so half of a child's workers at most are held, a quarter of that half (or two) by one user, and one by one
- * connection of HTTP/2. Worker.
+ * worker, so half of a child's workers at most are held, a quarter of that half (or two) by one user, and three by
+ * one connection of HTTP/2, of which one is a socket. Worker.
  */
 #ifndef TC_HTTPD_BRIDGE_H
 #define TC_HTTPD_BRIDGE_H
@@ -14,7 +14,8 @@
 
 /*
  * True if a worker may be held for this request, and for this user of the site (NULL: it is not known yet who it is). Else
- * the reason is logged.
+ * the reason is logged. If the connection of HTTP/2 has a socket, another socket waits up to one second for its end; so
+ * does the next function.
  */
 bool tc_bridge_has_room(request_rec *r, const tc_site_t *site, const char *user_id);
 

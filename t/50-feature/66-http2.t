@@ -120,10 +120,6 @@ subtest 'workers are left for the site' => sub {
     my @held   = ($http2->chat($site, trip => $trip), newcomer($site, trip => $trip));
     is(reset_of(connection($site), $site, trip => $trip), REQUIRED, 'a user has a share');
     is(reset_of($http2, $site, trip => $trip, as => 'bob'), REQUIRED, 'a connection of HTTP/2 has one socket');
-    my %bob  = (authorization => 'Bearer ' . $site->token('bob'));
-    my $list = TripChat::Rest::list_path($trip);
-    is($http2->get($list, %bob, accept => 'text/event-stream')->status, 503, 'and no stream of events beside it');
-    is($http2->get("$list?after=0&wait=60", %bob)->status, 200, 'a poll beside it is answered at once');
     push @held, newcomer($site, trip => $trip, as => 'bob'), newcomer($site, trip => $trip, as => 'carol');
     is(reset_of(connection($site), $site, trip => $trip, as => 'dave'), REQUIRED, 'half of the workers are held, not more');
     is($http2->get('/index.html')->body, PAGE, 'the site is served');
@@ -138,6 +134,52 @@ subtest 'workers are left for the site' => sub {
     push @held, until_true('workers to be free', sub { eval { newcomer($site, trip => $trip, as => $_) } }) for qw(ann bob carol);
     pass('a client that goes leaves its worker');
     stops($server, 'the log says why', qr/\bTC0054:/);
+};
+
+# A page renews the token of its stream with a second one, which it opens before it leaves the first.
+subtest 'a connection has room for three, one socket among them' => sub {
+    my $server = start(workers => 16);
+    my $site   = $server->site;
+    my $trip   = $site->new_trip(members => [qw(ann bob carol)]);
+    my $http2  = connection($site);
+    my $list   = TripChat::Rest::list_path($trip);
+    my %as     = map { $_ => { authorization => 'Bearer ' . $site->token($_), accept => 'text/event-stream' } } qw(ann bob carol);
+    my $opens  = sub { my ($name) = @_; my $stream = $http2->ask($list, %{ $as{$name} }); return ($stream, $stream->wait_for_answer) };
+    my ($first, $one) = $opens->('ann');
+    my ($next,  $two) = $opens->('ann');
+    is_deeply([$one, $two], [200, 200], 'a stream is renewed');
+    is(($opens->('ann'))[1], 503, 'a user has a share');
+    $first->disconnect;
+    my $bob = $http2->chat($site, trip => $trip, as => 'bob');
+    $bob->say('to the new stream');
+    $http2->wait_for('the message', sub { $next->body =~ /to the new stream/ });
+    pass('a socket is beside a stream');
+    my ($carol, $status) = $opens->('carol');
+    is($status, 200, 'and so is another stream');
+    is(($opens->('carol'))[1], 503, 'a fourth has no room');
+    is($http2->get("$list?after=0&wait=60", authorization => $as{carol}{authorization})->status, 200, 'a poll beside them is answered at once');
+    is($http2->get('/index.html')->body, PAGE, 'the site is served');
+    $http2->disconnect;
+    stops($server, 'the log has nothing to say');
+};
+
+subtest 'a page closes a socket and opens another one' => sub {
+    my $server = start(workers => 16);
+    my $site   = $server->site;
+    my ($here, $there) = map { $site->new_trip } 1, 2;
+    my %seen;
+    for (1 .. 20) {
+        my $http2 = connection($site);
+        my $ann   = $http2->chat($site, trip => $here);
+        $ann->write(encode_frame(opcode => OP_CLOSE, payload => pack('n', 1000)));
+        my $next   = $http2->stream->ask_to_open($site->path($there, token => $site->token('ann')));
+        my $status = $next->wait_for_answer;
+        $seen{ $status // 'reset ' . $next->reset_code }++;
+        $http2->disconnect;
+        select undef, undef, undef, 0.1;    # the share of ann is free again
+    }
+    is_deeply(\%seen, { 200 => 20 }, 'the new one waits for the end of the old one');
+    stops($server, 'the log has nothing to say');
 };
 
 # mod_http2 works on six streams of a connection at a time, and on two after a client has reset some. Sockets must not hold
