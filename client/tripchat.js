@@ -193,7 +193,7 @@ class Outbox {
 
 /*
  * How a link ended, as far as it is known: { code: of the close, status: of HTTP, verdict: "unauthorized",
- * "forbidden" or undefined, retryAfter: seconds, error: ChatError, reason }.
+ * "forbidden" or undefined, retryAfter: seconds, error: ChatError, reason, token: to which the verdict belongs }.
  */
 class Link {
   #settleOpened;
@@ -208,7 +208,8 @@ class Link {
 
   constructor(kind, context) {
     this.kind = kind;                  // socket, stream, poll
-    this.context = context;            // { onEvent, timing, … }
+    this.context = context;            // { onEvent, timing, token, … }
+    this.token = context.token;        // the newest that the server was given for this link
     this.heardAt = Date.now();
   }
 
@@ -228,8 +229,9 @@ class Link {
     this.hasEnded = true;
     clearTimeout(this.#timer);
     this.release();
-    this.#settleOpened(down);
-    this.#settleEnded(down);
+    const end = { token: this.token, ...down };
+    this.#settleOpened(end);
+    this.#settleEnded(end);
   }
 
   close() { this.end({ reason: "closed here" }); }
@@ -459,6 +461,7 @@ class PollLink extends Link {
 
   async #get(query) {
     const { rest, messagesPath } = this.context;
+    this.token = rest.token;
     return rest.json("GET", messagesPath + query, undefined, this.#abort.signal);
   }
 }
@@ -475,6 +478,8 @@ class Rest {
     this.#fetch = fetch;
     this.#getToken = getToken;
   }
+
+  get token() { return this.#getToken(); }
 
   async fetch(path, { headers, ...rest }) {
     return this.#fetch(new URL(path, this.#base).href, {
@@ -749,7 +754,7 @@ export class TripChat {
       if (end.verdict === "forbidden") {
         this.#halt("forbidden", end.reason);
       } else if (end.verdict === "unauthorized") {
-        this.#refusedToken = this.#token;
+        this.#refusedToken = end.token; // a renewal may have brought another one meanwhile
         this.#refusals++;
       } else {
         this.#show("offline", end.reason);
@@ -791,7 +796,7 @@ export class TripChat {
   }
 
   #newLink(kind) {
-    const context = { timing: this.#timing, onEvent: (event, link) => this.#receive(event, link) };
+    const context = { timing: this.#timing, token: this.#token, onEvent: (event, link) => this.#receive(event, link) };
     if (kind === "socket") return new SocketLink({ ...context, ...this.#socketAddress() });
     Object.assign(context, { rest: this.#rest, messagesPath: this.#messagesPath, resumeFrom: resumeFrom(this.#seq, this.#epoch) });
     return kind === "stream" ? new StreamLink(context) : new PollLink(context);
@@ -977,8 +982,11 @@ export class TripChat {
     const signal = this.#running.signal;
     if (link.kind === "poll") return;  // the next request of the poll has the new token
     if (link.kind === "socket" && this.#canAuthenticate) {
-      const answer = await link.ask({ type: "authenticate", token: this.#token });
+      const old = link.token;
+      link.token = this.#token;
+      const answer = await link.ask({ type: "authenticate", token: link.token });
       if (!answer || answer.type !== "error") return;
+      link.token = old;
       if (answer.code === "unknown_type") this.#canAuthenticate = false;
     }
     if (signal.aborted || this.#link !== link) return;
@@ -1173,7 +1181,7 @@ export class TripChat {
         return true;
       }
       if (error.verdict) {
-        if (token === this.#token && this.#link === link) link?.end(downOf(error));
+        if (token === this.#token && this.#link === link) link?.end({ ...downOf(error), token });
       } else {
         const { retryMin, retryMax } = this.#timing;
         this.#hold(error.retryAfter ? error.retryAfter * 1000 : backoff(retryMin, retryMax, this.#postFailures));

@@ -177,6 +177,30 @@ await scene("a new token on a live socket", async () => {
   ok(true, "and so does one that does not answer");
 });
 
+await scene("a stream whose renewal finds no room", async () => {
+  const tokens = [tokenFor(2, { n: 1 }), tokenFor(3600, { n: 2 })];
+  const streams = [];
+  const fake = await FakeServer.start({
+    answer: ({ headers }, response) => {
+      if (streams.some(({ writableEnded }) => !writableEnded)) {
+        response.writeHead(503, { "Content-Type": "application/json", "Retry-After": 2 }).end('{"type":"error","code":"overloaded","message":"x"}');
+        return;
+      }
+      response.writeHead(200, { "Content-Type": "text/event-stream" });
+      response.write(`data: ${JSON.stringify(history(streams.length, []))}\n\n`);
+      streams.push(response);
+      if (headers.authorization !== `Bearer ${tokens[0]}`) return;
+      setTimeout(() => response.end('event: close\ndata: {"code":4001,"reason":"expired"}\n\n'), 2500);
+    },
+  });
+  const asked = [];
+  const ann = await join(fake, { over: "stream", token: tokens[0], getToken: ({ reason }) => (asked.push(reason), tokens[1]) });
+  await until("the next stream", () => streams.length === 2);
+  is([asked, fake.requests.at(-1).headers.authorization], [["expiring"], `Bearer ${tokens[1]}`], "the new token was not the one that ended");
+  await ann.goesOver("stream");
+  ok(!ann.states.includes("unauthorized"), "nobody was asked to sign in");
+});
+
 await scene("a server that falls silent", async () => {
   const fake = await FakeServer.start();
   const ann = await join(fake, { timing: { silence: 100, answer: 300 } });
