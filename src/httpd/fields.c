@@ -52,10 +52,14 @@ typedef struct {
 static int merge(void *data, const char *name, const char *value)
 {
     merger_t *merger = data;
+    char *token, *last;
 
     (void)name;
-    if (ap_strstr_c(merger->list, value) == NULL) {
-        merger->list = apr_pstrcat(merger->r->pool, merger->list, ", ", value, NULL);
+    for (token = apr_strtok(apr_pstrdup(merger->r->pool, value), ", \t", &last); token != NULL;
+         token = apr_strtok(NULL, ", \t", &last)) {
+        if (!ap_find_token(merger->r->pool, merger->list, token)) {
+            merger->list = apr_pstrcat(merger->r->pool, merger->list, ", ", token, NULL);
+        }
     }
     return 1;
 }
@@ -175,12 +179,16 @@ void tc_fields_set_preflight(request_rec *r, const char *methods)
     apr_table_do(set_early, r, fields->cors, NULL);
 }
 
-/* Programs and scripts do not ask for HTML. A browser that shows an address does. */
+/*
+ * Programs and scripts do not ask for HTML. A browser that shows an address does, and names no origin. Pages of other origins
+ * may read what the chat answers, but not the site's page, which may be made for the user whose cookies came.
+ */
 bool tc_fields_want_page(request_rec *r, int status)
 {
     const char *accept = apr_table_get(r->headers_in, "Accept");
 
     if (status < 400 || accept == NULL || ap_strcasestr(accept, "text/html") == NULL
+        || apr_table_get(r->headers_in, "Origin") != NULL
         || ap_response_code_string(r, ap_index_of_response(status)) == NULL) {
         return false;
     }
@@ -243,6 +251,14 @@ static const char *plain_head(request_rec *r, int status, const char *type)
                        "Cache-Control: no-store" CRLF "X-Accel-Buffering: no" CRLF "Connection: close" CRLF CRLF, NULL);
 }
 
+/* Filters of others may have put more into it: another head before it, or a body behind it. */
+static bool is_one_head(const char *head, int status)
+{
+    const char *end = ap_strstr_c(head, CRLF CRLF);
+
+    return strlen(head) > 12 && apr_atoi64(head + 9) == status && end != NULL && end[4] == '\0';
+}
+
 const char *tc_fields_head(request_rec *r, int status, const char *type)
 {
     conn_rec *c = r->connection;
@@ -263,7 +279,7 @@ const char *tc_fields_head(request_rec *r, int status, const char *type)
     (void)ap_pass_brigade(copy->output_filters, bb);
     apr_brigade_cleanup(bb);
     c->keepalive = keepalive;
-    return head != NULL && ap_strstr_c(head, CRLF CRLF) != NULL ? head : plain_head(r, status, type);
+    return head != NULL && is_one_head(head, status) ? head : plain_head(r, status, type);
 }
 
 const char *tc_fields_of_head(request_rec *r, const char *head)

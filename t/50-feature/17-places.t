@@ -103,6 +103,7 @@ CONF
     is($other->{json}{code}, 'not_found', 'without an ErrorDocument for it there is JSON');
     my $page = $ask->('GET', $list, 'text/html', Origin => 'https://app.example.org');
     is_deeply($page->{fields}{'access-control-allow-origin'}, ['https://app.example.org'], 'a page of another origin may read it');
+    is($page->{json}{code}, 'unauthorized', 'but gets what is the chat\'s, and not the page, which may be made for a user');
     my $refused = $site->connect->request(TripChat::WebSocket::upgrade_request(path => $socket));
     is($refused->{status}, 401, 'a handshake');
     stops_clean($server, 'the log has nothing to say');

@@ -148,6 +148,27 @@ for my $name (sort keys %SITES) {
     };
 }
 
+subtest 'a page of another origin does not get the ErrorDocument' => sub {
+    my $server = TripChat::Server->start(modules => ['headers'],
+        site_config => "TripChatAllowedOrigins *\nErrorDocument 401 /index.html\nHeader always set Access-Control-Allow-Credentials true");
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my $ask = sub { return $site->rest->call('GET', TripChat::Rest::list_path($trip), token => undef, fields => { Accept => 'text/html' }, @_) };
+    my $own = $ask->();
+    is_deeply([@$own{qw(status body)}], [401, TripChat::Server::PAGE()], 'a person does');
+    my $foreign = $ask->(origin => PAGE);
+    is_deeply([$foreign->{status}, $foreign->{json} && $foreign->{json}{code}], [401, 'unauthorized'], 'a page gets JSON');
+    is(values_of($foreign, 'Access-Control-Allow-Origin'), PAGE, 'and may read it');
+    stops_clean($server, 'the log has nothing to say');
+};
+
+subtest 'lists have the names of ours and of the site, each once' => sub {
+    my $server = TripChat::Server->start(modules => ['headers'], site_config => ALLOW
+        . qq(Header always set Access-Control-Expose-Headers "Tag, etag, X-A"\nHeader set Access-Control-Expose-Headers Loc));
+    my $room = $server->site->rest->room($server->site->new_trip, origin => PAGE);
+    is(values_of($room, 'Access-Control-Expose-Headers'), 'ETag, Location, Retry-After, Loc, Tag, X-A', 'also names within ours');
+    stops_clean($server, 'the log has nothing to say');
+};
+
 subtest 'a preflight allows the fields that it asks for' => sub {
     my $server = TripChat::Server->start(site_config => ALLOW);
     my ($site, $trip) = ($server->site, $server->site->new_trip);
