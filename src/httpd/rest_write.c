@@ -11,6 +11,7 @@
 #include <http_protocol.h>
 
 #define READ_BYTES 8192
+#define LAST_PART "/messages" /* of the path that takes new messages */
 #define PATIENCE_US (10 * TC_US_PER_S) /* longer than the hub waits for a store that does not answer */
 
 static bool is_json(request_rec *r)
@@ -85,6 +86,33 @@ static int read_json(tc_visit_t *visit, tc_action_e action, decode_fn *decode, t
     return OK;
 }
 
+/* If httpd has redirected the request to another path, the first one is what the client asked for. */
+static const char *asked_path(const request_rec *r)
+{
+    while (r->prev != NULL) {
+        r = r->prev;
+    }
+    return apr_pstrmemdup(r->pool, r->unparsed_uri, strcspn(r->unparsed_uri, "?#"));
+}
+
+/*
+ * Relative to what the client asked for (RFC 9110, 10.2.2), which a proxy may have changed. If a rewrite of httpd gave the
+ * path another last part, only the whole path is right.
+ */
+static const char *make_location(request_rec *r, const char *id)
+{
+    const char *path = asked_path(r), *whole;
+    size_t len = strlen(path);
+    bool has_slash = len > 0 && path[len - 1] == '/';
+
+    len -= has_slash;
+    if (len >= sizeof(LAST_PART) - 1 && strncmp(path + len - (sizeof(LAST_PART) - 1), LAST_PART, sizeof(LAST_PART) - 1) == 0) {
+        return apr_pstrcat(r->pool, has_slash ? "" : "messages/", id, "/", NULL);
+    }
+    whole = ap_os_escape_path(r->pool, r->uri, 1);
+    return apr_pstrcat(r->pool, whole, whole[strlen(whole) - 1] == '/' ? "" : "/", id, "/", NULL);
+}
+
 static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int status)
 {
     request_rec *r = visit->r;
@@ -94,9 +122,7 @@ static int answer_stored(tc_visit_t *visit, const tc_post_result_t *result, int 
     tc_buf_append(&body, result->object, result->object_len);
     if (status == HTTP_CREATED) {
         tc_uuid_format(&result->message_id, id);
-        /* Relative to what the client asked for (RFC 9110, 10.2.2), which a proxy may have changed. */
-        apr_table_setn(r->headers_out, "Location",
-                       apr_pstrcat(r->pool, r->uri[strlen(r->uri) - 1] == '/' ? "" : "messages/", id, "/", NULL));
+        apr_table_setn(r->headers_out, "Location", make_location(r, id));
     }
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     return tc_reply_json(r, status, &body);

@@ -230,6 +230,7 @@ CONF
     };
     my $root = '/a%20path' . TripChat::Rest::ROOT;
     for my $slash ('', '/') {
+RewriteRule "^/say$" "/api/v1/chat/messages/" [PT]
         my $made = $call->('POST', "$root/messages$slash", json => { chat_room => $trip, content => 'one' });
         my $place = values_of($made, 'Location');
         is($made->{status}, 201, "a message to messages$slash");
@@ -247,6 +248,10 @@ CONF
     }
     stops_clean($front, 'the log of the proxy has nothing to say');
     stops_clean($server, 'the log has nothing to say');
+    my $whole = $site->rest->call('POST', '/say', json => { chat_room => new_trip($site), content => 'three' });
+    my $said  = TripChat::Rest::message_path($whole->{json}{id});
+    is(values_of($whole, 'Location'), $said, 'under another name Location is the whole path') or diag $whole->{status};
+    is($site->rest->call('PATCH', $said, json => { content => 'four' })->{status}, 200, 'which is right');
 };
 
 subtest 'no text has a line end that Unicode knows' => sub {
