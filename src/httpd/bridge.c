@@ -449,7 +449,8 @@ static apr_status_t begin(bridge_t *bridge, int status, const char *head)
     bridge->client = -1;
     if (is_answer(r, status)) {
         bridge->needs_head = head == NULL;
-        apr_table_setn(r->subprocess_env, "no-gzip", "1"); /* mod_deflate would hold events back */
+        apr_table_setn(r->subprocess_env, "no-gzip", "1"); /* mod_deflate would hold events back, */
+        apr_table_setn(r->subprocess_env, "no-brotli", "1"); /* and so would mod_brotli */
         if (head != NULL) {
             apply_head(r, head, strlen(head));
         }
@@ -506,5 +507,6 @@ int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int st
     }
     close(bridge->fd);
     let_go(bridge);
-    return OK;
+    /* The loop has dropped a poll without an answer. */
+    return bridge->needs_head && !r->connection->aborted ? HTTP_SERVICE_UNAVAILABLE : OK;
 }

@@ -23,7 +23,7 @@ bool tc_bridge_has_room(request_rec *r, const tc_site_t *site, const char *user_
  * Does what tc_takeover() does, but returns when the connection is over. Over HTTP/1, `head` is sent as it is, and so is
  * the head of a WebSocket over HTTP/2 (http2.h). For other answers over HTTP/2, the head becomes status and fields of the
  * response; so does the head of an answer that the loop gives. Owns the adoption. OK, or HTTP_SERVICE_UNAVAILABLE, with
- * nothing sent, if no worker or descriptor may be held.
+ * nothing sent, if no worker or descriptor may be held, or if the loop gave no answer.
  */
 int tc_bridge(request_rec *r, tc_child_t *child, tc_adoption_t *adoption, int status, const char *head);
 

@@ -215,10 +215,22 @@ subtest 'over HTTP/2 each field stands once as well' => sub {
     stops_clean($server, 'the log has nothing to say');
 };
 
+subtest 'nothing holds a stream back over HTTP/2' => sub {
+    for my $filter (qw(deflate brotli)) {
+        my $server = TripChat::Server->start(mpm => 'event', http2 => 1, workers => 4, modules => [$filter], site_config => $filter eq 'brotli' ? 'SetOutputFilter BROTLI_COMPRESS' : 'SetOutputFilter DEFLATE');
+        my ($site, $trip) = ($server->site, $server->site->new_trip);
+        my $token = $site->token('ann');
+        my $said  = `curl -s -i --max-time 2 --http2-prior-knowledge -H 'Authorization: Bearer $token' -H 'Accept: text/event-stream' -H 'Accept-Encoding: gzip, br' 'http://127.0.0.1:@{[$site->port]}@{[TripChat::Rest::list_path($trip)]}'`;
+        like($said, qr/^data: \{"type":"message_history"/m, "mod_$filter leaves it alone");
+        stops_clean($server, 'the log has nothing to say');
+    }
+};
+
 subtest 'links are right behind a prefix and under another name' => sub {
     my $server = TripChat::Server->start(modules => [qw(proxy proxy_http rewrite)], site_config => <<'CONF');
 RewriteEngine On
 RewriteRule "^/short/(.*)" "/api/v1/chat/rooms/$1" [PT]
+RewriteRule "^/say$" "/api/v1/chat/messages/" [PT]
 CONF
     my ($site, $trip) = ($server->site, $server->site->new_trip);
     my $front = TripChat::Server->start(no_chat => 1, modules => [qw(proxy proxy_http)],
@@ -230,13 +242,16 @@ CONF
     };
     my $root = '/a%20path' . TripChat::Rest::ROOT;
     for my $slash ('', '/') {
-RewriteRule "^/say$" "/api/v1/chat/messages/" [PT]
         my $made = $call->('POST', "$root/messages$slash", json => { chat_room => $trip, content => 'one' });
         my $place = values_of($made, 'Location');
         is($made->{status}, 201, "a message to messages$slash");
         my $at = $slash ? "$root/messages/$place" : "$root/$place";
         is($call->('PATCH', $at, json => { content => 'two' })->{status}, 200, 'is where Location says');
     }
+    my $whole = $site->rest->call('POST', '/say', json => { chat_room => new_trip($site), content => 'three' });
+    my $said  = TripChat::Rest::message_path($whole->{json}{id});
+    is(values_of($whole, 'Location'), $said, 'under another name Location is the whole path') or diag $whole->{status};
+    is($site->rest->call('PATCH', $said, json => { content => 'four' })->{status}, 200, 'which is right');
     for my $path ("$root/rooms/$trip/messages/", "$root/rooms/$trip/messages", "/a%20path/short/$trip/messages/") {
         my $page = $call->('GET', "$path?limit=1")->{json};
         my $next = $call->('GET', $path . $page->{next})->{json};
@@ -248,10 +263,6 @@ RewriteRule "^/say$" "/api/v1/chat/messages/" [PT]
     }
     stops_clean($front, 'the log of the proxy has nothing to say');
     stops_clean($server, 'the log has nothing to say');
-    my $whole = $site->rest->call('POST', '/say', json => { chat_room => new_trip($site), content => 'three' });
-    my $said  = TripChat::Rest::message_path($whole->{json}{id});
-    is(values_of($whole, 'Location'), $said, 'under another name Location is the whole path') or diag $whole->{status};
-    is($site->rest->call('PATCH', $said, json => { content => 'four' })->{status}, 200, 'which is right');
 };
 
 subtest 'no text has a line end that Unicode knows' => sub {
