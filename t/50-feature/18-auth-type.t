@@ -156,6 +156,48 @@ subtest 'the rates of address and user' => sub {
     stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/);
 };
 
+# httpd makes further requests for one page, and looks at their rights only if their sections differ from the page's.
+subtest 'requests that httpd makes itself' => sub {
+    my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user include rewrite autoindex)], site_config => <<"CONF");
+$QUERIES
+ErrorDocument 404 /files/none/error.txt
+<LocationMatch "^/files/(?<trip>[^/]+)/">
+    AuthType TripChat
+    Require tripchat-member %{env:MATCH_TRIP}
+    Options +Includes +Indexes
+    DirectoryIndex disabled
+    AddOutputFilter INCLUDES .html
+    RewriteEngine On
+    RewriteRule /closed\\.txt\$ - [F]
+    RewriteCond %{QUERY_STRING} ^go=([^&]+)
+    RewriteRule . /files/%1/a.txt? [L]
+</LocationMatch>
+CONF
+    my $site = $server->site;
+    my ($trip, $theirs) = ($site->new_trip, $site->new_trip(members => ['bob']));
+    add_files($server, map { ("files/$_/a.txt", "files/$_/closed.txt") } $trip, $theirs);
+    add_files($server, "files/$trip/a.html", "files/$trip/list/1.txt", "files/$trip/list/2.txt", 'files/none/error.txt');
+    write_file($server->dir . "/htdocs/files/$trip/a.html", join '', map { qq(<!--#include virtual="/files/$_" -->\n) } "$trip/a.txt", "$trip/closed.txt", "$theirs/a.txt");
+    my $token = $site->token('ann');
+    for my $how (['a field', '', bearer($token)], ['the query', "token=$token"]) {
+        my ($name, $query, @fields) = @$how;
+        my $page = ask($site, "/files/$trip/a.html?$query", @fields);
+        is($page->{status}, 200, "a page with includes, by a token in $name");
+        like($page->{body}, qr{this is files/$trip/a\.txt}, 'has the file of its own trip');
+        unlike($page->{body}, qr{this is files/$theirs}, 'not the file of another');
+        unlike($page->{body}, qr{this is files/$trip/closed}, 'nor one that a rule of the section closes');
+        my $index = ask($site, "/files/$trip/list/?$query", @fields);
+        is(() = $index->{body} =~ /href="[12]\.txt/g, 2, 'an index has every file');
+        is(ask($site, "/files/$trip/x.html?go=$trip&$query", @fields)->{body}, "this is files/$trip/a.txt\n", 'a rule leads to the same trip');
+        my $led = ask($site, "/files/$trip/x.html?go=$theirs&$query", @fields);
+        is($led->{status}, 401, 'but not to another');
+        unlike($led->{body}, qr/this is/, 'nor is its file in the answer');
+        my $missing = ask($site, "/files/$trip/missing.txt?$query", @fields);
+        is_deeply([@$missing{qw(status body)}], [404, "this is files/none/error.txt\n"], 'an ErrorDocument below the same section is shown');
+    }
+    stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631|AH01371|AH0137|unable to include/);
+};
+
 subtest 'the chat\'s own paths' => sub {
     my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user)], no_locations => 1, site_config => <<"CONF");
 $QUERIES
