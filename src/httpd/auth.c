@@ -30,12 +30,19 @@ static bool is_ours(request_rec *r)
     return type != NULL && strcasecmp(type, TC_AUTH_TYPE) == 0;
 }
 
+static bool is_handshake(request_rec *r)
+{
+    const char *handler = tc_mapping_handler(r);
+
+    return handler != NULL && strcmp(handler, TC_HANDLER_WEBSOCKET) == 0;
+}
+
 /* True if the chat itself answers at this path. It asks for the user and the trip anyway. */
 static bool is_chat(request_rec *r)
 {
     const char *handler = tc_mapping_handler(r);
 
-    return handler != NULL && (strcmp(handler, TC_HANDLER_WEBSOCKET) == 0 || strcmp(handler, TC_HANDLER_REST) == 0);
+    return is_handshake(r) || (handler != NULL && strcmp(handler, TC_HANDLER_REST) == 0);
 }
 
 /* The request that httpd made this one from, by a redirect of its own or as a subrequest. NULL: the client sent it. */
@@ -47,10 +54,10 @@ static request_rec *before(const request_rec *r)
 /* The token of this very request, as the chat would take it: a handshake may have it in a subprotocol. */
 static const char *find_own_token(request_rec *r, apr_size_t *len)
 {
-    const char *handler = tc_mapping_handler(r), *token;
+    const char *token;
     tc_handshake_out_t handshake;
 
-    if (handler != NULL && strcmp(handler, TC_HANDLER_WEBSOCKET) == 0) {
+    if (is_handshake(r)) {
         tc_handler_check_handshake(r, &handshake);
         if (handshake.bearer != NULL) {
             *len = handshake.bearer_len;
@@ -106,16 +113,13 @@ static bool is_user_of(request_rec *r, request_rec *earlier)
     return token != NULL && earlier_token != NULL && len == earlier_len && memcmp(token, earlier_token, len) == 0;
 }
 
-/*
- * Verifies the token of a request, which has been counted already if the chat answers it, or if this is not the first
- * question. The caller ends the visit in every case.
- */
-static tc_chat_error_e begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost, bool is_counted)
+/* Verifies the token of a request. The caller ends the visit in every case. */
+static tc_chat_error_e begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost)
 {
     apr_size_t len = 0;
     const char *token = find_token(r, &len);
 
-    return is_counted ? tc_visit_verify(visit, r, vhost, token, len) : tc_visit_begin(visit, r, vhost, token, len);
+    return tc_visit_begin(visit, r, vhost, token, len);
 }
 
 /* ---- who it is ---- */
@@ -165,7 +169,6 @@ static int check_user(request_rec *r)
     tc_chat_error_e error;
     tc_visit_t visit;
     int wait_s;
-    bool chat;
 
     if (!is_ours(r)) {
         return DECLINED;
@@ -178,13 +181,12 @@ static int check_user(request_rec *r)
     if (is_known(r)) {
         return OK;
     }
-    chat = is_chat(r);
-    wait_s = chat ? 0 : tc_admission_request_wait_s(r, vhost);
+    wait_s = is_handshake(r) ? tc_admission_handshake_wait_s(r, vhost) : tc_admission_request_wait_s(r, vhost);
     if (wait_s > 0) {
         return status_of(r, TC_CHAT_RATE_LIMITED, wait_s);
     }
-    error = begin(&visit, r, vhost, chat);
-    if (error == TC_CHAT_OK && !chat) {
+    error = begin(&visit, r, vhost);
+    if (error == TC_CHAT_OK && !is_chat(r)) {
         error = tc_visit_user(&visit);
     }
     tc_visit_end(&visit);
@@ -303,7 +305,7 @@ static authz_status ask_for_member(request_rec *r, tc_vhost_t *vhost, const char
     tc_visit_t visit;
     tc_trip_t trip;
 
-    error = begin(&visit, r, vhost, true);
+    error = begin(&visit, r, vhost);
     if (error == TC_CHAT_OK) {
         error = tc_trip_parse(id, strlen(id), vhost->site.rules.trip_form, &trip) ? tc_visit_member(&visit, &trip)
                                                                                   : tc_visit_wrong_form(&visit, false);

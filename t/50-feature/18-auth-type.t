@@ -198,6 +198,56 @@ CONF
     stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631|AH01371|AH0137|unable to include/);
 };
 
+subtest 'a page counts once, whatever httpd makes of it' => sub {
+    my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user include)], site_config => <<"CONF");
+$AUTH
+TripChatRequestRate 6/10min
+TripChatUserRequestRate 3/10min
+<Location "/open/">
+    Options +Includes
+    AddOutputFilter INCLUDES .html
+</Location>
+CONF
+    my $site = $server->site;
+    my $trip = $site->new_trip;
+    add_files($server, "files/$trip/a.txt", 'members/a.txt', 'open/a.html');
+    write_file($server->dir . '/htdocs/open/a.html', join '', map { qq(<!--#include virtual="/$_" -->\n) } ("files/$trip/a.txt", 'members/a.txt') x 5);
+    my $included = sub { return scalar(() = ask($site, '/open/a.html', bearer($site->token('ann')))->{body} =~ /this is/g) };
+    is($included->(), 10, 'a page with ten includes') for 1 .. 3;
+    is($included->(), 0, 'none of them, once the user is refused');
+    stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631|unable to include/);
+};
+
+subtest 'the rates of the chat\'s own paths' => sub {
+    my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user)], no_locations => 1, site_config => <<'CONF');
+TripChatHandshakeRate 6/10min
+TripChatRequestRate 12/10min
+TripChatUserRequestRate 6/10min
+<LocationMatch "^/ws/chat/(?<trip>[^/]+)/">
+    SetHandler tripchat-websocket
+    AuthType TripChat
+    Require tripchat-member %{env:MATCH_TRIP}
+</LocationMatch>
+<LocationMatch "^/api/v1/chat/rooms/(?<trip>[^/]+)/">
+    SetHandler tripchat-rest
+    AuthType TripChat
+    Require tripchat-member %{env:MATCH_TRIP}
+</LocationMatch>
+CONF
+    my $site = $server->site;
+    my $trip = $site->new_trip(members => ['ann']);
+    my $path = "/api/v1/chat/rooms/$trip/";
+    my $shake = sub { return $site->connect->request(TripChat::WebSocket::upgrade_request(path => $site->path($trip, token => $_[0])))->{status} };
+    my %token = map { $_ => $site->token($_) } qw(ann bob);
+    is_deeply([map { $shake->('nonsense') } 1, 2], [401, 401], 'handshakes with bad tokens are refused');
+    is_deeply([map { $shake->($token{ann}) } 1 .. 4], [(101) x 4], 'good ones are counted once');
+    is($shake->($_), 429, 'until the address has made enough') for 'nonsense', $token{ann};
+    is_deeply([map { ask($site, $path, bearer($token{ann}))->{status} } 1 .. 3], [200, 200, 429], 'a request counts once for its user');
+    is_deeply([map { ask($site, $path, bearer($token{bob}))->{status} } 1 .. 7], [(401) x 6, 429], 'a stranger is counted, too');
+    is_deeply([map { ask($site, $path, bearer('nonsense'))->{status} } 1 .. 3], [401, 401, 429], 'and so is nobody');
+    stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/);
+};
+
 subtest 'the chat\'s own paths' => sub {
     my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user)], no_locations => 1, site_config => <<"CONF");
 $QUERIES
