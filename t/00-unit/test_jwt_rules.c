@@ -146,6 +146,8 @@ static const struct {
     {GOOD ",\"aud\":[\"web\",\"chat\"]", "", NULL},
     {"\"user_id\":1,\"exp\":1700000060.5,\"aud\":\"chat\"", ",\"kid\":\"k1\"", NULL},
     {"\"user_id\":1,\"exp\":1e300,\"aud\":\"chat\"", "", NULL},
+    {"\"user_id\":1,\"exp\":253402300799,\"aud\":\"chat\"", "", NULL}, /* the end of the year 9999 */
+    {"\"user_id\":1,\"exp\":253402300800,\"aud\":\"chat\"", "", NULL},
 };
 
 START_TEST(a_reason_names_the_mistake_and_is_the_same_for_every_algorithm)
