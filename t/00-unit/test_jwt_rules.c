@@ -400,13 +400,14 @@ START_TEST(a_token_stays_as_long_as_a_newcomer_with_it_would_be_let_in)
 }
 END_TEST
 
-START_TEST(a_token_that_says_more_than_is_kept_is_believed_under_the_same_conditions_only)
+START_TEST(a_token_that_says_more_than_is_kept_is_read_again_under_other_conditions)
 {
     apr_pool_t *pool = unit_pool();
     tc_jwt_key_t *key = secret_key(own, NULL, pool);
     tc_jwt_required_t last, more;
     tc_jwt_rules_t before = {.keys = key, .user_claim = "user_id", .required = &last};
     tc_jwt_rules_t after = {.keys = key, .user_claim = "user_id", .required = &more};
+    tc_jwt_rules_t elsewhere = {.keys = key, .user_claim = "user_id", .required = &last, .audience = "chat"};
     const char *groups = "";
     int i;
 
@@ -417,7 +418,9 @@ START_TEST(a_token_that_says_more_than_is_kept_is_believed_under_the_same_condit
     }
     groups = apr_psprintf(pool, ",\"groups\":[%s]", groups);
     ck_assert_int_eq(still(groups, &before, &before, pool), TC_JWT_STAYS);
-    ck_assert_int_eq(still(groups, &before, &after, pool), TC_JWT_ENDS);
+    ck_assert_int_eq(still(groups, &before, &after, pool), TC_JWT_COMES_BACK);
+    ck_assert_int_eq(still(",\"groups\":[\"g199\"]", &before, &after, pool), TC_JWT_ENDS);
+    ck_assert_int_eq(still(groups, &before, &elsewhere, pool), TC_JWT_ENDS); /* aud is always kept */
     apr_pool_destroy(pool);
 }
 END_TEST
@@ -426,4 +429,4 @@ UNIT_MAIN("jwt_rules", a_reason_names_the_mistake_and_is_the_same_for_every_algo
           a_reason_tells_what_is_wrong_with_algorithm_key_and_signature, a_key_verifies_the_tokens_of_its_own_issuer_alone,
           keys_without_an_issuer_are_for_tokens_that_name_no_other_one, a_required_claim_has_the_value_or_contains_it,
           what_cannot_be_required_is_refused, a_token_stays_as_long_as_a_newcomer_with_it_would_be_let_in,
-          a_token_that_says_more_than_is_kept_is_believed_under_the_same_conditions_only)
+          a_token_that_says_more_than_is_kept_is_read_again_under_other_conditions)
