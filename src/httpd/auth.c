@@ -163,6 +163,17 @@ static bool is_known(request_rec *r)
     return true;
 }
 
+/*
+ * A proxy may take any answer to a handshake for an upgrade, so the connection ends with it (handler.c). Authorization may
+ * refuse, too, and asks nobody here then. A connection that is taken over has ended for httpd.
+ */
+static void end_connection(request_rec *r)
+{
+    if (is_handshake(r) && r->connection->master == NULL) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
+}
+
 static int check_user(request_rec *r)
 {
     tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
@@ -178,6 +189,7 @@ static int check_user(request_rec *r)
                      "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    end_connection(r);
     if (is_known(r)) {
         return OK;
     }
@@ -196,7 +208,10 @@ static int check_user(request_rec *r)
     return status_of(r, error, visit.retry_after_s);
 }
 
-/* RFC 6750, 3: whoever sent a token learns that it is the token. */
+/*
+ * RFC 6750, 3: whoever sent a bad token learns that it is the token. With a good one, which has made an r->user, Require
+ * refuses them.
+ */
 static int note_failure(request_rec *r, const char *type)
 {
     apr_size_t len;
@@ -205,7 +220,7 @@ static int note_failure(request_rec *r, const char *type)
         return DECLINED;
     }
     apr_table_setn(r->err_headers_out, r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate" : "WWW-Authenticate",
-                   find_token(r, &len) ? "Bearer error=\"invalid_token\"" : "Bearer");
+                   r->user == NULL && find_token(r, &len) ? "Bearer error=\"invalid_token\"" : "Bearer");
     return OK;
 }
 
