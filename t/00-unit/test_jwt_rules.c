@@ -206,6 +206,29 @@ START_TEST(a_reason_tells_what_is_wrong_with_algorithm_key_and_signature)
 }
 END_TEST
 
+START_TEST(the_key_that_a_token_names_is_tried_before_keys_without_a_name)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_jwt_key_t *named = secret_key(own, "k1", pool), *keys = named;
+    tc_jwt_rules_t rules = {.user_claim = "user_id"};
+    tc_jwt_identity_t identity;
+    int i;
+
+    for (i = 0; i < 9; i++) {
+        tc_jwt_key_t *key = secret_key(theirs, NULL, pool);
+
+        key->next = keys;
+        keys = key;
+    }
+    rules.keys = keys;
+    expect(verify(sign("{\"alg\":\"HS256\",\"kid\":\"k1\"}", "{" GOOD "}", "HS256", NULL, own), &rules, &identity, pool), NULL, "its kid");
+    ck_assert_ptr_eq(identity.key, named);
+    expect(why_refused("{\"alg\":\"HS256\",\"kid\":\"k1\"}", GOOD, theirs, &rules, pool), NULL, "a key without a name, whatever the kid");
+    expect(why_claims(GOOD, &rules, pool), "it needs a kid", "no kid");
+    apr_pool_destroy(pool);
+}
+END_TEST
+
 /* ---- issuers ---- */
 
 START_TEST(a_key_verifies_the_tokens_of_its_own_issuer_alone)
@@ -426,7 +449,8 @@ START_TEST(a_token_that_says_more_than_is_kept_is_read_again_under_other_conditi
 END_TEST
 
 UNIT_MAIN("jwt_rules", a_reason_names_the_mistake_and_is_the_same_for_every_algorithm,
-          a_reason_tells_what_is_wrong_with_algorithm_key_and_signature, a_key_verifies_the_tokens_of_its_own_issuer_alone,
+          a_reason_tells_what_is_wrong_with_algorithm_key_and_signature,
+          the_key_that_a_token_names_is_tried_before_keys_without_a_name, a_key_verifies_the_tokens_of_its_own_issuer_alone,
           keys_without_an_issuer_are_for_tokens_that_name_no_other_one, a_required_claim_has_the_value_or_contains_it,
           what_cannot_be_required_is_refused, a_token_stays_as_long_as_a_newcomer_with_it_would_be_let_in,
           a_token_that_says_more_than_is_kept_is_read_again_under_other_conditions)
