@@ -115,8 +115,8 @@ static void judge(tc_adoption_t *adoption)
     if (adoption->reject_code != 0) {
         adoption->reject_reason = adoption->reject_code == TC_CLOSE_UNAUTHORIZED ? "Unauthorized"
                                                                                  : "server reloads, reconnect";
-        tc_log(TC_LOG_INFO, 0, "TC0059: a connection of the user %s does not outlive the reload: %s",
-               adoption->user->id, why);
+        TC_LOG_ABOUT(NULL, TC_LOG_INFO, 0, "TC0059: a connection of the user %s does not outlive the reload: %s",
+                     adoption->user->id, why);
     }
     else if (!tc_parcel_fits(adoption->parcel, adoption->site)) {
         adoption->reject_code = TC_CLOSE_RESTART;

@@ -194,7 +194,8 @@ static void on_leaving(tc_timer_t *timer, int64_t now_us)
 {
     tc_child_t *child = (tc_child_t *)((char *)timer - offsetof(tc_child_t, leaving));
 
-    if (child->peers.first == NULL || now_us >= child->leave_by_us) {
+    /* Connections that wait for their turn are counted, but are no peers yet. */
+    if ((child->peers.first == NULL && atomic_load(&child->connections) == 0) || now_us >= child->leave_by_us) {
         tc_departure_end(child);
         tc_loop_quit(child->peers.loop);
         return;

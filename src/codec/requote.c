@@ -16,20 +16,10 @@
  */
 static const char *behind(tc_object_t object, const char *mark)
 {
-    size_t len = strlen(mark), i;
+    size_t len = strlen(mark);
+    const char *at = memmem(object.data, object.len, mark, len);
 
-    for (i = 0; i + len <= object.len; i++) {
-        const char *at = memchr(object.data + i, mark[0], object.len - len + 1 - i);
-
-        if (at == NULL) {
-            return NULL;
-        }
-        if (memcmp(at, mark, len) == 0) {
-            return at + len;
-        }
-        i = (size_t)(at - object.data);
-    }
-    return NULL;
+    return at ? at + len : NULL;
 }
 
 /* The end of a JSON string that begins here; NULL: it has none. */

@@ -234,24 +234,25 @@ void tc_timeline_load(tc_timeline_t *timeline, tc_event_t *events, int64_t last_
 
 bool tc_timeline_reload(tc_timeline_t *timeline, tc_event_t *events, int64_t last_seq)
 {
+    tc_event_t *later[TC_ROOM_LOG_EVENTS];
+    int64_t count = timeline->last_seq - last_seq, i;
     tc_timeline_t fresh;
-    int64_t seq;
 
-    for (seq = timeline->last_seq; seq > last_seq; seq--) {
-        if (tc_timeline_get(timeline, seq) == NULL) {
-            return false;
-        }
-    }
-    if (last_seq > timeline->last_seq) {
+    if (count < 0 || count > (int64_t)timeline->log.count) {
         return false;
+    }
+    for (i = 0; i < count; i++) {
+        later[i] = ring_at(&timeline->log, timeline->log.count - (unsigned)(count - i));
+        tc_event_ref(later[i]);
     }
     tc_timeline_init(&fresh, timeline->max_recent, timeline->max_bytes);
     fresh.epoch = timeline->epoch;
+    tc_timeline_free(timeline); /* before its events stand in the other one, which has their bytes then */
     tc_timeline_load(&fresh, events, last_seq);
-    for (seq = last_seq + 1; seq <= timeline->last_seq; seq++) {
-        tc_timeline_append(&fresh, tc_timeline_get(timeline, seq));
+    for (i = 0; i < count; i++) {
+        tc_timeline_append(&fresh, later[i]);
+        tc_event_unref(later[i]);
     }
-    tc_timeline_free(timeline);
     *timeline = fresh;
     return true;
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHARE_FRAMES 32 /* of which a queue's share is estimated */
+
 void tc_outq_init(tc_outq_t *queue)
 {
     *queue = (tc_outq_t){0}; /* gcc 14 takes memset() for one of `few` alone */
@@ -148,14 +150,14 @@ int tc_outq_peek(const tc_outq_t *queue, struct iovec *iov, int max)
 size_t tc_outq_share(const tc_outq_t *queue)
 {
     size_t share = 0;
-    unsigned i;
+    unsigned looked;
 
-    for (i = 0; i < queue->count; i++) {
-        const tc_blob_t *frame = *slot_at(queue, i);
+    for (looked = 0; looked < queue->count && looked < SHARE_FRAMES; looked++) {
+        const tc_blob_t *frame = *slot_at(queue, queue->count - 1 - looked);
 
         share += frame->size / frame->refs;
     }
-    return share;
+    return looked < queue->count ? share / looked * queue->count : share;
 }
 
 void tc_outq_copy(const tc_outq_t *queue, tc_buf_t *bytes)

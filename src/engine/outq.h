@@ -71,7 +71,10 @@ bool tc_outq_is_too_slow(tc_outq_t *queue, int64_t now_us, int64_t patience_us, 
 /* Appends a copy of all bytes that have not left. */
 void tc_outq_copy(const tc_outq_t *queue, tc_buf_t *bytes);
 
-/* What the queue would free: of each frame, and of its other forms, the share of one of those who hold it. */
+/*
+ * About what the queue would free: of each frame, and of its other forms, the share of one of those who hold it. Only the
+ * newest frames of a long queue are looked at.
+ */
 size_t tc_outq_share(const tc_outq_t *queue);
 
 static inline bool tc_outq_is_empty(const tc_outq_t *queue)

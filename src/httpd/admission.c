@@ -123,18 +123,53 @@ static void count_refusal(const tc_vhost_t *vhost, unsigned action)
     tc_metrics_add(vhost->site.metrics_slot, TC_M_RATE_REFUSALS + action, 1);
 }
 
+/*
+ * What a client sends counts once, though several places ask (AuthType TripChat, then the chat's handler), and though httpd
+ * makes further requests of it. So the answer is a note of the client's own request.
+ */
+static const char *const counted_notes[] = {
+    [TC_KEY_HANDSHAKE] = "tripchat-handshake-counted",
+    [TC_KEY_REQUEST] = "tripchat-request-counted",
+    [TC_KEY_USER_REQUEST] = "tripchat-user-counted",
+};
+
+static apr_table_t *notes_of_client(request_rec *r)
+{
+    while (r->prev != NULL || r->main != NULL) {
+        r = r->prev ? r->prev : r->main;
+    }
+    return r->notes;
+}
+
+/* The seconds of the first answer, as a text; NULL: there is none yet. */
+static const char *counted(request_rec *r, int kind)
+{
+    return apr_table_get(notes_of_client(r), counted_notes[kind]);
+}
+
+static int note_counted(request_rec *r, int kind, int wait_s)
+{
+    apr_table_set(notes_of_client(r), counted_notes[kind], apr_itoa(r->pool, wait_s));
+    return wait_s;
+}
+
 /* Seconds until the address may make another of these; 0: it has made one now. `directive`: which bounds them. */
 static int ask_address(request_rec *r, const tc_vhost_t *vhost, int kind, const tc_rate_t *rate, unsigned action,
                        const char *what, const char *directive)
 {
-    int64_t wait_us = take_of_address(r, vhost, kind, rate);
+    const char *before = counted(r, kind);
+    int64_t wait_us;
 
+    if (before != NULL) {
+        return (int)strtol(before, NULL, 10);
+    }
+    wait_us = take_of_address(r, vhost, kind, rate);
     if (wait_us > 0) {
         TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: refused: too many %s from this address (%s); behind a proxy, "
                      "configure mod_remoteip", what, directive);
         count_refusal(vhost, action);
     }
-    return whole_seconds(wait_us);
+    return note_counted(r, kind, whole_seconds(wait_us));
 }
 
 int tc_admission_handshake_wait_s(request_rec *r, const tc_vhost_t *vhost)
@@ -150,15 +185,20 @@ int tc_admission_request_wait_s(request_rec *r, const tc_vhost_t *vhost)
 
 int tc_admission_user_wait_s(request_rec *r, const tc_vhost_t *vhost, const char *claim)
 {
+    const char *before = counted(r, TC_KEY_USER_REQUEST);
     uint64_t key = tc_meter_key(&meter, &vhost->site, TC_KEY_USER_REQUEST, claim);
-    int64_t wait_us = tc_meter_take(&meter, &vhost->user_request_rate, key, tc_clock_monotonic_us());
+    int64_t wait_us;
 
+    if (before != NULL) {
+        return (int)strtol(before, NULL, 10);
+    }
+    wait_us = tc_meter_take(&meter, &vhost->user_request_rate, key, tc_clock_monotonic_us());
     if (wait_us > 0) {
         TC_LOG_OFTEN(TC_OFTEN_LINES, APLOG_INFO, 0, r, "TC0066: refused: too many requests of this user "
                      "(TripChatUserRequestRate)");
         count_refusal(vhost, TC_L_ACTION_REQUEST);
     }
-    return whole_seconds(wait_us);
+    return note_counted(r, TC_KEY_USER_REQUEST, whole_seconds(wait_us));
 }
 
 /* ---- what was refused a moment ago ---- */

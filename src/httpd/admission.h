@@ -23,7 +23,8 @@ void tc_admission_clear(pid_t pid);
 
 /*
  * These functions count one attempt, and return 0 if it is allowed, else the seconds until the next one is. A refusal is
- * logged (TC0066). The database is not asked.
+ * logged (TC0066). The database is not asked. One request of a client, with all that httpd makes of it, is one attempt of
+ * each kind: the first answer is given again.
  *
  * _handshake_: a WebSocket or a stream, by the request's address. _request_: a request over HTTP, by its address; the
  * caller asks before it verifies a token. _user_: either of them, by the user as the token names them.

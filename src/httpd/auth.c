@@ -14,6 +14,7 @@
 #include <ap_expr.h>
 #include <ap_provider.h>
 #include <apr_strings.h>
+#include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
@@ -29,21 +30,34 @@ static bool is_ours(request_rec *r)
     return type != NULL && strcasecmp(type, TC_AUTH_TYPE) == 0;
 }
 
+static bool is_handshake(request_rec *r)
+{
+    const char *handler = tc_mapping_handler(r);
+
+    return handler != NULL && strcmp(handler, TC_HANDLER_WEBSOCKET) == 0;
+}
+
 /* True if the chat itself answers at this path. It asks for the user and the trip anyway. */
 static bool is_chat(request_rec *r)
 {
     const char *handler = tc_mapping_handler(r);
 
-    return handler != NULL && (strcmp(handler, TC_HANDLER_WEBSOCKET) == 0 || strcmp(handler, TC_HANDLER_REST) == 0);
+    return is_handshake(r) || (handler != NULL && strcmp(handler, TC_HANDLER_REST) == 0);
 }
 
-/* The token of a request, as the chat would take it: a handshake may have it in a subprotocol. NULL: there is none. */
-static const char *find_token(request_rec *r, apr_size_t *len)
+/* The request that httpd made this one from, by a redirect of its own or as a subrequest. NULL: the client sent it. */
+static request_rec *before(const request_rec *r)
 {
-    const char *handler = tc_mapping_handler(r), *token;
+    return r->prev ? r->prev : r->main;
+}
+
+/* The token of this very request, as the chat would take it: a handshake may have it in a subprotocol. */
+static const char *find_own_token(request_rec *r, apr_size_t *len)
+{
+    const char *token;
     tc_handshake_out_t handshake;
 
-    if (handler != NULL && strcmp(handler, TC_HANDLER_WEBSOCKET) == 0) {
+    if (is_handshake(r)) {
         tc_handler_check_handshake(r, &handshake);
         if (handshake.bearer != NULL) {
             *len = handshake.bearer_len;
@@ -55,16 +69,57 @@ static const char *find_token(request_rec *r, apr_size_t *len)
     return token;
 }
 
-/*
- * Verifies the token of a request, which has been counted already if the chat answers it, or if this is not the first
- * question. The caller ends the visit in every case.
- */
-static tc_chat_error_e begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost, bool is_counted)
+#define KEY_TOKEN "mod_tripchat token" /* of the pool's user data, which no log shows */
+
+/* The same, and the first one is remembered: mod_rewrite may take the query away. A redirect inside httpd has the same pool. */
+static const char *keep_token(request_rec *r, apr_size_t *len)
+{
+    const char *token = find_own_token(r, len);
+    void *kept = NULL;
+
+    (void)apr_pool_userdata_get(&kept, KEY_TOKEN, r->pool);
+    if (token != NULL && kept == NULL) {
+        (void)apr_pool_userdata_setn(apr_pstrmemdup(r->pool, token, *len), KEY_TOKEN, NULL, r->pool);
+    }
+    if (token == NULL && kept != NULL) {
+        token = kept;
+        *len = strlen(token);
+    }
+    return token;
+}
+
+/* The same. A request that httpd made has the client's token, even if httpd did not copy the query. NULL: there is none. */
+static const char *find_token(request_rec *r, apr_size_t *len)
+{
+    const char *token = NULL;
+
+    for (; r != NULL && token == NULL; r = before(r)) {
+        token = keep_token(r, len);
+    }
+    return token;
+}
+
+/* True if httpd has let in this request's token already, at a request that this one was made from. Then r has its user. */
+static bool is_user_of(request_rec *r, request_rec *earlier)
+{
+    apr_size_t len, earlier_len;
+    const char *token, *earlier_token;
+
+    if (earlier->user == NULL || earlier->ap_auth_type == NULL || strcmp(earlier->ap_auth_type, TC_AUTH_TYPE) != 0) {
+        return false;
+    }
+    token = find_token(r, &len);
+    earlier_token = find_token(earlier, &earlier_len);
+    return token != NULL && earlier_token != NULL && len == earlier_len && memcmp(token, earlier_token, len) == 0;
+}
+
+/* Verifies the token of a request. The caller ends the visit in every case. */
+static tc_chat_error_e begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost)
 {
     apr_size_t len = 0;
     const char *token = find_token(r, &len);
 
-    return is_counted ? tc_visit_verify(visit, r, vhost, token, len) : tc_visit_begin(visit, r, vhost, token, len);
+    return tc_visit_begin(visit, r, vhost, token, len);
 }
 
 /* ---- who it is ---- */
@@ -92,13 +147,39 @@ static int status_of(request_rec *r, tc_chat_error_e error, int retry_after_s)
     }
 }
 
+/*
+ * httpd makes many requests for one page (an index of a folder, includes). The token and the user are the same for all of
+ * them. The chat's own paths have not asked the database for the user.
+ */
+static bool is_known(request_rec *r)
+{
+    request_rec *earlier = before(r);
+
+    if (earlier == NULL || !is_ours(earlier) || is_chat(earlier) || !is_user_of(r, earlier)) {
+        return false;
+    }
+    r->user = earlier->user;
+    r->ap_auth_type = earlier->ap_auth_type;
+    return true;
+}
+
+/*
+ * A proxy may take any answer to a handshake for an upgrade, so the connection ends with it (handler.c). Authorization may
+ * refuse, too, and asks nobody here then. A connection that is taken over has ended for httpd.
+ */
+static void end_connection(request_rec *r)
+{
+    if (is_handshake(r) && r->connection->master == NULL) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
+}
+
 static int check_user(request_rec *r)
 {
     tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
     tc_chat_error_e error;
     tc_visit_t visit;
     int wait_s;
-    bool chat;
 
     if (!is_ours(r)) {
         return DECLINED;
@@ -108,13 +189,16 @@ static int check_user(request_rec *r)
                      "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    chat = is_chat(r);
-    wait_s = chat ? 0 : tc_admission_request_wait_s(r, vhost);
+    end_connection(r);
+    if (is_known(r)) {
+        return OK;
+    }
+    wait_s = is_handshake(r) ? tc_admission_handshake_wait_s(r, vhost) : tc_admission_request_wait_s(r, vhost);
     if (wait_s > 0) {
         return status_of(r, TC_CHAT_RATE_LIMITED, wait_s);
     }
-    error = begin(&visit, r, vhost, chat);
-    if (error == TC_CHAT_OK && !chat) {
+    error = begin(&visit, r, vhost);
+    if (error == TC_CHAT_OK && !is_chat(r)) {
         error = tc_visit_user(&visit);
     }
     tc_visit_end(&visit);
@@ -124,7 +208,10 @@ static int check_user(request_rec *r)
     return status_of(r, error, visit.retry_after_s);
 }
 
-/* RFC 6750, 3: whoever sent a token learns that it is the token. */
+/*
+ * RFC 6750, 3: whoever sent a bad token learns that it is the token. With a good one, which has made an r->user, Require
+ * refuses them.
+ */
 static int note_failure(request_rec *r, const char *type)
 {
     apr_size_t len;
@@ -133,7 +220,7 @@ static int note_failure(request_rec *r, const char *type)
         return DECLINED;
     }
     apr_table_setn(r->err_headers_out, r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate" : "WWW-Authenticate",
-                   find_token(r, &len) ? "Bearer error=\"invalid_token\"" : "Bearer");
+                   r->user == NULL && find_token(r, &len) ? "Bearer error=\"invalid_token\"" : "Bearer");
     return OK;
 }
 
@@ -148,7 +235,45 @@ static int check_preflight(request_rec *r)
                : DECLINED;
 }
 
+/* A copy of what the sections gave the request, with the same values for each module. */
+static ap_conf_vector_t *copy_config(request_rec *r)
+{
+    ap_conf_vector_t *copy = ap_create_request_config(r->pool); /* any vector has a place for each module */
+    module *m;
+
+    for (m = ap_top_module; m != NULL; m = m->next) {
+        ap_set_module_config(copy, m, ap_get_module_config(r->per_dir_config, m));
+    }
+    return copy;
+}
+
+/* An ErrorDocument tells the client of a refusal. So it may stand among what is refused, as with each AuthType. */
+static bool is_error_document(const request_rec *r)
+{
+    const request_rec *prev = r->prev;
+
+    return prev != NULL && ap_is_HTTP_ERROR(prev->status) && !(prev->prev && ap_is_HTTP_ERROR(prev->prev->status));
+}
+
+/*
+ * If the sections give a subrequest, or a redirect inside httpd, what they gave the request before, httpd lets it in without
+ * asking: it compares the two pointers. But Require tripchat-member may mean another trip at another path. A pointer of its
+ * own makes httpd ask.
+ */
+static int ask_again(request_rec *r)
+{
+    bool is_same = (r->prev != NULL && r->prev->per_dir_config == r->per_dir_config)
+                   || (r->main != NULL && r->main->per_dir_config == r->per_dir_config);
+
+    if (is_same && is_ours(r) && !is_error_document(r)) {
+        r->per_dir_config = copy_config(r);
+    }
+    return DECLINED;
+}
+
 /* ---- Require tripchat-member ---- */
+
+#define NOTE_MEMBER "tripchat-member" /* the trip that the request's user may enter */
 
 static const char *parse_member(cmd_parms *cmd, const char *line, const void **parsed)
 {
@@ -175,18 +300,35 @@ static authz_status to_status(tc_chat_error_e error)
     }
 }
 
+static bool is_known_member(request_rec *r, const char *id)
+{
+    request_rec *earlier;
+
+    for (earlier = before(r); earlier != NULL; earlier = before(earlier)) {
+        const char *known = apr_table_get(earlier->notes, NOTE_MEMBER);
+
+        if (known != NULL && strcmp(known, id) == 0 && is_user_of(r, earlier)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static authz_status ask_for_member(request_rec *r, tc_vhost_t *vhost, const char *id)
 {
     tc_chat_error_e error;
     tc_visit_t visit;
     tc_trip_t trip;
 
-    error = begin(&visit, r, vhost, true);
+    error = begin(&visit, r, vhost);
     if (error == TC_CHAT_OK) {
         error = tc_trip_parse(id, strlen(id), vhost->site.rules.trip_form, &trip) ? tc_visit_member(&visit, &trip)
                                                                                   : tc_visit_wrong_form(&visit, false);
     }
     tc_visit_end(&visit);
+    if (error == TC_CHAT_OK) {
+        apr_table_set(r->notes, NOTE_MEMBER, id);
+    }
     return to_status(error);
 }
 
@@ -209,7 +351,7 @@ static authz_status check_member(request_rec *r, const char *line, const void *p
         TC_LOG_OFTEN(1, APLOG_ERR, 0, r, "TC0095: Require tripchat-member: %s", wrong);
         return AUTHZ_GENERAL_ERROR;
     }
-    return ask_for_member(r, vhost, id);
+    return is_known_member(r, id) ? AUTHZ_GRANTED : ask_for_member(r, vhost, id);
 }
 
 static const authz_provider member_provider = {check_member, parse_member};
@@ -217,6 +359,7 @@ static const authz_provider member_provider = {check_member, parse_member};
 void tc_auth_register(apr_pool_t *pool)
 {
     ap_hook_check_authn(check_user, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_post_perdir_config(ask_again, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_access_ex(check_preflight, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_note_auth_failure(note_failure, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "tripchat-member", AUTHZ_PROVIDER_VERSION, &member_provider,

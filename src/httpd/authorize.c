@@ -47,8 +47,7 @@ static unsigned half_of_the_workers(void)
                : 0;
 }
 
-tc_chat_error_e tc_visit_verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
-                                const char *token, apr_size_t token_len)
+static tc_chat_error_e verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost, const char *token, apr_size_t token_len)
 {
     const char *why = "no token";
 
@@ -74,7 +73,7 @@ tc_chat_error_e tc_visit_verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *v
 tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                const char *token, apr_size_t token_len)
 {
-    tc_chat_error_e error = tc_visit_verify(visit, r, vhost, token, token_len);
+    tc_chat_error_e error = verify(visit, r, vhost, token, token_len);
 
     if (error != TC_CHAT_OK) {
         return error;

@@ -33,10 +33,6 @@ typedef struct {
 tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                const char *token, apr_size_t token_len);
 
-/* The same for a request that has been counted already, and is in no rate here. */
-tc_chat_error_e tc_visit_verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
-                                const char *token, apr_size_t token_len);
-
 /*
  * Finds the user, checks that they may enter this trip, and finds its room or makes it. TC_CHAT_OK;
  * TC_CHAT_UNAUTHORIZED if there is no such user; TC_CHAT_FORBIDDEN, also if there is no such trip;

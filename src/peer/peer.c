@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define READS_A_TURN 4 /* of TC_READ_BUFFER_BYTES; then other peers have their turn */
+#define BRIDGED_BYTES INT64_C(131072) /* that may stand between a bridge and its client: the pair and the socket of the worker */
 
 static const char *const state_names[] = {"open", "closing", "draining", "ending", "dead"};
 
@@ -72,17 +73,22 @@ static void tell_of_end(tc_peer_t *peer)
 
 /* ---- time ---- */
 
+int64_t tc_peer_patience_us(const tc_peer_t *peer)
+{
+    return peer->site->pong_timeout_us + (peer->bridged ? BRIDGED_BYTES * TC_US_PER_S / TC_SLOWEST_BYTES_S : 0);
+}
+
 /* When to look whether the first frame of the queue takes too long to leave; INT64_MAX: it is not stuck. */
 static int64_t slow_us(const tc_peer_t *peer)
 {
-    return tc_outq_deadline_us(&peer->queue, peer->site->pong_timeout_us);
+    return tc_outq_deadline_us(&peer->queue, tc_peer_patience_us(peer));
 }
 
 /* Whatever is heard from the client: bytes must leave. */
 static bool is_too_slow(tc_peer_t *peer, int64_t now_us)
 {
     return now_us >= slow_us(peer)
-           && tc_outq_is_too_slow(&peer->queue, now_us, peer->site->pong_timeout_us, tc_system_unsent(peer->io.fd));
+           && tc_outq_is_too_slow(&peer->queue, now_us, tc_peer_patience_us(peer), tc_system_unsent(peer->io.fd));
 }
 
 /* The answer to a poll may take longer than a client has to answer a Close. */
@@ -433,10 +439,23 @@ static void free_peer(tc_peer_t *peer)
     free(peer);
 }
 
+/* Nothing leaves any more, and nobody reads what has come. The peer itself may have to wait for its jobs. */
+static void drop_bytes(tc_peer_t *peer)
+{
+    tc_outq_free(&peer->queue);
+    if (peer->kind->drop != NULL) {
+        peer->kind->drop(peer);
+    }
+    free(peer->input);
+    peer->input = NULL;
+    tc_peer_weigh(peer);
+}
+
 /* Closes the socket at once, and frees the memory when no job points to it and no task is queued. */
 static void settle_dead(tc_peer_t *peer)
 {
     hang_up(peer);
+    drop_bytes(peer);
     if (peer->settle.queued) {
         return; /* it died in this run of settle(), which is queued once more */
     }

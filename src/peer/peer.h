@@ -109,6 +109,12 @@ int64_t tc_peer_now_us(const tc_peer_t *peer);
 bool tc_peer_can_move(const tc_peer_t *peer);
 bool tc_peer_is_leaving(const tc_peer_t *peer);
 
+/*
+ * How long the client may give no sign, and no byte may leave. What a worker relays is not seen to leave its own socket,
+ * so the client has the time that this takes as well.
+ */
+int64_t tc_peer_patience_us(const tc_peer_t *peer);
+
 /* Sets the timer to an earlier time if something is due before the timer would fire. */
 void tc_peer_arm(tc_peer_t *peer);
 

@@ -1,12 +1,9 @@
 /* All peers of a child. See peers.h. */
 #include "peer/peers.h"
 
-#include "base/units.h"
 #include "base/weight.h"
 
 #include <stdatomic.h>
-
-#define PAUSE_US (10 * TC_US_PER_MS) /* between two looks at all rooms and connections */
 
 tc_deflater_t *tc_peers_deflater(tc_peers_t *peers)
 {
@@ -31,7 +28,7 @@ uint64_t tc_peers_next_id(tc_peers_t *peers)
 
 void tc_peers_check(tc_peers_t *peers)
 {
-    if (tc_weight_is_over() && tc_loop_now_us(peers->loop) - peers->shed_us >= PAUSE_US) {
+    if (tc_weight_is_over() && tc_loop_now_us(peers->loop) >= peers->shed_due_us) {
         tc_loop_again(peers->loop, &peers->shed);
     }
 }

@@ -30,7 +30,7 @@ typedef struct tc_peers_t {
     _Atomic uint64_t last_id;  /* atomic; of the last connection */
     unsigned farewell_code;    /* loop; newcomers are closed with it; 0: they may stay */
     tc_task_t shed;            /* loop; see shed.h */
-    int64_t shed_us;           /* loop; when it ran last */
+    int64_t shed_due_us;       /* loop; it does not run before this time */
     bool moving;               /* loop; peers that can move to another child are about to, and are not read */
     tc_inflater_t *inflater;   /* loop; NULL until it is needed */
     tc_deflater_t *deflater;   /* loop; the same */

@@ -328,7 +328,7 @@ static int64_t next_deadline(const tc_peer_t *peer)
 {
     const session_t *session = (const session_t *)peer;
     const tc_site_t *site = peer->site;
-    int64_t due_us = session->pinged_us ? session->pinged_us + site->pong_timeout_us
+    int64_t due_us = session->pinged_us ? session->pinged_us + tc_peer_patience_us(peer)
                                         : peer->heard_us + site->ping_interval_us;
 
     if (session->begun_us != 0) {
@@ -360,7 +360,7 @@ static void check_silence(session_t *session, int64_t now_us)
     const tc_site_t *site = session->peer.site;
 
     if (session->pinged_us != 0) {
-        if (now_us - session->pinged_us < site->pong_timeout_us) {
+        if (now_us - session->pinged_us < tc_peer_patience_us(&session->peer)) {
             return;
         }
         if (is_moving(session)) {

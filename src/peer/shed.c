@@ -2,18 +2,25 @@
 #include "peer/shed.h"
 
 #include "base/classes.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/units.h"
 #include "base/weight.h"
 #include "codec/close.h"
 #include "peer/peer.h"
 
-#define LIGHT 4096 /* bytes; connections that hold less are not ended */
+#define LIGHT    4096 /* bytes; connections that hold less are not ended */
+#define PAUSE_US (10 * TC_US_PER_MS) /* between two looks at all rooms and connections, at least */
+#define QUIET    20   /* as many times as long as a look took, the next one waits */
 
 /* What the child would be rid of without this peer. Each of the queues in which a frame waits has a share of it. */
 static size_t weight_of(const tc_peer_t *peer)
 {
-    return peer->state == TC_PEER_DEAD ? 0 : peer->held + tc_outq_share(&peer->queue);
+    if (peer->state == TC_PEER_DEAD || peer->held + peer->queue.bytes < LIGHT) {
+        return 0;
+    }
+    return peer->held + tc_outq_share(&peer->queue);
 }
 
 /* Ends a connection with 1013, if nothing of its queue has begun to leave, and frees what it holds. */
@@ -75,17 +82,19 @@ static void shed(tc_task_t *task)
     static tc_log_limit_t limit = TC_LOG_LIMIT(1);
     size_t before = tc_weight_get(), goal = tc_weight_limit() / 8 * 7, now;
     char more[TC_LOG_MORE_CHARS];
+    int64_t began_us = tc_clock_monotonic_us(), took_us;
     unsigned rooms, ended = 0;
 
     if (!tc_weight_is_over()) {
         return;
     }
-    peers->shed_us = tc_loop_now_us(peers->loop);
     rooms = tc_hub_shed(peers->hub, before - goal);
     now = tc_weight_get();
     if (now > tc_weight_limit()) {
         ended = end_heaviest(peers, now - goal);
     }
+    took_us = tc_clock_monotonic_us() - began_us;
+    peers->shed_due_us = began_us + took_us + (took_us * QUIET > PAUSE_US ? took_us * QUIET : PAUSE_US);
     tc_metrics_add(TC_METRICS_CHILD, TC_M_SHED + TC_L_BURDEN_ROOM, rooms);
     tc_metrics_add(TC_METRICS_CHILD, TC_M_SHED + TC_L_BURDEN_CONNECTION, ended);
     if (tc_log_may(&limit, more)) {

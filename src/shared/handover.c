@@ -44,10 +44,15 @@ bool tc_handover_knows(const tc_handover_t *handover, pid_t pid)
     unsigned i;
 
     for (i = 0; i < handover->count && pid != 0; i++) {
+        if (atomic_load(&handover->board->seats[i].pid) == pid) {
+            return true;
+        }
+    }
+    /* Afterwards, because a child that leaves is noted as gone before its seat is free. */
+    for (i = 0; i < handover->count && pid != 0; i++) {
         const tc_handover_gone_t *place = gone_at(handover, i);
 
-        if (atomic_load(&handover->board->seats[i].pid) == pid
-            || (atomic_load(&place->pid) == pid && now_us - atomic_load(&place->since_us) < GONE_US)) {
+        if (atomic_load(&place->pid) == pid && now_us - atomic_load(&place->since_us) < GONE_US) {
             return true;
         }
     }

@@ -244,7 +244,7 @@ static apr_status_t answer(tc_work_t *work, tc_job_t *job, event_list_t *list)
         job->status = TC_JOB_GONE;
         return APR_SUCCESS;
     }
-    job->complete = list->count < limit && !list->cut;
+    job->complete = list->count < limit && !list_is_full(list);
     if (rv == APR_SUCCESS && load && job->last_seq > limit && list->messages < job->limit
         && list->bytes < list->max_bytes) {
         int64_t before = list->first ? list->first->seq : job->last_seq - limit + 1;

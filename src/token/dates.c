@@ -6,8 +6,11 @@
 
 #define IAT_AHEAD_S 60 /* how far in the future an iat may be, in addition to the leeway */
 
-/* From 1973 to 5138 in milliseconds; in seconds, thousands of years from now. A date that never comes is greater. */
-#define MILLISECONDS_FROM INT64_C(100000000000)
+/*
+ * From 1998 to 5138 in milliseconds; in seconds, from the year 30000 on. The last date that many programs write is the end
+ * of the year 9999, which is less: 253402300799. A date that never comes is greater.
+ */
+#define MILLISECONDS_FROM INT64_C(900000000000)
 #define MILLISECONDS_TO INT64_C(100000000000000)
 
 static const char *kind_of(json_object *value)

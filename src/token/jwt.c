@@ -223,26 +223,37 @@ static const char *why_no_key(json_object *header, const tc_jwt_key_t *keys, apr
                    : apr_psprintf(pool, "no key is for its alg, %s", alg);
 }
 
-/* A token may fit many keys, for example if it has no kid. Only the first few are tried: each costs processor time. */
+/* True if the token names this very key. */
+static bool is_named(json_object *header, const tc_jwt_key_t *key)
+{
+    return key->kid != NULL && tc_json_is_text(header, "kid", key->kid);
+}
+
+/*
+ * A token may fit many keys, for example if it has no kid. Only the first few are tried: each costs processor time. Keys that
+ * the token names come first.
+ */
 static const char *check_signature(json_object *header, const parts_t *parts, const tc_jwt_key_t *keys,
                                    const tc_jwt_key_t **key, apr_pool_t *pool)
 {
-    const tc_jwt_key_t *first = keys;
-    int tried = 0;
+    const tc_jwt_key_t *one;
+    int tried = 0, turn;
 
-    for (; keys != NULL; keys = keys->next) {
-        if (!is_for_key(header, keys)) {
-            continue;
-        }
-        if (tried++ == KEYS_TRIED) {
-            return "bad signature with the first " APR_STRINGIFY(KEYS_TRIED) " keys that it fits; it needs a kid";
-        }
-        if (verifies(parts, is_plain(header), keys)) {
-            *key = keys;
-            return NULL;
+    for (turn = 0; turn < 2; turn++) {
+        for (one = keys; one != NULL; one = one->next) {
+            if (!is_for_key(header, one) || is_named(header, one) != (turn == 0)) {
+                continue;
+            }
+            if (tried++ == KEYS_TRIED) {
+                return "bad signature with the first " APR_STRINGIFY(KEYS_TRIED) " keys that it fits; it needs a kid";
+            }
+            if (verifies(parts, is_plain(header), one)) {
+                *key = one;
+                return NULL;
+            }
         }
     }
-    return tried > 0 ? "bad signature: it was signed with another key, or changed" : why_no_key(header, first, pool);
+    return tried > 0 ? "bad signature: it was signed with another key, or changed" : why_no_key(header, keys, pool);
 }
 
 /*

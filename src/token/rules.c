@@ -327,12 +327,15 @@ tc_jwt_still_e tc_jwt_still(const tc_jwt_rules_t *rules, const tc_jwt_mark_t *ma
     if (*key == NULL) {
         return TC_JWT_ENDS;
     }
-    /* A token whose facts are not all known is believed as long as the conditions are what they were. */
-    *why = "its token does not have the audience, or another claim, that is required now";
-    if (conditions_of(rules, &issuer) != mark->conditions
-        && (!have_audience(facts, issuer.audiences) || !have_required(facts, rules->required)
-            || !have_required(facts, issuer.required))) {
-        return TC_JWT_ENDS;
+    if (conditions_of(rules, &issuer) != mark->conditions) {
+        *why = "its token does not have the audience, or another claim, that is required now";
+        if (!have_audience(facts, issuer.audiences)) {
+            return TC_JWT_ENDS;
+        }
+        if (!have_required(facts, rules->required) || !have_required(facts, issuer.required)) {
+            *why = facts->is_partial ? "its token has more claims than are kept, and must be read again" : *why;
+            return facts->is_partial ? TC_JWT_COMES_BACK : TC_JWT_ENDS;
+        }
     }
     *why = "another claim of its token says now who the user is";
     return identity_of(rules, &issuer) == mark->identity ? TC_JWT_STAYS : TC_JWT_COMES_BACK;

@@ -70,7 +70,7 @@ typedef struct {
 typedef enum {
     TC_JWT_STAYS,
     TC_JWT_ENDS,      /* a newcomer with the token would be refused */
-    TC_JWT_COMES_BACK /* who the user is must be read from the token again */
+    TC_JWT_COMES_BACK /* the token must be read again: it has more facts than are kept, or others say now who the user is */
 } tc_jwt_still_e;
 
 /* Fills in *mark for a token of these facts that was signed with `key`. */

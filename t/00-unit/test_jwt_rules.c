@@ -146,6 +146,8 @@ static const struct {
     {GOOD ",\"aud\":[\"web\",\"chat\"]", "", NULL},
     {"\"user_id\":1,\"exp\":1700000060.5,\"aud\":\"chat\"", ",\"kid\":\"k1\"", NULL},
     {"\"user_id\":1,\"exp\":1e300,\"aud\":\"chat\"", "", NULL},
+    {"\"user_id\":1,\"exp\":253402300799,\"aud\":\"chat\"", "", NULL}, /* the end of the year 9999 */
+    {"\"user_id\":1,\"exp\":253402300800,\"aud\":\"chat\"", "", NULL},
 };
 
 START_TEST(a_reason_names_the_mistake_and_is_the_same_for_every_algorithm)
@@ -200,6 +202,29 @@ START_TEST(a_reason_tells_what_is_wrong_with_algorithm_key_and_signature)
     ck_assert_uint_lt(strlen(why_refused(apr_psprintf(pool, "{\"alg\":\"RS256\",\"kid\":\"%s\"}", long_kid), GOOD, own, &rules,
                                          pool)), 120);
     EVP_PKEY_free(rsa);
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+START_TEST(the_key_that_a_token_names_is_tried_before_keys_without_a_name)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_jwt_key_t *named = secret_key(own, "k1", pool), *keys = named;
+    tc_jwt_rules_t rules = {.user_claim = "user_id"};
+    tc_jwt_identity_t identity;
+    int i;
+
+    for (i = 0; i < 9; i++) {
+        tc_jwt_key_t *key = secret_key(theirs, NULL, pool);
+
+        key->next = keys;
+        keys = key;
+    }
+    rules.keys = keys;
+    expect(verify(sign("{\"alg\":\"HS256\",\"kid\":\"k1\"}", "{" GOOD "}", "HS256", NULL, own), &rules, &identity, pool), NULL, "its kid");
+    ck_assert_ptr_eq(identity.key, named);
+    expect(why_refused("{\"alg\":\"HS256\",\"kid\":\"k1\"}", GOOD, theirs, &rules, pool), NULL, "a key without a name, whatever the kid");
+    expect(why_claims(GOOD, &rules, pool), "it needs a kid", "no kid");
     apr_pool_destroy(pool);
 }
 END_TEST
@@ -398,13 +423,14 @@ START_TEST(a_token_stays_as_long_as_a_newcomer_with_it_would_be_let_in)
 }
 END_TEST
 
-START_TEST(a_token_that_says_more_than_is_kept_is_believed_under_the_same_conditions_only)
+START_TEST(a_token_that_says_more_than_is_kept_is_read_again_under_other_conditions)
 {
     apr_pool_t *pool = unit_pool();
     tc_jwt_key_t *key = secret_key(own, NULL, pool);
     tc_jwt_required_t last, more;
     tc_jwt_rules_t before = {.keys = key, .user_claim = "user_id", .required = &last};
     tc_jwt_rules_t after = {.keys = key, .user_claim = "user_id", .required = &more};
+    tc_jwt_rules_t elsewhere = {.keys = key, .user_claim = "user_id", .required = &last, .audience = "chat"};
     const char *groups = "";
     int i;
 
@@ -415,13 +441,16 @@ START_TEST(a_token_that_says_more_than_is_kept_is_believed_under_the_same_condit
     }
     groups = apr_psprintf(pool, ",\"groups\":[%s]", groups);
     ck_assert_int_eq(still(groups, &before, &before, pool), TC_JWT_STAYS);
-    ck_assert_int_eq(still(groups, &before, &after, pool), TC_JWT_ENDS);
+    ck_assert_int_eq(still(groups, &before, &after, pool), TC_JWT_COMES_BACK);
+    ck_assert_int_eq(still(",\"groups\":[\"g199\"]", &before, &after, pool), TC_JWT_ENDS);
+    ck_assert_int_eq(still(groups, &before, &elsewhere, pool), TC_JWT_ENDS); /* aud is always kept */
     apr_pool_destroy(pool);
 }
 END_TEST
 
 UNIT_MAIN("jwt_rules", a_reason_names_the_mistake_and_is_the_same_for_every_algorithm,
-          a_reason_tells_what_is_wrong_with_algorithm_key_and_signature, a_key_verifies_the_tokens_of_its_own_issuer_alone,
+          a_reason_tells_what_is_wrong_with_algorithm_key_and_signature,
+          the_key_that_a_token_names_is_tried_before_keys_without_a_name, a_key_verifies_the_tokens_of_its_own_issuer_alone,
           keys_without_an_issuer_are_for_tokens_that_name_no_other_one, a_required_claim_has_the_value_or_contains_it,
           what_cannot_be_required_is_refused, a_token_stays_as_long_as_a_newcomer_with_it_would_be_let_in,
-          a_token_that_says_more_than_is_kept_is_believed_under_the_same_conditions_only)
+          a_token_that_says_more_than_is_kept_is_read_again_under_other_conditions)

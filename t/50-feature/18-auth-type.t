@@ -118,7 +118,8 @@ for my $mpm (qw(event prefork)) {
         my %token = map { $_ => $site->token($_) } qw(ann dave);
         is(ask($site, "/files/$trip/a.txt", bearer($token{ann}))->{body}, "this is files/$trip/a.txt\n", 'a member reads a file of the trip');
         is(ask($site, "/files/$trip/a.txt?token=$token{ann}")->{status}, 200, 'with the token in the query');
-        is(ask($site, "/files/$theirs/a.txt", bearer($token{ann}))->{status}, 401, 'not one of another trip');
+        my $foreign = ask($site, "/files/$theirs/a.txt", bearer($token{ann}));
+        is_deeply([$foreign->{status}, $foreign->{fields}{'www-authenticate'}[0]], [401, 'Bearer'], 'not one of another trip, and the token is not blamed');
         is(ask($site, "/files/$trip/a.txt", bearer($token{dave}))->{status}, 401, 'nor does a stranger');
         is(ask($site, '/files/x/a.txt', bearer($token{ann}))->{status}, 401, 'what is no id is no trip');
         my $none = ask($site, "/files/$trip/a.txt");
@@ -156,6 +157,98 @@ subtest 'the rates of address and user' => sub {
     stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/);
 };
 
+# httpd makes further requests for one page, and looks at their rights only if their sections differ from the page's.
+subtest 'requests that httpd makes itself' => sub {
+    my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user include rewrite autoindex)], site_config => <<"CONF");
+$QUERIES
+ErrorDocument 404 /files/none/error.txt
+<LocationMatch "^/files/(?<trip>[^/]+)/">
+    AuthType TripChat
+    Require tripchat-member %{env:MATCH_TRIP}
+    Options +Includes +Indexes
+    DirectoryIndex disabled
+    AddOutputFilter INCLUDES .html
+    RewriteEngine On
+    RewriteRule /closed\\.txt\$ - [F]
+    RewriteCond %{QUERY_STRING} ^go=([^&]+)
+    RewriteRule . /files/%1/a.txt? [L]
+</LocationMatch>
+CONF
+    my $site = $server->site;
+    my ($trip, $theirs) = ($site->new_trip, $site->new_trip(members => ['bob']));
+    add_files($server, map { ("files/$_/a.txt", "files/$_/closed.txt") } $trip, $theirs);
+    add_files($server, "files/$trip/a.html", "files/$trip/list/1.txt", "files/$trip/list/2.txt", 'files/none/error.txt');
+    write_file($server->dir . "/htdocs/files/$trip/a.html", join '', map { qq(<!--#include virtual="/files/$_" -->\n) } "$trip/a.txt", "$trip/closed.txt", "$theirs/a.txt");
+    my $token = $site->token('ann');
+    for my $how (['a field', '', bearer($token)], ['the query', "token=$token"]) {
+        my ($name, $query, @fields) = @$how;
+        my $page = ask($site, "/files/$trip/a.html?$query", @fields);
+        is($page->{status}, 200, "a page with includes, by a token in $name");
+        like($page->{body}, qr{this is files/$trip/a\.txt}, 'has the file of its own trip');
+        unlike($page->{body}, qr{this is files/$theirs}, 'not the file of another');
+        unlike($page->{body}, qr{this is files/$trip/closed}, 'nor one that a rule of the section closes');
+        my $index = ask($site, "/files/$trip/list/?$query", @fields);
+        is(() = $index->{body} =~ /href="[12]\.txt/g, 2, 'an index has every file');
+        is(ask($site, "/files/$trip/x.html?go=$trip&$query", @fields)->{body}, "this is files/$trip/a.txt\n", 'a rule leads to the same trip');
+        my $led = ask($site, "/files/$trip/x.html?go=$theirs&$query", @fields);
+        is($led->{status}, 401, 'but not to another');
+        unlike($led->{body}, qr/this is/, 'nor is its file in the answer');
+        my $missing = ask($site, "/files/$trip/missing.txt?$query", @fields);
+        is_deeply([@$missing{qw(status body)}], [404, "this is files/none/error.txt\n"], 'an ErrorDocument below the same section is shown');
+    }
+    stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631|AH01371|AH0137|unable to include/);
+};
+
+subtest 'a page counts once, whatever httpd makes of it' => sub {
+    my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user include)], site_config => <<"CONF");
+$AUTH
+TripChatRequestRate 6/10min
+TripChatUserRequestRate 3/10min
+<Location "/open/">
+    Options +Includes
+    AddOutputFilter INCLUDES .html
+</Location>
+CONF
+    my $site = $server->site;
+    my $trip = $site->new_trip;
+    add_files($server, "files/$trip/a.txt", 'members/a.txt', 'open/a.html');
+    write_file($server->dir . '/htdocs/open/a.html', join '', map { qq(<!--#include virtual="/$_" -->\n) } ("files/$trip/a.txt", 'members/a.txt') x 5);
+    my $included = sub { return scalar(() = ask($site, '/open/a.html', bearer($site->token('ann')))->{body} =~ /this is/g) };
+    is($included->(), 10, 'a page with ten includes') for 1 .. 3;
+    is($included->(), 0, 'none of them, once the user is refused');
+    stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631|unable to include/);
+};
+
+subtest 'the rates of the chat\'s own paths' => sub {
+    my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user)], no_locations => 1, site_config => <<'CONF');
+TripChatHandshakeRate 6/10min
+TripChatRequestRate 12/10min
+TripChatUserRequestRate 6/10min
+<LocationMatch "^/ws/chat/(?<trip>[^/]+)/">
+    SetHandler tripchat-websocket
+    AuthType TripChat
+    Require tripchat-member %{env:MATCH_TRIP}
+</LocationMatch>
+<LocationMatch "^/api/v1/chat/rooms/(?<trip>[^/]+)/">
+    SetHandler tripchat-rest
+    AuthType TripChat
+    Require tripchat-member %{env:MATCH_TRIP}
+</LocationMatch>
+CONF
+    my $site = $server->site;
+    my $trip = $site->new_trip(members => ['ann']);
+    my $path = "/api/v1/chat/rooms/$trip/";
+    my $shake = sub { return $site->connect->request(TripChat::WebSocket::upgrade_request(path => $site->path($trip, token => $_[0])))->{status} };
+    my %token = map { $_ => $site->token($_) } qw(ann bob);
+    is_deeply([map { $shake->('nonsense') } 1, 2], [401, 401], 'handshakes with bad tokens are refused');
+    is_deeply([map { $shake->($token{ann}) } 1 .. 4], [(101) x 4], 'good ones are counted once');
+    is($shake->($_), 429, 'until the address has made enough') for 'nonsense', $token{ann};
+    is_deeply([map { ask($site, $path, bearer($token{ann}))->{status} } 1 .. 3], [200, 200, 429], 'a request counts once for its user');
+    is_deeply([map { ask($site, $path, bearer($token{bob}))->{status} } 1 .. 7], [(401) x 6, 429], 'a stranger is counted, too');
+    is_deeply([map { ask($site, $path, bearer('nonsense'))->{status} } 1 .. 3], [401, 401, 429], 'and so is nobody');
+    stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/);
+};
+
 subtest 'the chat\'s own paths' => sub {
     my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user)], no_locations => 1, site_config => <<"CONF");
 $QUERIES
@@ -177,8 +270,10 @@ CONF
     my $as_subprotocol = (bless $site->connect, 'TripChat::Client')->join_chat($site->path($trip), { 'Sec-WebSocket-Protocol' => "tripchat, bearer.$token{ann}" });
     is($as_subprotocol->history->{type}, 'message_history', 'with the token in a subprotocol, too');
     my $upgrade = sub { return $site->connect->request(TripChat::WebSocket::upgrade_request(path => $site->path($trip, token => $_[0]))) };
-    is($upgrade->($token{bob})->{status}, 401, 'another user does not');
-    is($upgrade->('nonsense')->{status}, 401, 'nor does nobody');
+    for (['another user', $token{bob}], ['nobody', 'nonsense']) {
+        my $refused = $upgrade->($_->[1]);
+        is_deeply([$refused->{status}, $refused->{fields}{connection}[0]], [401, 'close'], "$_->[0] does not, and the connection ends");
+    }
     is($site->rest(as => 'bob')->room($trip)->{status}, 200, 'over HTTP');
     is($site->rest(token => 'nonsense')->room($trip)->{status}, 401, 'with a good token only');
     my $preflight = ask($site, '/api/v1/chat/messages/', method => 'OPTIONS',

@@ -68,6 +68,7 @@ subtest 'each end is told of' => sub {
     $events->disconnect;
     is(picked((wait_for_lines($log, 4))[3], qw(over close by)), 'over=events close=1006 by=client', 'a reader of events');
     my $poll = $site->rest->ask_for_news($trip, 1);
+    until_true('the poll to be held', sub { $server->error_log =~ /TC0026: connection 5: taken over/ });
     $site->rest->posted($trip, 'two');
     $poll->news;
     is(picked((wait_for_lines($log, 5))[4], qw(over close by)), 'over=poll close=1000 by=server', 'a poll');
