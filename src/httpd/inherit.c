@@ -93,6 +93,7 @@ void *tc_inherit_merge(apr_pool_t *pool, void *base, void *add)
     size_t i;
 
     merged->own_set = inner->own_set;
+    merged->section = inner->section;
     merged->outer = outer;
     drop_partners(merged, inner);
     drop_misfits(merged, inner);

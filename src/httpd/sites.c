@@ -8,12 +8,31 @@
 
 #include <apr_strings.h>
 
-static const char *database_of(const server_rec *server, apr_pool_t *pool)
+/* Every line of a directive, as it stands, in the order of the configuration. */
+static const char *lines_of(const server_rec *server, const char *directive, apr_pool_t *pool)
+{
+    const ap_directive_t *line = NULL;
+    const char *lines = "";
+
+    while ((line = tc_conftree_next(server, directive, line)) != NULL) {
+        lines = apr_pstrcat(pool, lines, "\n", directive, " ", line->args, NULL);
+    }
+    return lines;
+}
+
+/* Statements that connections run or prepare: two with another search_path see other tables. */
+static const char *statements_of(const server_rec *server, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, lines_of(server, "DBDInitSQL", pool), lines_of(server, "DBDPrepareSQL", pool), NULL);
+}
+
+static const char *database_of(const server_rec *server, const server_rec *main_server, apr_pool_t *pool)
 {
     const char *driver = tc_conftree_value(server, "DBDriver", NULL, pool);
     const char *params = tc_conftree_value(server, "DBDParams", NULL, pool);
 
-    return apr_pstrcat(pool, driver ? driver : "", " ", params ? params : "", NULL);
+    return apr_pstrcat(pool, driver ? driver : "", " ", params ? params : "", statements_of(main_server, pool),
+                       server != main_server ? statements_of(server, pool) : "", NULL);
 }
 
 /* ---- names ---- */
@@ -100,7 +119,7 @@ static bool belongs(server_rec *server, const char *database, const tc_site_plan
     }
     if (!has_same) {
         *rc = complain(server, plan,
-                       different < 0 ? "DBDriver or DBDParams" : tc_config_name((tc_directive_e)different), pool);
+                       different < 0 ? "DBDriver, DBDParams, DBDInitSQL or DBDPrepareSQL" : tc_config_name((tc_directive_e)different), pool);
     }
     return true;
 }
@@ -142,7 +161,7 @@ int tc_sites_plan(server_rec *main_server, tc_site_plan_t **first, apr_pool_t *p
         if (!has_own_config(server, main_server) || !tc_config_is_site(tc_config_of(server))) {
             continue;
         }
-        database = database_of(server, pool);
+        database = database_of(server, main_server, pool);
         for (plan = *first; plan != NULL && !belongs(server, database, plan, &rc, pool); plan = plan->next) {
         }
         if (plan == NULL) {

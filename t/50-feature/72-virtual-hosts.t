@@ -1,0 +1,57 @@
+# What virtual hosts share and what each has of its own: databases of templates, checks of tokens, names of sites.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+
+use TripChat::File qw(write_file write_secret);
+use TripChat::Test;
+
+my $dir = TripChat::Httpd::var_dir() . "/virtual-hosts-$$";
+mkdir $dir or die "$dir: $!\n";
+
+sub file_of { my ($name, $text) = @_; write_secret("$dir/$name", $text); return "$dir/$name" }
+
+my $SECRET = 'TripChatJWTSecretFile ' . file_of('secret', 's' x 32) . "\n";
+my $OTHER  = 'TripChatJWTSecretFile ' . file_of('other',  'o' x 32) . "\n";
+my $SQLITE = "DBDriver sqlite3\n";
+
+sub virtual_host { my ($name, @lines) = @_; return join "\n", '<VirtualHost *:1>', "ServerName $name", @lines, '</VirtualHost>', '' }
+
+# What httpd -t says of a configuration, and its sites: { name => { what => [values] } }
+sub dump_of {
+    my ($config) = @_;
+    my ($status, $said) = TripChat::Server->check_config(no_chat => 1, config => $config, arguments => ['-D', 'DUMP_TRIPCHAT']);
+    my (%site, $current);
+    for (split /\n/, $said) {
+        $current = $site{$1} = {} if /^(?:site )?(\S.*)$/;
+        push @{ $current->{ $1 =~ s/ +$//r } }, $2 =~ s/ \((?:line|the default).*//r if $current && /^    (.{18}) (.*)$/;
+    }
+    return ($status, $said, \%site);
+}
+
+subtest 'a template that is included twice has the database of each' => sub {
+    write_file("$dir/template", virtual_host('${CUSTOMER}.example.org', "DBDParams $dir/\${CUSTOMER}.db", '<Location "/">', 'SetHandler tripchat-websocket', '</Location>', '<IfModule !nowhere>', 'TripChatHistory 20', '</IfModule>'));
+    my ($status, $said, $site) = dump_of("$SECRET${SQLITE}DBDParams $dir/main.db\n" . join '', map { "Define CUSTOMER $_\nInclude $dir/template\nUnDefine CUSTOMER\n" } qw(ann bob));
+    is($status, 0, 'httpd -t') or diag $said;
+    for my $name (qw(ann bob)) {
+        is_deeply($site->{"$name.example.org:1"}{database}, ["sqlite3 $dir/$name.db"], "the database of $name") or diag $said;
+        is_deeply($site->{"$name.example.org:1"}{server} && [map { s/ .*//r } @{ $site->{"$name.example.org:1"}{server} }], ["$name.example.org:1"], "which has one virtual host");
+    }
+};
+
+subtest 'statements of connections make two databases' => sub {
+    my ($status, $said, $site);
+    my $hosts = sub { my ($directive, $one, $other) = @_; return map { virtual_host(@$_) } ['a.example.org', $SECRET, "$directive $one"], ['b.example.org', $SECRET, "$directive $other"] };
+    for (['DBDInitSQL', 'two', '"SET search_path TO a"', '"SET search_path TO b"'], ['DBDInitSQL', 'one', '"SET search_path TO a"', '"SET search_path TO a"'], ['DBDPrepareSQL', 'two', '"SELECT 1" x', '"SELECT 2" x']) {
+        my ($directive, $count, @values) = @$_;
+        ($status, $said, $site) = dump_of("${SQLITE}DBDParams $dir/main.db\n" . join '', $hosts->($directive, @values));
+        is($status, 0, 'httpd -t') or diag $said;
+        is(scalar(grep { /example/ } keys %$site), $count eq 'two' ? 2 : 1, "$directive: $count");
+    }
+};
+
+done_testing;
