@@ -1,5 +1,5 @@
 /*
- * Whether two servers have the same configuration, which makes one site of them (sites.h). In check_config.
+ * Whether two servers have the same configuration, which makes one site of them (sites.h). From the reading of directives to check_config.
  */
 #ifndef TC_HTTPD_LIKENESS_H
 #define TC_HTTPD_LIKENESS_H
@@ -7,6 +7,9 @@
 #include "httpd/config.h"
 
 #include <stdint.h>
+
+/* True if a directive has the same value in both; a default that is written is no other value. */
+int tc_likeness_of(tc_directive_e directive, const tc_config_t *one, const tc_config_t *other);
 
 /* True if both have the same keys for tokens, and the same further issuers. */
 int tc_likeness_of_keys(const tc_config_t *one, const tc_config_t *other);

@@ -54,4 +54,25 @@ subtest 'statements of connections make two databases' => sub {
     }
 };
 
+subtest 'what the main server sets without a partner counts for all' => sub {
+    my $word = file_of('word', 'word');
+    my $main = "${SQLITE}DBDParams $dir/main.db\nTripChatJWTAudience chat\nTripChatJWTRequire a=b\nTripChatRedisPasswordFile $word\n";
+    my ($status, $said, $site) = dump_of($main . virtual_host('a.example.org', $SECRET, 'TripChatBus redis://127.0.0.1:1') . virtual_host('b.example.org', $OTHER));
+    is($status, 0, 'httpd -t') or diag $said;
+    for my $name (qw(a b)) {
+        my %is = %{ $site->{"$name.example.org:1"} };
+        is_deeply([@is{ 'audience', 'required' }], [['chat'], ['a=b']], "$name: its tokens are checked");
+    }
+    is_deeply($site->{'a.example.org:1'}{'redis password in'}, [$word], 'the Redis gets the password');
+    unlike($said, qr/TC0087/, 'nothing is warned of');
+};
+
+subtest 'the same key or bus once more replaces nothing' => sub {
+    my ($status, $said, $site) = dump_of("${SECRET}TripChatJWTIssuer site\n${SQLITE}DBDParams $dir/main.db\nTripChatBus redis://127.0.0.1:1\nTripChatRedisPasswordFile " . file_of('word', 'word') . "\n"
+        . virtual_host('a.example.org', $SECRET, 'TripChatBus redis://127.0.0.1:1', 'TripChatHistory 3') . virtual_host('b.example.org', $OTHER, 'TripChatBus redis://127.0.0.1:2'));
+    is($status, 0, 'httpd -t') or diag $said;
+    is("@{ $site->{'a.example.org:1'}{$_} }", $_ eq 'issuer' ? 'site' : "$dir/word", "the same: $_") for 'issuer', 'redis password in';
+    is("@{ $site->{'b.example.org:1'}{$_} }", 'none', "another: $_") for 'issuer', 'redis password in';
+};
+
 done_testing;
