@@ -93,3 +93,15 @@ uint64_t tc_likeness_hash(const tc_config_t *config, uint64_t hash)
     }
     return hash;
 }
+
+uint64_t tc_likeness_hash_keys(const tc_config_t *config, uint64_t hash)
+{
+    int i;
+
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        if (tc_config_is_key((tc_directive_e)i)) {
+            hash = hash_value((tc_directive_e)i, tc_config_value(config, (tc_directive_e)i), hash);
+        }
+    }
+    return hash;
+}

@@ -67,28 +67,65 @@ static void name_plan(tc_site_plan_t *plan)
     }
 }
 
-static const char *make_unique(const tc_site_plan_t *plan, const char *name, apr_pool_t *pool)
+/* The addresses of the virtual hosts that have the site's name, in any order. */
+static uint64_t hash_addresses(const tc_site_plan_t *plan)
 {
-    return apr_psprintf(pool, "%s~%08x", name,
-                        (unsigned)tc_likeness_hash(plan->config, tc_hash_text(TC_HASH_BASIS, plan->database)));
+    uint64_t sum = 0;
+    int i;
+
+    for (i = 0; i < plan->servers->nelts; i++) {
+        const server_addr_rec *address = APR_ARRAY_IDX(plan->servers, i, server_rec *)->addrs;
+
+        for (; address != NULL && strcmp(APR_ARRAY_IDX(plan->hosts, i, const char *), plan->name) == 0; address = address->next) {
+            uint64_t hash = tc_hash_text(TC_HASH_BASIS, address->virthost ? address->virthost : "");
+
+            sum += tc_hash_bytes(hash, &address->host_port, sizeof(address->host_port));
+        }
+    }
+    return sum;
 }
 
-/* Virtual hosts may share a name. Then the name says, too, in what the sites differ, which no order changes. */
+/* What tells sites of one name apart. What a reload changes least often comes first. */
+typedef enum { BY_ADDRESS, BY_KEYS, BY_VALUES } trait_e;
+
+static unsigned hash_traits(const tc_site_plan_t *plan, trait_e last)
+{
+    uint64_t hash = hash_addresses(plan);
+
+    if (last >= BY_KEYS) {
+        hash = tc_hash_text(tc_likeness_hash_keys(plan->config, hash), plan->database);
+    }
+    return (unsigned)(last >= BY_VALUES ? tc_likeness_hash(plan->config, hash) : hash);
+}
+
+/* The site's name if it is alone with it; else the name also says in what the site differs, which no order changes. */
+static const char *make_unique(const tc_site_plan_t *plan, const tc_site_plan_t *other, apr_pool_t *pool)
+{
+    trait_e last = BY_ADDRESS;
+    bool is_alone = true;
+
+    for (; other != NULL; other = other->next) {
+        if (other == plan || strcmp(other->name, plan->name) != 0) {
+            continue;
+        }
+        is_alone = false;
+        while (!other->is_named && last < BY_VALUES && hash_traits(plan, last) == hash_traits(other, last)) {
+            last++;
+        }
+    }
+    return is_alone ? plan->name : apr_psprintf(pool, "%s~%08x", plan->name, hash_traits(plan, last));
+}
+
+/* Virtual hosts may share a name, and may have one that is another's TripChatSite. */
 static void tell_apart(tc_site_plan_t *first, apr_pool_t *pool)
 {
-    tc_site_plan_t *plan, *other;
+    tc_site_plan_t *plan;
 
     for (plan = first; plan != NULL; plan = plan->next) {
-        const char *name = plan->name;
-        bool is_alone = true;
-
-        for (other = plan->next; other != NULL && !plan->is_named; other = other->next) {
-            if (!other->is_named && strcmp(other->name, name) == 0) {
-                other->name = make_unique(other, name, pool);
-                is_alone = false;
-            }
-        }
-        plan->name = is_alone ? name : make_unique(plan, name, pool);
+        plan->unique_name = plan->is_named ? plan->name : make_unique(plan, first, pool);
+    }
+    for (plan = first; plan != NULL; plan = plan->next) {
+        plan->name = plan->unique_name;
     }
 }
 

@@ -75,4 +75,34 @@ subtest 'the same key or bus once more replaces nothing' => sub {
     is("@{ $site->{'b.example.org:1'}{$_} }", 'none', "another: $_") for 'issuer', 'redis password in';
 };
 
+# A host for redirects belongs to the main server's site, which has no database of its own.
+subtest 'a virtual host without a path of the chat needs no database' => sub {
+    my $redirect = virtual_host('www.example.org');
+    my $chat     = virtual_host('chat.example.org', $SQLITE, "DBDParams $dir/main.db", 'TripChatHistory 20', '<Location "/ws/">', 'SetHandler tripchat-websocket', '</Location>');
+    my ($status, $said) = dump_of($SECRET . $redirect . $chat);
+    is($status, 0, 'configtest passes') or diag $said;
+    is(scalar(() = $said =~ /TC0107: the site localhost\S* has no DBDriver.*TripChat off/g), 1, 'and says what to write');
+    my $path = qq(<Location "/ws/">\nSetHandler tripchat-websocket\n</Location>\n);
+    for my $config ($SECRET . $path . $redirect . $chat, $SECRET . virtual_host('www.example.org', $path) . $chat) {
+        ($status, $said) = dump_of($config);
+        isnt($status, 0, 'a path that can be reached is refused');
+        like($said, qr/TC0044: .*DBDriver is not set/, 'with what is missing');
+    }
+};
+
+sub names_of { my ($config) = @_; my (undef, undef, $site) = dump_of($config); return join ' ', sort grep { /example/ } keys %$site }
+
+subtest 'no two sites have one name' => sub {
+    my $database = "${SQLITE}DBDParams $dir/main.db\n";
+    my $named = names_of("ServerName plain.example.org\n$SECRET$database" . virtual_host('www.example.org', 'TripChatSite plain.example.org', $OTHER));
+    like($named, qr/\Aplain\.example\.org plain\.example\.org~[0-9a-f]{8}\z/, 'one has the name of another as its TripChatSite');
+    my $pair = sub { my ($more, @addresses) = @_; return $database . join '', map { virtual_host('same.example.org:7', $_, $more) =~ s/\*:1/shift @addresses/er } $SECRET, $OTHER };
+    my $names = names_of($pair->('', '127.0.0.1:1', '127.0.0.2:1'));
+    like($names, qr/\Asame\.example\.org:7~(\w{8}) same\.example\.org:7~(?!\1)\w{8}\z/, 'two addresses');
+    is(names_of($pair->('TripChatHistory 3', '127.0.0.1:1', '127.0.0.2:1')), $names, 'another value changes no name');
+    $names = names_of($pair->('', '*:1', '*:1'));
+    like($names, qr/\Asame\.example\.org:7~(\w{8}) same\.example\.org:7~(?!\1)\w{8}\z/, 'one address, two keys');
+    is(names_of($pair->('TripChatHistory 3', '*:1', '*:1')), $names, 'another value changes no name');
+};
+
 done_testing;
