@@ -221,9 +221,9 @@ static apr_status_t stop_child(void *data)
     atomic_store(&ended, true);
     if (running != NULL) {
         tc_reload_listen();
-        if (tc_child_stop(running)) {
-            tc_server_log_end();
-        }
+    }
+    if (running == NULL || tc_child_stop(running)) {
+        tc_server_log_end();
     }
     tc_tls_end();
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
@@ -361,6 +361,7 @@ static tc_child_t *start_child(void)
     apr_status_t rv = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
 
     if (rv == APR_SUCCESS) {
+        tc_server_log_start();
         rv = tc_child_start(&started, &child_config, pool);
     }
     if (rv != APR_SUCCESS) {
