@@ -53,23 +53,6 @@ static int has_no_database(const server_rec *server, const char *what)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/*
- * True if requests reach the site. If each virtual host is a site of its own, the main server's only passes its directives
- * on, and may do without a database.
- */
-static int is_used(const tc_vhost_t *vhost)
-{
-    const server_rec *server = vhost->store.server, *other = server->next;
-
-    if (server->is_virtual || other == NULL) {
-        return 1;
-    }
-    while (other != NULL && tc_config_of(other)->vhost != vhost) {
-        other = other->next;
-    }
-    return other != NULL;
-}
-
 /* True if a SetHandler of the chat stands in the server. */
 static bool has_handler(const server_rec *server, apr_pool_t *pool)
 {
@@ -105,7 +88,7 @@ static int check_no_driver(const tc_vhost_t *vhost, apr_pool_t *pool)
     if (is_reachable(vhost, pool)) {
         return has_no_database(server, "mod_tripchat stores messages in a database, and DBDriver is not set for this server");
     }
-    if (is_used(vhost)) {
+    if (tc_vhost_is_used(vhost)) {
         tc_complain(server, tc_config_place(tc_config_of(server), TC_D_JWT_SECRET_FILE), APLOG_WARNING, APR_SUCCESS,
                     "TC0107: the site %s has no DBDriver, and no SetHandler of the chat, but virtual hosts without a directive "
                     "of the chat belong to it; write TripChat off in those that have no chat", vhost->site.name);

@@ -98,7 +98,7 @@ static int check_mpm(const server_rec *server)
     if (vhosts == NULL || ap_find_linked_module("mpm_itk.c") == NULL) {
         return OK;
     }
-    tc_complain(server, NULL, APLOG_EMERG, APR_SUCCESS, "TC0058: mod_tripchat cannot work with mpm-itk, which forks a process "
+    tc_complain(server, NULL, APLOG_EMERG, APR_SUCCESS, "TC0108: mod_tripchat cannot work with mpm-itk, which forks a process "
                 "for each connection; use mpm_event with PHP-FPM pools of different users instead (Debian: a2dismod mpm_itk), "
                 "or serve the chat by another httpd");
     return HTTP_INTERNAL_SERVER_ERROR;

@@ -7,7 +7,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
-use TripChat::File qw(write_file write_secret);
+use TripChat::File qw(read_file write_file write_secret);
 use TripChat::Test;
 
 my $dir = TripChat::Httpd::var_dir() . "/virtual-hosts-$$";
@@ -103,6 +103,19 @@ subtest 'no two sites have one name' => sub {
     $names = names_of($pair->('', '*:1', '*:1'));
     like($names, qr/\Asame\.example\.org:7~(\w{8}) same\.example\.org:7~(?!\1)\w{8}\z/, 'one address, two keys');
     is(names_of($pair->('TripChatHistory 3', '*:1', '*:1')), $names, 'another value changes no name');
+};
+
+subtest 'a main server that only passes its directives on is no neighbour of a site' => sub {
+    for my $is_used (0, 1) {
+        my $server = TripChat::Server->_prepare(no_chat => 1, no_database => 1,
+            config => "$SECRET${SQLITE}DBDParams $dir/main.db\n" . virtual_host('a.example.org', 'TripChatHistory 20'));
+        my $file = $server->dir . '/httpd.conf';
+        write_file($file, read_file($file) =~ s/^<VirtualHost (?!\*:1>).*\K$/\nTripChat off/mgr) unless $is_used;
+        $server->launch('-t');
+        is($server->wait_for_end, 0, 'configtest') or diag $server->output;
+        is(scalar(() = $server->output =~ /TC0049:/g), $is_used, $is_used ? 'a site that a virtual host uses is one' : 'no warning');
+        $server->_remove;
+    }
 };
 
 done_testing;
