@@ -10,7 +10,7 @@ LONG_FULL  := t/60-cluster/36-failover.t t/60-cluster/85-reload.t t/60-cluster/9
 # stack.
 FEATURES    := $(sort $(wildcard t/50-feature/*.t))
 LIGHT_TESTS := $(filter-out t/50-feature/62-reload.t t/50-feature/63-ends.t,$(FEATURES))
-FULL_TESTS  := $(filter-out t/50-feature/70-config.t t/50-feature/71-configtest.t,$(FEATURES)) t/55-hostile/15-slow.t $(filter-out $(LONG_FULL),$(sort $(wildcard t/60-cluster/*.t)))
+FULL_TESTS  := $(filter-out t/50-feature/70-config.t t/50-feature/71-configtest.t t/50-feature/72-virtual-hosts.t,$(FEATURES)) t/55-hostile/15-slow.t $(filter-out $(LONG_FULL),$(sort $(wildcard t/60-cluster/*.t)))
 # On tables of several partitions.
 PARTS_TESTS := t/50-feature/20-chat.t t/50-feature/23-rest-read.t t/60-cluster/10-children.t t/60-cluster/34-numbers.t
 # Through PgBouncer.

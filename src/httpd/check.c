@@ -15,6 +15,19 @@
 
 APLOG_USE_MODULE(tripchat);
 
+typedef enum { NO_HANDLER, OF_A_SITE, OF_THE_SERVER } handler_e;
+
+static handler_e find_handler(const char *name)
+{
+    if (strcmp(name, TC_HANDLER_METRICS) == 0) {
+        return OF_THE_SERVER;
+    }
+    return strcmp(name, TC_HANDLER_WEBSOCKET) == 0 || strcmp(name, TC_HANDLER_REST) == 0
+                   || strcmp(name, TC_HANDLER_HEALTH) == 0
+               ? OF_A_SITE
+               : NO_HANDLER;
+}
+
 /* A local bus reaches one child, so members in two children would not receive each other's messages. */
 static int check_bus(const tc_vhost_t *vhost)
 {
@@ -40,21 +53,47 @@ static int has_no_database(const server_rec *server, const char *what)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/*
- * True if requests reach the site. If each virtual host is a site of its own, the main server's only passes its directives
- * on, and may do without a database.
- */
-static int is_used(const tc_vhost_t *vhost)
+/* True if a SetHandler of the chat stands in the server. */
+static bool has_handler(const server_rec *server, apr_pool_t *pool)
 {
-    const server_rec *server = vhost->store.server, *other = server->next;
+    const ap_directive_t *line = NULL;
 
-    if (server->is_virtual || other == NULL) {
-        return 1;
+    do {
+        line = tc_conftree_next(server, "SetHandler", line);
+    } while (line != NULL && find_handler(tc_conftree_argument(line, pool)) != OF_A_SITE);
+    return line != NULL;
+}
+
+/*
+ * True if a client can reach the site. A virtual host inherits the main server's <Location>s. One that is there for a
+ * redirect alone belongs to the main server's site, and has no path of the chat.
+ */
+static bool is_reachable(const tc_vhost_t *vhost, apr_pool_t *pool)
+{
+    const server_rec *server = vhost->store.server;
+
+    if (server->is_virtual || server->next == NULL) {
+        return true;
     }
-    while (other != NULL && tc_config_of(other)->vhost != vhost) {
-        other = other->next;
+    while (server != NULL && (tc_config_of(server)->vhost != vhost || !has_handler(server, pool))) {
+        server = server->next;
     }
-    return other != NULL;
+    return server != NULL;
+}
+
+static int check_no_driver(const tc_vhost_t *vhost, apr_pool_t *pool)
+{
+    const server_rec *server = vhost->store.server;
+
+    if (is_reachable(vhost, pool)) {
+        return has_no_database(server, "mod_tripchat stores messages in a database, and DBDriver is not set for this server");
+    }
+    if (tc_vhost_is_used(vhost)) {
+        tc_complain(server, tc_config_place(tc_config_of(server), TC_D_JWT_SECRET_FILE), APLOG_WARNING, APR_SUCCESS,
+                    "TC0107: the site %s has no DBDriver, and no SetHandler of the chat, but virtual hosts without a directive "
+                    "of the chat belong to it; write TripChat off in those that have no chat", vhost->site.name);
+    }
+    return OK;
 }
 
 static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
@@ -66,11 +105,8 @@ static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
         return has_no_database(server, "mod_tripchat stores messages through mod_dbd, which is not loaded");
     }
     driver = tc_conftree_value(server, "DBDriver", &place, pool);
-    if (driver == NULL && !is_used(vhost)) {
-        return OK;
-    }
     if (driver == NULL) {
-        return has_no_database(server, "mod_tripchat stores messages in a database, and DBDriver is not set for this server");
+        return check_no_driver(vhost, pool);
     }
     if (tc_sql_dialect_find(driver) == NULL) {
         tc_complain(server, place, APLOG_EMERG, APR_SUCCESS, "TC0086: DBDriver: mod_tripchat cannot use %s; write pgsql or "
@@ -94,19 +130,6 @@ static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
 }
 
 /* ---- handlers ---- */
-
-typedef enum { NO_HANDLER, OF_A_SITE, OF_THE_SERVER } handler_e;
-
-static handler_e find_handler(const char *name)
-{
-    if (strcmp(name, TC_HANDLER_METRICS) == 0) {
-        return OF_THE_SERVER;
-    }
-    return strcmp(name, TC_HANDLER_WEBSOCKET) == 0 || strcmp(name, TC_HANDLER_REST) == 0
-                   || strcmp(name, TC_HANDLER_HEALTH) == 0
-               ? OF_A_SITE
-               : NO_HANDLER;
-}
 
 /* A path whose handler nobody has is 404, and one in a virtual host without a chat is 500. Both are mistakes. */
 static void check_handler(const server_rec *server, const ap_directive_t *line, apr_pool_t *pool)

@@ -290,6 +290,18 @@ static const char *place_of(const cmd_parms *cmd)
     return apr_psprintf(cmd->pool, "line %d of %s", cmd->directive->line_num, cmd->directive->filename);
 }
 
+/* Two virtual hosts may have the same file and line (an Include twice). So the section itself is kept. */
+static void begin_line(const cmd_parms *cmd, tc_config_t *config)
+{
+    const ap_directive_t *line = cmd->directive;
+
+    config->own_set = 1;
+    while (line != NULL && strcasecmp(line->directive, "<VirtualHost") != 0) {
+        line = line->parent;
+    }
+    config->section = line;
+}
+
 /* Sets a value from a line. httpd names the file and the line of what is wrong, but not the virtual host. */
 static const char *set_from_line(cmd_parms *cmd, const char *text)
 {
@@ -299,7 +311,7 @@ static const char *set_from_line(cmd_parms *cmd, const char *text)
     const char *wrong = directive->scope == GLOBAL ? ap_check_cmd_context(cmd, GLOBAL_ONLY) : NULL;
     int none = is_none(directive, text);
 
-    config->own_set = 1;
+    begin_line(cmd, config);
     if (wrong == NULL) {
         wrong = check_again(directive, value, none, cmd->pool);
     }
@@ -359,7 +371,8 @@ static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, co
     if (wrong == NULL && !none) {
         wrong = add_key(cmd, alg, path, kid);
     }
-    config->own_set = value->is_set = 1;
+    begin_line(cmd, config);
+    value->is_set = 1;
     return with_server(cmd, wrong);
 }
 
@@ -389,7 +402,8 @@ static const char *set_issuer(cmd_parms *cmd, void *dir_config, int argc, char *
     if (wrong == NULL && !none) {
         wrong = add_issuer(cmd, argc, argv);
     }
-    config->own_set = value->is_set = 1;
+    begin_line(cmd, config);
+    value->is_set = 1;
     value->place = place_of(cmd);
     return with_server(cmd, wrong);
 }

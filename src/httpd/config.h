@@ -47,6 +47,7 @@ struct tc_vhost_t;
 typedef struct tc_config_t {
     int own_set; /* a directive of ours stands in this server itself */
     const struct tc_config_t *outer; /* the configuration that was inherited from; NULL: none */
+    const struct ap_directive_t *section; /* the <VirtualHost> it stands in; NULL: the main server. Valid while httpd has the tree */
     struct tc_vhost_t *vhost; /* the chat site of the server; NULL: none. Set at start-up */
     tc_config_value_t values[TC_DIRECTIVE_COUNT];
 } tc_config_t;

@@ -1,6 +1,8 @@
 /* Reads httpd's configuration tree. See conftree.h. */
 #include "httpd/conftree.h"
 
+#include "httpd/config.h"
+
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_main.h>
@@ -16,11 +18,18 @@ static int defines(const ap_directive_t *line, const server_rec *server)
            && strcmp(line->filename, server->defn_name) == 0;
 }
 
-/* The section of a virtual host; NULL for the main server. */
+/*
+ * The section of a virtual host; NULL for the main server. A virtual host without a directive of ours has no section of its
+ * own (it has the main server's configuration), so its section is found by file and line, which an Include may repeat.
+ */
 static const ap_directive_t *find_section(const server_rec *server)
 {
-    const ap_directive_t *line = server->is_virtual ? ap_conftree : NULL;
+    const ap_directive_t *line = server->is_virtual ? tc_config_of(server)->section : NULL;
 
+    if (line != NULL || !server->is_virtual) {
+        return line;
+    }
+    line = ap_conftree;
     while (line != NULL && !defines(line, server)) {
         line = line->next;
     }

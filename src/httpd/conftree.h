@@ -17,7 +17,8 @@ const char *tc_conftree_value(const server_rec *server, const char *directive, c
 
 /*
  * The next line with a directive of this name that stands in a server itself or in a section there, such as <Location>.
- * `after` is the line before, or NULL. NULL: there are no more. For the main server, virtual hosts are left out.
+ * `after` is the line before, or NULL. NULL: there are no more. For the main server, virtual hosts are left out. If a file
+ * with a virtual host without a directive of ours is included twice, the lines of the first one are found for both.
  */
 const ap_directive_t *tc_conftree_next(const server_rec *server, const char *directive, const ap_directive_t *after);
 

@@ -111,7 +111,10 @@ static int may_be_shown(const char *word)
     return 0;
 }
 
-/* What of DBDParams may be shown: a path, or words such as host=… A password is in none of these. */
+/*
+ * What of DBDParams may be shown: a path, or words such as host=… A password is in none of these. A value in quotes may have
+ * spaces, so from the first quote on nothing is shown.
+ */
 static const char *show_params(const char *driver, const char *params, apr_pool_t *pool)
 {
     const char *shown = "";
@@ -121,10 +124,10 @@ static const char *show_params(const char *driver, const char *params, apr_pool_
         return params;
     }
     word = apr_strtok(apr_pstrdup(pool, params), " ", &rest);
-    for (; word != NULL; word = apr_strtok(NULL, " ", &rest)) {
+    for (; word != NULL && strchr(word, '\'') == NULL; word = apr_strtok(NULL, " ", &rest)) {
         shown = apr_pstrcat(pool, shown, *shown ? " " : "", may_be_shown(word) ? word : "…", NULL);
     }
-    return shown;
+    return word != NULL ? apr_pstrcat(pool, shown, *shown ? " " : "", "…", NULL) : shown;
 }
 
 static void print_database(const server_rec *server, apr_pool_t *pool)

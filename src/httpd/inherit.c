@@ -2,53 +2,31 @@
 #include "httpd/inherit.h"
 
 #include "httpd/complaints.h"
+#include "httpd/likeness.h"
 
 #include <apr_strings.h>
 #include <http_log.h>
 
 APLOG_USE_MODULE(tripchat);
 
-/* A virtual host that sets `partner` itself does not inherit `value`. */
-typedef struct {
+/* Values that belong to a Redis: whoever replaces `partner` does not inherit `value`. */
+static const struct {
     tc_directive_e partner;
     tc_directive_e value;
-} partners_t;
-
-static const partners_t partners[] = {
+} partners[] = {
     /* Whoever has a Redis of their own must not be sent a password for another one. */
     {TC_D_BUS, TC_D_REDIS_USER},
     {TC_D_BUS, TC_D_REDIS_PASSWORD_FILE},
     {TC_D_REDIS_USER, TC_D_REDIS_PASSWORD_FILE},
     {TC_D_REDIS_PASSWORD_FILE, TC_D_REDIS_USER},
-    /* A virtual host with a key of its own must not accept tokens that were signed for the main server. */
-    {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY},
-    {TC_D_JWT_SECRET_FILE, TC_D_JWT_KEY_SET},
-    {TC_D_JWT_SECRET_FILE, TC_D_ISSUER},
-    {TC_D_JWT_KEY, TC_D_JWT_SECRET_FILE},
-    {TC_D_JWT_KEY, TC_D_JWT_KEY_SET},
-    {TC_D_JWT_KEY, TC_D_ISSUER},
-    {TC_D_JWT_KEY_SET, TC_D_JWT_SECRET_FILE},
-    {TC_D_JWT_KEY_SET, TC_D_JWT_KEY},
-    {TC_D_JWT_KEY_SET, TC_D_ISSUER},
-    {TC_D_ISSUER, TC_D_JWT_SECRET_FILE},
-    {TC_D_ISSUER, TC_D_JWT_KEY},
-    {TC_D_ISSUER, TC_D_JWT_KEY_SET},
-    /* Other keys are another issuer's, who names another audience and other claims. */
-    {TC_D_JWT_SECRET_FILE, TC_D_JWT_AUDIENCE},
-    {TC_D_JWT_SECRET_FILE, TC_D_JWT_ISSUER},
-    {TC_D_JWT_SECRET_FILE, TC_D_JWT_REQUIRE},
-    {TC_D_JWT_KEY, TC_D_JWT_AUDIENCE},
-    {TC_D_JWT_KEY, TC_D_JWT_ISSUER},
-    {TC_D_JWT_KEY, TC_D_JWT_REQUIRE},
-    {TC_D_JWT_KEY_SET, TC_D_JWT_AUDIENCE},
-    {TC_D_JWT_KEY_SET, TC_D_JWT_ISSUER},
-    {TC_D_JWT_KEY_SET, TC_D_JWT_REQUIRE},
-    {TC_D_ISSUER, TC_D_JWT_AUDIENCE},
-    {TC_D_ISSUER, TC_D_JWT_ISSUER},
-    {TC_D_ISSUER, TC_D_JWT_REQUIRE},
 };
 
 #define PARTNERS (sizeof(partners) / sizeof(partners[0]))
+
+/* Checks that belong to keys: other keys are another issuer's, who names another audience and other claims. */
+static const tc_directive_e checks[] = {TC_D_JWT_AUDIENCE, TC_D_JWT_ISSUER, TC_D_JWT_REQUIRE};
+
+#define CHECKS (sizeof(checks) / sizeof(checks[0]))
 
 /* Directives that mean something with one value of TripChatIdentity only. */
 static const struct {
@@ -75,14 +53,42 @@ static void drop_misfits(tc_config_t *merged, const tc_config_t *inner)
     }
 }
 
-static void drop_partners(tc_config_t *merged, const tc_config_t *inner)
+/* True if a virtual host sets a directive that the outer server has set, to another value. */
+static int replaces(const tc_config_t *inner, const tc_config_t *outer, tc_directive_e directive)
+{
+    return inner->values[directive].is_set && outer->values[directive].is_set
+           && !tc_likeness_of(directive, inner, outer);
+}
+
+static void drop_partners(tc_config_t *merged, const tc_config_t *outer, const tc_config_t *inner)
 {
     size_t i;
 
     for (i = 0; i < PARTNERS; i++) {
-        if (inner->values[partners[i].partner].is_set) {
+        if (replaces(inner, outer, partners[i].partner)) {
             merged->values[partners[i].value].is_set = 0;
         }
+    }
+}
+
+/*
+ * A virtual host with a key of its own must not accept tokens that were signed for the main server. But checks that the main
+ * server sets without a key are meant for the virtual hosts' keys, and stay.
+ */
+static void drop_keys(tc_config_t *merged, const tc_config_t *outer, const tc_config_t *inner)
+{
+    int differs = tc_config_has_keys(outer) && !tc_likeness_of_keys(inner, outer), i;
+
+    if (!tc_config_sets_keys(inner)) {
+        return;
+    }
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        if (tc_config_is_key((tc_directive_e)i)) {
+            merged->values[i].is_set = 0;
+        }
+    }
+    for (i = 0; i < (int)CHECKS && differs; i++) {
+        merged->values[checks[i]].is_set = 0;
     }
 }
 
@@ -93,8 +99,10 @@ void *tc_inherit_merge(apr_pool_t *pool, void *base, void *add)
     size_t i;
 
     merged->own_set = inner->own_set;
+    merged->section = inner->section;
     merged->outer = outer;
-    drop_partners(merged, inner);
+    drop_partners(merged, outer, inner);
+    drop_keys(merged, outer, inner);
     drop_misfits(merged, inner);
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
         if (inner->values[i].is_set) {
@@ -143,8 +151,10 @@ static void warn_of_dropped(const server_rec *server, tc_directive_e check)
 
 int tc_inherit_check(const server_rec *server)
 {
-    warn_of_dropped(server, TC_D_JWT_AUDIENCE);
-    warn_of_dropped(server, TC_D_JWT_ISSUER);
-    warn_of_dropped(server, TC_D_JWT_REQUIRE);
+    size_t i;
+
+    for (i = 0; i < CHECKS; i++) {
+        warn_of_dropped(server, checks[i]);
+    }
     return check_identity(server);
 }

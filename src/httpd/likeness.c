@@ -55,12 +55,17 @@ static int is_same(tc_directive_e id, const tc_config_t *one, const tc_config_t 
            && is_same_text(value->text, its->text) && has_same_words(id, value->words, its->words);
 }
 
+int tc_likeness_of(tc_directive_e directive, const tc_config_t *one, const tc_config_t *other)
+{
+    return is_same(directive, one, other);
+}
+
 int tc_likeness_of_keys(const tc_config_t *one, const tc_config_t *other)
 {
     int i;
 
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        if ((tc_config_is_key((tc_directive_e)i) || i == TC_D_ISSUER) && !is_same((tc_directive_e)i, one, other)) {
+        if (tc_config_is_key((tc_directive_e)i) && !is_same((tc_directive_e)i, one, other)) {
             return 0;
         }
     }
@@ -85,6 +90,18 @@ uint64_t tc_likeness_hash(const tc_config_t *config, uint64_t hash)
 
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
         hash = i == TC_D_SITE ? hash : hash_value((tc_directive_e)i, tc_config_value(config, (tc_directive_e)i), hash);
+    }
+    return hash;
+}
+
+uint64_t tc_likeness_hash_keys(const tc_config_t *config, uint64_t hash)
+{
+    int i;
+
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        if (tc_config_is_key((tc_directive_e)i)) {
+            hash = hash_value((tc_directive_e)i, tc_config_value(config, (tc_directive_e)i), hash);
+        }
     }
     return hash;
 }

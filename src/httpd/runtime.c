@@ -22,6 +22,7 @@
 #include <http_main.h>
 #include <mod_dbd.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -97,13 +98,13 @@ static int check_mpm(const server_rec *server)
     if (vhosts == NULL || ap_find_linked_module("mpm_itk.c") == NULL) {
         return OK;
     }
-    tc_complain(server, NULL, APLOG_EMERG, APR_SUCCESS, "TC0058: mod_tripchat cannot work with mpm-itk, which forks a process "
+    tc_complain(server, NULL, APLOG_EMERG, APR_SUCCESS, "TC0108: mod_tripchat cannot work with mpm-itk, which forks a process "
                 "for each connection; use mpm_event with PHP-FPM pools of different users instead (Debian: a2dismod mpm_itk), "
                 "or serve the chat by another httpd");
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
 {
     int made = tc_vhosts_make(pconf, server, &gate, &vhosts), checked = tc_check_sites(vhosts, ptemp);
     int mpm = check_mpm(server), complained;
@@ -111,6 +112,36 @@ int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
     tc_check_idle_lines(server, ptemp);
     complained = tc_complaints_end(server, plog);
     return made != OK ? made : checked != OK ? checked : mpm != OK ? mpm : complained;
+}
+
+/*
+ * True for `httpd -k stop` and `-k graceful-stop`, also `-kstop`: httpd checks its configuration before it signals. The MPM
+ * takes -k out of process_rec's arguments, so they are read from the kernel. Where it has no /proc, the answer is no.
+ */
+static bool is_to_stop(void)
+{
+    char words[4096];
+    FILE *file = fopen("/proc/self/cmdline", "re");
+    size_t size = file != NULL ? fread(words, 1, sizeof(words) - 1, file) : 0, at = 0;
+
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    words[size] = '\0';
+    while (at < size && strncmp(words + at, "-k", 2) != 0) {
+        at += strlen(words + at) + 1;
+    }
+    if (at >= size) {
+        return false;
+    }
+    at += words[at + 2] != '\0' ? 2 : 3;
+    return at < size && (strcmp(words + at, "stop") == 0 || strcmp(words + at, "graceful-stop") == 0);
+}
+
+/* A broken file must not keep an administrator from stopping a running httpd. */
+int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *server)
+{
+    return is_to_stop() ? OK : check_config(pconf, plog, ptemp, server);
 }
 
 int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
@@ -190,9 +221,9 @@ static apr_status_t stop_child(void *data)
     atomic_store(&ended, true);
     if (running != NULL) {
         tc_reload_listen();
-        if (tc_child_stop(running)) {
-            tc_server_log_end();
-        }
+    }
+    if (running == NULL || tc_child_stop(running)) {
+        tc_server_log_end();
     }
     tc_tls_end();
     for (vhost = vhosts; vhost != NULL; vhost = vhost->next) {
@@ -330,6 +361,7 @@ static tc_child_t *start_child(void)
     apr_status_t rv = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
 
     if (rv == APR_SUCCESS) {
+        tc_server_log_start();
         rv = tc_child_start(&started, &child_config, pool);
     }
     if (rv != APR_SUCCESS) {

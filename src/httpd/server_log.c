@@ -25,11 +25,11 @@ typedef struct {
     char text[];
 } line_t;
 
-typedef enum { THREAD_NONE, THREAD_RUNS, THREAD_FAILED } thread_state_e;
+typedef enum { THREAD_NONE, THREAD_RUNS } thread_state_e;
 
 static tc_mailbox_t mailbox;
 static tc_worker_thread_t thread;
-static _Atomic(thread_state_e) thread_state; /* set by the loop */
+static _Atomic(thread_state_e) thread_state; /* set before the module's other threads start */
 static atomic_size_t queued; /* bytes of the lines that wait */
 static atomic_uint lost;   /* since the thread wrote last */
 
@@ -82,24 +82,24 @@ static void wake(void *context)
     tc_worker_thread_wake(&thread);
 }
 
-/* ---- the loop ---- */
-
-/* The pool is never destroyed, because the thread may still wait for a log when the child exits. */
-static bool is_running(void)
+/* The pool is never destroyed once the thread runs, because it may still wait for a log when the child exits. */
+void tc_server_log_start(void)
 {
-    apr_pool_t *pool;
+    apr_pool_t *pool = NULL;
 
-    if (atomic_load(&thread_state) == THREAD_NONE) {
-        tc_mailbox_init(&mailbox, wake, NULL);
-        atomic_store(&thread_state,
-                     apr_pool_create_unmanaged_ex(&pool, NULL, NULL) == APR_SUCCESS
-                             && tc_worker_thread_init(&thread) == APR_SUCCESS
-                             && tc_worker_thread_start(&thread, thread_main, NULL, pool) == APR_SUCCESS
-                         ? THREAD_RUNS
-                         : THREAD_FAILED);
+    if (atomic_load(&thread_state) == THREAD_RUNS || apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
+        return;
     }
-    return atomic_load(&thread_state) == THREAD_RUNS;
+    tc_mailbox_init(&mailbox, wake, NULL);
+    if (tc_worker_thread_init(&thread) == APR_SUCCESS
+        && tc_worker_thread_start(&thread, thread_main, NULL, pool) == APR_SUCCESS) {
+        atomic_store(&thread_state, THREAD_RUNS);
+        return;
+    }
+    apr_pool_destroy(pool);
 }
+
+/* ---- any thread ---- */
 
 /* False: there is no thread any more, so the line is the caller's. */
 static bool leave_to_thread(int level, apr_status_t status, const server_rec *server, const char *text)
@@ -126,7 +126,11 @@ static bool leave_to_thread(int level, apr_status_t status, const server_rec *se
     return false;
 }
 
-/* ---- any thread ---- */
+/* httpd's workers wait for a log as they do for its own lines. The module's threads must not wait. */
+static bool must_not_wait(void)
+{
+    return tc_thread_role() != TC_THREAD_WORKER && atomic_load(&thread_state) == THREAD_RUNS;
+}
 
 static void sink(tc_log_level_e level, apr_status_t status, const void *about, const char *client, const char *line)
 {
@@ -139,7 +143,7 @@ static void sink(tc_log_level_e level, apr_status_t status, const void *about, c
     }
     /* As httpd writes it before lines of its own that are about a client. */
     snprintf(text, sizeof(text), "%s%s%s%s", *client ? "[client " : "", client, *client ? "] " : "", line);
-    if (tc_thread_role() != TC_THREAD_LOOP || !is_running() || !leave_to_thread(levels[level], status, server, text)) {
+    if (!must_not_wait() || !leave_to_thread(levels[level], status, server, text)) {
         write_line(levels[level], status, server, text);
     }
 }

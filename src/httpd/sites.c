@@ -8,12 +8,31 @@
 
 #include <apr_strings.h>
 
-static const char *database_of(const server_rec *server, apr_pool_t *pool)
+/* Every line of a directive, as it stands, in the order of the configuration. */
+static const char *lines_of(const server_rec *server, const char *directive, apr_pool_t *pool)
+{
+    const ap_directive_t *line = NULL;
+    const char *lines = "";
+
+    while ((line = tc_conftree_next(server, directive, line)) != NULL) {
+        lines = apr_pstrcat(pool, lines, "\n", directive, " ", line->args, NULL);
+    }
+    return lines;
+}
+
+/* Statements that connections run or prepare: two with another search_path see other tables. */
+static const char *statements_of(const server_rec *server, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, lines_of(server, "DBDInitSQL", pool), lines_of(server, "DBDPrepareSQL", pool), NULL);
+}
+
+static const char *database_of(const server_rec *server, const server_rec *main_server, apr_pool_t *pool)
 {
     const char *driver = tc_conftree_value(server, "DBDriver", NULL, pool);
     const char *params = tc_conftree_value(server, "DBDParams", NULL, pool);
 
-    return apr_pstrcat(pool, driver ? driver : "", " ", params ? params : "", NULL);
+    return apr_pstrcat(pool, driver ? driver : "", " ", params ? params : "", statements_of(main_server, pool),
+                       server != main_server ? statements_of(server, pool) : "", NULL);
 }
 
 /* ---- names ---- */
@@ -48,28 +67,65 @@ static void name_plan(tc_site_plan_t *plan)
     }
 }
 
-static const char *make_unique(const tc_site_plan_t *plan, const char *name, apr_pool_t *pool)
+/* The addresses of the virtual hosts that have the site's name, in any order. */
+static uint64_t hash_addresses(const tc_site_plan_t *plan)
 {
-    return apr_psprintf(pool, "%s~%08x", name,
-                        (unsigned)tc_likeness_hash(plan->config, tc_hash_text(TC_HASH_BASIS, plan->database)));
+    uint64_t sum = 0;
+    int i;
+
+    for (i = 0; i < plan->servers->nelts; i++) {
+        const server_addr_rec *address = APR_ARRAY_IDX(plan->servers, i, server_rec *)->addrs;
+
+        for (; address != NULL && strcmp(APR_ARRAY_IDX(plan->hosts, i, const char *), plan->name) == 0; address = address->next) {
+            uint64_t hash = tc_hash_text(TC_HASH_BASIS, address->virthost ? address->virthost : "");
+
+            sum += tc_hash_bytes(hash, &address->host_port, sizeof(address->host_port));
+        }
+    }
+    return sum;
 }
 
-/* Virtual hosts may share a name. Then the name says, too, in what the sites differ, which no order changes. */
+/* What tells sites of one name apart. What a reload changes least often comes first. */
+typedef enum { BY_ADDRESS, BY_KEYS, BY_VALUES } trait_e;
+
+static unsigned hash_traits(const tc_site_plan_t *plan, trait_e last)
+{
+    uint64_t hash = hash_addresses(plan);
+
+    if (last >= BY_KEYS) {
+        hash = tc_hash_text(tc_likeness_hash_keys(plan->config, hash), plan->database);
+    }
+    return (unsigned)(last >= BY_VALUES ? tc_likeness_hash(plan->config, hash) : hash);
+}
+
+/* The site's name if it is alone with it; else the name also says in what the site differs, which no order changes. */
+static const char *make_unique(const tc_site_plan_t *plan, const tc_site_plan_t *other, apr_pool_t *pool)
+{
+    trait_e last = BY_ADDRESS;
+    bool is_alone = true;
+
+    for (; other != NULL; other = other->next) {
+        if (other == plan || strcmp(other->name, plan->name) != 0) {
+            continue;
+        }
+        is_alone = false;
+        while (!other->is_named && last < BY_VALUES && hash_traits(plan, last) == hash_traits(other, last)) {
+            last++;
+        }
+    }
+    return is_alone ? plan->name : apr_psprintf(pool, "%s~%08x", plan->name, hash_traits(plan, last));
+}
+
+/* Virtual hosts may share a name, and may have one that is another's TripChatSite. */
 static void tell_apart(tc_site_plan_t *first, apr_pool_t *pool)
 {
-    tc_site_plan_t *plan, *other;
+    tc_site_plan_t *plan;
 
     for (plan = first; plan != NULL; plan = plan->next) {
-        const char *name = plan->name;
-        bool is_alone = true;
-
-        for (other = plan->next; other != NULL && !plan->is_named; other = other->next) {
-            if (!other->is_named && strcmp(other->name, name) == 0) {
-                other->name = make_unique(other, name, pool);
-                is_alone = false;
-            }
-        }
-        plan->name = is_alone ? name : make_unique(plan, name, pool);
+        plan->unique_name = plan->is_named ? plan->name : make_unique(plan, first, pool);
+    }
+    for (plan = first; plan != NULL; plan = plan->next) {
+        plan->name = plan->unique_name;
     }
 }
 
@@ -100,7 +156,7 @@ static bool belongs(server_rec *server, const char *database, const tc_site_plan
     }
     if (!has_same) {
         *rc = complain(server, plan,
-                       different < 0 ? "DBDriver or DBDParams" : tc_config_name((tc_directive_e)different), pool);
+                       different < 0 ? "DBDriver, DBDParams, DBDInitSQL or DBDPrepareSQL" : tc_config_name((tc_directive_e)different), pool);
     }
     return true;
 }
@@ -142,7 +198,7 @@ int tc_sites_plan(server_rec *main_server, tc_site_plan_t **first, apr_pool_t *p
         if (!has_own_config(server, main_server) || !tc_config_is_site(tc_config_of(server))) {
             continue;
         }
-        database = database_of(server, pool);
+        database = database_of(server, main_server, pool);
         for (plan = *first; plan != NULL && !belongs(server, database, plan, &rc, pool); plan = plan->next) {
         }
         if (plan == NULL) {

@@ -15,8 +15,9 @@
 typedef struct tc_site_plan_t {
     server_rec *server;     /* the first of its virtual hosts, or the main server */
     const tc_config_t *config; /* that one's; the values of the others are the same */
-    const char *database;   /* DBDriver and DBDParams */
+    const char *database;   /* DBDriver, DBDParams, and the lines of DBDInitSQL and DBDPrepareSQL */
     const char *name;       /* unique in this httpd: TripChatSite, else host:port of one of its virtual hosts */
+    const char *unique_name; /* `name`, once all names are known */
     bool is_named;          /* by TripChatSite */
     apr_array_header_t *servers; /* server_rec *: all of them */
     apr_array_header_t *hosts;   /* const char *: host:port of each */

@@ -196,13 +196,26 @@ static const char *find_surprise(const tc_vhost_t *one, const tc_vhost_t *other,
                                    : NULL;
 }
 
-/* httpd reads its configuration twice when it starts; it is said once. */
+bool tc_vhost_is_used(const tc_vhost_t *vhost)
+{
+    const server_rec *server = vhost->store.server, *other = server->next;
+
+    if (server->is_virtual || other == NULL) {
+        return true;
+    }
+    while (other != NULL && tc_config_of(other)->vhost != vhost) {
+        other = other->next;
+    }
+    return other != NULL;
+}
+
+/* Warns of what is surprising about a site and those before it. */
 static void warn_of_neighbours(const tc_vhost_t *first, const tc_vhost_t *added, apr_pool_t *pool)
 {
     const tc_vhost_t *vhost;
 
-    for (vhost = first; vhost != NULL; vhost = vhost->next) {
-        const char *surprise = find_surprise(vhost, added, pool);
+    for (vhost = first; vhost != added; vhost = vhost->next) {
+        const char *surprise = tc_vhost_is_used(vhost) ? find_surprise(vhost, added, pool) : NULL;
 
         if (surprise != NULL) {
             tc_complain(added->plan->server, NULL, APLOG_WARNING, 0, "TC0049: the sites %s and %s %s", vhost->site.name,
@@ -268,7 +281,7 @@ static int make_site(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_v
 int tc_vhosts_make(apr_pool_t *pconf, server_rec *main_server, const tc_dbd_gate_t *gate, tc_vhost_t **first)
 {
     tc_site_plan_t *plan;
-    tc_vhost_t **end = first;
+    tc_vhost_t **end = first, *vhost;
     unsigned count = 0;
     server_rec *server;
     int rc;
@@ -279,15 +292,19 @@ int tc_vhosts_make(apr_pool_t *pconf, server_rec *main_server, const tc_dbd_gate
     }
     rc = tc_sites_plan(main_server, &plan, pconf);
     for (; plan != NULL; plan = plan->next) {
-        tc_vhost_t *vhost = apr_pcalloc(pconf, sizeof(*vhost));
         int made;
 
+        vhost = apr_pcalloc(pconf, sizeof(*vhost));
         vhost->site.index = count++;
         made = make_site(plan, gate, vhost, pconf);
         rc = rc == OK ? made : rc;
-        warn_of_neighbours(*first, vhost, pconf);
         *end = vhost;
         end = &vhost->next;
+    }
+    for (vhost = *first; vhost != NULL; vhost = vhost->next) {
+        if (tc_vhost_is_used(vhost)) {
+            warn_of_neighbours(*first, vhost, pconf);
+        }
     }
     return count > 0 ? rc : complain_of_no_secret(main_server);
 }

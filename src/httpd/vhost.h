@@ -39,6 +39,12 @@ typedef struct tc_vhost_t {
  */
 int tc_vhosts_make(apr_pool_t *pconf, server_rec *main_server, const tc_dbd_gate_t *gate, tc_vhost_t **first);
 
+/*
+ * True if requests reach the site. If each virtual host is a site of its own, the main server's only passes its directives
+ * on, and may do without a database. After tc_vhosts_make().
+ */
+bool tc_vhost_is_used(const tc_vhost_t *vhost);
+
 /* Opens the connection logs of sites. A log that cannot be opened is complained of and left out. In post_config. */
 void tc_vhosts_open_logs(tc_vhost_t *first, apr_pool_t *pconf);
 

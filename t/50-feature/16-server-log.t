@@ -124,6 +124,14 @@ for my $mpm ('event', 'prefork') {
             $carol->send_frame(2, 'binary');
             is($carol->read_close->{code}, 1003, 'one is closed, which writes lines');
         }
+        $site->sql('ALTER TABLE chat_messages RENAME TO chat_away;');
+        $ann->say('lost');    # a db thread writes a line
+        sleep 2;
+        $site->sql('ALTER TABLE chat_away RENAME TO chat_messages;');
+        my $since = now();
+        $ann->say('stored');
+        $bob->messages_until('stored');
+        cmp_ok(now() - $since, '<', 3, 'and what they say is stored after a failure, which a db thread writes lines of');
         unlink $still or die "$still: $!\n";
         until_true('the requests to be answered', sub { !grep { ($_->answer->{status} // 0) != 404 } splice @asking });
         $_->leave for $ann, $bob;

@@ -152,7 +152,7 @@ subtest 'virtual hosts of one name with different values stop configtest' => sub
     $opt{sites}{second} = { site_config => 'TripChatSite trips', database => new_database() };
     ($status, $said) = TripChat::Server->check_config(%opt);
     isnt($status, 0, 'the same for two databases');
-    like($said, qr/different values of DBDriver or DBDParams/, 'which it names');
+    like($said, qr/different values of DBDriver, DBDParams, DBDInitSQL or DBDPrepareSQL/, 'which it names');
 };
 
 subtest 'a virtual host without a chat answers as one without the module' => sub {

@@ -33,7 +33,7 @@ sub status_of_handshake {
 subtest 'mpm-itk is refused before anything is served' => sub {
     my ($status, $said) = TripChat::Server->check_config(mpm => 'prefork', config => load('mpm_itk'));
     isnt($status, 0, 'configtest fails');
-    like($said, qr/TC0058: .*mpm-itk, which forks a process for each connection; use mpm_event/, 'and says what to use');
+    like($said, qr/TC0108: .*mpm-itk, which forks a process for each connection; use mpm_event/, 'and says what to use');
     ($status) = TripChat::Server->check_config(mpm => 'prefork', config => load('mpm_itk'), no_chat => 1);
     is($status, 0, 'without a chat nothing is wrong');
 };

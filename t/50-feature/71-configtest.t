@@ -331,6 +331,19 @@ subtest 'a reload that names a new, broken file goes on without it' => sub {
     stops_clean($server, 'httpd has never ended', qr/TC0084|TC0055/);
 };
 
+subtest 'httpd -k stop works while a check fails' => sub {
+    for my $way (['-k', 'stop'], ['-k', 'graceful-stop'], ['-kstop']) {
+        my $secret = file_of('goes', 's' x 32);
+        my $server = TripChat::Server->start(site_config => qq(TripChatJWTSecretFile "$secret"));
+        my @httpd  = (TripChat::Httpd::httpd(), '-f', $server->dir . '/httpd.conf');
+        unlink $secret or die "$secret: $!\n";
+        isnt(system(@httpd, '-t'), 0, 'httpd -t refuses the configuration');
+        is(system(@httpd, @$way), 0, "but httpd @$way passes");
+        is($server->wait_for_end, 0, 'and httpd ends');
+        $server->_remove;
+    }
+};
+
 # ---- the files' owners and modes ----
 
 subtest 'files that others can read or change are warned of' => sub {
@@ -470,9 +483,9 @@ subtest 'the dump shows the database and the queries, and no password of the dat
     unlike($said, qr/s{32}|c2VjcmV0|secretsecret/, 'and no secret');
     SKIP: {
         my ($status, $dump) = TripChat::Server->check_config(no_chat => 1, arguments => ['-D', 'DUMP_TRIPCHAT'], config => 'DBDriver pgsql'
-            . qq(\nDBDParams "host=h dbname=site user=u password='pass word' passfile=/f sslpassword=hidden host=a,password=open"\nTripChatJWTSecretFile $dir/s\n));
+            . qq(\nDBDParams "host=h dbname=site sslpassword=hidden host=a,password=open user=u password='pass host=word user=' passfile=/f"\nTripChatJWTSecretFile $dir/s\n));
         skip 'there is no driver for PostgreSQL', 1 if $dump =~ /load driver/;
-        like($dump, qr/database +pgsql host=h dbname=site user=u … … passfile=\/f … … \(/, 'only what is no secret') or diag $dump;
+        like($dump, qr/database +pgsql host=h dbname=site … … user=u … \(/, 'only what is no secret') or diag $dump;
     }
 };
 
@@ -493,6 +506,18 @@ subtest 'the example can be enabled where httpd runs several children, and reloa
         file_of('example.secret', 's' x 64);
     }
     stops_clean($server, 'nothing else is said', qr/\bAH0051\d|AH10159|\[dbd:|TC001[0-9]/);
+};
+
+subtest 'the configuration of the container passes, without a secret and with one' => sub {
+    local @ENV{qw(TRIPCHAT_SERVER_NAME TRIPCHAT_BUS TRIPCHAT_DB_HOST TRIPCHAT_DB_NAME TRIPCHAT_DB_USER TRIPCHAT_DB_PASSWORD)} = qw(localhost redis://valkey:6379 postgres site tripchat word);
+    my $conf = read_file(top_dir() . '/conf/docker/tripchat.conf') =~ s{/run/secrets/tripchat_jwt}{$dir/container.secret}gr;
+    $conf = '<IfModule !authz_host_module>' . "\nLoadModule authz_host_module " . TripChat::Httpd::libexec_dir() . "/mod_authz_host.so\n</IfModule>\n$conf";
+    for my $state ('without a secret', 'with a secret') {
+        my ($status, $said) = TripChat::Server->check_config(no_chat => 1, config => $conf);
+        plan(skip_all => 'there is no driver for PostgreSQL') if $said =~ /load driver/;
+        is($status, 0, "configtest passes $state") or diag $said;
+        file_of('container.secret', 's' x 64);
+    }
 };
 
 done_testing;
