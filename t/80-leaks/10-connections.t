@@ -31,6 +31,8 @@ plan skip_all => 'run by make test-leaks' if !is_under_memcheck();
 my $server = TripChat::Server->start(tls => 1, shared => 1, one_process => 1, config => <<'CONF');
 TripChatRoomLinger 0
 TripChatHandshakeRate 1000000/60s
+TripChatRequestRate 1000000/60s
+TripChatUserRequestRate 1000000/60s
 TripChatMessageRate 1000000/60s
 TripChatUserMessageRate 1000000/60s
 TripChatUserConnections 1000

@@ -26,7 +26,7 @@ use constant MODULES => qw(
 # Tests hurry more than people do.
 use constant NO_LIMITS => join '', map { "TripChat${_} 0\n" } qw(
     MessageRate EditRate TypingRate UserMessageRate UserEditRate UserTypingRate HandshakeRate
-    AddressConnections UserConnections
+    RequestRate UserRequestRate AddressConnections UserConnections
 );
 
 sub sql_dir { return top_dir() . '/sql' }
