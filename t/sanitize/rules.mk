@@ -65,9 +65,10 @@ check-tsan: $(THREAD)
 
 # The parts that make test-long runs: AddressSanitizer over all features on SQLite, and on PostgreSQL and Redis over the
 # tests that store and share; ThreadSanitizer over the tests that pass connections between threads and between children.
-# Left out, because they are timed for a server without a tool: how children end, and lines that a log must have by then.
-TIMED      := %/62-reload.t %/63-ends.t %/87-connection-log.t
-PART_TESTS := $(filter-out t/50-feature,$(TOOL_TESTS)) $(filter-out $(TIMED),$(FEATURES))
+# Left out, because they are timed for a server without a tool: how children end, and lines that a log must have by then. And
+# the site whose modules of others leak (mod_security, mod_evasive).
+NO_TOOL    := %/62-reload.t %/63-ends.t %/87-connection-log.t %/16-php-site.t
+PART_TESTS := $(filter-out t/50-feature,$(TOOL_TESTS)) $(filter-out $(NO_TOOL),$(FEATURES))
 
 check-asan-part: $(ADDRESS)
 	@exec env $(call PART_VAR,asan) t/sanitize/run address t/run --timer $(PART_TESTS) \
