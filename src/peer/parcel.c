@@ -69,3 +69,29 @@ void tc_parcel_free(tc_parcel_t *parcel)
 {
     tc_buf_free(&parcel->bytes);
 }
+
+void tc_parcel_restore_member(const tc_parcel_t *parcel, tc_member_t *member)
+{
+    const tc_member_t *was = &parcel->head.member;
+
+    member->cursor = was->cursor;
+    member->after = was->after;
+    member->lost = was->lost;
+    member->typing_shown = was->typing_shown;
+    member->typing_wanted = was->typing_wanted;
+    member->typing_sent_us = was->typing_sent_us;
+    member->typing_due_us = was->typing_due_us;
+    memcpy(member->buckets, was->buckets, sizeof(member->buckets));
+    member->refusals = was->refusals;
+}
+
+tc_blob_t *tc_parcel_queue(const tc_parcel_t *parcel)
+{
+    size_t len = parcel->head.lens[TC_PARCEL_QUEUE];
+    tc_blob_t *blob = len > 0 ? tc_blob_create(len) : NULL;
+
+    if (blob != NULL) {
+        memcpy(blob->data, parcel->parts[TC_PARCEL_QUEUE], len);
+    }
+    return blob;
+}

@@ -108,6 +108,12 @@ bool tc_parcel_restore_reader(const tc_parcel_t *parcel, tc_reader_t *reader);
 /* Frees the bytes of a parcel, but not the struct. */
 void tc_parcel_free(tc_parcel_t *parcel);
 
+/* Sets what a member goes on with here: its place in the room, its rates, and what it has shown of typing. */
+void tc_parcel_restore_member(const tc_parcel_t *parcel, tc_member_t *member);
+
+/* The bytes that wait to be sent, as one frame, with a reference that is the caller's; NULL: there are none. */
+tc_blob_t *tc_parcel_queue(const tc_parcel_t *parcel);
+
 /* A part as a NUL-terminated text, which is the parcel's. */
 static inline const char *tc_parcel_text(const tc_parcel_t *parcel, tc_parcel_part_e part)
 {

@@ -408,11 +408,6 @@ static void watch(tc_peer_t *peer)
     }
 }
 
-static void leave_room(tc_peer_t *peer)
-{
-    tc_hub_leave(peer->peers->hub, &peer->member, tc_peer_now_us(peer));
-}
-
 static void hang_up(tc_peer_t *peer)
 {
     tell_of_end(peer);
@@ -429,10 +424,7 @@ static void free_peer(tc_peer_t *peer)
         peer->next->link = peer->link;
     }
     peer->kind->release(peer);
-    tc_weight_sub(peer->held);
-    free(peer->input);
     free(peer->usage);
-    tc_outq_free(&peer->queue);
     tc_lease_free(&peer->lease);
     tc_user_unref(peer->member.user);
     free(peer->member.subject);
@@ -481,7 +473,7 @@ static void settle(tc_peer_t *peer)
         on_end(peer, rv);
     }
     if (peer->state != TC_PEER_OPEN) {
-        leave_room(peer);
+        tc_hub_leave(peer->peers->hub, &peer->member, tc_peer_now_us(peer));
     }
     if (peer->state == TC_PEER_DRAINING && tc_outq_is_empty(&peer->queue)) {
         tc_transport_finish(&peer->transport);
@@ -508,25 +500,13 @@ static void on_settle(tc_task_t *task)
 static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
 {
     const tc_parcel_head_t *head = &parcel->head;
-    const tc_member_t *was = &head->member;
     tc_member_t *member = &peer->member;
-    size_t len = head->lens[TC_PARCEL_QUEUE];
+    tc_blob_t *blob = tc_parcel_queue(parcel);
 
-    member->cursor = was->cursor;
-    member->after = was->after;
-    member->lost = was->lost;
-    member->typing_shown = was->typing_shown;
-    member->typing_wanted = was->typing_wanted;
-    member->typing_sent_us = was->typing_sent_us;
-    member->typing_due_us = was->typing_due_us;
-    memcpy(member->buckets, was->buckets, sizeof(member->buckets));
-    member->refusals = was->refusals;
+    tc_parcel_restore_member(parcel, member);
     peer->heard_us = head->heard_us;
     peer->wrote_us = head->wrote_us;
-    if (len > 0) {
-        tc_blob_t *blob = tc_blob_create(len);
-
-        memcpy(blob->data, parcel->parts[TC_PARCEL_QUEUE], len);
+    if (blob != NULL) {
         tc_peer_push_always(peer, blob);
         if (!head->prefix.closable) {
             tc_outq_pin(&peer->queue, 1); /* it begins inside a frame */
@@ -534,7 +514,7 @@ static void restore(tc_peer_t *peer, const tc_parcel_t *parcel)
         tc_blob_unref(blob);
     }
     TC_LOG_ABOUT(member->subject, TC_LOG_INFO, 0, "TC0035: connection %llu: comes from child %d, where its number was "
-                 "%llu, for %s", (unsigned long long)member->id, (int)head->pid, (unsigned long long)was->id,
+                 "%llu, for %s", (unsigned long long)member->id, (int)head->pid, (unsigned long long)head->member.id,
                  peer->site->name);
 }
 
@@ -611,8 +591,9 @@ void tc_peer_start(tc_peer_t *peer)
 
 void tc_peer_destroy(tc_peer_t *peer)
 {
-    leave_room(peer);
+    tc_hub_leave(peer->peers->hub, &peer->member, tc_peer_now_us(peer));
     count(peer, false);
     hang_up(peer);
+    drop_bytes(peer);
     free_peer(peer);
 }
