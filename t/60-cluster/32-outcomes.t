@@ -43,9 +43,10 @@ sub room {
 # Sends these contents at once, and returns the answers in their order, each the seq or [code, retry_after].
 sub answers_to {
     my ($member, @contents) = @_;
-    my %said = map { 'c-' . ++$ids => $_ } @contents;
+    my @ids  = map { 'c-' . ++$ids } @contents;
+    my %said = map { ($ids[$_] => $contents[$_]) } 0 .. $#ids;
     my %answer;
-    $member->say($said{$_}, client_id => $_) for sort keys %said;
+    $member->say($said{$_}, client_id => $_) for @ids;
     while (keys %answer < @contents) {
         my $event = $member->next_json;
         my $content = $said{ $event->{client_id} // '' } // next;

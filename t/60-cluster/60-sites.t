@@ -114,7 +114,7 @@ subtest 'a site more is two threads more for a child that serves it, and no conn
         redis => $redis->with(prefix => 'one:'));
     my @children = children_of($single);
     my $of_httpd = mpm() eq 'prefork' ? 1 : WORKERS + 2;    # and the listener, and the first one
-    my $waiting  = mpm() eq 'prefork' ? 0 : THREADS_OF_CHAT - THREADS_OF_STORE;
+    my $waiting  = mpm() eq 'prefork' ? 0 : THREADS_OF_CHAT - THREADS_OF_STORE + 1;    # and the log's
     until_true('the children to have all their threads', sub { !grep { threads_of($_) != $of_httpd + $waiting } @children });
     my @there   = one_on_each($single, trip => $trip);
     my @single  = map { threads_of($_) } @children;
