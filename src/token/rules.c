@@ -30,9 +30,9 @@ const char *tc_jwt_required_read(const char *text, tc_jwt_required_t *out, apr_p
         }
     }
     *out = (tc_jwt_required_t){name, value, NULL};
-    if (strncmp(name, "claim:", 6) == 0) {
+    if (strncmp(text, "claim:", 6) == 0) {
         out->name = name + 6;
-        return *out->name ? NULL : "write the name of a claim behind claim:";
+        return is > text + 6 ? NULL : "write the name of a claim behind claim:";
     }
     if (strcmp(name, "typ") == 0) {
         out->name = TC_FACTS_TYPE;
