@@ -206,8 +206,12 @@ subtest 'an httpd whose chat is taken away, and given back' => sub {
             my @old = $server->graceful;
             until_true('the old children to end', sub { !grep { is_alive($_) } @old });
         }
-        $secret{$turn} = secret();
-        ask($site, get("/index.html?token=$secret{$turn}", Authorization => "Bearer $secret{$turn}"));
+        my $asks = sub {
+            $secret{$turn} = secret();
+            ask($site, get("/index.html?token=$secret{$turn}", Authorization => "Bearer $secret{$turn}"));
+        };
+        my $logged = sub { return $asks->() && read_file($server->dir . '/everything_log') =~ /$secret{$turn}/ };
+        if ($turn eq 'without') { until_true('a child without a chat', $logged) } else { $asks->() }
     }
     is("@{[$server->stop(keep => 1)]}", '', 'the log has nothing to say');
     for my $log (qw(everything_log forensic_log)) {

@@ -162,10 +162,14 @@ sub _stat {
     return $line =~ /\A\d+ \(.*\) (\S) (\d+) \d+ (\d+) /s ? ($1, $2, $3) : ('-', 0, 0);
 }
 
+my %given; # ports; the system may name one again that nobody uses yet
+
 sub free_port {
-    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', Proto => 'tcp')
-        or die "no free port: $!\n";
-    return $socket->sockport;
+    while (1) {
+        my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', Proto => 'tcp')
+            or die "no free port: $!\n";
+        return $socket->sockport if !$given{ $socket->sockport }++;
+    }
 }
 
 # A test that died or was interrupted has not stopped what it started: the latest first,
