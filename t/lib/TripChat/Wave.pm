@@ -27,6 +27,7 @@ sub wave {
     my $last    = $sockets[0]->history->{last_seq};
     push @sockets, $plain->chat(trip => $trip, %bob, after => $last), $tls->chat(trip => $trip, %bob);
     my @streams = map { $_->rest(%bob)->follow($trip) } $plain, $tls;
+    $_->next_json('message_history') for @streams;    # what comes later is an event of its own
     my $poll    = $plain->rest(%bob)->ask_for_news($trip, $last);
     my $rest    = $plain->rest(token => $tokens->{ann});
     $plain->turned_away($plain->path($trip, token => "$tokens->{ann}x"));
