@@ -275,42 +275,27 @@ static void note_pieces(thing_t *thing)
     }
 }
 
-static void defer_pieces(thing_t *thing)
+typedef void put_off_fn(tc_loop_t *loop, tc_task_t *task);
+
+static put_off_fn *put_off; /* how the pieces are put off */
+
+static void put_off_pieces(thing_t *thing)
 {
     int i;
 
     for (i = 0; i < PIECES; i++) {
-        tc_loop_defer(bench.loop, &pieces[i].task);
+        put_off(bench.loop, &pieces[i].task);
     }
     tc_loop_post(bench.loop, &thing->other->mail);
 }
 
-static void add_pieces_for_later(thing_t *thing)
-{
-    int i;
-
-    for (i = 0; i < PIECES; i++) {
-        tc_loop_later(bench.loop, &pieces[i].task);
-    }
-    tc_loop_post(bench.loop, &thing->other->mail);
-}
-
-static void have_pieces_again(thing_t *thing)
-{
-    int i;
-
-    for (i = 0; i < PIECES; i++) {
-        tc_loop_again(bench.loop, &pieces[i].task);
-    }
-    tc_loop_post(bench.loop, &thing->other->mail);
-}
-
-static void expect_slices(void (*way)(thing_t *thing))
+static void expect_slices(put_off_fn *way)
 {
     thing_t answer = thing_of("", note_pieces, NULL), echo = thing_of("", note_pieces, &answer);
-    thing_t begin = thing_of("", way, &echo);
+    thing_t begin = thing_of("", put_off_pieces, &echo);
     int i;
 
+    put_off = way;
     open_bench();
     for (i = 0, worked = 0; i < PIECES; i++) {
         pieces[i] = thing_of("", work, NULL);
@@ -327,9 +312,9 @@ static void expect_slices(void (*way)(thing_t *thing))
 
 START_TEST(work_of_many_pieces_is_done_in_slices_and_others_come_between)
 {
-    expect_slices(defer_pieces);
-    expect_slices(add_pieces_for_later);
-    expect_slices(have_pieces_again);
+    expect_slices(tc_loop_defer);
+    expect_slices(tc_loop_later);
+    expect_slices(tc_loop_again);
 }
 END_TEST
 

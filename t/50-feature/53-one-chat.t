@@ -11,7 +11,7 @@ use Test::More;
 use TripChat::Cluster qw(chat_on children_of typing_comes);
 use TripChat::Database;
 use TripChat::Httpd qw(mpm);
-use TripChat::Metrics qw(metrics_config page_of parse_page);
+use TripChat::Metrics qw(metrics_config health_config page_of parse_page);
 use TripChat::Postgres;
 use TripChat::Redis;
 use TripChat::Shared qw(is_full);
@@ -156,14 +156,7 @@ subtest 'virtual hosts of one name with different values stop configtest' => sub
 };
 
 subtest 'a virtual host without a chat answers as one without the module' => sub {
-    my $server = TripChat::Server->start(shared => 1, database => new_database(), config => <<'CONF', sites => { second => {} });
-<Location "/tripchat-metrics">
-    SetHandler tripchat-metrics
-</Location>
-<Location "/tripchat-health">
-    SetHandler tripchat-health
-</Location>
-CONF
+    my $server = TripChat::Server->start(shared => 1, database => new_database(), config => metrics_config() . health_config(), sites => { second => {} });
     my ($plain, $second) = map { $server->site($_) } qw(plain second);
     my %path = (
         websocket => $plain->path($plain->new_trip, token => $plain->token('ann')), rest => '/api/v1/chat/rooms/' . new_uuid() . '/messages/',

@@ -10,6 +10,7 @@ use Test::More;
 
 use TripChat::File qw(write_file);
 use TripChat::Httpd qw(module_file mpm);
+use TripChat::Metrics qw(metrics_config health_config);
 use TripChat::Shared qw(is_full);
 use TripChat::Surroundings qw(var_dir);
 use TripChat::Test;
@@ -73,16 +74,10 @@ subtest 'a child that can start no thread tries again, and later and later' => s
 };
 
 subtest 'a page that includes the chat gets nothing of it, and goes on' => sub {
-    my $server = TripChat::Server->start(modules => ['include'], config => <<'CONF');
+    my $server = TripChat::Server->start(modules => ['include'], config => metrics_config() . health_config() . <<'CONF');
 AddOutputFilter INCLUDES .shtml
 <Location "/">
     Options +Includes
-</Location>
-<Location "/tripchat-metrics">
-    SetHandler tripchat-metrics
-</Location>
-<Location "/tripchat-health">
-    SetHandler tripchat-health
 </Location>
 CONF
     my $site = $server->site;

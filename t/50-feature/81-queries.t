@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/../lib";
 use JSON::PP ();
 use Test::More;
 
+use TripChat::Metrics qw(health_config);
 use TripChat::Rest;
 use TripChat::Shared qw(is_full);
 use TripChat::Test;
@@ -16,7 +17,7 @@ use TripChat::Test;
 use constant {
     MEMBERS     => 'FROM trip_collaborators WHERE trip_id = %{trip} AND user_id = %{user}',
     OF_DATABASE => qr/\bTC0012:/,
-    HEALTH      => "<Location \"/health\">\nSetHandler tripchat-health\n</Location>\n",
+    HEALTH      => health_config('/health'),
     GONE        => { email => '', username => '(deleted user)', full_name => '(deleted user)' },
 };
 

@@ -9,7 +9,7 @@ use JSON::PP ();
 use Test::More;
 
 use TripChat::Client;
-use TripChat::Metrics qw(metrics_config metrics_of sum_of);
+use TripChat::Metrics qw(metrics_config health_config metrics_of sum_of);
 use TripChat::Postgres;
 use TripChat::Redis;
 use TripChat::Rest;
@@ -26,7 +26,7 @@ use constant {
 
 sub server_with {
     my (%opt) = @_;
-    my $config = metrics_config() . qq(<Location "@{[PATH]}">\nSetHandler tripchat-health\n</Location>\n) . ($opt{site_config} // '');
+    my $config = metrics_config() . health_config(PATH) . ($opt{site_config} // '');
     return TripChat::Server->start(%opt, site_config => $config);
 }
 

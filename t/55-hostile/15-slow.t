@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
+use TripChat::Metrics qw(health_config);
 use TripChat::Hostile;
 use TripChat::Rest;
 use TripChat::Shared qw(is_full);
@@ -96,7 +97,7 @@ sub watch {
 my $server = TripChat::Hostile->start(
     workers     => WORKERS,
     config      => "RequestReadTimeout handshake=0 header=0 body=0\nTimeout 60\n"
-        . "<Location \"/health\">\nSetHandler tripchat-health\n</Location>\n",
+        . health_config('/health'),
     site_config => join('', map { "DBD$_ @{[DBD_MAX]}\n" } qw(Min Keep Max)),
 );
 my $site = $server->site;

@@ -10,6 +10,7 @@ use JSON::PP ();
 use Test::More;
 
 use TripChat::Httpd qw(sql_dir);
+use TripChat::Metrics qw(health_config);
 use TripChat::Postgres;
 use TripChat::Rest;
 use TripChat::Test;
@@ -17,7 +18,7 @@ use TripChat::Test;
 use constant {
     PEOPLE  => 100,
     CROWD   => 3000,
-    HEALTH  => "<Location \"/health\">\nSetHandler tripchat-health\n</Location>\n",
+    HEALTH  => health_config('/health'),
 };
 
 my $postgres = TripChat::Postgres->start(settings => { log_statement => 'all' });

@@ -8,12 +8,15 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT_OK = qw(metrics_config page_of metrics_of parse_page value_of grown sum_of);
+our @EXPORT_OK = qw(metrics_config health_config page_of metrics_of parse_page value_of grown sum_of);
 
 use constant PATH => '/tripchat-metrics';
 
-# Lines of a site's configuration.
-sub metrics_config { return qq(<Location "@{[PATH]}">\nSetHandler tripchat-metrics\n</Location>\n) }
+# Lines of a site's configuration: its page of metrics, and its page of health at a path.
+sub metrics_config { return _page_config(PATH, 'metrics') }
+sub health_config  { my ($path) = @_; return _page_config($path // '/tripchat-health', 'health') }
+
+sub _page_config { my ($path, $handler) = @_; return qq(<Location "$path">\nSetHandler tripchat-$handler\n</Location>\n) }
 
 sub page_of { my ($site) = @_; return $site->http_get(PATH) }
 
