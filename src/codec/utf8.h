@@ -38,6 +38,15 @@ static inline size_t tc_utf8_mended_max(size_t len)
     return 3 * len;
 }
 
+/* True if a text has ASCII's characters alone. */
+static inline bool tc_utf8_is_ascii(const char *text)
+{
+    while (*text != '\0' && (unsigned char)*text < 0x80) {
+        text++;
+    }
+    return *text == '\0';
+}
+
 /* The number of code points in valid UTF-8. */
 size_t tc_utf8_count(const char *text, size_t len);
 

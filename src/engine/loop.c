@@ -178,17 +178,6 @@ static tc_mail_t *deliver_mail(tc_mail_t *mail, void *context, int64_t until_us)
     return mail;
 }
 
-/* Mail that was left goes before mail that came since. */
-static void take_mail(tc_loop_t *loop)
-{
-    tc_mail_t **end = &loop->mail;
-
-    while (*end != NULL) {
-        end = &(*end)->next;
-    }
-    *end = tc_mailbox_take(&loop->mailbox);
-}
-
 /* Runs the tasks of the list until `until_us`. A task may put off further tasks to the same list; they run too. */
 static void run_tasks(task_list_t *list, int64_t until_us)
 {
@@ -219,21 +208,30 @@ static int64_t slice_end_us(void)
     return tc_clock_monotonic_us() + TC_LOOP_SLICE_US;
 }
 
+/* A slice of mail: what was left goes before what came since. While something is left, the loop does not wait. */
+static void run_mail(tc_loop_t *loop, void *context)
+{
+    int64_t until_us = slice_end_us();
+
+    loop->mail = deliver_mail(loop->mail, context, until_us);
+    if (loop->mail == NULL) {
+        loop->mail = deliver_mail(tc_mailbox_take(&loop->mailbox), context, until_us);
+    }
+}
+
 /* Runs the tasks that are in the list now, a slice of them. Tasks that they put off stay in the list, behind the rest. */
 static void run_once(task_list_t *list)
 {
-    task_list_t now, added;
+    task_list_t now;
 
     if (list->first == NULL) {
         return;
     }
     task_list_init(&now);
-    task_list_init(&added);
     task_list_move(&now, list);
     run_tasks(&now, slice_end_us());
-    task_list_move(&added, list);
+    task_list_move(&now, list);
     task_list_move(list, &now);
-    task_list_move(list, &added);
 }
 
 /* What this iteration has put off goes before what earlier ones have left, and each has its slice. */
@@ -276,8 +274,7 @@ void tc_loop_run(tc_loop_t *loop, void *context)
         }
         run_once(&loop->again);
         tc_poller_dispatch(loop->poller, slice_end_us());
-        take_mail(loop);
-        loop->mail = deliver_mail(loop->mail, context, slice_end_us());
+        run_mail(loop, context);
         tc_timers_run(&loop->timers, loop->now_us);
         if (loop->paced.first != NULL && loop->now_us >= beat_due_us(loop)) {
             run_beat(loop);

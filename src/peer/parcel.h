@@ -96,7 +96,7 @@ void tc_parcel_end(tc_parcel_t *parcel);
  */
 bool tc_parcel_read(tc_parcel_t *parcel, tc_buf_t *bytes);
 
-/* True if what the parcel says can do no harm, whoever made it; tc_parcel_read() asks. In parcel_check.c, as all below. */
+/* True if what the parcel says can do no harm, whoever made it; tc_parcel_read() asks. In parcel_check.c, as the next two. */
 bool tc_parcel_is_sane(const tc_parcel_t *parcel);
 
 /* True if the trip's id has the form that ids of the site's trips have now. */

@@ -161,7 +161,8 @@ void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state)
 
 /* ---- memory ---- */
 
-void tc_peer_weigh(tc_peer_t *peer)
+/* Counts anew the received bytes that the peer keeps. */
+static void weigh(tc_peer_t *peer)
 {
     size_t held = (peer->input != NULL ? peer->input_len : 0) + (peer->kind->held != NULL ? peer->kind->held(peer) : 0);
 
@@ -287,7 +288,7 @@ static void give_input(tc_peer_t *peer, unsigned char *data, size_t len)
         peer->input_len = len - taken;
         peer->input = memcpy(tc_alloc(peer->input_len), data + taken, peer->input_len);
     }
-    tc_peer_weigh(peer);
+    weigh(peer);
 }
 
 /* Hands over the bytes that came right after the request, or before a pause. */
@@ -408,6 +409,7 @@ static void watch(tc_peer_t *peer)
     }
 }
 
+/* The peer itself may have to wait for its jobs, and weighs nothing meanwhile. */
 static void hang_up(tc_peer_t *peer)
 {
     tell_of_end(peer);
@@ -415,6 +417,8 @@ static void hang_up(tc_peer_t *peer)
     tc_timer_clear(tc_loop_timers(peer->peers->loop), &peer->timer);
     tc_transport_close(&peer->transport);
     peer->peers->release(peer->peers, &peer->claim);
+    tc_outq_free(&peer->queue);
+    tc_peer_drop_input(peer);
 }
 
 static void free_peer(tc_peer_t *peer)
@@ -431,23 +435,20 @@ static void free_peer(tc_peer_t *peer)
     free(peer);
 }
 
-/* Nothing leaves any more, and nobody reads what has come. The peer itself may have to wait for its jobs. */
-static void drop_bytes(tc_peer_t *peer)
+void tc_peer_drop_input(tc_peer_t *peer)
 {
-    tc_outq_free(&peer->queue);
     if (peer->kind->drop != NULL) {
         peer->kind->drop(peer);
     }
     free(peer->input);
     peer->input = NULL;
-    tc_peer_weigh(peer);
+    weigh(peer);
 }
 
 /* Closes the socket at once, and frees the memory when no job points to it and no task is queued. */
 static void settle_dead(tc_peer_t *peer)
 {
     hang_up(peer);
-    drop_bytes(peer);
     if (peer->settle.queued) {
         return; /* it died in this run of settle(), which is queued once more */
     }
@@ -583,7 +584,7 @@ void tc_peer_join(tc_peer_t *peer, const tc_adoption_t *adoption)
 /* Bytes may already lie in `input` or in the SSL, where poll does not see them. */
 void tc_peer_start(tc_peer_t *peer)
 {
-    tc_peer_weigh(peer);
+    weigh(peer);
     tc_peer_arm(peer);
     tc_loop_again(peer->peers->loop, &peer->read_more);
     tc_peer_ask_to_settle(peer);
@@ -594,6 +595,5 @@ void tc_peer_destroy(tc_peer_t *peer)
     tc_hub_leave(peer->peers->hub, &peer->member, tc_peer_now_us(peer));
     count(peer, false);
     hang_up(peer);
-    drop_bytes(peer);
     free_peer(peer);
 }

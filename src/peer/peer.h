@@ -134,8 +134,8 @@ apr_status_t tc_peer_push(tc_peer_t *peer, tc_blob_t *blob, bool urgent);
 /* Closes a peer that reads too slowly, with 1013: drops what has not begun to leave, and counts a slow reader. */
 void tc_peer_give_up(tc_peer_t *peer);
 
-/* Counts anew the received bytes that the peer keeps. */
-void tc_peer_weigh(tc_peer_t *peer);
+/* Frees what has come and was not used. Nothing more is read from the client. */
+void tc_peer_drop_input(tc_peer_t *peer);
 
 /* Queues a blob whatever the bounds, as urgent: a Close, an answer. The queue takes a reference of its own. */
 void tc_peer_push_always(tc_peer_t *peer, tc_blob_t *blob);

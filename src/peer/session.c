@@ -485,7 +485,6 @@ static void drop(tc_peer_t *peer)
 
 static void release(tc_peer_t *peer)
 {
-    tc_reader_free(&((session_t *)peer)->reader);
     tc_inflater_destroy(((session_t *)peer)->inflater);
 }
 

@@ -26,21 +26,13 @@ static size_t weight_of(const tc_peer_t *peer)
 /* Ends a connection with 1013, if nothing of its queue has begun to leave, and frees what it holds. */
 static void end(tc_peer_t *peer)
 {
-    bool has_begun = peer->queue.head_sent > 0 || peer->queue.pinned > 0;
+    bool has_begun = peer->state != TC_PEER_OPEN || peer->queue.head_sent > 0 || peer->queue.pinned > 0;
 
     if (peer->state == TC_PEER_OPEN) {
         tc_outq_drop_unsent(&peer->queue);
         peer->kind->close(peer, TC_CLOSE_TRY_LATER, "server has too little memory, resume later");
     }
-    else {
-        has_begun = true;
-    }
-    if (peer->kind->drop != NULL) {
-        peer->kind->drop(peer);
-    }
-    free(peer->input);
-    peer->input = NULL;
-    tc_peer_weigh(peer);
+    tc_peer_drop_input(peer);
     if (has_begun) {
         tc_peer_enter(peer, TC_PEER_DEAD); /* a Close would stand behind what holds the memory */
     }
@@ -81,7 +73,6 @@ static void shed(tc_task_t *task)
     tc_peers_t *peers = (tc_peers_t *)((char *)task - offsetof(tc_peers_t, shed));
     static tc_log_limit_t limit = TC_LOG_LIMIT(1);
     size_t before = tc_weight_get(), goal = tc_weight_limit() / 8 * 7, now;
-    char more[TC_LOG_MORE_CHARS];
     int64_t began_us = tc_clock_monotonic_us(), took_us;
     unsigned rooms, ended = 0;
 
@@ -97,11 +88,9 @@ static void shed(tc_task_t *task)
     peers->shed_due_us = began_us + took_us + (took_us * QUIET > PAUSE_US ? took_us * QUIET : PAUSE_US);
     tc_metrics_add(TC_METRICS_CHILD, TC_M_SHED + TC_L_BURDEN_ROOM, rooms);
     tc_metrics_add(TC_METRICS_CHILD, TC_M_SHED + TC_L_BURDEN_CONNECTION, ended);
-    if (tc_log_may(&limit, more)) {
-        tc_log(TC_LOG_WARNING, 0, "TC0110: clients make this child hold %zu MB, more than TripChatMemory allows (%zu MB): the "
-               "caches of %u rooms were dropped, and %u connections that held most were ended; see who reads too slowly in "
-               "TripChatConnectionLog, or allow more%s", before >> 20, tc_weight_limit() >> 20, rooms, ended, more);
-    }
+    tc_log_about(NULL, &limit, TC_LOG_WARNING, 0, "TC0110: clients make this child hold %zu MB, more than TripChatMemory allows "
+                 "(%zu MB): the caches of %u rooms were dropped, and %u connections that held most were ended; see who reads "
+                 "too slowly in TripChatConnectionLog, or allow more", before >> 20, tc_weight_limit() >> 20, rooms, ended);
 }
 
 void tc_shed_init(tc_peers_t *peers)

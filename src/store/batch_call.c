@@ -5,6 +5,7 @@
 #include "store/batch.h"
 
 #include "codec/json.h"
+#include "codec/utf8.h"
 #include "store/libpq.h"
 
 #include <apr_strings.h>
@@ -34,12 +35,7 @@ static bool has_names(const tc_work_t *work, const tc_job_t *job)
 
 bool tc_batch_has_odd_names(const tc_work_t *work, const tc_job_t *job)
 {
-    const char *at = job->user->sender_json;
-
-    while (*at != '\0' && (unsigned char)*at < 0x80) {
-        at++;
-    }
-    return *at != '\0' && has_names(work, job);
+    return !tc_utf8_is_ascii(job->user->sender_json) && has_names(work, job);
 }
 
 /* A question mark for each character that is not ASCII's. */

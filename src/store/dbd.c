@@ -291,7 +291,6 @@ void tc_dbd_try_writes(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
     static tc_log_limit_t limit = TC_LOG_LIMIT(1);
     long long written_us = atomic_load(&store->written_us);
-    char more[TC_LOG_MORE_CHARS];
     const char *why = "";
 
     if ((written_us != 0 && tc_clock_monotonic_us() - written_us < WRITTEN_US) || can_write(sql, &why, pool)
@@ -299,10 +298,8 @@ void tc_dbd_try_writes(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
         return;
     }
     tc_dbd_note_writes(store, false);
-    if (tc_log_may(&limit, more)) {
-        tc_log(TC_LOG_WARNING, 0, "TC0101: site %s: the database takes no writes, so the health page says so: %.*s%s",
-               store->store.site->name, (int)strcspn(why, "\r\n"), why, more);
-    }
+    tc_log_about(NULL, &limit, TC_LOG_WARNING, 0, "TC0101: site %s: the database takes no writes, so the health page says so: %.*s",
+                 store->store.site->name, (int)strcspn(why, "\r\n"), why);
 }
 
 /* When a server was started again, each connection in mod_dbd's pool turns out to be lost when it is next used. */

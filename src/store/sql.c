@@ -217,12 +217,7 @@ static bool are_ascii(const char **args, int count)
     int i;
 
     for (i = 0; i < count; i++) {
-        const char *at = args[i] ? args[i] : "";
-
-        while (*at > 0 && (unsigned char)*at < 0x80) {
-            at++;
-        }
-        if (*at != '\0') {
+        if (args[i] != NULL && !tc_utf8_is_ascii(args[i])) {
             return false;
         }
     }
@@ -370,7 +365,7 @@ const char *tc_sql_text(const tc_sql_rows_t *rows, tc_sql_row_t *row, int n)
     if (apr_dbd_datum_get(rows->sql->driver, row, n, APR_DBD_TYPE_STRING, &text) != APR_SUCCESS) {
         return NULL;
     }
-    if (!tc_utf8_is_valid(text, strlen(text)) || (rows->encoding != NULL && !are_ascii((const char *[]){text}, 1))) {
+    if (!tc_utf8_is_valid(text, strlen(text)) || (rows->encoding != NULL && !tc_utf8_is_ascii(text))) {
         return mend(text, rows->encoding, rows->pool);
     }
     /* With pgsql, the texts are freed when the last row has been read. */

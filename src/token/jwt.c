@@ -160,9 +160,7 @@ static bool is_plain(json_object *header)
 /* RFC 9068, 2.1: an access token of OAuth says so. */
 static bool is_access_token(json_object *header)
 {
-    const char *type = tc_json_get_text(header, "typ");
-
-    return type != NULL && (strcasecmp(type, "at+jwt") == 0 || strcasecmp(type, "application/at+jwt") == 0);
+    return strcasecmp(tc_facts_type(header), "at+jwt") == 0;
 }
 
 static const char *check_header(json_object *header)
