@@ -12,7 +12,6 @@
 #include "httpd/often.h"
 
 #include <ap_expr.h>
-#include <ap_provider.h>
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_core.h>
@@ -30,19 +29,22 @@ static bool is_ours(request_rec *r)
     return type != NULL && strcasecmp(type, TC_AUTH_TYPE) == 0;
 }
 
-static bool is_handshake(request_rec *r)
+static bool is_mapped_to(request_rec *r, const char *name)
 {
     const char *handler = tc_mapping_handler(r);
 
-    return handler != NULL && strcmp(handler, TC_HANDLER_WEBSOCKET) == 0;
+    return handler != NULL && strcmp(handler, name) == 0;
+}
+
+static bool is_handshake(request_rec *r)
+{
+    return is_mapped_to(r, TC_HANDLER_WEBSOCKET);
 }
 
 /* True if the chat itself answers at this path. It asks for the user and the trip anyway. */
 static bool is_chat(request_rec *r)
 {
-    const char *handler = tc_mapping_handler(r);
-
-    return is_handshake(r) || (handler != NULL && strcmp(handler, TC_HANDLER_REST) == 0);
+    return is_handshake(r) || is_mapped_to(r, TC_HANDLER_REST);
 }
 
 /* The request that httpd made this one from, by a redirect of its own or as a subrequest. NULL: the client sent it. */
@@ -54,19 +56,12 @@ static request_rec *before(const request_rec *r)
 /* The token of this very request, as the chat would take it: a handshake may have it in a subprotocol. */
 static const char *find_own_token(request_rec *r, apr_size_t *len)
 {
-    const char *token;
-    tc_handshake_out_t handshake;
+    tc_handshake_out_t handshake = {0};
 
     if (is_handshake(r)) {
         tc_handler_check_handshake(r, &handshake);
-        if (handshake.bearer != NULL) {
-            *len = handshake.bearer_len;
-            return handshake.bearer;
-        }
     }
-    token = tc_credentials_token(r);
-    *len = token ? strlen(token) : 0;
-    return token;
+    return tc_handler_token(r, &handshake, len);
 }
 
 #define KEY_TOKEN "mod_tripchat token" /* of the pool's user data, which no log shows */
@@ -227,9 +222,7 @@ static int note_failure(request_rec *r, const char *type)
 /* A preflight has no token (Fetch standard, 3.2.2), and the chat answers it without looking at anything. */
 static int check_preflight(request_rec *r)
 {
-    const char *handler = r->method_number == M_OPTIONS && is_ours(r) ? tc_mapping_handler(r) : NULL;
-
-    return handler != NULL && strcmp(handler, TC_HANDLER_REST) == 0
+    return r->method_number == M_OPTIONS && is_ours(r) && is_mapped_to(r, TC_HANDLER_REST)
                    && apr_table_get(r->headers_in, "Access-Control-Request-Method") != NULL
                ? OK
                : DECLINED;

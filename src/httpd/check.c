@@ -138,13 +138,13 @@ static void check_handler(const server_rec *server, const ap_directive_t *line, 
     handler_e handler = find_handler(name);
 
     if (strncasecmp(name, "tripchat", 8) == 0 && handler == NO_HANDLER) {
-        tc_complain(server, tc_conftree_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+        tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS,
                     "TC0089: SetHandler: there is no handler %s; write " TC_HANDLER_WEBSOCKET ", " TC_HANDLER_REST ", "
                     TC_HANDLER_METRICS " or " TC_HANDLER_HEALTH, name);
     }
     else if (handler == OF_A_SITE && server->is_virtual && tc_config_of(server)->vhost == NULL
              && !tc_config_is_off(tc_config_of(server))) {
-        tc_complain(server, tc_conftree_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+        tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS,
                     "TC0089: SetHandler %s: this virtual host has no chat, so the path answers 500; write "
                     "TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there, or remove the line", name);
     }

@@ -60,6 +60,11 @@ static int has_console(void)
     return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG;
 }
 
+const char *tc_complaints_place(const ap_directive_t *line, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "line %d of %s", line->line_num, line->filename);
+}
+
 void tc_complain(const server_rec *server, const char *place, int level, apr_status_t status, const char *fmt, ...)
 {
     complaint_t *complaint = apr_palloc(pool_of_texts, sizeof(*complaint));

@@ -8,6 +8,7 @@
 #define TC_HTTPD_COMPLAINTS_H
 
 #include <httpd.h>
+#include <util_cfgtree.h>
 
 /* Forgets all complaints. `pconf` keeps those that follow. In pre_config. */
 void tc_complaints_begin(apr_pool_t *pconf);
@@ -19,6 +20,9 @@ void tc_complaints_begin(apr_pool_t *pconf);
  */
 void tc_complain(const server_rec *server, const char *place, int level, apr_status_t status, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* Where a line stands, as above, on `pool`. */
+const char *tc_complaints_place(const ap_directive_t *line, apr_pool_t *pool);
 
 /*
  * Ends the checks. OK, or HTTP_INTERNAL_SERVER_ERROR if a complaint refuses the configuration. Then the main server's

@@ -285,11 +285,6 @@ static const char *check_again(const directive_t *directive, const tc_config_val
                                         : NULL;
 }
 
-static const char *place_of(const cmd_parms *cmd)
-{
-    return apr_psprintf(cmd->pool, "line %d of %s", cmd->directive->line_num, cmd->directive->filename);
-}
-
 /* Two virtual hosts may have the same file and line (an Include twice). So the section itself is kept. */
 static void begin_line(const cmd_parms *cmd, tc_config_t *config)
 {
@@ -319,7 +314,7 @@ static const char *set_from_line(cmd_parms *cmd, const char *text)
         wrong = set_value((tc_directive_e)(directive - directives), text, value, cmd->pool);
     }
     value->is_set = 1;
-    value->place = place_of(cmd);
+    value->place = tc_complaints_place(cmd->directive, cmd->pool);
     return wrong;
 }
 
@@ -351,7 +346,7 @@ static const char *add_key(cmd_parms *cmd, const char *alg, const char *path, co
     if (resolved == NULL || *path == '\0') {
         return apr_psprintf(cmd->pool, "%s: write a path, not \"%s\"", directives[TC_D_JWT_KEY].name, path);
     }
-    value->place = place_of(cmd);
+    value->place = tc_complaints_place(cmd->directive, cmd->pool);
     add_word(value, alg, cmd->pool);
     add_word(value, resolved, cmd->pool);
     add_word(value, kid ? kid : "", cmd->pool);
@@ -383,7 +378,7 @@ static const char *add_issuer(cmd_parms *cmd, int argc, char *const argv[])
     const char *wrong;
     int i;
 
-    value->place = place_of(cmd);
+    value->place = tc_complaints_place(cmd->directive, cmd->pool);
     wrong = tc_issuers_read_line(argc, argv, value->place, value->words, words, cmd->pool);
     for (i = 0; i < words->nelts; i++) {
         add_word(value, APR_ARRAY_IDX(words, i, const char *), cmd->pool);
@@ -404,7 +399,7 @@ static const char *set_issuer(cmd_parms *cmd, void *dir_config, int argc, char *
     }
     begin_line(cmd, config);
     value->is_set = 1;
-    value->place = place_of(cmd);
+    value->place = tc_complaints_place(cmd->directive, cmd->pool);
     return with_server(cmd, wrong);
 }
 

@@ -1,6 +1,7 @@
 /* Reads httpd's configuration tree. See conftree.h. */
 #include "httpd/conftree.h"
 
+#include "httpd/complaints.h"
 #include "httpd/config.h"
 
 #include <apr_strings.h>
@@ -74,11 +75,6 @@ const char *tc_conftree_argument(const ap_directive_t *line, apr_pool_t *pool)
     return ap_getword_conf(pool, &arguments);
 }
 
-const char *tc_conftree_place(const ap_directive_t *line, apr_pool_t *pool)
-{
-    return apr_psprintf(pool, "line %d of %s", line->line_num, line->filename);
-}
-
 /* The last line with a directive in a server. */
 static const ap_directive_t *find_last(const server_rec *server, const char *directive)
 {
@@ -102,7 +98,7 @@ const char *tc_conftree_value(const server_rec *server, const char *directive, c
         return NULL;
     }
     if (place != NULL) {
-        *place = tc_conftree_place(line, pool);
+        *place = tc_complaints_place(line, pool);
     }
     return tc_conftree_argument(line, pool);
 }

@@ -25,7 +25,4 @@ const ap_directive_t *tc_conftree_next(const server_rec *server, const char *dir
 /* The first argument of a line, without quotes, on `pool`. */
 const char *tc_conftree_argument(const ap_directive_t *line, apr_pool_t *pool);
 
-/* "line 12 of /etc/…", on `pool`. */
-const char *tc_conftree_place(const ap_directive_t *line, apr_pool_t *pool);
-
 #endif

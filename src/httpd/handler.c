@@ -125,19 +125,22 @@ static bool read_trip(request_rec *r, tc_trip_form_e form, tc_trip_t *trip)
     return tc_trip_parse(r->uri + start, len - start, form, trip);
 }
 
-/* A browser sends the token as a subprotocol, a program in Authorization. Any client may send it in the query. */
+const char *tc_handler_token(request_rec *r, const tc_handshake_out_t *handshake, apr_size_t *len)
+{
+    const char *token = handshake->bearer ? handshake->bearer : tc_credentials_token(r);
+
+    *len = handshake->bearer ? handshake->bearer_len : token ? strlen(token) : 0;
+    return token;
+}
+
 static tc_chat_error_e authorize(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                  const tc_handshake_out_t *handshake)
 {
-    const char *token = handshake->bearer;
-    apr_size_t len = handshake->bearer_len;
+    apr_size_t len;
+    const char *token = tc_handler_token(r, handshake, &len);
     tc_chat_error_e error;
     tc_trip_t trip;
 
-    if (token == NULL) {
-        token = tc_credentials_token(r);
-        len = token ? strlen(token) : 0;
-    }
     error = tc_visit_begin(visit, r, vhost, token, len);
     if (error != TC_CHAT_OK) {
         return error;
@@ -352,7 +355,7 @@ int tc_handler(request_rec *r)
     int64_t after, epoch;
     int wait_s;
 
-    if (!tc_handler_is(r, TC_HANDLER_WEBSOCKET) || tc_config_is_off(tc_config_of(r->server))) {
+    if (!tc_handler_is(r, TC_HANDLER_WEBSOCKET)) {
         return DECLINED;
     }
     if (vhost == NULL) {

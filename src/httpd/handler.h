@@ -17,6 +17,12 @@ int tc_handler(request_rec *r);
 /* Reads the handshake from a request (RFC 6455, 4.2.1). The strings in *out live as long as the request. */
 void tc_handler_check_handshake(request_rec *r, tc_handshake_out_t *out);
 
+/*
+ * The token of a request, and its length in bytes; NULL and 0: there is none. A browser sends the token as a subprotocol, a
+ * program in Authorization. Any client may send it in the query. The text lives as long as the request.
+ */
+const char *tc_handler_token(request_rec *r, const tc_handshake_out_t *handshake, apr_size_t *len);
+
 /* Negotiates compression (RFC 7692); `keeps` is passed to tc_deflate_negotiate(). This step may be left out. */
 void tc_handler_negotiate(request_rec *r, bool keeps, tc_handshake_out_t *handshake,
                           tc_deflate_terms_t *terms);

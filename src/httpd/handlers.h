@@ -4,6 +4,8 @@
 #ifndef TC_HTTPD_HANDLERS_H
 #define TC_HTTPD_HANDLERS_H
 
+#include "httpd/config.h"
+
 #include <httpd.h>
 #include <stdbool.h>
 
@@ -14,11 +16,12 @@
 
 /*
  * True if the handler of that name is to answer the request. A subrequest (an include in a page, say) is never answered:
- * its connection is in the middle of another answer. Worker.
+ * its connection is in the middle of another answer. Nor is a request to a virtual host where TripChat is off. Worker.
  */
 static inline bool tc_handler_is(const request_rec *r, const char *name)
 {
-    return r->handler != NULL && strcmp(r->handler, name) == 0 && r->main == NULL;
+    return r->handler != NULL && strcmp(r->handler, name) == 0 && r->main == NULL
+           && !tc_config_is_off(tc_config_of(r->server));
 }
 
 #endif

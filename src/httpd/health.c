@@ -196,7 +196,7 @@ int tc_health_handler(request_rec *r)
     tc_child_t *child;
     int rc;
 
-    if (!tc_handler_is(r, TC_HANDLER_HEALTH) || tc_config_is_off(tc_config_of(r->server))) {
+    if (!tc_handler_is(r, TC_HANDLER_HEALTH)) {
         return DECLINED;
     }
     if (vhost == NULL) {

@@ -47,7 +47,7 @@ static int has_same_words(tc_directive_e id, const char *const *one, const char 
 }
 
 /* A query is the same if its text is. */
-static int is_same(tc_directive_e id, const tc_config_t *one, const tc_config_t *other)
+int tc_likeness_of(tc_directive_e id, const tc_config_t *one, const tc_config_t *other)
 {
     const tc_config_value_t *value = tc_config_value(one, id), *its = tc_config_value(other, id);
 
@@ -55,17 +55,12 @@ static int is_same(tc_directive_e id, const tc_config_t *one, const tc_config_t 
            && is_same_text(value->text, its->text) && has_same_words(id, value->words, its->words);
 }
 
-int tc_likeness_of(tc_directive_e directive, const tc_config_t *one, const tc_config_t *other)
-{
-    return is_same(directive, one, other);
-}
-
 int tc_likeness_of_keys(const tc_config_t *one, const tc_config_t *other)
 {
     int i;
 
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        if (tc_config_is_key((tc_directive_e)i) && !is_same((tc_directive_e)i, one, other)) {
+        if (tc_config_is_key((tc_directive_e)i) && !tc_likeness_of((tc_directive_e)i, one, other)) {
             return 0;
         }
     }
@@ -77,7 +72,7 @@ int tc_likeness_difference(const tc_config_t *one, const tc_config_t *other)
     int i;
 
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        if (i != TC_D_SITE && !is_same((tc_directive_e)i, one, other)) {
+        if (i != TC_D_SITE && !tc_likeness_of((tc_directive_e)i, one, other)) {
             return i;
         }
     }

@@ -104,7 +104,7 @@ int tc_monitor_handler(request_rec *r)
     tc_buf_t page = TC_BUF_INIT;
     int rc;
 
-    if (!tc_handler_is(r, TC_HANDLER_METRICS) || tc_config_is_off(tc_config_of(r->server))) {
+    if (!tc_handler_is(r, TC_HANDLER_METRICS)) {
         return DECLINED;
     }
     if (board == NULL) {

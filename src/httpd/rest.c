@@ -177,7 +177,7 @@ int tc_rest_handler(request_rec *r)
     tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
     int rc, status;
 
-    if (!tc_handler_is(r, TC_HANDLER_REST) || tc_config_is_off(tc_config_of(r->server))) {
+    if (!tc_handler_is(r, TC_HANDLER_REST)) {
         return DECLINED;
     }
     if (vhost == NULL) {

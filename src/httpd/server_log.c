@@ -25,13 +25,11 @@ typedef struct {
     char text[];
 } line_t;
 
-typedef enum { THREAD_NONE, THREAD_RUNS } thread_state_e;
-
 static tc_mailbox_t mailbox;
 static tc_worker_thread_t thread;
-static _Atomic(thread_state_e) thread_state; /* set before the module's other threads start */
+static atomic_bool runs;      /* set before the module's other threads start */
 static atomic_size_t queued; /* bytes of the lines that wait */
-static atomic_uint lost;   /* since the thread wrote last */
+static atomic_uint lost;     /* since the thread wrote last */
 
 static void write_line(int level, apr_status_t status, const server_rec *server, const char *text)
 {
@@ -87,13 +85,13 @@ void tc_server_log_start(void)
 {
     apr_pool_t *pool = NULL;
 
-    if (atomic_load(&thread_state) == THREAD_RUNS || apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
+    if (atomic_load(&runs) || apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS) {
         return;
     }
     tc_mailbox_init(&mailbox, wake, NULL);
     if (tc_worker_thread_init(&thread) == APR_SUCCESS
         && tc_worker_thread_start(&thread, thread_main, NULL, pool) == APR_SUCCESS) {
-        atomic_store(&thread_state, THREAD_RUNS);
+        atomic_store(&runs, true);
         return;
     }
     apr_pool_destroy(pool);
@@ -129,7 +127,7 @@ static bool leave_to_thread(int level, apr_status_t status, const server_rec *se
 /* httpd's workers wait for a log as they do for its own lines. The module's threads must not wait. */
 static bool must_not_wait(void)
 {
-    return tc_thread_role() != TC_THREAD_WORKER && atomic_load(&thread_state) == THREAD_RUNS;
+    return tc_thread_role() != TC_THREAD_WORKER && atomic_load(&runs);
 }
 
 static void sink(tc_log_level_e level, apr_status_t status, const void *about, const char *client, const char *line)
@@ -171,7 +169,7 @@ void tc_server_log_bind(server_rec *server)
 
 void tc_server_log_end(void)
 {
-    if (atomic_load(&thread_state) == THREAD_RUNS) {
+    if (atomic_load(&runs)) {
         tc_worker_thread_ask_to_stop(&thread);
         (void)tc_worker_thread_join(&thread, END_US);
     }
