@@ -271,20 +271,20 @@ static void warn_of_any(const server_rec *server, const tc_jwt_rules_t *rules)
 
 /* ---- issuers ---- */
 
-static void add_audience(const char *audience, tc_jwt_issuer_t *issuer, apr_pool_t *pool)
+static void add_audience(const char *audience, const char *const **audiences, apr_pool_t *pool)
 {
     const char **list;
     size_t count = 0;
 
-    while (issuer->audiences != NULL && issuer->audiences[count] != NULL) {
+    while (*audiences != NULL && (*audiences)[count] != NULL) {
         count++;
     }
     list = apr_pcalloc(pool, (count + 2) * sizeof(*list));
     if (count > 0) {
-        memcpy(list, issuer->audiences, count * sizeof(*list));
+        memcpy(list, *audiences, count * sizeof(*list));
     }
     list[count] = audience;
-    issuer->audiences = list;
+    *audiences = list;
 }
 
 /* Takes an option of a line. `place` is where the line stands. */
@@ -301,7 +301,7 @@ static int take_option(const server_rec *server, const char *const *words, const
         rc = add_key_set(server, TC_D_ISSUER, place, words[1], &keys, pool);
     }
     else if (strcmp(words[0], TC_ISSUER_AUDIENCE) == 0) {
-        add_audience(words[1], issuer, pool);
+        add_audience(words[1], &issuer->audiences, pool);
     }
     else if (strcmp(words[0], TC_ISSUER_REQUIRE) == 0) {
         add_required(words[1], &issuer->required, pool);
@@ -340,8 +340,8 @@ static int add_issuers(const server_rec *server, tc_jwt_rules_t *rules, apr_pool
         rc = rc == OK ? taken : rc;
     }
     for (issuer = (tc_jwt_issuer_t *)rules->issuers; issuer != NULL; issuer = issuer->next) {
-        if (issuer->audiences == NULL && rules->audience != NULL) {
-            add_audience(rules->audience, issuer, pool);
+        if (issuer->audiences == NULL) {
+            issuer->audiences = rules->audiences;
         }
     }
     return rc;
@@ -368,7 +368,9 @@ int tc_keys_read(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *po
     }
     rules->keys = keys;
     rules->user_claim = tc_config_text(config, TC_D_JWT_USER_CLAIM);
-    rules->audience = tc_config_text(config, TC_D_JWT_AUDIENCE);
+    if (tc_config_text(config, TC_D_JWT_AUDIENCE) != NULL) {
+        add_audience(tc_config_text(config, TC_D_JWT_AUDIENCE), &rules->audiences, pool);
+    }
     rules->issuer = tc_config_text(config, TC_D_JWT_ISSUER);
     rules->leeway_s = tc_config_number(config, TC_D_JWT_LEEWAY) / TC_US_PER_S;
     for (; required != NULL && *required != NULL; required++) {

@@ -185,13 +185,11 @@ const char *tc_jwt_rules_check(const tc_jwt_rules_t *rules, const tc_jwt_issuer_
 
 /* ---- issuers ---- */
 
-/* The issuer whose keys stand in the rules themselves. `audiences` has two places. */
-static tc_jwt_issuer_t own_issuer(const tc_jwt_rules_t *rules, const char **audiences)
+/* The issuer whose keys stand in the rules themselves. */
+static tc_jwt_issuer_t own_issuer(const tc_jwt_rules_t *rules)
 {
-    audiences[0] = rules->audience;
-    audiences[1] = NULL;
     return (tc_jwt_issuer_t){.name = rules->issuer, .keys = rules->keys, .user_claim = rules->user_claim,
-                             .audiences = rules->audience ? audiences : NULL};
+                             .audiences = rules->audiences};
 }
 
 const char *tc_jwt_issuer_find(const tc_jwt_rules_t *rules, json_object *claims, tc_jwt_issuer_t *out, apr_pool_t *pool)
@@ -210,7 +208,7 @@ const char *tc_jwt_issuer_find(const tc_jwt_rules_t *rules, json_object *claims,
             return NULL;
         }
     }
-    *out = own_issuer(rules, apr_pcalloc(pool, 2 * sizeof(char *)));
+    *out = own_issuer(rules);
     if (out->keys != NULL && (out->name == NULL || (iss != NULL && strcmp(out->name, iss) == 0))) {
         return NULL;
     }
@@ -223,7 +221,7 @@ const char *tc_jwt_issuer_find(const tc_jwt_rules_t *rules, json_object *claims,
 /* ---- after a reload ---- */
 
 /* The same by the facts of a token. False: there is no such issuer. */
-static bool find_by_facts(const tc_jwt_rules_t *rules, const tc_facts_t *facts, const char **audiences, tc_jwt_issuer_t *out)
+static bool find_by_facts(const tc_jwt_rules_t *rules, const tc_facts_t *facts, tc_jwt_issuer_t *out)
 {
     const tc_jwt_issuer_t *issuer;
 
@@ -233,7 +231,7 @@ static bool find_by_facts(const tc_jwt_rules_t *rules, const tc_facts_t *facts, 
             return true;
         }
     }
-    *out = own_issuer(rules, audiences);
+    *out = own_issuer(rules);
     return out->keys != NULL && (out->name == NULL || tc_facts_have(facts, "iss", out->name));
 }
 
@@ -271,10 +269,9 @@ static uint64_t identity_of(const tc_jwt_rules_t *rules, const tc_jwt_issuer_t *
 
 void tc_jwt_mark(const tc_jwt_rules_t *rules, const tc_jwt_key_t *key, const tc_facts_t *facts, tc_jwt_mark_t *mark)
 {
-    const char *audiences[2];
     tc_jwt_issuer_t issuer;
 
-    (void)find_by_facts(rules, facts, audiences, &issuer);
+    (void)find_by_facts(rules, facts, &issuer);
     memcpy(mark->key_id, key->id, sizeof(mark->key_id));
     mark->conditions = conditions_of(rules, &issuer);
     mark->identity = identity_of(rules, &issuer);
@@ -315,11 +312,10 @@ static const tc_jwt_key_t *find_key(const tc_jwt_key_t *key, const unsigned char
 tc_jwt_still_e tc_jwt_still(const tc_jwt_rules_t *rules, const tc_jwt_mark_t *mark, const tc_facts_t *facts,
                             const tc_jwt_key_t **key, const char **why)
 {
-    const char *audiences[2];
     tc_jwt_issuer_t issuer;
 
     *why = "the issuer of its token is no longer one of the site's";
-    if (!find_by_facts(rules, facts, audiences, &issuer)) {
+    if (!find_by_facts(rules, facts, &issuer)) {
         return TC_JWT_ENDS;
     }
     *why = "the key of its token is no longer one of the site's";

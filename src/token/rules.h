@@ -31,7 +31,7 @@ typedef struct {
     const tc_jwt_key_t *keys; /* NULL: all tokens are those of `issuers` */
     const char *user_claim;
     const tc_claim_names_t *names; /* NULL: the site's database says the rest about the user */
-    const char *audience;    /* must be one of the token's aud; NULL: any */
+    const char *const *audiences; /* one of them must be in the token's aud; NULL: any */
     const char *issuer;      /* must be the token's iss; NULL: any that `issuers` do not have */
     int64_t leeway_s;        /* by which the clocks of issuer and httpd may differ */
     const tc_jwt_required_t *required; /* of every token */

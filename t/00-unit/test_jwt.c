@@ -467,8 +467,9 @@ END_TEST
 
 START_TEST(audience_and_issuer_count_where_they_are_configured)
 {
+    static const char *const chat[] = {"chat", NULL};
     static const tc_jwt_rules_t strict = {
-        .keys = &key, .user_claim = "user_id", .audience = "chat", .issuer = "https://a.org/"};
+        .keys = &key, .user_claim = "user_id", .audiences = chat, .issuer = "https://a.org/"};
     static const struct {
         const char *claims;
         bool good;

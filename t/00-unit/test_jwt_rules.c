@@ -160,7 +160,7 @@ START_TEST(a_reason_names_the_mistake_and_is_the_same_for_every_algorithm)
     for (alg = 0; alg < UNIT_COUNT(algs); alg++) {
         EVP_PKEY *pkey = alg == 0 ? NULL : alg == 3 ? ed : rsa;
         tc_jwt_key_t *key = pkey ? public_key(algs[alg], pkey, "k1", pool) : secret_key(own, "k1", pool);
-        tc_jwt_rules_t rules = {.keys = key, .user_claim = "user_id", .audience = "chat"};
+        tc_jwt_rules_t rules = {.keys = key, .user_claim = "user_id", .audiences = (const char *const[]){"chat", NULL}};
         tc_jwt_identity_t identity;
 
         for (i = 0; i < UNIT_COUNT(mistakes); i++) {
@@ -398,7 +398,7 @@ START_TEST(a_token_stays_as_long_as_a_newcomer_with_it_would_be_let_in)
     tc_jwt_issuer_t stolen = {.name = "A", .keys = other, .user_claim = "user_id"};
     tc_jwt_rules_t plain = {.keys = key, .user_claim = "user_id"};
     tc_jwt_rules_t more = {.keys = other, .user_claim = "user_id"}, gone = {.keys = other, .user_claim = "user_id"};
-    tc_jwt_rules_t audience = {.keys = again, .user_claim = "user_id", .audience = "chat"};
+    tc_jwt_rules_t audience = {.keys = again, .user_claim = "user_id", .audiences = (const char *const[]){"chat", NULL}};
     tc_jwt_rules_t strict = {.keys = again, .user_claim = "user_id", .required = &required};
     tc_jwt_rules_t moved = {.user_claim = "user_id", .issuers = &a}, taken = {.keys = key, .user_claim = "user_id", .issuers = &stolen};
     tc_jwt_rules_t by_sub = {.keys = key, .user_claim = "sub"};
@@ -430,7 +430,7 @@ START_TEST(a_token_that_says_more_than_is_kept_is_read_again_under_other_conditi
     tc_jwt_required_t last, more;
     tc_jwt_rules_t before = {.keys = key, .user_claim = "user_id", .required = &last};
     tc_jwt_rules_t after = {.keys = key, .user_claim = "user_id", .required = &more};
-    tc_jwt_rules_t elsewhere = {.keys = key, .user_claim = "user_id", .required = &last, .audience = "chat"};
+    tc_jwt_rules_t elsewhere = {.keys = key, .user_claim = "user_id", .required = &last, .audiences = (const char *const[]){"chat", NULL}};
     const char *groups = "";
     int i;
 
