@@ -10,7 +10,6 @@
 #include "base/units.h"
 #include "codec/wire.h"
 #include "httpd/handler.h"
-#include "httpd/handlers.h"
 #include "httpd/runtime.h"
 #include "httpd/takeover.h"
 #include "peer/session.h"
@@ -88,12 +87,12 @@ static int upgrade(request_rec *r, tc_handshake_out_t *handshake)
     return tc_handler_take_over(r, child, adoption, handshake);
 }
 
-/* Answers any path that has the handler. Worker. */
+/* Answers any path that has the handler. There is no directive that switches it off, as there is for the chat's. Worker. */
 static int handle(request_rec *r)
 {
     tc_handshake_out_t handshake;
 
-    if (!tc_handler_is(r, HANDLER_NAME)) {
+    if (r->handler == NULL || strcmp(r->handler, HANDLER_NAME) != 0) {
         return DECLINED;
     }
     tc_handler_check_handshake(r, &handshake);
