@@ -261,6 +261,23 @@ static void on_gaps_due(tc_timer_t *timer, int64_t now_us)
     tc_hub_fill_gaps(((tc_child_t *)((char *)timer - offsetof(tc_child_t, gaps)))->peers.hub);
 }
 
+/* Members of large rooms have their turn behind what has waited longer. */
+static void on_unserved(void *context)
+{
+    tc_child_t *child = context;
+
+    tc_loop_later(child->peers.loop, &child->portions);
+}
+
+static void serve_on(tc_task_t *task)
+{
+    tc_child_t *child = (tc_child_t *)((char *)task - offsetof(tc_child_t, portions));
+
+    if (tc_hub_serve_on(child->peers.hub)) {
+        on_unserved(child);
+    }
+}
+
 static void loop_main(void *context)
 {
     tc_child_t *child = context;
@@ -395,6 +412,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     child->tick.fire = on_tick;
     child->leaving.fire = on_leaving;
     child->gaps.fire = on_gaps_due;
+    child->portions.run = serve_on;
     child->welcome_mail.deliver = deliver_welcome;
     child->farewell_mail.deliver = deliver_farewell;
     child->quit_mail.deliver = deliver_quit;
@@ -407,6 +425,7 @@ apr_status_t tc_child_start(tc_child_t **out, const tc_child_config_t *config, a
     apr_pool_create(&child->peers.scratch, tc_worker_thread_pool(&child->thread));
     child->peers.hub = tc_hub_create(tc_worker_thread_pool(&child->thread));
     tc_hub_watch_gaps(child->peers.hub, on_gap, child);
+    tc_hub_serve_in_portions(child->peers.hub, TC_ROOM_PORTION, on_unserved, child);
     tc_hub_set_meter(child->peers.hub, config->meter ? &config->meter->meter : NULL);
     sit_down(child, config);
     rv = start_threads(child, config, pool);

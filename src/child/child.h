@@ -57,6 +57,7 @@ typedef struct tc_child_t {
     tc_worker_thread_t thread;     /* the loop's */
     tc_timer_t tick;               /* loop; the hub's, once a second */
     tc_timer_t gaps;               /* loop; set while a room lacks an event */
+    tc_task_t portions;            /* loop; queued while members of a room wait for their turn */
     tc_timer_t leaving;            /* loop; looks whether all peers have gone */
     int64_t quit_us;               /* loop; since when httpd waits for nothing but this child; 0: not yet */
     int64_t leave_by_us;           /* loop; at this time the loop ends even if peers are left */

@@ -24,6 +24,8 @@ struct tc_hub_t {
     tc_losses_t losses; /* that were not logged yet */
     void (*on_gap)(void *context);
     void *gap_context;
+    void (*on_unserved)(void *context);
+    void *unserved_context;
 };
 
 tc_hub_t *tc_hub_create(apr_pool_t *pool)
@@ -51,7 +53,22 @@ void tc_hub_fill_gaps(tc_hub_t *hub)
     tc_news_fill_gaps(&hub->rooms);
 }
 
-/* Call this after anything that may leave a gap in the room. The missing events are most likely on their way. */
+void tc_hub_serve_in_portions(tc_hub_t *hub, unsigned portion, void (*on_unserved)(void *context), void *context)
+{
+    hub->rooms.portion = portion;
+    hub->on_unserved = on_unserved;
+    hub->unserved_context = context;
+}
+
+static void mind_the_unserved(tc_hub_t *hub, tc_room_t *room)
+{
+    if (room->unserved > 0) {
+        tc_rooms_queue_unserved(&hub->rooms, room);
+        hub->on_unserved(hub->unserved_context);
+    }
+}
+
+/* The missing events are most likely on their way. */
 static void mind_the_gap(tc_hub_t *hub, tc_room_t *room)
 {
     if (!tc_rooms_note_lack(&hub->rooms, room)) {
@@ -63,6 +80,25 @@ static void mind_the_gap(tc_hub_t *hub, tc_room_t *room)
     else {
         hub->on_gap(hub->gap_context);
     }
+}
+
+/* Call this after anything that may leave a gap in the room, or members that wait for their turn. */
+static void look_after(tc_hub_t *hub, tc_room_t *room)
+{
+    mind_the_unserved(hub, room);
+    mind_the_gap(hub, room);
+}
+
+bool tc_hub_serve_on(tc_hub_t *hub)
+{
+    tc_room_t *room = tc_rooms_next_unserved(&hub->rooms);
+
+    TC_ASSERT_THREAD(TC_THREAD_LOOP);
+    if (room != NULL) {
+        tc_room_serve_on(room);
+        look_after(hub, room);
+    }
+    return hub->rooms.unserved != NULL;
 }
 
 unsigned tc_hub_shed(tc_hub_t *hub, size_t bytes)
@@ -124,7 +160,7 @@ void tc_hub_join(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus_t
 
     if (room != NULL) {
         tc_room_join(room, member, after);
-        mind_the_gap(hub, room);
+        look_after(hub, room);
     }
 }
 
@@ -135,7 +171,7 @@ void tc_hub_rejoin(tc_hub_t *hub, tc_member_t *member, tc_store_t *store, tc_bus
 
     if (room != NULL) {
         tc_room_rejoin(room, member);
-        mind_the_gap(hub, room);
+        look_after(hub, room);
     }
 }
 
@@ -226,7 +262,7 @@ static void on_stored(tc_hub_t *hub, tc_room_t *room, tc_job_t *job)
     else {
         tc_mend_doubt(room); /* the event, which has another epoch, comes when the room is in order again */
     }
-    mind_the_gap(hub, room);
+    look_after(hub, room);
 }
 
 /* Closes a sender who is gone, or whose room is. */
@@ -278,11 +314,11 @@ static void on_heads(tc_hub_t *hub, const tc_job_t *job)
             else {
                 tc_room_hear(room, job->heads[i].last_seq);
             }
-            mind_the_gap(hub, room);
+            look_after(hub, room);
         }
     }
     if (hub->rooms.lacking != NULL) { /* among them rooms that could not be asked for meanwhile */
-        mind_the_gap(hub, hub->rooms.lacking);
+        look_after(hub, hub->rooms.lacking);
     }
 }
 
@@ -295,7 +331,7 @@ void tc_hub_on_bus_event(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *
     if (room != NULL) {
         event->attributed = true;
         tc_room_ingest(room, event);
-        mind_the_gap(hub, room);
+        look_after(hub, room);
     }
 }
 
@@ -306,7 +342,7 @@ void tc_hub_on_bus_head(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t *r
 
     if (room != NULL) {
         tc_room_hear(room, seq);
-        mind_the_gap(hub, room);
+        look_after(hub, room);
     }
 }
 
@@ -326,7 +362,7 @@ void tc_hub_on_bus_joined(tc_hub_t *hub, const tc_site_t *site, const tc_uuid_t 
 
     if (room != NULL) {
         room->probe = true; /* events between the load and the subscription may have been missed */
-        mind_the_gap(hub, room);
+        look_after(hub, room);
     }
 }
 
@@ -356,13 +392,13 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         if (tc_mend_takes(room, job)) {
             tc_room_on_load(room, job);
         }
-        mind_the_gap(hub, room);
+        look_after(hub, room);
         break;
     case TC_JOB_EVENTS:
         (void)tc_mend_takes(room, job);
         tc_room_on_events(room, job);
         if (job->status == TC_JOB_DONE) { /* otherwise the next tick asks again; asking here might never end */
-            mind_the_gap(hub, room);
+            look_after(hub, room);
         }
         break;
     case TC_JOB_ACCESS:
@@ -370,7 +406,7 @@ static void on_room_job(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
         break;
     case TC_JOB_MEND:
         tc_mend_on_job(room, job, &hub->losses);
-        mind_the_gap(hub, room);
+        look_after(hub, room);
         break;
     case TC_JOB_PROBE:
     case TC_JOB_HEADS:
@@ -394,7 +430,7 @@ static void on_checked(tc_hub_t *hub, tc_job_t *job, int64_t now_us)
 
     tc_access_on_job(job, now_us);
     for (i = 0; i < job->room_count; i++) {
-        mind_the_gap(hub, job->rooms[i].room);
+        look_after(hub, job->rooms[i].room);
     }
     tc_job_destroy(job);
 }

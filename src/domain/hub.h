@@ -34,6 +34,14 @@ void tc_hub_watch_gaps(tc_hub_t *hub, void (*on_gap)(void *context), void *conte
 void tc_hub_fill_gaps(tc_hub_t *hub);
 
 /*
+ * After _serve_in_portions(), rooms that are opened are served in portions: about so many members, or events that members
+ * are handed, at once. The hub calls `on_unserved(context)` if members wait for their turn. The owner then calls _serve_on()
+ * when other work has had its turn, and again while it returns true. Without it, the hub serves all members at once.
+ */
+void tc_hub_serve_in_portions(tc_hub_t *hub, unsigned portion, void (*on_unserved)(void *context), void *context);
+bool tc_hub_serve_on(tc_hub_t *hub);
+
+/*
  * Adds a member to the room of a trip. `after` is the seq from which the member resumes; -1: a newcomer. Each store
  * always comes with the same bus. If the hub still has an older room of the trip, which was deleted and made again, that
  * room's members are closed with 1012. A member for a room that was replaced so is closed with 1012. The member stays

@@ -88,6 +88,9 @@ void tc_room_leave(tc_room_t *room, tc_member_t *member, int64_t now_us)
 
     room->members[member->index] = last;
     last->index = member->index;
+    if (room->unserved > room->count) {
+        room->unserved = room->count;
+    }
     if (member->seat != NULL) {
         tc_roster_remove(&room->roster, member);
     }
@@ -187,11 +190,14 @@ tc_event_t *tc_room_unhold(tc_room_t *room, tc_event_t **at)
 void tc_room_deliver(tc_room_t *room, tc_event_t *event)
 {
     bool may_wait = is_edit_in_flight(room, NULL, event);
-    unsigned i, handed = 0;
+    unsigned i = room->count, end = i > room->portion ? i - room->portion : 0, handed = 0;
 
     tc_timeline_append(&room->timeline, event);
-    for (i = 0; i < room->count; i++) {
-        tc_member_t *member = room->members[i];
+    if (room->unserved > 0) {
+        return; /* all have another turn when this one has ended */
+    }
+    while (i > end) {
+        tc_member_t *member = room->members[--i];
 
         if (member->cursor == event->seq - 1 && !(may_wait && tc_room_is_undecided(room, member, event))) {
             tc_room_hand_over(room, member, event);
@@ -199,6 +205,8 @@ void tc_room_deliver(tc_room_t *room, tc_event_t *event)
         }
     }
     tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, handed);
+    room->unserved = end;
+    room->turn_seq = event->seq;
 }
 
 void tc_room_release_held(tc_room_t *room)

@@ -42,6 +42,11 @@ typedef struct tc_room_t {
     bool untold;             /* the other children may have missed events of this child: announce the last seq */
     tc_member_t **members;   /* in no order */
     unsigned count, size;
+    unsigned portion;        /* const; members that are served, or events that members are handed, at once */
+    unsigned unserved;       /* members[0..unserved) may lack events of the timeline, and have their turn one after another */
+    int64_t turn_seq;        /* the last seq when their turn began: those after them have seen it; valid while they are some */
+    bool is_queued;          /* in the queue of rooms with unserved members; see rooms.h */
+    struct tc_room_t *next_unserved;
     tc_roster_t roster;      /* the members' users; empty where access is not checked */
     tc_timeline_t timeline;
     bool loaded;
@@ -156,7 +161,10 @@ void tc_room_hand_over(tc_room_t *room, tc_member_t *member, tc_event_t *event);
 /* Sends a member its confirmations up to `seq`. The events themselves will not be handed to the member any more. */
 void tc_room_confirm_until(tc_room_t *room, tc_member_t *member, int64_t seq);
 
-/* Adds the room's next event to the timeline, and sends it to the members that have seen all events before it. */
+/*
+ * Adds the room's next event to the timeline, and sends it to the members that have seen all events before it. In a room
+ * with more members than room->portion, the others have their turn later: tc_room_serve_on().
+ */
 void tc_room_deliver(tc_room_t *room, tc_event_t *event);
 
 /* Delivers the early events whose turn has come, and drops those that were delivered before. */

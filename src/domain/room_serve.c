@@ -96,29 +96,41 @@ static void start_catch_up(tc_room_t *room)
     }
 }
 
-/* Hands a member that has its history all events up to the room's last seq, or up to one that waits for its own edit. */
-static void advance(tc_room_t *room, tc_member_t *member)
+/*
+ * Hands a member that has its history all events up to the room's last seq, or up to one that waits for its own edit.
+ * Returns how many.
+ */
+static unsigned advance(tc_room_t *room, tc_member_t *member)
 {
+    unsigned handed = 0;
+
     while (member->cursor < room->timeline.last_seq) {
         tc_event_t *event = tc_timeline_get(&room->timeline, member->cursor + 1);
 
         if (event == NULL) {
             member->lagging = room->lagging = true;
             start_catch_up(room);
-            return;
+            break;
         }
         if (tc_room_is_undecided(room, member, event)) {
-            return;
+            break;
         }
         tc_room_hand_over(room, member, event);
-        tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, 1);
+        handed++;
     }
+    tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, handed);
+    return handed;
+}
+
+static bool may_advance(const tc_room_t *room, const tc_member_t *member)
+{
+    return room->loaded && member->cursor >= 0 && !member->waiting && !member->lagging;
 }
 
 void tc_room_advance(tc_room_t *room, tc_member_t *member)
 {
-    if (member->room == room && room->loaded && member->cursor >= 0 && !member->waiting && !member->lagging) {
-        advance(room, member);
+    if (member->room == room && may_advance(room, member)) {
+        (void)advance(room, member);
     }
 }
 
@@ -128,7 +140,7 @@ static void give_history(tc_room_t *room, tc_member_t *member, tc_blob_t *frame,
     member->epoch = room->timeline.epoch;
     member->sink->send(member, frame, true);
     tc_room_confirm_until(room, member, last_seq);
-    advance(room, member);
+    (void)advance(room, member);
 }
 
 /*
@@ -181,7 +193,7 @@ static void serve(tc_room_t *room, tc_member_t *member, tc_job_t *load)
         return;
     }
     if (member->cursor >= 0) {
-        advance(room, member);
+        (void)advance(room, member);
         return;
     }
     if (member->after < 0 || member->lost || has_other_epoch(room, member)
@@ -225,13 +237,49 @@ void tc_room_rejoin(tc_room_t *room, tc_member_t *member)
  */
 static void serve_waiting(tc_room_t *room, tc_job_t *load)
 {
-    unsigned i;
+    unsigned i = room->count, served = 0;
 
-    for (i = 0; i < room->count; i++) {
-        if (room->members[i]->waiting) {
-            room->members[i]->waiting = false;
-            serve(room, room->members[i], load);
+    while (i > 0 && served < room->portion) {
+        tc_member_t *member = room->members[--i];
+
+        if (member->waiting) {
+            member->waiting = false;
+            serve(room, member, load);
+            served++;
         }
+    }
+    if (room->unserved == 0) {
+        room->unserved = i;
+        room->turn_seq = room->timeline.last_seq;
+    }
+    else if (i > 0) {
+        room->turn_seq = -1; /* another turn follows */
+    }
+}
+
+/* Returns how many events the member was handed. */
+static unsigned serve_again(tc_room_t *room, tc_member_t *member)
+{
+    if (may_advance(room, member)) {
+        return advance(room, member);
+    }
+    if (member->waiting && room->loaded && !room->loading) { /* else a LOAD will serve it */
+        member->waiting = false;
+        serve(room, member, NULL);
+    }
+    return 0;
+}
+
+void tc_room_serve_on(tc_room_t *room)
+{
+    unsigned work = 0;
+
+    while (room->unserved > 0 && work < room->portion) {
+        work += 1 + serve_again(room, room->members[--room->unserved]);
+    }
+    if (room->unserved == 0 && room->timeline.last_seq > room->turn_seq) {
+        room->unserved = room->count;
+        room->turn_seq = room->timeline.last_seq;
     }
 }
 
@@ -374,14 +422,15 @@ static bool look_at(resume_t *resume, const tc_job_t *job, int64_t after)
 
 /*
  * Sends the members that resume their events from the store's answer. If the answer does not reach a member, the store
- * is asked once more. Who lacks too much gets a fresh history. If the frames together have more than TC_STORE_READ_BYTES,
- * the members that are left wait for another answer, so that the loop sees to other rooms meanwhile.
+ * is asked once more. Who lacks too much gets a fresh history. After room->portion members, or if the frames together
+ * have more than TC_STORE_READ_BYTES, the members that are left wait for another answer, so that the loop sees to other
+ * rooms meanwhile.
  */
 static void serve_resuming(tc_room_t *room, tc_job_t *job)
 {
     resume_t resume = {NULL, -1, false, 0};
+    unsigned i, served = 0;
     bool answered;
-    unsigned i;
 
     room->resumes_exactly = false;
     for (i = 0; i < room->count; i++) {
@@ -389,6 +438,10 @@ static void serve_resuming(tc_room_t *room, tc_job_t *job)
 
         if (!member->resuming || member->after < job->after) {
             continue;
+        }
+        if (served++ == room->portion) {
+            room->resumes_exactly = true;
+            break;
         }
         answered = look_at(&resume, job, member->after);
         if (member->after > job->last_seq || job->last_seq - member->after > room->site->resume_events
@@ -424,9 +477,10 @@ static void on_resume(tc_room_t *room, tc_job_t *job)
     }
 }
 
-/* Hands a member that fell behind the log the events that the store has brought. */
-static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
+/* Hands a member that fell behind the log the events that the store has brought. Returns how many. */
+static unsigned catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
 {
+    unsigned handed = 0;
     tc_event_t *event;
 
     for (event = job->events; event != NULL; event = event->next) {
@@ -436,22 +490,26 @@ static void catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *job)
             continue;
         }
         if (tc_room_is_undecided(room, member, known)) {
-            return; /* tc_room_advance() goes on when its job is back */
+            return handed; /* tc_room_advance() goes on when its job is back */
         }
         tc_room_hand_over(room, member, known);
         tc_metrics_add(room->site->metrics_slot, TC_M_DELIVERIES, 1);
+        handed++;
     }
     if (job->complete && job->last_seq > member->cursor) {
         member->cursor = job->last_seq;
         tc_room_confirm_until(room, member, member->cursor);
     }
-    advance(room, member);
+    return handed + advance(room, member);
 }
 
-/* room->catching_up stays true meanwhile, so that those who need another piece ask for it together. */
+/*
+ * room->catching_up stays true meanwhile, so that those who need another piece ask for it together. Those who are left
+ * when a portion of events was handed over wait for another answer.
+ */
 static void on_catch_up(tc_room_t *room, const tc_job_t *job)
 {
-    unsigned i;
+    unsigned i, work = 0;
 
     for (i = 0; i < room->count; i++) {
         tc_member_t *member = room->members[i];
@@ -462,9 +520,9 @@ static void on_catch_up(tc_room_t *room, const tc_job_t *job)
         if (job->status == TC_JOB_GONE) {
             dismiss(member, job->status);
         }
-        else if (job->status == TC_JOB_DONE && member->cursor >= job->after) {
+        else if (job->status == TC_JOB_DONE && member->cursor >= job->after && work < room->portion) {
             member->lagging = false;
-            catch_up(room, member, job);
+            work += 1 + catch_up(room, member, job);
         }
     }
     room->catching_up = false;

@@ -23,6 +23,12 @@ void tc_room_rejoin(tc_room_t *room, tc_member_t *member);
  */
 void tc_room_advance(tc_room_t *room, tc_member_t *member);
 
+/*
+ * Serves a portion of room->unserved, about room->portion members or events. If there were new events meanwhile, all
+ * members have another turn afterwards.
+ */
+void tc_room_serve_on(tc_room_t *room);
+
 /* Take the result of a LOAD or EVENTS job of this room. The caller destroys the job. */
 void tc_room_on_load(tc_room_t *room, tc_job_t *job);
 void tc_room_on_events(tc_room_t *room, tc_job_t *job);

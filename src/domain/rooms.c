@@ -11,7 +11,9 @@ void tc_rooms_init(tc_rooms_t *rooms, apr_pool_t *pool)
     rooms->by_trip = apr_hash_make(pool);
     rooms->by_id = apr_hash_make(pool);
     rooms->homes = NULL;
-    rooms->lacking = NULL;
+    rooms->lacking = rooms->unserved = NULL;
+    rooms->unserved_end = &rooms->unserved;
+    rooms->portion = UINT_MAX;
 }
 
 void tc_rooms_free(tc_rooms_t *rooms)
@@ -96,6 +98,7 @@ tc_room_t *tc_rooms_open(tc_rooms_t *rooms, tc_store_t *store, tc_bus_t *bus, co
     tc_room_t *room = tc_room_create(store, bus, trip, room_id);
     tc_home_t *home = find_or_make_home(rooms, store, bus);
 
+    room->portion = rooms->portion;
     apr_hash_set(rooms->by_trip, &room->trip_key, tc_room_trip_key_len(&room->trip_key), room);
     apr_hash_set(rooms->by_id, &room->id_key, sizeof(room->id_key), room);
     room->next = home->first;
@@ -122,6 +125,44 @@ void tc_rooms_replace(tc_rooms_t *rooms, tc_room_t *room)
     }
 }
 
+void tc_rooms_queue_unserved(tc_rooms_t *rooms, tc_room_t *room)
+{
+    if (room->unserved > 0 && !room->is_queued) {
+        room->is_queued = true;
+        room->next_unserved = NULL;
+        *rooms->unserved_end = room;
+        rooms->unserved_end = &room->next_unserved;
+    }
+}
+
+/* The queue is short. */
+static void unqueue(tc_rooms_t *rooms, tc_room_t *room)
+{
+    tc_room_t **at = &rooms->unserved;
+
+    if (!room->is_queued) {
+        return;
+    }
+    while (*at != room) {
+        at = &(*at)->next_unserved;
+    }
+    *at = room->next_unserved;
+    if (*at == NULL) {
+        rooms->unserved_end = at;
+    }
+    room->is_queued = false;
+}
+
+tc_room_t *tc_rooms_next_unserved(tc_rooms_t *rooms)
+{
+    tc_room_t *room = rooms->unserved;
+
+    if (room != NULL) {
+        unqueue(rooms, room);
+    }
+    return room;
+}
+
 void tc_rooms_forget(tc_rooms_t *rooms, tc_room_t *room)
 {
     if (!room->replaced) {
@@ -133,6 +174,7 @@ void tc_rooms_forget(tc_rooms_t *rooms, tc_room_t *room)
         room->next->link = room->link;
     }
     tc_rooms_clear_lack(room);
+    unqueue(rooms, room);
     leave_twins(room);
     room->bus->room_closed(room->bus, room);
     tc_metrics_sub(room->site->metrics_slot, TC_M_ROOMS, 1);

@@ -28,6 +28,9 @@ typedef struct {
     apr_hash_t *by_id;   /* tc_room_key_t to tc_room_t */
     tc_home_t *homes;
     tc_room_t *lacking;  /* rooms that lack events, or may */
+    unsigned portion;    /* of rooms that will be opened; see room.h */
+    tc_room_t *unserved; /* rooms with members that wait for their turn; the next is served first */
+    tc_room_t **unserved_end;
 } tc_rooms_t;
 
 /* Makes an empty set that lives as long as `pool`. _free() frees all rooms; no member and no job may be left. */
@@ -63,5 +66,11 @@ bool tc_rooms_note_lack(tc_rooms_t *rooms, tc_room_t *room);
 
 /* Takes the room out of that list, if it is in it. */
 void tc_rooms_clear_lack(tc_room_t *room);
+
+/* If the room has members that wait for their turn, adds it to the end of the queue of such rooms, unless it is in it. */
+void tc_rooms_queue_unserved(tc_rooms_t *rooms, tc_room_t *room);
+
+/* Takes the first room out of that queue. NULL: it is empty. */
+tc_room_t *tc_rooms_next_unserved(tc_rooms_t *rooms);
 
 #endif

@@ -1144,12 +1144,22 @@ bool fake_answer_read(fake_world_t *world, fake_store_t *store)
     return read != NULL;
 }
 
+static void ignore_unserved(void *context)
+{
+    (void)context;
+}
+
+void fake_serve_in_portions(fake_world_t *world, unsigned portion)
+{
+    tc_hub_serve_in_portions(world->hub, portion, ignore_unserved, NULL);
+}
+
 void fake_settle(fake_world_t *world)
 {
     int turns = 0;
 
-    while (fake_work(&world->store) || fake_answer(world, &world->store)) {
-        ck_assert_msg(++turns < 10000, "the store is asked without end");
+    while (tc_hub_serve_on(world->hub) || fake_work(&world->store) || fake_answer(world, &world->store)) {
+        ck_assert_msg(++turns < 10000, "the store is asked, or members are served, without end");
     }
 }
 

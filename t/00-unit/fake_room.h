@@ -214,7 +214,10 @@ bool fake_answer(fake_world_t *world, fake_store_t *store);
 /* Gives the oldest finished read back, before writes that were finished earlier. False: there is none. */
 bool fake_answer_read(fake_world_t *world, fake_store_t *store);
 
-/* Works and answers until no job is left. */
+/* Rooms that are opened from now on are served in portions: a portion at a time with tc_hub_serve_on(), or fake_settle(). */
+void fake_serve_in_portions(fake_world_t *world, unsigned portion);
+
+/* Works, answers and serves until no job is left, and nobody waits for their turn. */
 void fake_settle(fake_world_t *world);
 
 /* A second passes, and the hub's tick runs. */

@@ -1,8 +1,8 @@
 /*
  * A room under everything at once, in an order that a seed decides. Members come, go, write, repeat and edit. Other
  * children commit. Events come twice, late, early or never, and messages are deleted. The store is slow, full, down, or
- * reads after it has written. A child drops the caches of its rooms. One test has a child that is alone. The other has several children on the same rows, and
- * their bus goes down and up. The fake members check each step (fake_room.h). At the end, every member that is still
+ * reads after it has written. A child drops the caches of its rooms, and serves their members in portions. One test has a
+ * child that is alone. The other has several children on the same rows, and their bus goes down and up. The fake members check each step (fake_room.h). At the end, every member that is still
  * there has seen every event, and has an answer to each of its messages. UNIT_SEED=n runs one seed, UNIT_SEEDS=n the
  * first n seeds.
  */
@@ -276,7 +276,7 @@ static void act_on_member(model_t *model, unsigned place)
 static void step(model_t *model)
 {
     fake_world_t *child = any_child(model);
-    unsigned what = below(model, 43);
+    unsigned what = below(model, 46);
 
     if (what < 12) {
         act_on_member(model, below(model, MEMBERS));
@@ -310,6 +310,9 @@ static void step(model_t *model)
     }
     else if (what == 40) {
         (void)tc_hub_shed(child->hub, below(model, 2) ? 1000 : SIZE_MAX);
+    }
+    else if (what < 44) {
+        (void)tc_hub_serve_on(child->hub);
     }
     else {
         fake_answer_read(child, &child->store); /* reads and writes run on threads of their own */
@@ -472,6 +475,7 @@ static void choose_site(model_t *model)
 
 static void run_seed(uint64_t seed, int count)
 {
+    static const unsigned portions[] = {UINT_MAX, 1, 2};
     static model_t model;
     int i;
 
@@ -483,6 +487,9 @@ static void run_seed(uint64_t seed, int count)
     choose_site(&model);
     for (i = 1; i < count; i++) {
         model.children[i] = fake_open_sibling(model.children[0]);
+    }
+    for (i = 0; i < count; i++) {
+        fake_serve_in_portions(model.children[i], portions[below(&model, 3)]);
     }
     for (i = 0; i < STEPS * count; i++) {
         step(&model);
