@@ -208,9 +208,12 @@ static unsigned reason_of(tc_chat_error_e error)
     }
 }
 
-/* Checks the origin first, before the database is asked. Returns TC_L_REASON_NONE, or why the client is refused. */
-static unsigned admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
-                  const tc_handshake_out_t *handshake, tc_adoption_t *adoption)
+/*
+ * Checks rate and origin first, before the database is asked. Returns TC_L_REASON_NONE, or why the client is refused.
+ * `is_over_rate`: the address has made too many handshakes.
+ */
+static unsigned admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child, const tc_handshake_out_t *handshake,
+                      bool is_over_rate, tc_adoption_t *adoption)
 {
     tc_visit_t visit;
     tc_chat_error_e error;
@@ -218,9 +221,9 @@ static unsigned admit(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
 
     /* A connection that is turned away counts for its address, too, until it is closed. */
     reason = tc_admission_claim_address(r, vhost, child, &adoption->claim);
-    if (reason != TC_L_REASON_NONE) {
+    if (reason != TC_L_REASON_NONE || is_over_rate) {
         reject(adoption, TC_CHAT_RATE_LIMITED);
-        return reason;
+        return reason != TC_L_REASON_NONE ? reason : TC_L_REASON_ADDRESS_RATE;
     }
     if (!tc_credentials_origin_is_allowed(r, vhost)) {
         reject(adoption, TC_CHAT_ORIGIN_NOT_ALLOWED);
@@ -306,19 +309,25 @@ int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adopt
     return rc == OK ? OK : answer_no_room(r, rc);
 }
 
-static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child,
-                            tc_handshake_out_t *handshake, int64_t after, int32_t epoch)
+/*
+ * An address that makes too many handshakes is told so in a way that a page can see, as long as it may have more
+ * connections. Those beyond get 429, which costs the server no descriptor.
+ */
+static int refuse_over_rate(request_rec *r, const tc_vhost_t *vhost, int wait_s)
 {
-    tc_adoption_t *adoption = tc_alloc_zero(sizeof(*adoption));
+    return refused(vhost, TC_L_REASON_ADDRESS_RATE,
+                   answer_later(r, HTTP_TOO_MANY_REQUESTS, wait_s, "Too many connections from your address."));
+}
+
+/* `wait_s`: seconds until the address may make another handshake. */
+static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child, tc_handshake_out_t *handshake, int wait_s,
+                            tc_adoption_t *adoption)
+{
     unsigned reason = TC_L_REASON_FULL;
     int rc;
 
-    adoption->fd = -1;
-    adoption->site = &vhost->site;
-    adoption->after = after;
-    adoption->epoch = epoch;
     if (tc_child_reserve(child, &adoption->claim)) {
-        reason = admit(r, vhost, child, handshake, adoption);
+        reason = admit(r, vhost, child, handshake, wait_s > 0, adoption);
     }
     else {
         TC_LOG_OFTEN(1, APLOG_WARNING, 0, r,
@@ -330,6 +339,10 @@ static int accept_handshake(request_rec *r, tc_vhost_t *vhost, tc_child_t *child
     }
     if (adoption->reject_code != 0) {
         tc_notes_set_reason(r, adoption->reject_reason, NULL); /* unless a better one is known */
+    }
+    if (wait_s > 0 && reason != TC_L_REASON_ADDRESS_RATE) {
+        tc_adoption_drop(adoption, &child->peers);
+        return refuse_over_rate(r, vhost, wait_s);
     }
     if (adoption->reject_code != 0 && vhost->reject == TC_REJECT_HTTP) {
         rc = reject_in_http(r, adoption);
@@ -351,8 +364,9 @@ int tc_handler(request_rec *r)
 {
     tc_vhost_t *vhost = tc_config_of(r->server)->vhost;
     tc_handshake_out_t handshake;
+    tc_adoption_t *adoption;
     tc_child_t *child;
-    int64_t after, epoch;
+    int64_t epoch;
     int wait_s;
 
     if (!tc_handler_is(r, TC_HANDLER_WEBSOCKET)) {
@@ -373,12 +387,9 @@ int tc_handler(request_rec *r)
         return refused(vhost, TC_L_REASON_MALFORMED, tc_handler_refuse_handshake(r, &handshake));
     }
     wait_s = tc_admission_handshake_wait_s(r, vhost);
-    if (wait_s > 0) {
-        return refused(vhost, TC_L_REASON_ADDRESS_RATE,
-                       answer_later(r, HTTP_TOO_MANY_REQUESTS, wait_s,
-                                    "Too many connections from your address."));
+    if (wait_s > 0 && (vhost->reject == TC_REJECT_HTTP || vhost->address_connections == 0)) {
+        return refuse_over_rate(r, vhost, wait_s);
     }
-    tc_query_resume(r, &after, &epoch);
     if (!tc_takeover_has_room(r, &vhost->site, NULL)) {
         return refused(vhost, TC_L_REASON_FULL, answer_no_room(r, HTTP_SERVICE_UNAVAILABLE));
     }
@@ -388,5 +399,10 @@ int tc_handler(request_rec *r)
                        answer_later(r, HTTP_SERVICE_UNAVAILABLE, TC_RETRY_AFTER_S,
                                     "The chat is starting or stopping."));
     }
-    return accept_handshake(r, vhost, child, &handshake, after, (int32_t)epoch);
+    adoption = tc_alloc_zero(sizeof(*adoption));
+    adoption->fd = -1;
+    adoption->site = &vhost->site;
+    tc_query_resume(r, &adoption->after, &epoch);
+    adoption->epoch = (int32_t)epoch;
+    return accept_handshake(r, vhost, child, &handshake, wait_s, adoption);
 }

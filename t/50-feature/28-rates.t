@@ -116,14 +116,13 @@ subtest 'whoever goes on after many a refusal is closed with 1008' => sub {
 };
 
 subtest 'handshakes of an address' => sub {
-    my $server = server_with('TripChatHandshakeRate 5/' . PERIOD);
+    my $server = server_with('TripChatHandshakeRate 5/' . PERIOD, 'TripChatAddressConnections 100');
     my ($site, $trip) = ($server->site, $server->site->new_trip);
     my @clients = map { $site->chat(trip => $trip) } 1 .. 4;
     ok($site->rest->follow($trip), 'a stream is one, too');
-    my $answer = eval { $site->connect->open($site->path($trip, token => $site->token('ann')))->{answer}{status} } // $@;
-    like($answer, qr/429/, 'a sixth gets 429');
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1008, 'a sixth is closed, as a page can see');
     my $refused = $site->rest->ask_to_follow($trip)->answer;
-    is_deeply([$refused->{status}, $refused->{json}{code}], [429, 'rate_limited'], 'as a stream does');
+    is_deeply([$refused->{status}, $refused->{json}{code}], [429, 'rate_limited'], 'a stream gets 429');
     ok($refused->{json}{retry_after} <= 7200 && $refused->{json}{retry_after} > 6000, 'and says when a place is free');
     is($site->rest->room($trip)->{status}, 200, 'reading goes on');
     stops_clean($server, 'the log has nothing to say');
@@ -207,6 +206,21 @@ subtest 'a message over the rate is refused before the database is asked' => sub
     is($ann->edit($id, 'four')->{status},               503, 'an edit has a rate of its own');
     is($site->rest(as => 'bob')->post($trip, 'x')->{status}, 503, 'and another user as well');
     stops_clean($server, 'the log says why it fails', qr/TC001[27]:/);
+};
+
+# What is closed takes a descriptor until the client has gone.
+subtest 'handshakes of an address that may have no more connections' => sub {
+    for my $site_config ('TripChatAddressConnections 3', 'TripChatAddressConnections 0', 'TripChatReject http') {
+        my $server = server_with('TripChatHandshakeRate 2/' . PERIOD, $site_config);
+        my ($site, $trip) = ($server->site, $server->site->new_trip);
+        my @clients = map { $site->chat(trip => $trip) } 1, 2;
+        my $path    = $site->path($trip, token => $site->token('ann'));
+        push @clients, $site->connect->open($path) if $site_config =~ /3/;
+        my $answer = $site->connect->request(TripChat::WebSocket::upgrade_request(path => $path));
+        is($answer->{status}, 429, "429 with $site_config");
+        cmp_ok($answer->{fields}{'retry-after'}[0] // 0, '>', 0, 'and when to come again');
+        stops_clean($server, 'the log has nothing to say');
+    }
 };
 
 subtest 'a message over the rate is allowed again in time' => sub {
