@@ -66,13 +66,14 @@ test-storms-and-tools:
 
 check-long:
 	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target check-long-built
-	@$(PARTS) check-storms check-asan-part check-tsan-part check-soak
+	@$(PARTS) lint-analyzer check-storms check-asan-part check-tsan-part check-soak
 
 check-long-built: check-built $(BUILD)/bench/tcload
 	@$(MAKE) --no-print-directory check-tools-built
 
-check-storms: $(MODULE) $(ECHO) $(NEXT)
-	@exec env $(call PART_VAR,storms) t/run --timer -j 1 $(LONG_LIGHT) $(LONG_FULL:%=full:%)
+# The model of a room runs with eight times the seeds of make test.
+check-storms: $(MODULE) $(ECHO) $(NEXT) $(BUILD)/unit/room_model.t
+	@exec env $(call PART_VAR,storms) UNIT_SEEDS=400 t/run --timer -j 1 $(LONG_LIGHT) $(LONG_FULL:%=full:%) $(BUILD)/unit/room_model.t
 
 test-fuzz:
 	@$(MAKE) --no-print-directory fuzz TIME=$(TIME)

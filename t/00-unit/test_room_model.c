@@ -8,7 +8,7 @@
  */
 #include "fake_room.c"
 
-enum { SEEDS = 100, STEPS = 400, MEMBERS = 6, WAYS = 64, CHILDREN = 3, CLIENT_IDS = 1000 };
+enum { SEEDS = 50, STEPS = 400, MEMBERS = 6, WAYS = 64, CHILDREN = 3, CLIENT_IDS = 1000 };
 
 /* An envelope that the bus has not brought yet: a child's letter, or an event of a child outside the model. */
 typedef struct {

@@ -132,7 +132,7 @@ subtest 'what in a set is not for tokens is left out, and said so' => sub {
         jwk('rsa1'));
     my $server = TripChat::Server->start(site_config => qq(TripChatJWTKeySet "$dir/set.json"\nTripChatJWTAudience none));
     is_let_in($server->site, $server->site->new_trip, token_of('rsa1'), 'the others count');
-    like($server->error_log, qr/\[tripchat:warn\].*TripChatJWTKeySet.*: ed \(its numbers .*\), x \(virtual host localhost:\d+, line \d+ of \S+\)$/m, 'a warning');
+    log_says($server, qr/\[tripchat:warn\].*TripChatJWTKeySet.*: ed \(its numbers .*\), x \(virtual host localhost:\d+, line \d+ of \S+\)$/m, 'a warning');
     stops_clean($server, 'is all', qr/TripChatJWTKeySet/);
 };
 

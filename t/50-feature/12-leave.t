@@ -153,7 +153,7 @@ subtest 'a query that cannot stand in another one is run for each user' => sub {
     $there->sql(sprintf "DELETE FROM trip_collaborators WHERE trip_id = '%s' AND user_id = '%s'", $trip, user('bob')->{id});
     close_is($bob, 4003, 'who may no longer be there has to go');
     is($ann->said('Alone.')->{content}, 'Alone.', 'the other stays');
-    like($other->error_log, qr/TC0014/, 'which is said');
+    log_says($other, qr/TC0014/, 'which is said');
     stops_clean($other, 'and the log has nothing else to say');
 };
 

@@ -76,7 +76,7 @@ subtest 'the address comes along to another child' => sub {
     my $client = $server->site->chat(trip => $server->site->new_trip);
     reload($server);
     until_true('the line', sub { $server->error_log =~ /TC0035/ });
-    like($server->error_log, qr/\[client 127\.0\.0\.1\] $_: connection 1: /, "with $_") for qw(TC0028 TC0035);
+    log_says($server, qr/\[client 127\.0\.0\.1\] $_: connection 1: /, "with $_") for qw(TC0028 TC0035);
     $client->leave;
     stops_clean($server, 'and nothing else', ABOUT_A_CONNECTION, qr{\bTC0049:});
 };

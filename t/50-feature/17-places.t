@@ -59,7 +59,7 @@ CONF
                 is($answer->{status}, 403, $what);
                 unlike($answer->{body}, qr/tripchat_|"database"/, 'and nothing of it is told');
             }
-            like($server->error_log, qr/TC0103: .* SetHandler tripchat-$_ /, "the log says where $_ counts") for qw(metrics);
+            log_says($server, qr/TC0103: .* SetHandler tripchat-$_ /, "the log says where $_ counts") for qw(metrics);
             stops_clean($server, 'and nothing else', qr/TC0103:/);
         };
     }

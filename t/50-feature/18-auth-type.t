@@ -50,7 +50,7 @@ subtest 'the log has the user, the trip, the connection and the reason' => sub {
         return until_true("a line of $what", sub { my ($found) = grep { /\A\Q$what\E / } reverse split /\n/, eval { read_file($server->dir . '/logs-notes') } // ''; $found });
     };
     my $socket = $site->chat(trip => $trip, token => $ann);
-    my ($number) = $server->error_log =~ /TC0026: connection (\d+): taken over/;
+    my $number = until_true('the line of the connection', sub { $server->error_log =~ /TC0026: connection (\d+): taken over/ && $1 });
     is($line->("/ws/chat/$trip/"), "/ws/chat/$trip/ 101 u=$mail{ann} user=$id trip=$trip c=$number why=-.", 'a handshake');
     my $rest = $site->rest(token => $ann);
     is($rest->list($trip)->{status}, 200, 'a page is read');

@@ -215,7 +215,7 @@ subtest 'the database decides which ids are equal' => sub {
 subtest 'TripChatTripKey and the type of the trips do not fit' => sub {
     my ($own, $server, $site) = start_site('uuid', $SITE{integer});
     turned_away_with($site, $site->path(new_uuid(), token => $site->token('ann', user_id => 7)), undef, 4003, 'nobody can enter');
-    like($server->error_log, qr/TC0010: site \S+: a trip is a UUID for TripChatTripKey, but chat_rooms.trip_id has the type bigint, .*TripChatTripKey integer/,
+    log_says($server, qr/TC0010: site \S+: a trip is a UUID for TripChatTripKey, but chat_rooms.trip_id has the type bigint, .*TripChatTripKey integer/,
         'the log says why');
     stops_clean($server, 'once', qr/\bTC0010:/);
     my $uuids = TripChat::Server->start(site_config => 'TripChatTripKey integer');

@@ -135,7 +135,7 @@ subtest 'the claim says which trips are the user\'s' => sub {
         my ($id) = $site->sql(q{SELECT id FROM chat_messages WHERE content = 'twice'});
         is($ann->edit($id, 'x')->{status}, 404, 'an edit');
     }
-    like($server->error_log, qr/TC0060: refused \(forbidden\): the claim trips does not have the trip/, 'the log says so');
+    log_says($server, qr/TC0060: refused \(forbidden\): the claim trips does not have the trip/, 'the log says so');
     is_deeply([$site->sql("SELECT trip_id FROM chat_rooms WHERE trip_id <> '$trip'")], [], 'and no room was made');
     turned_away_with($site, $site->path('x', token => token('ann')), undef, 4003, 'an id of another form');
 };
@@ -200,7 +200,7 @@ subtest 'a newer token' => sub {
     $ann->send_json({ type => 'authenticate', token => token('ann', trips => [$other]), client_id => 'a1' });
     is_deeply([@{ $ann->next_json('error') }{qw(code client_id)}], ['forbidden', 'a1'], 'one without the trip');
     closes_with($ann, 4003, 'ends the connection');
-    like($server->error_log, qr/TC0027: .*the claim trips no longer has the trip/, 'the log says so');
+    log_says($server, qr/TC0027: .*the claim trips no longer has the trip/, 'the log says so');
 };
 
 subtest 'a reload moves connections' => sub {
@@ -264,7 +264,7 @@ subtest 'integers, and claims of other names' => sub {
         turned_away_with($site, $site->path(42, token => $claims->('https://example.org/trips' => [42, $wrong])), undef, 4001, "a trip $wrong");
     }
     turned_away_with($site, $site->path(42, token => $claims->(chat => { nick => 7 })), undef, 4001, 'a claim in an object');
-    like($server->error_log, qr/TC0060: refused \(unauthorized\): the claim chat\.nick has/, 'which the log names');
+    log_says($server, qr/TC0060: refused \(unauthorized\): the claim chat\.nick has/, 'which the log names');
     is($site->chat(trip => 42, token => $claims->(chat => 'none'))->leave->{code}, 1000, 'is missing where there is no object');
     stops_clean($server, 'the server stops in order');
 };

@@ -246,7 +246,7 @@ subtest 'a connection with a filter nobody knows is relayed by a worker' => sub 
     my $large = "\x{1f600}" x 10_000;
     $members[0]->say($large);
     ok($_->next_json('chat_message')->{message}{content} eq $large, 'a large message comes') for @members;
-    like($server->error_log, qr/\bTC0051:.*dumpio_in/, 'the log names the filter');
+    log_says($server, qr/\bTC0051:.*dumpio_in/, 'the log names the filter');
     my $answer = $site->connect->request(
         TripChat::WebSocket::upgrade_request(path => $site->path($site->new_trip, token => $site->token('ann'))));
     is($answer->{status}, 503, 'half of the workers may be held, not more');
@@ -271,7 +271,7 @@ subtest 'a user has a share of the workers that relay' => sub {
     my @anns = map { $site->chat(trip => $trip) } 1, 2;
     my $answer = $site->connect->request(TripChat::WebSocket::upgrade_request(path => $site->path($trip, token => $site->token('ann'))));
     is($answer->{status}, 503, 'a third connection of a user is refused');
-    like($server->error_log, qr/\bTC0120:/, 'and the log says why');
+    log_says($server, qr/\bTC0120:/, 'and the log says why');
     my $bob = $site->chat(trip => $trip, as => 'bob');
     all_hear('others have room', @anns, $bob);
     (shift @anns)->leave;
@@ -289,7 +289,7 @@ subtest 'a worker of prefork that relays lets its child end' => sub {
         log_level   => 'info tripchat:debug dumpio:trace7',
     );
     my ($member) = members($server->site, 1);
-    like($server->error_log, qr/\bTC0051:.*dumpio_in/, 'it relays');
+    log_says($server, qr/\bTC0051:.*dumpio_in/, 'it relays');
     $server->ask_to_stop('WINCH');
     all_are_closed_with(1001, 'a graceful stop closes with 1001', $member);
     stops_clean($server, 'that is all', qr/\bTC0051:/);

@@ -68,7 +68,7 @@ for my $mpm (qw(event prefork)) {
         both_stay('with a key that has another name now', @new);
         both_stay('with the secret', @secret);
         turned_away_with($site, $site->path($trip{old}, token => token_of('old', 'ann')), undef, 4001, 'as a newcomer would be');
-        like($server->error_log, qr/TC0059: .*the key of its token/, 'the log says why');
+        log_says($server, qr/TC0059: .*the key of its token/, 'the log says why');
         unlike($server->error_log, qr/\Q$SECRET{$_}\E/, "and has no secret") for qw(old new);
         $_->disconnect for @new, @secret;
         stops_clean($server, 'and nothing else');
@@ -143,7 +143,7 @@ for my $what (sort keys %RULES) {
         reload($server);
         both_end(4001, 'a token that does not fit', @wrong);
         both_stay('a token that fits', @right);
-        like($server->error_log, qr/TC0059: /, 'the log says why');
+        log_says($server, qr/TC0059: /, 'the log says why');
         reload($server);
         both_stay('at the next reload as well', @right);
         $_->disconnect for @right;

@@ -46,7 +46,7 @@ subtest 'a process that was forked from a child promises nothing' => sub {
     is(status_of_handshake($site, $trip), 503, 'a handshake gets no 101') for 1 .. 3;
     is($site->rest->post($trip, 'hello')->{status}, 503, 'a message is refused');
     is($site->http_get('/index.html')->{body}, TripChat::Server::PAGE(), 'files are served');
-    like($server->error_log, qr/\[tripchat:error\].*TC0056: another module has forked this process/, 'the log says why');
+    log_says($server, qr/\[tripchat:error\].*TC0056: another module has forked this process/, 'the log says why');
     stops_clean($server, 'the server stops in order', qr/\bTC0056:/);
 };
 
@@ -123,7 +123,7 @@ subtest 'a stranger with the descriptors of the passage is not believed' => sub 
     is($?,    0,        'it sends a connection');
     is($said, 'silent', 'to which nobody answers');
     until_true('the log to say so', sub { $server->error_log =~ /TC0033: a connection from another child is closed: (.*)/ });
-    like($server->error_log, qr/TC0033: .*: a process that is no child of this httpd sent it/, 'the log says why');
+    log_says($server, qr/TC0033: .*: a process that is no child of this httpd sent it/, 'the log says why');
     my @old = $server->child_pids;
     $server->graceful;
     until_true('the old child to go', sub { my %there = map { $_ => 1 } $server->child_pids; !grep { $there{$_} } @old });

@@ -248,7 +248,7 @@ subtest 'a directive without a secret anywhere is taken for the mistake it is' =
 
 subtest 'a short secret is warned of' => sub {
     my $server = TripChat::Server->start(secret => 'too short');
-    like($server->error_log, qr/\[tripchat:warn\].*TripChatJWTSecretFile/, 'in the log');
+    log_says($server, qr/\[tripchat:warn\].*TripChatJWTSecretFile/, 'in the log');
     is($server->site->chat(trip => $server->site->new_trip)->leave->{code}, 1000, 'and does');
     stops_clean($server, 'that is all', qr/TripChatJWTSecretFile/);
 };

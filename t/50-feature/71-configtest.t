@@ -413,7 +413,7 @@ subtest 'a warning stands once in the log' => sub {
 
 subtest 'a connection log that is a FIFO without a reader does not hang the start' => sub {
     my $server = TripChat::Server->start(site_config => qq(TripChatConnectionLog "$dir/fifo"));
-    like($server->error_log, qr/TC0055: TripChatConnectionLog/, 'the log says that it cannot be opened');
+    log_says($server, qr/TC0055: TripChatConnectionLog/, 'the log says that it cannot be opened');
     gets_in($server, 'the chat works');
     stops_clean($server, 'and ends in order', qr/TC0055/);
 };

@@ -149,9 +149,9 @@ for my $directive (sort keys %BROKEN) {
             my $said   = JSON::PP::decode_json($answer->{body});
             is_deeply([$answer->{status}, @$said{qw(status database refused)}], [503, 'unavailable', 'ok', [$directive]],
                 'the health page says which');
-            like($server->error_log, qr/TC0017: site localhost:\d+: $directive fails, .*(?:name_of|trip_members)/, 'the log says why');
+            log_says($server, qr/TC0017: site localhost:\d+: $directive fails, .*(?:name_of|trip_members)/, 'the log says why');
             turned_away_with($site, $site->path($site->new_trip, token => $site->token('ann')), undef, 1013, 'nobody gets in');
-            like($server->error_log, qr/TC0012: $directive failed: /, 'and the log names it again');
+            log_says($server, qr/TC0012: $directive failed: /, 'and the log names it again');
             my @lines = $server->error_log =~ /TC0017:/g;
             is(scalar @lines, 1, 'TC0017 comes once');
             stops_clean($server, 'that is all', qr/\bTC001[27]:/);
@@ -165,10 +165,10 @@ subtest 'the chat\'s tables are tried as well' => sub {
     $site->sql('ALTER TABLE chat_messages RENAME TO elsewhere');
     my $said = JSON::PP::decode_json($site->http_get('/health')->{body});
     is_deeply([@$said{qw(status refused)}], ['unavailable', ['chat tables']], 'the health page says it');
-    like($server->error_log, qr/TC0017: .*refuses ".*chat_messages/, 'the log names a statement');
+    log_says($server, qr/TC0017: .*refuses ".*chat_messages/, 'the log names a statement');
     $site->sql('ALTER TABLE elsewhere RENAME TO chat_messages');
     until_true('the health page to be well', sub { $site->http_get('/health')->{status} == 200 });
-    like($server->error_log, qr/TC0018:/, 'and says when they work');
+    log_says($server, qr/TC0018:/, 'and says when they work');
     stops_clean($server, 'that is all', qr/\bTC001[27]:/);
 };
 

@@ -53,7 +53,7 @@ subtest 'each end is told of' => sub {
     is(picked($line, qw(site address trip over tls relayed messages_in messages_out close by)),
         "site=localhost:" . $site->port . " address=127.0.0.1 trip=$trip over=websocket tls=no relayed=no messages_in=1 messages_out=2 close=1000 by=client",
         'a client that leaves');
-    like($server->error_log, qr/\[pid $line->{child}\b.*TC0026: connection $line->{connection}:/, 'its number is that of the error log');
+    log_says($server, qr/\[pid $line->{child}\b.*TC0026: connection $line->{connection}:/, 'its number is that of the error log');
     cmp_ok($line->{bytes_out}, '>', 100, 'bytes are counted');
     $bob->disconnect;
     is(picked((wait_for_lines($log, 2))[1], qw(messages_in messages_out close by)), 'messages_in=0 messages_out=2 close=1006 by=client',

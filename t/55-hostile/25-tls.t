@@ -87,7 +87,7 @@ for my $mpm (qw(event prefork)) {
             } 1 .. TRIES;
             is_deeply(\@statuses, [(403) x TRIES], "$who gets 403");
         }
-        like($server->error_log, qr/\bTC0098:/, 'the log says why');
+        log_says($server, qr/\bTC0098:/, 'the log says why');
     });
 
     $server->withstands("a client that sends its certificate first ($mpm)", 1, sub {

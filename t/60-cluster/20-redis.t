@@ -154,7 +154,7 @@ subtest 'publishing that Redis refuses is made good by the database' => sub {
     $redis->command(qw(ACL SETUSER default +publish));
     all_is_well(\@members, 'with the right again');
     hear_no_other_event($members[0], \@members, 'and nothing comes twice');
-    like($other->error_log, qr/TC0070:.*NOPERM/, 'the log has the reason');
+    log_says($other, qr/TC0070:.*NOPERM/, 'the log has the reason');
     leave(@members);
     stops_clean($other, 'and nothing else', OF_REDIS);
 };
@@ -245,7 +245,7 @@ subtest 'a reload with an empty password file keeps the password' => sub {
     until_true('the old children to end', sub { !grep { $old{$_} } $other->child_pids });
     @members = members_of($other, $site->new_trip);
     all_is_well(\@members, 'children use it');
-    like($other->error_log, qr/\[tripchat:error\].*TC0083: TripChatRedisPasswordFile: \Q$file\E: .*virtual host localhost:\d+, line/, 'the log says so');
+    log_says($other, qr/\[tripchat:error\].*TC0083: TripChatRedisPasswordFile: \Q$file\E: .*virtual host localhost:\d+, line/, 'the log says so');
     leave(@members);
     stops_clean($other, 'and nothing else went wrong', qr/\bTC0083:/);
 };

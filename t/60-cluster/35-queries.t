@@ -206,9 +206,9 @@ subtest 'a right that is missing is told as an error of the server' => sub {
             : $site->connect->request(TripChat::WebSocket::upgrade_request(path => $path))->{status};
         is($code, $reject eq 'close' ? 1011 : 500, 'not as something that passes');
         refusal_is($site->rest->list($site->new_trip), 500, { code => 'internal' }, 'over HTTP neither');
-        like($server->error_log, qr/TC0012: cannot make a room: ".*permission denied/, 'the log names the statement');
+        log_says($server, qr/TC0012: cannot make a room: ".*permission denied/, 'the log names the statement');
         unlike($server->error_log, qr/the database does not answer/, 'and does not say that the database does not answer');
-        like($server->error_log, qr/TC0017: .*refuses "INSERT INTO chat_/, 'the check has said it before');
+        log_says($server, qr/TC0017: .*refuses "INSERT INTO chat_/, 'the check has said it before');
         my $said = JSON::PP::decode_json($site->http_get('/health')->{body});
         is_deeply([@$said{qw(status database refused)}], ['unavailable', 'ok', ['chat tables']], 'and so does the health page');
         stops_clean($server, 'that is all', qr/\bTC001[27]:/);

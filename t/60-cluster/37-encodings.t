@@ -116,12 +116,12 @@ for my $encoding (sort keys %ENCODING) {
         is($said->{sender}{full_name}, $text, 'who has it in their name may write');
         is($carol->said($TEXT{$_})->{content}, $TEXT{$_}, "the connection is as before: $_") for grep { $has{$_} } sort keys %TEXT;
         $carol->leave;
-        like($other->error_log, qr/TC0016/, 'the log has the warning');
+        log_says($other, qr/TC0016/, 'the log has the warning');
         stops_clean($other, 'and nothing else', OF_THE_DATABASE);
     } if $ENCODING{$encoding}{hole};
 
     $_->leave for $ann, $bob;
-    like($server->error_log, qr/TC0016: the database of \S+ has the encoding $encoding: /, 'the log says so');
+    log_says($server, qr/TC0016: the database of \S+ has the encoding $encoding: /, 'the log says so');
     stops_clean($server, 'and nothing else', OF_THE_DATABASE);
 }
 

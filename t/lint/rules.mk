@@ -1,11 +1,14 @@
 # make lint: gcc, clang, cppcheck and clang-tidy check each C file, and any complaint makes it fail. A file that
 # passed is checked again when the file, one of our headers or a rule has changed (build/lint). The tools are those
 # of Debian 12 and 13. Later versions have more warnings, some of which may have to be turned off below.
+#
+# clang's analyzer, which clang-tidy brings, takes as long as all the others. make test leaves it to make test-long.
 
 LINT     := $(BUILD)/lint
 # Without t/sanitize: its functions replace those of libc and APR and are declared like them, which no checker accepts.
 LINT_SRC := $(SRC) $(filter-out t/sanitize/%,$(sort $(wildcard t/*/*.c))) $(sort $(wildcard bench/*.c bench/*/*.c))
 LINT_OK  := $(LINT_SRC:%.c=$(LINT)/%.ok)
+LINT_DEEP := $(patsubst %.c,$(LINT)/%.deep,$(filter-out bench/%,$(LINT_SRC)))
 
 # Headers of other projects count as system headers, so their warnings are not shown. Evaluated once.
 LINT_INCLUDES = $(eval LINT_INCLUDES := -Isrc -It/00-unit -Ibench $(APR_CPPFLAGS) \
@@ -53,37 +56,58 @@ LINT_CPPCHECK := cppcheck --quiet --std=c11 --enable=warning,style,performance,p
 
 # clang-tidy, with the checks in .clang-tidy. max-nodes limits the states that the analyzer follows in a function. Its
 # default, 225000, takes more than twice as long over all files and has found nothing more in src/.
-LINT_TIDY       := clang-tidy --quiet
-LINT_TIDY_FLAGS := -std=gnu11 -Xclang -analyzer-config -Xclang max-nodes=30000
+LINT_TIDY     := clang-tidy --quiet
+LINT_SHALLOW  := --checks='-clang-analyzer-*'
+LINT_ANALYZER := --checks='-bugprone-*,-cert-*,-concurrency-*,-misc-*,-performance-*,-portability-*,-readability-*'
+LINT_NODES    := -Xclang -analyzer-config -Xclang max-nodes=30000
 
 # The implementation for systems without epoll. No other rule compiles it on Linux.
-$(LINT)/src/engine/poller_apr.ok: LINT_DEFINES := -DTC_POLLER_APR
+$(LINT)/src/engine/poller_apr.ok $(LINT)/src/engine/poller_apr.deep: LINT_DEFINES := -DTC_POLLER_APR
 
-.PHONY: lint lint-deps lint-files lint-all
+.PHONY: lint lint-deps lint-files lint-analyzer lint-all lint-deep
 
 lint-deps:
 	@conf/demo/install-packages build test lint
 
 lint: lint-deps
-	@$(MAKE) --no-print-directory lint-files
+	@$(MAKE) --no-print-directory lint-files lint-analyzer
+
+LINT_MAKE = $(MAKE) --no-print-directory --keep-going --jobs=$$((2 * $(CORES))) --output-sync=target
 
 lint-files:
-	@$(MAKE) --no-print-directory --keep-going --jobs=$$((2 * $(CORES))) --output-sync=target lint-all
+	@$(LINT_MAKE) lint-all
+
+lint-analyzer:
+	@$(LINT_MAKE) lint-deep
 
 lint-all: $(LINT_OK)
 	@echo 'No complaint about $(words $^) files.'
 
+lint-deep: $(LINT_DEEP)
+	@echo "clang's analyzer has no complaint about $(words $^) files."
+
+# clang-tidy counts suppressed warnings on stderr, and goes on when it cannot read .clang-tidy: hence the greps.
+# $(call tidy,options,flags)
+tidy = $(LINT_TIDY) $1 $< -- -std=gnu11 $2 $(LINT_INCLUDES) $(LINT_DEFINES) 2>$@.err && ! grep -qi error $@.err \
+       || { grep -v generated $@.err >&2; exit 1; }
+
+LINT_RULES := t/lint/rules.mk t/lint/cppcheck.txt .clang-tidy t/.clang-tidy
+
 # Only gcc sees the assertions of test builds. The programs of bench/ only have to compile without a warning: cppcheck
-# and clang-tidy do not check them. clang-tidy counts suppressed warnings on stderr, and goes on when it cannot read
-# .clang-tidy: hence the greps.
-$(LINT)/%.ok: %.c t/lint/rules.mk t/lint/cppcheck.txt .clang-tidy t/.clang-tidy
+# and clang-tidy do not check them.
+$(LINT)/%.ok: %.c $(LINT_RULES)
 	@mkdir -p $(@D)
 	@$(LINT_GCC) $(LINT_INCLUDES) $(LINT_DEFINES) -DTC_CHECK_THREADS -MMD -MP -MT $@ -MF $(@:.ok=.d) \
 	    -c -o /dev/null $<
 	@$(LINT_CLANG) $(LINT_INCLUDES) $(LINT_DEFINES) -fsyntax-only $<
 	@$(if $(filter bench/%,$<),,$(LINT_CPPCHECK) $(patsubst -isystem,-I,$(LINT_INCLUDES)) $(LINT_DEFINES) $<)
-	@$(if $(filter bench/%,$<),,$(LINT_TIDY) $< -- $(LINT_TIDY_FLAGS) $(LINT_INCLUDES) $(LINT_DEFINES) \
-	    2>$(@:.ok=.err) && ! grep -qi error $(@:.ok=.err) || { grep -v generated $(@:.ok=.err) >&2; exit 1; })
+	@$(if $(filter bench/%,$<),,$(call tidy,$(LINT_SHALLOW),))
+	@touch $@
+
+$(LINT)/%.deep: %.c $(LINT_RULES)
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 $(LINT_INCLUDES) $(LINT_DEFINES) -MM -MP -MT $@ -MF $@.d $<
+	@$(call tidy,$(LINT_ANALYZER),$(LINT_NODES))
 	@touch $@
 
 -include $(wildcard $(LINT)/*.d $(LINT)/*/*.d $(LINT)/*/*/*.d)

@@ -20,7 +20,7 @@ use TripChat::World qw(user new_uuid);
 our @EXPORT = (
     qw(site user new_uuid make_token access_claims until_true now),
     qw(closes_with bytes_close_with turned_away_with error_is error_at_once_is answer_is refusal_is),
-    qw(still_talks fields_are message_is is_consecutive stops_clean),
+    qw(still_talks fields_are message_is is_consecutive log_says stops_clean),
     qw(contents_of seqs_of UUID TIMESTAMP),
     @TripChat::Frame::EXPORT_OK,
 );
@@ -160,6 +160,13 @@ sub is_consecutive {
 
 sub contents_of { return [map { ($_->{message} // $_)->{content} } @_] }
 sub seqs_of     { return [map { ($_->{message} // $_)->{seq} } @_] }
+
+# The server's error log has a line that matches, by now or soon: what does not come from a worker, a thread of its own writes.
+sub log_says {
+    my ($server, $pattern, $name) = @_;
+    eval { until_true('the line', sub { $server->error_log =~ $pattern }) } or return _at_caller { Test::More::like($server->error_log, $pattern, $name) };
+    return _at_caller { Test::More::pass($name) };
+}
 
 # The server stops, with nothing left behind and nothing unexplained in its log.
 sub stops_clean {
