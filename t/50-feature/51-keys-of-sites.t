@@ -193,7 +193,8 @@ for my $form (sort keys %SITE) {
         $own->delete_trip($also);
         is_deeply([$site->sql('SELECT content FROM chat_messages WHERE content = \'alone\'')], [], 'with the trip go its messages');
         $ann->say('is anybody there?');
-        closes_with($ann, 1012, 'who speaks there is told');
+        my $code = $ann->read_close->{code} // 'none';
+        like($code, qr/\A(?:1012|4003)\z/, 'who speaks there is told, or the recheck was sooner');
         turned_away_with($site, $site->path($percent_encoded->($also), token => $token{ann}), undef, 4003, 'and who comes back');
     };
 
