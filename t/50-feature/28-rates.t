@@ -158,6 +158,24 @@ sub are_refused {
     return;
 }
 
+# A client may have any number of addresses in its own network, and a customer of a provider any number of networks.
+subtest 'requests of networks of IPv6' => sub {
+    my $server = TripChat::Server->start(
+        config => "RemoteIPHeader X-Client\nRemoteIPInternalProxy 127.0.0.1", site_config => 'TripChatRequestRate 2/' . PERIOD);
+    my ($site, $trip) = ($server->site, $server->site->new_trip);
+    my $ann  = $site->rest;
+    my $from = sub { return $ann->call('GET', "/api/v1/chat/rooms/$trip/", fields => { 'X-Client' => $_[0] })->{status} };
+    is_deeply([map { $from->("2001:db8:0:100::$_") } 1 .. 4], [200, 200, 429, 429], 'a /64 counts as one address');
+    is_deeply([map { $from->("2001:db8:0:10${_}::1") } 1 .. 9], [(200) x 6, (429) x 3], 'a /56 as four');
+    is_deeply([map { $from->("2001:db8:0:200::$_") } 1, 2], [200, 200], 'its neighbour is another one');
+    is((grep { $from->("2001:db8:0:${_}00::1") == 200 } 3 .. 9, 'a' .. 'f', 10 .. 29), 32 - 2 - 6 - 2, 'a /48 as sixteen');
+    is($from->('2001:db8:1::1'),    200, 'its neighbour is another one');
+    is($from->('198.51.100.7'),     200, 'and IPv4 as well');
+    is($from->('::ffff:198.51.100.7'), 200, 'however it is written');
+    is($from->('::ffff:198.51.100.7'), 429, 'which is one address');
+    stops_clean($server, 'the log has nothing to say');
+};
+
 subtest 'requests of an address' => sub {
     my $server = server_with('TripChatRequestRate 7/' . PERIOD);
     my ($site, $trip) = ($server->site, $server->site->new_trip);
