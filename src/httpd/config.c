@@ -285,40 +285,41 @@ static const char *check_again(const directive_t *directive, const tc_config_val
                                         : NULL;
 }
 
-/* Two virtual hosts may have the same file and line (an Include twice). So the section itself is kept. */
-static void begin_line(const cmd_parms *cmd, tc_config_t *config)
+/* The line that is read. Where two virtual hosts have the same file and line (an Include twice), the section tells them apart. */
+static const ap_directive_t *section_of(const cmd_parms *cmd)
 {
     const ap_directive_t *line = cmd->directive;
 
-    config->own_set = 1;
     while (line != NULL && strcasecmp(line->directive, "<VirtualHost") != 0) {
         line = line->parent;
     }
-    config->section = line;
+    return line;
 }
 
-/* Sets a value from a line. httpd names the file and the line of what is wrong, but not the virtual host. */
-static const char *set_from_line(cmd_parms *cmd, const char *text)
+/*
+ * Begins a line that sets a value, of which `word` is the only word; NULL: it has several. *takes: the line brings a value
+ * and not `none`. Returns what is wrong with a line in this place.
+ */
+static const char *begin_line(cmd_parms *cmd, tc_directive_e which, const char *word, int *takes)
 {
     tc_config_t *config = tc_config_of(cmd->server);
-    const directive_t *directive = cmd->info;
-    tc_config_value_t *value = &config->values[directive - directives];
+    const directive_t *directive = &directives[which];
+    tc_config_value_t *value = &config->values[which];
     const char *wrong = directive->scope == GLOBAL ? ap_check_cmd_context(cmd, GLOBAL_ONLY) : NULL;
-    int none = is_none(directive, text);
+    int none = word != NULL && is_none(directive, word);
 
-    begin_line(cmd, config);
     if (wrong == NULL) {
         wrong = check_again(directive, value, none, cmd->pool);
     }
-    if (wrong == NULL && !none) {
-        wrong = set_value((tc_directive_e)(directive - directives), text, value, cmd->pool);
-    }
+    config->own_set = 1;
+    config->section = section_of(cmd);
     value->is_set = 1;
     value->place = tc_complaints_place(cmd->directive, cmd->pool);
+    *takes = wrong == NULL && !none;
     return wrong;
 }
 
-/* Adds the server to what is wrong with one of its lines. */
+/* Adds the server to what is wrong with one of its lines: httpd names the file and the line, but not the virtual host. */
 static const char *with_server(const cmd_parms *cmd, const char *wrong)
 {
     return wrong == NULL || !cmd->server->is_virtual
@@ -329,8 +330,15 @@ static const char *with_server(const cmd_parms *cmd, const char *wrong)
 
 static const char *set_directive(cmd_parms *cmd, void *dir_config, const char *text)
 {
+    tc_directive_e which = (tc_directive_e)((const directive_t *)cmd->info - directives);
+    int takes;
+    const char *wrong = begin_line(cmd, which, text, &takes);
+
     (void)dir_config;
-    return with_server(cmd, set_from_line(cmd, text));
+    if (takes) {
+        wrong = set_value(which, text, &tc_config_of(cmd->server)->values[which], cmd->pool);
+    }
+    return with_server(cmd, wrong);
 }
 
 static const char *add_key(cmd_parms *cmd, const char *alg, const char *path, const char *kid)
@@ -346,7 +354,6 @@ static const char *add_key(cmd_parms *cmd, const char *alg, const char *path, co
     if (resolved == NULL || *path == '\0') {
         return apr_psprintf(cmd->pool, "%s: write a path, not \"%s\"", directives[TC_D_JWT_KEY].name, path);
     }
-    value->place = tc_complaints_place(cmd->directive, cmd->pool);
     add_word(value, alg, cmd->pool);
     add_word(value, resolved, cmd->pool);
     add_word(value, kid ? kid : "", cmd->pool);
@@ -357,29 +364,20 @@ static const char *add_key(cmd_parms *cmd, const char *alg, const char *path, co
 static const char *set_key(cmd_parms *cmd, void *dir_config, const char *alg, const char *path,
                            const char *kid)
 {
-    tc_config_t *config = tc_config_of(cmd->server);
-    tc_config_value_t *value = &config->values[TC_D_JWT_KEY];
-    int none = path == NULL && is_none(&directives[TC_D_JWT_KEY], alg);
-    const char *wrong = check_again(&directives[TC_D_JWT_KEY], value, none, cmd->pool);
+    int takes;
+    const char *wrong = begin_line(cmd, TC_D_JWT_KEY, path == NULL ? alg : NULL, &takes);
 
     (void)dir_config;
-    if (wrong == NULL && !none) {
-        wrong = add_key(cmd, alg, path, kid);
-    }
-    begin_line(cmd, config);
-    value->is_set = 1;
-    return with_server(cmd, wrong);
+    return with_server(cmd, takes ? add_key(cmd, alg, path, kid) : wrong);
 }
 
 static const char *add_issuer(cmd_parms *cmd, int argc, char *const argv[])
 {
     tc_config_value_t *value = &tc_config_of(cmd->server)->values[TC_D_ISSUER];
     apr_array_header_t *words = apr_array_make(cmd->pool, argc * TC_ISSUER_WORDS, sizeof(char *));
-    const char *wrong;
+    const char *wrong = tc_issuers_read_line(argc, argv, value->place, value->words, words, cmd->pool);
     int i;
 
-    value->place = tc_complaints_place(cmd->directive, cmd->pool);
-    wrong = tc_issuers_read_line(argc, argv, value->place, value->words, words, cmd->pool);
     for (i = 0; i < words->nelts; i++) {
         add_word(value, APR_ARRAY_IDX(words, i, const char *), cmd->pool);
     }
@@ -388,19 +386,11 @@ static const char *add_issuer(cmd_parms *cmd, int argc, char *const argv[])
 
 static const char *set_issuer(cmd_parms *cmd, void *dir_config, int argc, char *const argv[])
 {
-    tc_config_t *config = tc_config_of(cmd->server);
-    tc_config_value_t *value = &config->values[TC_D_ISSUER];
-    int none = argc == 1 && is_none(&directives[TC_D_ISSUER], argv[0]);
-    const char *wrong = check_again(&directives[TC_D_ISSUER], value, none, cmd->pool);
+    int takes;
+    const char *wrong = begin_line(cmd, TC_D_ISSUER, argc == 1 ? argv[0] : NULL, &takes);
 
     (void)dir_config;
-    if (wrong == NULL && !none) {
-        wrong = add_issuer(cmd, argc, argv);
-    }
-    begin_line(cmd, config);
-    value->is_set = 1;
-    value->place = tc_complaints_place(cmd->directive, cmd->pool);
-    return with_server(cmd, wrong);
+    return with_server(cmd, takes ? add_issuer(cmd, argc, argv) : wrong);
 }
 
 void *tc_config_create(apr_pool_t *pool, server_rec *server)
