@@ -25,6 +25,7 @@ struct tc_bus_redis_t {
     int link_count;          /* const */
     bool overrun;            /* bus; news were dropped since the loop was last told to ask the store */
     unsigned bad;            /* bus; messages that were not valid envelopes */
+    unsigned foreign;        /* bus; envelopes of rooms in other databases */
     tc_mail_t begin;
     tc_mail_t quit;
 };
@@ -116,11 +117,16 @@ static void on_subscribed(tc_redis_link_t *link, const char *name)
     }
 }
 
-/* Logs the 1st, 2nd, 4th, 8th … bad message, so that the administrator can find their sender. */
+/* Counts. True for the 1st, 2nd, 4th, 8th …, which are logged, so that the administrator can find their sender. */
+static bool count_one(unsigned *count)
+{
+    ++*count;
+    return (*count & (*count - 1)) == 0;
+}
+
 static void count_bad(tc_bus_redis_t *redis, const char *name)
 {
-    redis->bad++;
-    if ((redis->bad & (redis->bad - 1)) == 0) {
+    if (count_one(&redis->bad)) {
         tc_log(TC_LOG_WARNING, 0, "TC0072: dropped an invalid message on Redis channel %s (%u so far); another program "
                "publishes there, or another version of mod_tripchat", name, redis->bad);
     }
@@ -160,12 +166,25 @@ static bool take_in_spending(tc_bus_redis_t *redis, const tc_channel_t *channel,
     return true;
 }
 
-static bool pass_on(const tc_channel_t *channel, const tc_envelope_t *envelope)
+/* A copy of a database has rooms of the same ids. */
+static void count_foreign(tc_bus_redis_t *redis, const tc_redis_door_t *door)
+{
+    if (count_one(&redis->foreign)) {
+        tc_log(TC_LOG_WARNING, 0, "TC0111: dropped an event on Redis that is of another database than site %s has (%u so far); "
+               "is one a copy of the other? Give each of them a TripChatRedisPrefix of its own", door->site->name,
+               redis->foreign);
+    }
+}
+
+static bool pass_on(tc_bus_redis_t *redis, const tc_channel_t *channel, const tc_envelope_t *envelope)
 {
     const tc_listener_t *listener;
 
     for (listener = channel->listeners; listener != NULL; listener = listener->next) {
-        if (!tc_redis_news_envelope(listener->door, &channel->room_id, envelope)) {
+        if (!tc_envelope_may_be_of(envelope, tc_site_database(listener->door->site))) {
+            count_foreign(redis, listener->door);
+        }
+        else if (!tc_redis_news_envelope(listener->door, &channel->room_id, envelope)) {
             return false;
         }
     }
@@ -186,10 +205,10 @@ static void on_message(tc_redis_link_t *link, const char *name, const char *data
         count_bad(redis, name);
         return;
     }
-    if (tc_uuid_equal(&envelope.child, &redis->exchange.child)) {
+    if (tc_envelope_is_from(&envelope, &redis->exchange.child)) {
         return; /* our own event, which the loop knows already */
     }
-    good = channel->is_spending ? take_in_spending(redis, channel, &envelope) : pass_on(channel, &envelope);
+    good = channel->is_spending ? take_in_spending(redis, channel, &envelope) : pass_on(redis, channel, &envelope);
     if (!good) {
         count_bad(redis, name);
     }

@@ -71,9 +71,11 @@ static void post_envelope(tc_bus_t *bus, const tc_room_t *room, tc_buf_t *envelo
     tc_buf_free(envelope);
 }
 
-static const tc_uuid_t *child_of(const tc_bus_t *bus)
+static tc_uuid_t sender_of(const tc_bus_t *bus)
 {
-    return &((const tc_redis_door_t *)bus)->exchange->child;
+    const tc_redis_door_t *door = (const tc_redis_door_t *)bus;
+
+    return tc_envelope_sender(&door->exchange->child, tc_site_database(door->site));
 }
 
 static void room_opened(tc_bus_t *bus, const tc_room_t *room)
@@ -89,33 +91,35 @@ static void room_closed(tc_bus_t *bus, const tc_room_t *room)
 static void publish(tc_bus_t *bus, const tc_room_t *room, const tc_event_t *event)
 {
     bool is_message = event->kind == TC_EVENT_MESSAGE;
+    tc_uuid_t sender = sender_of(bus);
     tc_buf_t envelope = TC_BUF_INIT;
 
     if (event->object_len > TC_BUS_ENVELOPE_BYTES / 2) { /* too long for the bus: the others read the database */
-        tc_envelope_encode(&envelope, TC_ENVELOPE_HEAD, child_of(bus), event->seq);
+        tc_envelope_encode(&envelope, TC_ENVELOPE_HEAD, &sender, event->seq);
     }
     else {
         tc_envelope_encode_event(&envelope, is_message ? TC_ENVELOPE_MESSAGE : TC_ENVELOPE_EDIT,
-                                 child_of(bus), event->seq, event->wire->data + event->object_at,
-                                 event->object_len);
+                                 &sender, event->seq, event->wire->data + event->object_at, event->object_len);
     }
     post_envelope(bus, room, &envelope);
 }
 
 static void publish_head(tc_bus_t *bus, const tc_room_t *room)
 {
+    tc_uuid_t sender = sender_of(bus);
     tc_buf_t envelope = TC_BUF_INIT;
 
-    tc_envelope_encode(&envelope, TC_ENVELOPE_HEAD, child_of(bus), room->timeline.last_seq);
+    tc_envelope_encode(&envelope, TC_ENVELOPE_HEAD, &sender, room->timeline.last_seq);
     post_envelope(bus, room, &envelope);
 }
 
 static void publish_typing(tc_bus_t *bus, const tc_room_t *room, const tc_user_t *user,
                            bool is_typing)
 {
+    tc_uuid_t sender = sender_of(bus);
     tc_buf_t envelope = TC_BUF_INIT;
 
-    tc_envelope_encode_typing(&envelope, child_of(bus), user->id, user->email, is_typing);
+    tc_envelope_encode_typing(&envelope, &sender, user->id, user->email, is_typing);
     post_envelope(bus, room, &envelope);
 }
 

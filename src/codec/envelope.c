@@ -6,11 +6,55 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAGIC "tc1 "
 #define SEQ_MAX_DIGITS 18
 
 static const char *const kinds[] = {"message", "edit", "head", "typing", "beat", "spent"};
+
+/* ---- who has sent it ---- */
+
+#define CHILD_BYTES 10
+#define VERSION_AT 6
+#define VERSION_MASK 0xf0
+#define VERSION 0x80
+
+static bool says_database(const tc_uuid_t *sender)
+{
+    return (sender->bytes[VERSION_AT] & VERSION_MASK) == VERSION;
+}
+
+tc_uuid_t tc_envelope_sender(const tc_uuid_t *child, uint64_t database)
+{
+    tc_uuid_t sender = *child;
+    size_t i;
+
+    if (database == 0) {
+        return sender;
+    }
+    sender.bytes[VERSION_AT] = (unsigned char)(VERSION | (sender.bytes[VERSION_AT] & ~VERSION_MASK));
+    for (i = sizeof(sender.bytes); i-- > CHILD_BYTES;) {
+        sender.bytes[i] = (unsigned char)database;
+        database >>= 8;
+    }
+    return sender;
+}
+
+bool tc_envelope_is_from(const tc_envelope_t *envelope, const tc_uuid_t *child)
+{
+    tc_uuid_t sender = tc_envelope_sender(child, 1);
+
+    return says_database(&envelope->child) ? memcmp(&envelope->child, &sender, CHILD_BYTES) == 0
+                                           : tc_uuid_equal(&envelope->child, child);
+}
+
+bool tc_envelope_may_be_of(const tc_envelope_t *envelope, uint64_t database)
+{
+    tc_uuid_t sender = tc_envelope_sender(&envelope->child, database);
+
+    return database == 0 || !says_database(&envelope->child) || tc_uuid_equal(&envelope->child, &sender);
+}
 
 /* ---- writing ---- */
 

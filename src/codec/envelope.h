@@ -8,7 +8,10 @@
  *   tc1 beat <child> <count> LF
  *   tc1 spent <child> <count> LF {"server":"<16 hex digits>","database":"<16 hex digits>","spent":[["<user>",<action>,<count>],…]}
  *
- * <child> is the UUID of the child that sent the envelope. An attacker who can write to the bus can write anything, so
+ * <child> is the UUID of the child that sent the envelope. In those of a room it is a UUID of version 8 (RFC 9562, 5.8), if
+ * the child knows its database: the first ten bytes are of the child's UUID, the other six of the database's number
+ * (tc_store_t). So whoever has a copy of the database, with rooms of the same ids, knows that the envelope is not theirs.
+ * Versions of the module that do not know this read the line as ever. An attacker who can write to the bus can write anything, so
  * an envelope is checked as if a client had sent it. Pure.
  */
 #ifndef TC_CODEC_ENVELOPE_H
@@ -58,6 +61,15 @@ typedef struct {
     size_t next;
     json_object *doc;
 } tc_envelope_spent_t;
+
+/* Returns what stands for `child` in an envelope of a room in this database; 0: it is not known. */
+tc_uuid_t tc_envelope_sender(const tc_uuid_t *child, uint64_t database);
+
+/* True if this child has sent the envelope. */
+bool tc_envelope_is_from(const tc_envelope_t *envelope, const tc_uuid_t *child);
+
+/* False if the envelope is of a room in another database than this one. True if either is not known. */
+bool tc_envelope_may_be_of(const tc_envelope_t *envelope, uint64_t database);
 
 /* Appends the line of an envelope. For HEAD and BEAT, that is all. */
 void tc_envelope_encode(tc_buf_t *buf, tc_envelope_kind_e kind, const tc_uuid_t *child, int64_t seq);

@@ -725,7 +725,40 @@ START_TEST(what_is_no_entry_is_left_out_and_what_is_no_list_is_refused)
 }
 END_TEST
 
-UNIT_MAIN("envelope", what_users_spend_is_read_as_it_was_written,
+/* An envelope with nothing behind its line, as a child of this UUID sends it that has a room in the database. */
+static tc_envelope_t envelope_of(const char *child, uint64_t database)
+{
+    tc_uuid_t uuid = uuid_of(child), sender = tc_envelope_sender(&uuid, database);
+    tc_buf_t buf = TC_BUF_INIT;
+    tc_envelope_t envelope;
+
+    tc_envelope_encode(&buf, TC_ENVELOPE_HEAD, &sender, 1);
+    ck_assert(tc_envelope_decode((char *)buf.data, buf.len, &envelope));
+    tc_buf_free(&buf);
+    return envelope;
+}
+
+START_TEST(an_envelope_says_which_child_has_sent_it_and_of_which_database)
+{
+    static const uint64_t databases[] = {0, 1, 2, UINT64_C(0x123456789abc), UINT64_MAX};
+    tc_uuid_t child = uuid_of(CHILD), other = uuid_of("01a20ab3-8987-79ea-bec4-fbcb194bfbd2");
+    tc_envelope_t envelope;
+    size_t i, j;
+
+    for (i = 0; i < UNIT_COUNT(databases); i++) {
+        envelope = envelope_of(CHILD, databases[i]);
+        ck_assert(tc_envelope_is_from(&envelope, &child));
+        ck_assert(!tc_envelope_is_from(&envelope, &other));
+        for (j = 0; j < UNIT_COUNT(databases); j++) {
+            ck_assert(tc_envelope_may_be_of(&envelope, databases[j]) == (i == j || i == 0 || j == 0));
+        }
+    }
+    envelope = envelope_of(CHILD, 0);
+    ck_assert(tc_uuid_equal(&envelope.child, &child)); /* as older versions write it */
+}
+END_TEST
+
+UNIT_MAIN("envelope", an_envelope_says_which_child_has_sent_it_and_of_which_database, what_users_spend_is_read_as_it_was_written,
           what_is_no_entry_is_left_out_and_what_is_no_list_is_refused, each_kind_is_written_as_it_is_described,
           the_line_of_each_kind_is_read_back, the_object_is_passed_on_byte_for_byte,
           an_event_says_what_an_edit_needs, who_types_is_read_back_with_and_without_an_address,
