@@ -21,6 +21,7 @@
 #define TC_TAKEOVER_INPUT_BYTES  65536  /* input that a takeover reads; what follows stays in the socket */
 #define TC_ROOM_LOG_EVENTS         256  /* newest events that a live room keeps at most */
 #define TC_ROOM_PORTION            512  /* members of a room that are served before other work has its turn, or events handed to them */
+#define TC_ROOM_LAG                 16  /* times so many events are handed to members that fell behind, in one answer */
 #define TC_ROOM_HELD_EVENTS       1024  /* early events of a room that wait for an event before them */
 #define TC_HISTORY_BYTES     (3 << 20) /* messages in a newcomer's history, which all newcomers share; or a single one */
 #define TC_RESUME_BYTES      (1 << 20) /* messages in a resume, or in the answer to a poll that waited; more only if a single message has more */

@@ -98,7 +98,7 @@ static void start_catch_up(tc_room_t *room)
 
 /*
  * Hands a member that has its history all events up to the room's last seq, or up to one that waits for its own edit.
- * Returns how many.
+ * Returns how many. If the member fell behind the log, start_catch_up() must follow, once for all members.
  */
 static unsigned advance(tc_room_t *room, tc_member_t *member)
 {
@@ -109,7 +109,6 @@ static unsigned advance(tc_room_t *room, tc_member_t *member)
 
         if (event == NULL) {
             member->lagging = room->lagging = true;
-            start_catch_up(room);
             break;
         }
         if (tc_room_is_undecided(room, member, event)) {
@@ -131,6 +130,7 @@ void tc_room_advance(tc_room_t *room, tc_member_t *member)
 {
     if (member->room == room && may_advance(room, member)) {
         (void)advance(room, member);
+        start_catch_up(room);
     }
 }
 
@@ -222,6 +222,7 @@ void tc_room_join(tc_room_t *room, tc_member_t *member, int64_t after)
     member->after = after;
     member->lost = after == TC_AFTER_NOTHING;
     serve(room, member, NULL);
+    start_catch_up(room);
 }
 
 void tc_room_rejoin(tc_room_t *room, tc_member_t *member)
@@ -229,6 +230,7 @@ void tc_room_rejoin(tc_room_t *room, tc_member_t *member)
     tc_room_add(room, member);
     tc_room_hear(room, member->cursor);
     serve(room, member, NULL);
+    start_catch_up(room);
 }
 
 /*
@@ -263,7 +265,7 @@ static unsigned serve_again(tc_room_t *room, tc_member_t *member)
     if (may_advance(room, member)) {
         return advance(room, member);
     }
-    if (member->waiting && room->loaded && !room->loading) { /* else a LOAD will serve it */
+    if (member->waiting && room->loaded && (!room->loading || can_wait(member))) { /* else a LOAD will serve it */
         member->waiting = false;
         serve(room, member, NULL);
     }
@@ -277,6 +279,7 @@ void tc_room_serve_on(tc_room_t *room)
     while (room->unserved > 0 && work < room->portion) {
         work += 1 + serve_again(room, room->members[--room->unserved]);
     }
+    start_catch_up(room);
     if (room->unserved == 0 && room->timeline.last_seq > room->turn_seq) {
         room->unserved = room->count;
         room->turn_seq = room->timeline.last_seq;
@@ -346,6 +349,7 @@ void tc_room_retry(tc_room_t *room)
 void tc_room_on_load(tc_room_t *room, tc_job_t *job)
 {
     room->loading = false;
+    room->waiting_us = 0;
     if (job->status != TC_JOB_DONE) {
         dismiss_waiting(room, job->status);
         return;
@@ -439,7 +443,7 @@ static void serve_resuming(tc_room_t *room, tc_job_t *job)
         if (!member->resuming || member->after < job->after) {
             continue;
         }
-        if (served++ == room->portion) {
+        if (served == room->portion) {
             room->resumes_exactly = true;
             break;
         }
@@ -448,10 +452,12 @@ static void serve_resuming(tc_room_t *room, tc_job_t *job)
             || (answered && resume.too_big)) {
             member->resuming = false;
             member->lost = true;
+            served++;
             serve_fresh(room, member, NULL);
         }
         else if (answered) {
             member->resuming = false;
+            served++;
             give_history(room, member, resume.frame, job->last_seq);
         }
         else {
@@ -466,6 +472,7 @@ static void on_resume(tc_room_t *room, tc_job_t *job)
     unsigned i;
 
     room->resuming = false;
+    room->waiting_us = 0;
     if (job->status == TC_JOB_DONE) {
         serve_resuming(room, job);
         return;
@@ -505,11 +512,13 @@ static unsigned catch_up(tc_room_t *room, tc_member_t *member, const tc_job_t *j
 
 /*
  * room->catching_up stays true meanwhile, so that those who need another piece ask for it together. Those who are left
- * when a portion of events was handed over wait for another answer.
+ * when so many events were handed over wait for another answer. It begins where the member stands that lacks the most, and
+ * members that stand further cost nothing, so each answer serves some.
  */
 static void on_catch_up(tc_room_t *room, const tc_job_t *job)
 {
-    unsigned i, work = 0;
+    uint64_t most = (uint64_t)room->portion * TC_ROOM_LAG, handed = 0;
+    unsigned i;
 
     for (i = 0; i < room->count; i++) {
         tc_member_t *member = room->members[i];
@@ -520,9 +529,9 @@ static void on_catch_up(tc_room_t *room, const tc_job_t *job)
         if (job->status == TC_JOB_GONE) {
             dismiss(member, job->status);
         }
-        else if (job->status == TC_JOB_DONE && member->cursor >= job->after && work < room->portion) {
+        else if (job->status == TC_JOB_DONE && member->cursor >= job->after && handed < most) {
             member->lagging = false;
-            work += 1 + catch_up(room, member, job);
+            handed += catch_up(room, member, job);
         }
     }
     room->catching_up = false;

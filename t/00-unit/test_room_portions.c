@@ -270,10 +270,104 @@ START_TEST(members_that_fell_behind_the_log_catch_up_in_portions)
 }
 END_TEST
 
+/*
+ * An event is lost on the bus, and many that follow wait for it. Then all come at once, and all members but a portion are
+ * behind the log by more than one answer of the store.
+ */
+START_TEST(members_that_fell_far_behind_the_log_catch_up_whoever_stands_first)
+{
+    fake_world_t *world = fake_open();
+    fake_member_t *members[40];
+    size_t i;
+
+    fake_serve_in_portions(world, 16);
+    for (i = 0; i < UNIT_COUNT(members); i++) {
+        members[i] = fake_settle_in(world, "ann");
+        members[i]->quiet = true;
+    }
+    fake_lose(world, "m");
+    for (i = 0; i < 600; i++) {
+        fake_elsewhere(world, "m");
+    }
+    fake_settle(world);
+    for (i = 0; i < UNIT_COUNT(members); i++) {
+        ck_assert_int_eq(members[i]->seen, world->store.last_seq);
+    }
+    fake_close(world);
+}
+END_TEST
+
+/* The answer is cut short, and those whom it does not reach stand before the one for whom it was asked. */
+START_TEST(a_cut_answer_serves_whom_it_reaches_wherever_they_stand)
+{
+    fake_world_t *world = fake_open();
+    tc_user_t *zoe = tc_user_create("zoe", NULL, NULL, NULL);
+    fake_member_t *members[MEMBERS];
+    char content[6001];
+    int i;
+
+    memset(content, 'x', sizeof(content) - 1);
+    content[sizeof(content) - 1] = '\0';
+    fake_serve_in_portions(world, PORTION);
+    for (i = 0; i < 1000; i++) {
+        fake_write(&world->store, zoe, content, NULL);
+    }
+    fake_join(world, "ann", -1)->quiet = true;
+    fake_settle(world);
+    for (i = 0; i < MEMBERS; i++) {
+        members[i] = fake_join(world, "bob", i < MEMBERS - 1 ? 820 : 100);
+        members[i]->quiet = true;
+    }
+    fake_settle(world);
+    for (i = 0; i < MEMBERS; i++) {
+        ck_assert_int_eq(members[i]->seen, world->store.last_seq);
+    }
+    tc_user_unref(zoe);
+    fake_close(world);
+}
+END_TEST
+
+/* A newcomer has the room loaded once more, in vain, while members from another child wait for their turn. */
+START_TEST(members_from_another_child_wait_for_no_load_of_others)
+{
+    fake_world_t *world = fake_open();
+    room_t room = {world, {NULL}};
+    int i;
+
+    world->store.site.room_cache_bytes = 1;
+    fake_serve_in_portions(world, PORTION);
+    for (i = 0; i < 3; i++) {
+        fake_elsewhere(world, "m");
+    }
+    for (i = 0; i < MEMBERS; i++) {
+        room.members[i] = fake_rejoin(world, "ann", 1);
+    }
+    fake_work(&world->store);
+    fake_answer(world, &world->store);
+    (void)fake_join(world, "bob", -1);
+    while (tc_hub_serve_on(world->hub)) {
+    }
+    world->store.fail_with = TC_JOB_UNAVAILABLE;
+    while (fake_work(&world->store)) {
+    }
+    while (fake_answer(world, &world->store)) {
+    }
+    world->store.fail_with = TC_JOB_PENDING;
+    for (i = 0; i < 3; i++) {
+        fake_tick(world);
+        fake_settle(world);
+    }
+    expect_all(&room, "msg(2:m) msg(3:m)");
+    fake_close(world);
+}
+END_TEST
+
 UNIT_MAIN("room_portions", a_message_reaches_a_portion_of_the_members_at_once_and_the_others_in_turn,
           messages_that_come_meanwhile_wait_for_the_next_turn_and_stop_nobody, who_speaks_is_answered_before_the_turn_comes,
           a_member_that_leaves_takes_nobody_s_turn, of_a_room_that_most_leave_the_others_have_their_turn, a_room_that_all_leave_meanwhile_is_forgotten,
           rooms_have_their_turns_by_turns, newcomers_who_wait_for_the_room_are_served_in_portions,
           so_are_those_of_a_room_that_is_too_big_to_remember,
           clients_who_resume_from_before_the_log_are_served_in_portions,
-          members_that_fell_behind_the_log_catch_up_in_portions)
+          members_that_fell_behind_the_log_catch_up_in_portions,
+          members_that_fell_far_behind_the_log_catch_up_whoever_stands_first,
+          a_cut_answer_serves_whom_it_reaches_wherever_they_stand, members_from_another_child_wait_for_no_load_of_others)
