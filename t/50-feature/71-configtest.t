@@ -127,6 +127,34 @@ subtest 'a driver that the module cannot use' => sub {
     is($status, 0, 'another part of the server may use it') or diag $said;
 };
 
+# Each line with mod_dbd's defaults for the others: DBDMin 1, DBDKeep 2, DBDMax 10.
+subtest 'numbers of connections of which mod_dbd can make no pool' => sub {
+    my %refused = (
+        'DBDMax 1'                       => qr/TC0086: DBDKeep 2 \(the default\) is greater than DBDMax 1,.* write DBDMax 2 or more, or a smaller DBDKeep/,
+        'DBDKeep 20'                     => qr/TC0086: DBDKeep 20 is greater than DBDMax 10 \(the default\),.* write DBDMax 20 or more/,
+        'DBDMin 5'                       => qr/TC0086: DBDMin 5 is greater than DBDKeep 2 \(the default\),/,
+        'DBDKeep 0'                      => qr/TC0086: DBDMin 1 \(the default\) is greater than DBDKeep 0,/,
+        'DBDMax 0'                       => qr/TC0086: DBDKeep 2 \(the default\) is greater than DBDMax 0,/,
+        "DBDMin 0\nDBDKeep 0\nDBDMax 0"  => qr/TC0086: DBDMax 0 allows no connection/,
+        "DBDPersist On\nDBDMax 1"        => qr/TC0086: DBDKeep 2/,
+    );
+    for my $lines (sort keys %refused) {
+        my ($status, $said) = TripChat::Server->check_config(database => database_of("DBDriver sqlite3\nDBDParams $dir/new.db\n$lines"));
+        isnt($status, 0, "refused: $lines");
+        like($said, qr/$refused{$lines}.*virtual host localhost:\d+, line \d+ of /, 'with what to write and the place') or diag $said;
+        is(scalar(() = $said =~ /TC0086/g), 1, 'once');
+    }
+    for my $lines ("DBDKeep 1\nDBDMax 1", "DBDMin 0\nDBDKeep 0", "DBDKeep 4\nDBDMax 4", "DBDPersist Off\nDBDMax 1") {
+        my ($status, $said) = TripChat::Server->check_config(database => database_of("DBDriver sqlite3\nDBDParams $dir/new.db\n$lines"));
+        is($status, 0, "accepted: $lines") or diag $said;
+        my $server = TripChat::Server->start(site_config => $lines);
+        gets_in($server, 'and members get in');
+        stops_clean($server, 'and the log has nothing to say');
+    }
+    my ($status, $said) = TripChat::Server->check_config(config => 'DBDKeep 20', database => database_of("DBDriver sqlite3\nDBDParams $dir/new.db\nDBDMax 30"));
+    is($status, 0, 'a virtual host that mends what it inherits') or diag $said;
+};
+
 subtest 'no mod_dbd' => sub {
     my $server = TripChat::Server->_prepare(no_database => 1);
     my $file   = $server->dir . '/httpd.conf';
