@@ -54,15 +54,15 @@ static int has_no_database(const server_rec *server, const char *what)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* True if a SetHandler of the chat stands in the server. */
-static bool has_handler(const server_rec *server, apr_pool_t *pool)
+/* The first SetHandler of the chat that stands in the server. NULL: there is none. */
+static const ap_directive_t *find_handler_line(const server_rec *server, apr_pool_t *pool)
 {
     const ap_directive_t *line = NULL;
 
     do {
         line = tc_conftree_next(server, "SetHandler", line);
     } while (line != NULL && find_handler(tc_conftree_argument(line, pool)) != OF_A_SITE);
-    return line != NULL;
+    return line;
 }
 
 /*
@@ -76,7 +76,7 @@ static bool is_reachable(const tc_vhost_t *vhost, apr_pool_t *pool)
     if (server->is_virtual || server->next == NULL) {
         return true;
     }
-    while (server != NULL && (tc_config_of(server)->vhost != vhost || !has_handler(server, pool))) {
+    while (server != NULL && (tc_config_of(server)->vhost != vhost || find_handler_line(server, pool) == NULL)) {
         server = server->next;
     }
     return server != NULL;
@@ -202,6 +202,43 @@ static void check_handler(const server_rec *server, const ap_directive_t *line, 
     }
 }
 
+/* True if a value stands in the server itself. httpd gives a virtual host without our directives the main server's values. */
+static bool is_own(const server_rec *server, tc_directive_e directive)
+{
+    const tc_config_t *config = tc_config_of(server), *outer = config->outer;
+
+    if (!config->values[directive].is_set || (server->is_virtual && outer == NULL)) {
+        return false;
+    }
+    return outer == NULL || config->values[directive].place != outer->values[directive].place;
+}
+
+/* Warns once of a virtual host that is to have a chat, by its keys or by a SetHandler, but inherits TripChat off. */
+static void check_off(const server_rec *server, apr_pool_t *pool)
+{
+    const tc_config_t *config = tc_config_of(server);
+    const ap_directive_t *line = find_handler_line(server, pool);
+    const char *off = config->values[TC_D_CHAT].place, *place = line != NULL ? tc_complaints_place(line, pool) : NULL;
+    const char *name = "SetHandler";
+    int i;
+
+    if (!server->is_virtual || !tc_config_is_off(config) || is_own(server, TC_D_CHAT)) {
+        return;
+    }
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        const tc_config_value_t *value = &config->values[i];
+
+        if (tc_config_is_key((tc_directive_e)i) && is_own(server, (tc_directive_e)i) && (value->text || value->words)) {
+            name = tc_config_name((tc_directive_e)i);
+            place = value->place;
+        }
+    }
+    if (place != NULL) {
+        tc_complain(server, place, APLOG_WARNING, APR_SUCCESS, "TC0089: %s: this virtual host inherits TripChat off from %s, so "
+                    "it has no chat; write TripChat on in the virtual host, or remove the line", name, off);
+    }
+}
+
 /*
  * A virtual host that sets something of the chat itself, but has no key: nothing of it counts. httpd gives a virtual host
  * without a directive of ours the main server's configuration, which has no `outer`.
@@ -236,6 +273,7 @@ void tc_check_idle_lines(const server_rec *main_server, apr_pool_t *pool)
         const ap_directive_t *line = NULL;
 
         check_keyless(server);
+        check_off(server, pool);
         while ((line = tc_conftree_next(server, "SetHandler", line)) != NULL) {
             check_handler(server, line, pool);
         }

@@ -236,6 +236,20 @@ subtest 'directives of a virtual host without a key are warned of' => sub {
         { TripChatHistory => 'forgot', TripChatSite => 'site' }, 'those who did not mean it, each with its line') or diag $said;
 };
 
+subtest 'a virtual host that inherits TripChat off, and means to have a chat, is warned of' => sub {
+    my $key = 'TripChatJWTSecretFile ' . file_of('on-secret', 's' x 32);
+    my $socket = qq(<Location "/ws/">\nSetHandler tripchat-websocket\n</Location>);
+    my @database = ('DBDriver sqlite3', "DBDParams $dir/new.db");
+    my ($status, $said) = TripChat::Server->check_config(no_chat => 1, config => join '', "TripChat off\n$key\n", map { virtual_host(@$_) }
+        ['key.example.org', $key, @database], ['both.example.org', $socket, $key, @database], ['handler.example.org', $socket],
+        ['on.example.org', 'TripChat on', $key, $socket, @database], ['off.example.org', 'TripChat off', $key, $socket],
+        ['plain.example.org'], ['none.example.org', 'TripChatJWTSecretFile none'], ['value.example.org', 'TripChatHistory 20']);
+    is($status, 0, 'they are accepted') or diag $said;
+    my %warned = reverse $said =~ /TC0089: (\w+): this virtual host inherits TripChat off from line \d+ of \S+, .*; write TripChat on .*\(virtual host (\w+)\.example\.org:1, line \d+ of /g;
+    is_deeply(\%warned, { key => 'TripChatJWTSecretFile', both => 'TripChatJWTSecretFile', handler => 'SetHandler' }, 'each with its line') or diag $said;
+    is(scalar(() = $said =~ /TC0089/g), 3, 'once');
+};
+
 # ---- lines that stand twice ----
 
 subtest 'a second line of a directive with one value is refused' => sub {
