@@ -183,6 +183,34 @@ static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
 
 /* ---- handlers ---- */
 
+/* The section around a line by which a tenant might have written it, or that httpd reads after the mapping. NULL: there is none. */
+static const char *find_inner_section(const ap_directive_t *line)
+{
+    static const char *const sections[] = {"<Directory", "<DirectoryMatch", "<Files", "<FilesMatch", "<If", "<ElseIf", "<Else"};
+    size_t i;
+
+    for (line = line->parent; line != NULL; line = line->parent) {
+        for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+            if (strcasecmp(line->directive, sections[i]) == 0) {
+                return sections[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Metrics and health count in a <Location> alone (monitor.h). */
+static void check_section(const server_rec *server, const ap_directive_t *line, const char *name, apr_pool_t *pool)
+{
+    const char *section = find_inner_section(line);
+
+    if (section != NULL && (strcmp(name, TC_HANDLER_METRICS) == 0 || strcmp(name, TC_HANDLER_HEALTH) == 0)) {
+        tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+                    "TC0103: SetHandler %s: it counts in a <Location> alone, and answers 403 in %s>; write it in a <Location> "
+                    "without a condition", name, section);
+    }
+}
+
 /* A path whose handler nobody has is 404, and one in a virtual host without a chat is 500. Both are mistakes. */
 static void check_handler(const server_rec *server, const ap_directive_t *line, apr_pool_t *pool)
 {
@@ -199,6 +227,9 @@ static void check_handler(const server_rec *server, const ap_directive_t *line, 
         tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS,
                     "TC0089: SetHandler %s: this virtual host has no chat, so the path answers 500; write "
                     "TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there, or remove the line", name);
+    }
+    else {
+        check_section(server, line, name, pool);
     }
 }
 
