@@ -6,12 +6,14 @@
 #include "httpd/conftree.h"
 #include "httpd/handlers.h"
 #include "httpd/inherit.h"
+#include "httpd/notes.h"
 #include "store/sql_dialect.h"
 
 #include <ap_mpm.h>
 #include <apr_optional.h>
 #include <apr_strings.h>
 #include <http_log.h>
+#include <http_main.h>
 #include <mod_dbd.h>
 
 APLOG_USE_MODULE(tripchat);
@@ -233,6 +235,93 @@ static void check_handler(const server_rec *server, const ap_directive_t *line, 
     }
 }
 
+/* ---- AuthType and Require ---- */
+
+/* True if the lines of the server count for a chat. Virtual hosts inherit those of the main server. */
+static bool has_chat(const server_rec *server)
+{
+    bool is_main = !server->is_virtual;
+
+    while (is_main && server != NULL && tc_config_of(server)->vhost == NULL) {
+        server = server->next;
+    }
+    return server != NULL && tc_config_of(server)->vhost != NULL;
+}
+
+/* True if an AuthType TripChat stands in the server, or an AuthType that each request evaluates. */
+static bool has_auth_type(const server_rec *server, apr_pool_t *pool)
+{
+    const ap_directive_t *line = NULL;
+
+    while ((line = tc_conftree_next(server, "AuthType", line)) != NULL) {
+        const char *type = tc_conftree_argument(line, pool);
+
+        if (strcasecmp(type, TC_AUTH_TYPE) == 0 || strchr(type, '%') != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True if an AuthType TripChat may count where a Require of the server does. */
+static bool is_auth_type_in_reach(const server_rec *server, apr_pool_t *pool)
+{
+    bool is_main = !server->is_virtual;
+
+    if (has_auth_type(server, pool) || (!is_main && has_auth_type(ap_server_conf, pool))) {
+        return true;
+    }
+    for (server = server->next; is_main && server != NULL; server = server->next) {
+        if (has_auth_type(server, pool)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True for `Require tripchat-member …`, and with `not`. */
+static bool is_for_members(const ap_directive_t *line, apr_pool_t *pool)
+{
+    const char *arguments = line->args, *word = ap_getword_conf(pool, &arguments);
+
+    if (strcasecmp(word, "not") == 0) {
+        word = ap_getword_conf(pool, &arguments);
+    }
+    return strcmp(word, TC_REQUIRE_MEMBER) == 0;
+}
+
+static void check_auth_types(const server_rec *server, apr_pool_t *pool)
+{
+    const ap_directive_t *line = NULL;
+
+    while (!has_chat(server) && (line = tc_conftree_next(server, "AuthType", line)) != NULL) {
+        if (strcasecmp(tc_conftree_argument(line, pool), TC_AUTH_TYPE) == 0) {
+            tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+                        "TC0094: AuthType TripChat: this server has no chat, so the path answers 500; write "
+                        "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there, or remove the line");
+        }
+    }
+}
+
+static void check_requires(const server_rec *server, apr_pool_t *pool)
+{
+    const ap_directive_t *line = NULL;
+
+    while ((line = tc_conftree_next(server, "Require", line)) != NULL) {
+        if (!is_for_members(line, pool) || (has_chat(server) && is_auth_type_in_reach(server, pool))) {
+            continue;
+        }
+        tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS, "TC0095: Require " TC_REQUIRE_MEMBER
+                    ": %s, so it takes nobody for a member; write %s, or remove the line",
+                    has_chat(server) ? "AuthType TripChat stands neither in this server nor in the main server"
+                                     : "this server has no chat",
+                    has_chat(server) ? "AuthType TripChat in the same section"
+                                     : "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there");
+    }
+}
+
+/* ---- directives that do nothing ---- */
+
 /* True if a value stands in the server itself. httpd gives a virtual host without our directives the main server's values. */
 static bool is_own(const server_rec *server, tc_directive_e directive)
 {
@@ -305,6 +394,8 @@ void tc_check_idle_lines(const server_rec *main_server, apr_pool_t *pool)
 
         check_keyless(server);
         check_off(server, pool);
+        check_auth_types(server, pool);
+        check_requires(server, pool);
         while ((line = tc_conftree_next(server, "SetHandler", line)) != NULL) {
             check_handler(server, line, pool);
         }
