@@ -48,6 +48,53 @@ static int check_bus(const tc_vhost_t *vhost)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* True if a value stands in the server itself. httpd gives a virtual host without our directives the main server's values. */
+static bool is_own(const server_rec *server, tc_directive_e directive)
+{
+    const tc_config_t *config = tc_config_of(server), *outer = config->outer;
+
+    if (!config->values[directive].is_set || (server->is_virtual && outer == NULL)) {
+        return false;
+    }
+    return outer == NULL || config->values[directive].place != outer->values[directive].place;
+}
+
+/* True if a virtual host with a Redis inherits a value from the main server. */
+static bool is_passed_on(const server_rec *server, tc_directive_e directive)
+{
+    const char *place = tc_config_of(server)->values[directive].place;
+
+    for (server = server->is_virtual ? NULL : server->next; server != NULL; server = server->next) {
+        const tc_config_t *config = tc_config_of(server);
+        const tc_config_value_t *value = &config->values[directive];
+
+        if (config->vhost != NULL && config->vhost->bus->state != TC_BUS_ALONE && value->is_set && value->place == place) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Values of a Redis whose server has none: nobody reads them, so a password file may even be missing. */
+static void warn_of_idle_redis(const tc_vhost_t *vhost)
+{
+    static const tc_directive_e of_redis[] = {TC_D_REDIS_USER, TC_D_REDIS_PASSWORD_FILE, TC_D_REDIS_PREFIX, TC_D_REDIS_TIMEOUT};
+    const server_rec *server = vhost->store.server;
+    size_t i;
+
+    for (i = 0; i < sizeof(of_redis) / sizeof(of_redis[0]) && vhost->bus->state == TC_BUS_ALONE; i++) {
+        const tc_config_value_t *value = &tc_config_of(server)->values[of_redis[i]];
+        bool is_none = value->text == NULL && !tc_config_has_number(of_redis[i]);
+
+        if (is_own(server, of_redis[i]) && !is_none && !is_passed_on(server, of_redis[i])) {
+            tc_complain(server, value->place, APLOG_WARNING, APR_SUCCESS,
+                        "TC0082: %s: %s is local, so there is no Redis and the directive does nothing; write %s "
+                        "redis://host:port, or remove the line",
+                        tc_config_name(of_redis[i]), tc_config_name(TC_D_BUS), tc_config_name(TC_D_BUS));
+        }
+    }
+}
+
 /* Where the cause of a missing database stands: the line that makes the server a site. */
 static int has_no_database(const server_rec *server, const char *what)
 {
@@ -180,6 +227,7 @@ static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
     int database = check_database(vhost, pool);
     int bus = check_bus(vhost);
 
+    warn_of_idle_redis(vhost);
     return identity != OK ? identity : database != OK ? database : bus;
 }
 
@@ -321,17 +369,6 @@ static void check_requires(const server_rec *server, apr_pool_t *pool)
 }
 
 /* ---- directives that do nothing ---- */
-
-/* True if a value stands in the server itself. httpd gives a virtual host without our directives the main server's values. */
-static bool is_own(const server_rec *server, tc_directive_e directive)
-{
-    const tc_config_t *config = tc_config_of(server), *outer = config->outer;
-
-    if (!config->values[directive].is_set || (server->is_virtual && outer == NULL)) {
-        return false;
-    }
-    return outer == NULL || config->values[directive].place != outer->values[directive].place;
-}
 
 /* Warns once of a virtual host that is to have a chat, by its keys or by a SetHandler, but inherits TripChat off. */
 static void check_off(const server_rec *server, apr_pool_t *pool)

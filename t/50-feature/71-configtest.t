@@ -250,6 +250,27 @@ subtest 'a virtual host that inherits TripChat off, and means to have a chat, is
     is(scalar(() = $said =~ /TC0089/g), 3, 'once');
 };
 
+subtest 'values of a Redis are warned of where the bus is local' => sub {
+    my ($key, $word) = ('TripChatJWTSecretFile ' . file_of('redis-secret', 's' x 32), file_of('redis-word', 'word'));
+    my @own   = ('TripChatRedisUser u', "TripChatRedisPasswordFile $dir/missing", 'TripChatRedisPrefix p:', 'TripChatRedisTimeout 2s');
+    my @none  = ('TripChatRedisUser none', 'TripChatRedisPasswordFile none');
+    my $redis = 'TripChatBus redis://127.0.0.1:1';
+    my $count = sub {
+        my ($name, $expected, @hosts) = @_;
+        my ($status, $said) = TripChat::Server->check_config(no_chat => 1, config => join "\n", 'DBDriver sqlite3', "DBDParams $dir/new.db", @hosts);
+        is($status, 0, "$name: accepted") or diag $said;
+        is_deeply([sort map { s/.*Redis//r } $said =~ /TC0082: (TripChatRedis\w+): TripChatBus is local, .*\((?:virtual host own\S*|main server), line \d+ of /g], $expected, $name) or diag $said;
+    };
+    my @all = qw(PasswordFile Prefix Timeout User);
+    $count->('a virtual host', \@all, virtual_host('own.example.org', $key, @own), virtual_host('none.example.org', $key, @none, 'TripChatSite none'));
+    $count->('the main server', \@all, $key, @own);
+    $count->('with TripChatBus local', \@all, $key, @own, 'TripChatBus local');
+    my @good = map { s/\S*missing/$word/r } @own;
+    $count->('values that a virtual host inherits', [], $key, @good, virtual_host('redis.example.org', $redis, $key));
+    $count->('values that no Redis gets', ['Prefix'], $key, @good, virtual_host('redis.example.org', $redis, $key, 'TripChatRedisPrefix q:'));
+    $count->('with a Redis', [], $key, @good, $redis);
+};
+
 # ---- lines that stand twice ----
 
 subtest 'a second line of a directive with one value is refused' => sub {
