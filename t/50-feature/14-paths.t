@@ -64,6 +64,22 @@ CONF
     };
 }
 
+# The same options may stand outside of a <Directory>: no walk through the directories brings them, and none takes them back.
+my %WIDE = (
+    'MultiViews of the whole server'    => "Options +MultiViews +Indexes\n",
+    'MultiViews in a <Location>'        => "<Location \"/\">\nOptions +MultiViews\n</Location>\n",
+    'a fallback of the whole server'    => "FallbackResource /index.html\n",
+    'an action of the whole server'     => "Action text/html /index.html\nDirectoryIndex index.html\nCheckSpelling On\n",
+);
+
+for my $what (sort keys %WIDE) {
+    subtest $what => sub {
+        my $server = TripChat::Server->start(modules => MODULES, config => $WIDE{$what});
+        chats($server->site, $what);
+        stops_clean($server, 'the log has nothing to say');
+    };
+}
+
 subtest 'the site\'s own paths are the site\'s' => sub {
     my $server = TripChat::Server->start(modules => MODULES, config => "<Directory \"/\">\n" . FRONT . "</Directory>\n");
     my $site   = $server->site;
