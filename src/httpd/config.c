@@ -268,7 +268,7 @@ static int is_list(const directive_t *directive)
 static int is_none(const directive_t *directive, const char *text)
 {
     return directive->value == NULL && strcasecmp(text, "none") == 0
-           && (is_list(directive) || directive->kind == TEXT || directive->kind == PATH);
+           && (is_list(directive) || directive->kind == TEXT || directive->kind == NAME || directive->kind == PATH);
 }
 
 /* Whether a value may be set now that another line, or another word, may have set it. */

@@ -92,6 +92,13 @@ subtest 'a virtual host with other keys inherits no name of a claim unsaid' => s
     is_deeply($warned->($said), [], 'what the main server sets without a key is meant for all');
 };
 
+subtest 'TripChatSite none takes a name back' => sub {
+    my ($status, $said, $site) = dump_of("${SECRET}TripChatSite shared\n${SQLITE}DBDParams $dir/main.db\n"
+        . virtual_host('a.example.org', 'TripChatHistory 3', 'TripChatSite none') . virtual_host('b.example.org', 'TripChatHistory 4', 'TripChatSite None'));
+    is($status, 0, 'httpd -t: two sites') or diag $said;
+    ok($site->{"$_.example.org:1"}, "$_ is called as its virtual host") or diag $said for qw(a b);
+};
+
 # A host for redirects belongs to the main server's site, which has no database of its own.
 subtest 'a virtual host without a path of the chat needs no database' => sub {
     my $redirect = virtual_host('www.example.org');
