@@ -80,6 +80,15 @@ for my $what (sort keys %WIDE) {
     };
 }
 
+# httpd applies these to every path (docs/deployment.md, "Beside a front controller").
+subtest 'a front controller in a <Location>' => sub {
+    my $off    = join '', map { "<Location \"$_\">\nRewriteEngine Off\n</Location>\n" } '/ws/chat/', '/api/v1/chat/';
+    my $server = TripChat::Server->start(modules => MODULES, config => "<Location \"/\">\n" . FRONT . "</Location>\n$off");
+    chats($server->site, 'with RewriteEngine Off for the chat');
+    is($server->site->http_get('/some/page')->{status}, 200, 'the front controller answers other paths');
+    stops_clean($server, 'the log has nothing to say');
+};
+
 subtest 'the site\'s own paths are the site\'s' => sub {
     my $server = TripChat::Server->start(modules => MODULES, config => "<Directory \"/\">\n" . FRONT . "</Directory>\n");
     my $site   = $server->site;
