@@ -59,6 +59,8 @@ my %REFUSED = (
     'a user without a password' => [qr/TC0040: TripChatRedisUser: has no password/, { site_config => "TripChatBus redis://127.0.0.1:1\nTripChatRedisPasswordFile none\nTripChatRedisUser x" }, qr/TripChatRedisUser/],
     'a connection log in no folder' => [qr/TC0055: TripChatConnectionLog: cannot open nowhere/, { site_config => 'TripChatConnectionLog nowhere/log' }, qr/TripChatConnectionLog/],
     'a connection log that is a folder' => [qr/TC0055: TripChatConnectionLog: cannot open /, { site_config => "TripChatConnectionLog $dir" }, qr/TripChatConnectionLog/],
+    'a connection log to no program, without a shell' => [qr/TC0055: TripChatConnectionLog: cannot open \|\|/, { site_config => 'TripChatConnectionLog "||/nowhere/rotatelogs x 86400"' }, qr/TripChatConnectionLog/],
+    'a connection log to no program of a shell' => [qr/TC0055: TripChatConnectionLog: cannot open \|\$/, { site_config => 'TripChatConnectionLog "|$/nowhere/rotatelogs x 86400"' }, qr/TripChatConnectionLog/],
     'a connection log to no program' => [qr/TC0055: TripChatConnectionLog: cannot open /, { site_config => 'TripChatConnectionLog "|/nowhere/rotatelogs x 86400"' }, qr/TripChatConnectionLog/],
     'no database' => [qr/TC0044: .*DBDriver is not set/, $NO_DATABASE, qr/TripChatJWTSecretFile/],
     'a database without a place' => [qr/TC0044: .*DBDParams/, { database => database_of('DBDriver sqlite3') }, qr/TripChatJWTSecretFile/],
