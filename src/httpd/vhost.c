@@ -12,7 +12,6 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
-#include <limits.h>
 
 APLOG_USE_MODULE(tripchat);
 
@@ -87,23 +86,6 @@ static void fill_claims(tc_vhost_t *vhost, const tc_config_t *config)
     vhost->jwt.names = vhost->site.by_token ? &vhost->claims : NULL;
 }
 
-/* How many connections to its database a child may have for this server. */
-static unsigned dbd_max_of(const server_rec *server, apr_pool_t *pool)
-{
-    const char *value = tc_conftree_value(server, "DBDMax", NULL, pool);
-    apr_int64_t max = value ? apr_atoi64(value) : 0;
-
-    return max > 0 && max <= INT_MAX ? (unsigned)max : TC_DBD_MAX_DEFAULT;
-}
-
-/* All connections but those of the db threads are for handshakes and REST, at least one. */
-static void limit_visitors(const server_rec *server, const tc_config_t *config, tc_dbd_t *store, apr_pool_t *pool)
-{
-    unsigned max = dbd_max_of(server, pool), threads = (unsigned)tc_config_number(config, TC_D_DB_THREADS);
-
-    tc_dbd_limit(store, max > threads ? max - threads : 1);
-}
-
 static int make_vhost(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_vhost_t *vhost,
                       apr_pool_t *pool)
 {
@@ -132,7 +114,6 @@ static int make_vhost(const tc_site_plan_t *plan, const tc_dbd_gate_t *gate, tc_
     vhost->site.database = &vhost->store.store.database;
     vhost->store.server = server;
     vhost->store.gate = gate;
-    limit_visitors(server, config, &vhost->store, pool);
     vhost->store.queries.access = tc_config_query(config, TC_D_ACCESS_QUERY);
     vhost->store.queries.user = tc_config_query(config, TC_D_USER_QUERY);
     return keys != OK ? keys : bus != OK ? bus : log;
@@ -172,8 +153,8 @@ static const char *ask_if_meant(const tc_site_plan_t *one, const tc_site_plan_t 
         return NULL;
     }
     return apr_psprintf(pool, "have the same database, bus and keys, but are two sites, because %s is not the same; users' "
-                        "rates and connections count for each site, and each has its own threads and connections to the "
-                        "database; write the same value for both, or a %s for each if you want two sites",
+                        "rates and connections count for each site, and each has its own threads; write the same value for "
+                        "both, or a %s for each if you want two sites",
                         different < 0 ? tc_config_name(TC_D_SITE) : tc_config_name((tc_directive_e)different),
                         tc_config_name(TC_D_SITE));
 }

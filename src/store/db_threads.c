@@ -33,7 +33,6 @@ struct tc_db_threads_t {
     void *context;
     tc_dbd_t *store;        /* lock; of all jobs; NULL until the first one */
     unsigned locked;        /* loop; jobs that the metric says wait for a lock */
-    atomic_uint kept;       /* connections that the threads have */
     pthread_mutex_t lock;   /* held for a moment only; a worker never takes it */
     tc_job_queue_t *queue;  /* lock */
     bool closed;            /* lock; a thread has ended, so no job may follow */
@@ -156,7 +155,7 @@ static bool open_connection(db_thread_t *self)
     tc_metrics_observe_us(slot_of(self->batch.jobs[0]), TC_CELL(DATABASE_TIME, TC_L_OPERATION_CONNECT, 0),
                           tc_clock_monotonic_us() - since_us);
     if (open) {
-        atomic_fetch_add(&self->all->kept, 1);
+        tc_dbd_keep(work->store);
     }
     return open;
 }
@@ -165,7 +164,7 @@ static bool open_connection(db_thread_t *self)
 static void close_connection(db_thread_t *self)
 {
     tc_dbd_close(self->work.store, &self->work.sql);
-    atomic_fetch_sub(&self->all->kept, 1);
+    tc_dbd_unkeep(self->work.store);
     apr_pool_clear(self->lasting);
 }
 
@@ -179,7 +178,7 @@ static void keep_connection(db_thread_t *self, const void *lease, bool failed)
     tc_dbd_t *store = self->work.store;
 
     if (failed || self->work.sql.handle == NULL || self->work.sql.lease != lease
-        || tc_dbd_is_short(store, atomic_load(&self->all->kept))) {
+        || tc_dbd_is_short(store)) {
         close_connection(self);
     }
     else {
@@ -195,7 +194,7 @@ static void review_connection(db_thread_t *self, bool stopping)
 
     if (self->work.sql.handle != NULL
         && (stopping || tc_clock_monotonic_us() - self->used_us >= KEEP_US
-            || tc_dbd_is_short(store, atomic_load(&self->all->kept)))) {
+            || tc_dbd_is_short(store))) {
         tc_dbd_resume(store);
         close_connection(self);
     }
@@ -358,7 +357,6 @@ apr_status_t tc_db_threads_start(tc_db_threads_t **out, unsigned count, tc_db_do
     all->done = done;
     all->context = context;
     all->queue = tc_job_queue_create();
-    atomic_init(&all->kept, 0);
     for (i = 0; i < count; i++) {
         db_thread_t *thread = &all->threads[i];
         apr_status_t rv;

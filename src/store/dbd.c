@@ -16,25 +16,32 @@
 #define UNWRITTEN_US (15 * TC_US_PER_S) /* a server that takes no writes counts so */
 #define STUCK_MANY_US (500 * TC_US_PER_MS)
 
+static void init_pool(tc_dbd_pool_t *pool)
+{
+    pool->max_visitors = 0;
+    atomic_init(&pool->visitors, 0);
+    atomic_init(&pool->visitor_left_us, 0);
+    atomic_init(&pool->waiting, 0);
+    atomic_init(&pool->lent, 0);
+    atomic_init(&pool->kept, 0);
+    atomic_init(&pool->resting, 0);
+}
+
 void tc_dbd_init(tc_dbd_t *store)
 {
     int i;
 
+    init_pool(&store->own_pool);
+    store->pool = &store->own_pool;
     atomic_init(&store->store.database, 0);
     atomic_init(&store->connects, 0);
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
     tc_calls_init(&store->calls);
-    store->max_visitors = 0;
-    atomic_init(&store->visitors, 0);
-    atomic_init(&store->visitor_left_us, 0);
     atomic_init(&store->lost_names, 0);
     atomic_init(&store->written_us, 0);
     atomic_init(&store->unwritten_us, 0);
     atomic_init(&store->fits, false);
-    atomic_init(&store->waiting, 0);
-    atomic_init(&store->lent, 0);
-    atomic_init(&store->resting, 0);
     for (i = 0; i < TC_ASK_COUNT; i++) {
         atomic_init(&store->singly_until_us[i], 0);
     }
@@ -89,28 +96,33 @@ static bool fits(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 bool tc_dbd_answers(tc_dbd_t *store, unsigned many)
 {
     const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
-    unsigned asking = atomic_load(&store->calls.under_way) + atomic_load(&store->waiting);
+    unsigned asking = atomic_load(&store->calls.under_way) + atomic_load(&store->pool->waiting);
 
     return dialect == NULL || !dialect->remote
            || !tc_calls_are_silent(&store->calls, many > 0 && asking >= many ? STUCK_MANY_US : STUCK_US);
+}
+
+void tc_dbd_share_pool(tc_dbd_t *store, const tc_dbd_t *other)
+{
+    store->pool = other->pool;
 }
 
 void tc_dbd_limit(tc_dbd_t *store, unsigned max_visitors)
 {
     unsigned i;
 
-    tc_semaphore_init(&store->places);
+    tc_semaphore_init(&store->pool->places);
     for (i = 0; i < max_visitors; i++) {
-        tc_semaphore_post(&store->places);
+        tc_semaphore_post(&store->pool->places);
     }
-    store->max_visitors = max_visitors;
+    store->pool->max_visitors = max_visitors;
 }
 
 /* Messages may be stored while every query of a newcomer waits for a lock: visitors count by themselves. */
 static bool is_stuck(tc_dbd_t *store, unsigned many)
 {
-    return many > 0 && atomic_load(&store->visitors) >= many
-           && tc_clock_monotonic_us() - atomic_load(&store->visitor_left_us) >= STUCK_MANY_US;
+    return many > 0 && atomic_load(&store->pool->visitors) >= many
+           && tc_clock_monotonic_us() - atomic_load(&store->pool->visitor_left_us) >= STUCK_MANY_US;
 }
 
 bool tc_dbd_enter(tc_dbd_t *store, unsigned many)
@@ -118,38 +130,48 @@ bool tc_dbd_enter(tc_dbd_t *store, unsigned many)
     if (!tc_dbd_answers(store, many) || is_stuck(store, many)) {
         return false;
     }
-    if (atomic_fetch_add(&store->visitors, 1) == 0) {
-        atomic_store(&store->visitor_left_us, tc_clock_monotonic_us());
+    if (atomic_fetch_add(&store->pool->visitors, 1) == 0) {
+        atomic_store(&store->pool->visitor_left_us, tc_clock_monotonic_us());
     }
-    if (store->max_visitors == 0 || tc_semaphore_wait_for(&store->places, STUCK_US)) {
+    if (store->pool->max_visitors == 0 || tc_semaphore_wait_for(&store->pool->places, STUCK_US)) {
         return true;
     }
-    (void)atomic_fetch_sub(&store->visitors, 1);
+    (void)atomic_fetch_sub(&store->pool->visitors, 1);
     return false;
 }
 
 void tc_dbd_leave(tc_dbd_t *store)
 {
-    atomic_store(&store->visitor_left_us, tc_clock_monotonic_us());
-    (void)atomic_fetch_sub(&store->visitors, 1);
-    if (store->max_visitors > 0) {
-        tc_semaphore_post(&store->places);
+    atomic_store(&store->pool->visitor_left_us, tc_clock_monotonic_us());
+    (void)atomic_fetch_sub(&store->pool->visitors, 1);
+    if (store->pool->max_visitors > 0) {
+        tc_semaphore_post(&store->pool->places);
     }
+}
+
+void tc_dbd_keep(tc_dbd_t *store)
+{
+    atomic_fetch_add(&store->pool->kept, 1);
+}
+
+void tc_dbd_unkeep(tc_dbd_t *store)
+{
+    atomic_fetch_sub(&store->pool->kept, 1);
 }
 
 void tc_dbd_rest(tc_dbd_t *store)
 {
-    atomic_fetch_add(&store->resting, 1);
+    atomic_fetch_add(&store->pool->resting, 1);
 }
 
 void tc_dbd_resume(tc_dbd_t *store)
 {
-    atomic_fetch_sub(&store->resting, 1);
+    atomic_fetch_sub(&store->pool->resting, 1);
 }
 
-bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
+bool tc_dbd_is_short(const tc_dbd_t *store)
 {
-    return atomic_load(&store->waiting) > 0 && atomic_load(&store->lent) <= kept;
+    return atomic_load(&store->pool->waiting) > 0 && atomic_load(&store->pool->lent) <= atomic_load(&store->pool->kept);
 }
 
 /*
@@ -158,17 +180,17 @@ bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept)
  */
 static bool ask_gate(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
-    bool may_wait_for_others = atomic_load(&store->lent) > atomic_load(&store->resting);
+    bool may_wait_for_others = atomic_load(&store->pool->lent) > atomic_load(&store->pool->resting);
     tc_calls_t *calls = may_wait_for_others ? NULL : &store->calls;
     bool open;
 
-    atomic_fetch_add(&store->waiting, 1);
+    atomic_fetch_add(&store->pool->waiting, 1);
     tc_calls_begin(calls);
     open = store->gate->open(store->server, pool, sql);
     tc_calls_end(calls);
-    atomic_fetch_sub(&store->waiting, 1);
+    atomic_fetch_sub(&store->pool->waiting, 1);
     if (open) {
-        atomic_fetch_add(&store->lent, 1);
+        atomic_fetch_add(&store->pool->lent, 1);
         TC_HOLD();
     }
     return open;
@@ -177,7 +199,7 @@ static bool ask_gate(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 static void give_back(tc_dbd_t *store, tc_sql_t *sql)
 {
     store->gate->close(store->server, sql);
-    atomic_fetch_sub(&store->lent, 1);
+    atomic_fetch_sub(&store->pool->lent, 1);
     TC_LET_GO();
     sql->handle = NULL;
 }

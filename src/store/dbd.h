@@ -26,6 +26,21 @@ typedef struct {
     void (*close)(void *server, tc_sql_t *sql);
 } tc_dbd_gate_t;
 
+/*
+ * The use of a pool of connections. mod_dbd gives all servers with the same values one pool, so their sites' stores have it
+ * together: what they wait for and keep concerns the others. Of a child.
+ */
+typedef struct {
+    unsigned max_visitors;        /* const after start-up; 0: no limit */
+    tc_semaphore_t places;        /* how many more visitors may ask */
+    atomic_uint visitors;         /* workers who ask, or wait for a place */
+    atomic_llong visitor_left_us; /* monotonic; when one last left, or the first came */
+    atomic_uint waiting;          /* threads that wait for a connection */
+    atomic_uint lent;             /* connections that threads have */
+    atomic_uint kept;             /* of these, connections of db threads */
+    atomic_uint resting;          /* of these, connections that are kept for later */
+} tc_dbd_pool_t;
+
 typedef struct tc_dbd_t {
     tc_store_t store; /* stands first */
     void *server;     /* the gate's; const after start-up */
@@ -38,17 +53,12 @@ typedef struct tc_dbd_t {
     struct tc_dbd_t *next_served; /* loop; the next store of the child that has threads */
     atomic_llong shut_until_us;         /* monotonic; no connection is asked for before that */
     tc_calls_t calls;                   /* to the driver */
-    unsigned max_visitors;              /* const after start-up; 0: no limit */
-    tc_semaphore_t places;              /* how many more visitors may ask */
-    atomic_uint visitors;               /* workers who ask, or wait for a place */
-    atomic_llong visitor_left_us;       /* monotonic; when one last left, or the first came */
+    tc_dbd_pool_t *pool;                /* const after start-up; own_pool, or another store's */
+    tc_dbd_pool_t own_pool;
     atomic_uint lost_names;             /* sql.h */
     atomic_llong written_us;            /* monotonic; when a batch was last stored; 0: never */
     atomic_llong unwritten_us;          /* the same, when the server took no writes */
     atomic_bool fits;                   /* the chat's tables have the version of this module */
-    atomic_uint waiting;                /* threads that wait for a connection */
-    atomic_uint lent;                   /* connections that threads have */
-    atomic_uint resting;                /* of these, connections that are kept for later */
     atomic_uint connects;               /* connections that were made, or made again */
     atomic_llong singly_until_us[TC_ASK_COUNT]; /* monotonic; the queries cannot stand in one statement */
     atomic_llong unfit_until_us;        /* monotonic; ids of the chat's tables do not fit the user query's place */
@@ -73,10 +83,13 @@ void tc_dbd_init(tc_dbd_t *store);
  */
 bool tc_dbd_answers(tc_dbd_t *store, unsigned many);
 
+/* Has the store use the pool of connections that `other` uses. At the start, before the fork. */
+void tc_dbd_share_pool(tc_dbd_t *store, const tc_dbd_t *other);
+
 /*
- * _limit() says how many workers may ask the site's database at a time: fewer than there are connections, so that the
- * queries of newcomers, which may wait for a lock, leave some to the db threads. It is called once at the start, before
- * the fork. _enter() waits for a place, 3 s at most. False: there was none, or the database hangs, or `many` workers
+ * _limit() says how many workers may ask at a time for connections of the store's pool: fewer than there are connections, so
+ * that the queries of newcomers, which may wait for a lock, leave some to the db threads. It is called once for each pool at
+ * the start, before the fork. _enter() waits for a place, 3 s at most. False: there was none, or the database hangs, or `many` workers
  * ask and none of them has left for half a second (0: however many). After true, _leave() is called once. Worker.
  */
 void tc_dbd_limit(tc_dbd_t *store, unsigned max_visitors);
@@ -91,14 +104,17 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool);
 void tc_dbd_close(tc_dbd_t *store, tc_sql_t *sql);
 
 /*
- * _rest() says that a thread keeps its connection for later and asks nothing meanwhile. _resume() ends that; it stands
- * before the next use of the connection and before tc_dbd_close(). Db.
+ * _keep() says that a db thread has a connection, which it may keep, _unkeep() that it has it no longer; it stands behind
+ * tc_dbd_close(). _rest() says that a thread keeps its connection for later and asks nothing meanwhile. _resume() ends that;
+ * it stands before the next use of the connection and before tc_dbd_close(). Db.
  */
+void tc_dbd_keep(tc_dbd_t *store);
+void tc_dbd_unkeep(tc_dbd_t *store);
 void tc_dbd_rest(tc_dbd_t *store);
 void tc_dbd_resume(tc_dbd_t *store);
 
-/* True when somebody waits for a connection, and all that there are belong to threads that keep `kept` of them. Db. */
-bool tc_dbd_is_short(tc_dbd_t *store, unsigned kept);
+/* True when somebody waits for a connection of the store's pool, and db threads have all that there are. Db. */
+bool tc_dbd_is_short(const tc_dbd_t *store);
 
 /*
  * After a failure: forgets prepared statements. If the database is a server, closes the connection and opens another

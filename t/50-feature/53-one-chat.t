@@ -14,6 +14,7 @@ use TripChat::Httpd qw(mpm);
 use TripChat::Metrics qw(metrics_config health_config page_of parse_page);
 use TripChat::Postgres;
 use TripChat::Redis;
+use TripChat::Repeater;
 use TripChat::Shared qw(is_full);
 use TripChat::Surroundings qw(var_dir);
 use TripChat::Test;
@@ -182,6 +183,22 @@ subtest 'TripChat off for all, and on for one' => sub {
     is($server->site->http_get($server->site->path($trip))->{status}, 404, 'nothing');
     is($server->site('second')->chat(trip => $trip)->leave->{code}, 1000, 'and a chat');
     stops_clean($server, 'the server stops in order');
+};
+
+# mod_dbd gives all of them one pool. The threads of two sites that are never silent could keep all connections of it.
+subtest 'sites that have a small pool of connections together' => sub {
+    my %own = map { $_ => { site_config => "TripChatPingInterval $_" } } qw(21s 22s);
+    my $server = TripChat::Server->start(database => new_database(), config => 'DBDMax 4', site_config => 'TripChatRecheck 1s', sites => \%own);
+    my $trip   = $server->site->new_trip;
+    my @busy   = map {
+        my $member = $server->site($_)->chat(trip => $trip);
+        TripChat::Repeater->start(name => "a member of $_", pause_s => 0.05, nice => 0, code => sub { $member->say('on and on'); $member->next_json('chat_message') });
+    } sort keys %own;
+    until_true('both to talk', sub { !grep { $_->turns < 3 } @busy });
+    is($server->site->rest->room($trip)->{status}, 200, 'the third is answered while the others talk') for 1 .. 3;
+    is_deeply([grep { $_->failures } @busy], [], 'and they do');
+    $_->stop for @busy;
+    stops_clean($server, 'the log has nothing to say', qr/\bTC0049:/);
 };
 
 done_testing;

@@ -125,8 +125,12 @@ sub reconfigure {
 # Asks for a graceful restart and returns when the parent has done its part: the pids of the generation that ends.
 sub graceful { my ($self) = @_; return $self->_restart('USR1') }
 
-# The same for a restart that does not wait for anybody.
-sub restart { my ($self) = @_; return $self->_restart('HUP') }
+# The same for a restart that does not wait for anybody. The server is at rest before, as in ask_to_stop().
+sub restart {
+    my ($self) = @_;
+    until_true('the threads to rest', sub { $self->is_at_rest });
+    return $self->_restart('HUP');
+}
 
 sub _restart {
     my ($self, $signal) = @_;
