@@ -106,8 +106,20 @@ static tc_adoption_t *unpack(tc_child_t *child, tc_parcel_t *parcel, int fd, con
     return adoption;
 }
 
+/* The line goes where those about the connection go. The peer, which has a subject of its own, does not exist yet. */
+static void tell_end(tc_child_t *child, tc_adoption_t *adoption, const char *why)
+{
+    tc_log_subject_t *subject = tc_log_subject_create(adoption->log_server ? adoption->log_server : adoption->site->log_server,
+                                                      adoption->address);
+
+    adoption->id = tc_peers_next_id(&child->peers);
+    TC_LOG_ABOUT(subject, TC_LOG_INFO, 0, "TC0059: connection %llu: does not outlive the reload: %s; its user is %s",
+                 (unsigned long long)adoption->id, why, adoption->user->id);
+    free(subject);
+}
+
 /* A reload may have taken away the key of the connection's token, or changed what a token or an id must be. */
-static void judge(tc_adoption_t *adoption)
+static void judge(tc_child_t *child, tc_adoption_t *adoption)
 {
     const char *why;
 
@@ -115,8 +127,7 @@ static void judge(tc_adoption_t *adoption)
     if (adoption->reject_code != 0) {
         adoption->reject_reason = adoption->reject_code == TC_CLOSE_UNAUTHORIZED ? "Unauthorized"
                                                                                  : "server reloads, reconnect";
-        TC_LOG_ABOUT(NULL, TC_LOG_INFO, 0, "TC0059: a connection of the user %s does not outlive the reload: %s",
-                     adoption->user->id, why);
+        tell_end(child, adoption, why);
     }
     else if (!tc_parcel_fits(adoption->parcel, adoption->site)) {
         adoption->reject_code = TC_CLOSE_RESTART;
@@ -133,7 +144,7 @@ static void adopt(tc_child_t *child, tc_parcel_t *parcel, int fd, const tc_claim
         tc_adoption_drop(adoption, &child->peers);
         return;
     }
-    judge(adoption);
+    judge(child, adoption);
     if (adoption->stream != NULL) {
         tc_stream_create(&child->peers, adoption);
     }

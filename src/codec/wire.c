@@ -48,14 +48,15 @@ static tc_blob_t *deflate_frame(const tc_blob_t *frame, size_t header_len, tc_de
 
 /*
  * The server compresses with its own window, which may be wider than the client's. A message that is not longer than
- * the client's window cannot refer further back than that window, so only longer ones stay uncompressed.
+ * the client's window cannot refer further back than that window, so only longer ones stay uncompressed. So do the longest:
+ * a history may have megabytes, and the loop would stand still for a quarter of a second.
  */
 tc_blob_t *tc_wire_deflated(tc_blob_t *frame, const tc_deflate_terms_t *terms, tc_deflater_t *deflater)
 {
     size_t header_len = tc_wire_frame_header_len(frame), len = frame->len - header_len;
     bool is_far = terms->server_bits < TC_DEFLATE_WINDOW_BITS && len > (size_t)1 << terms->server_bits;
 
-    if (len < TC_DEFLATE_MIN_BYTES || is_far || tc_opcode_is_control(frame->data[0] & 0x0f)) {
+    if (len < TC_DEFLATE_MIN_BYTES || is_far || len > TC_DEFLATE_MOST_BYTES || tc_opcode_is_control(frame->data[0] & 0x0f)) {
         return frame;
     }
     if (!frame->deflate_tried) {

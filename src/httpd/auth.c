@@ -355,6 +355,6 @@ void tc_auth_register(apr_pool_t *pool)
     ap_hook_post_perdir_config(ask_again, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_access_ex(check_preflight, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_note_auth_failure(note_failure, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "tripchat-member", AUTHZ_PROVIDER_VERSION, &member_provider,
+    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, TC_REQUIRE_MEMBER, AUTHZ_PROVIDER_VERSION, &member_provider,
                               AP_AUTH_INTERNAL_PER_CONF);
 }

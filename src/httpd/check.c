@@ -6,11 +6,14 @@
 #include "httpd/conftree.h"
 #include "httpd/handlers.h"
 #include "httpd/inherit.h"
+#include "httpd/notes.h"
 #include "store/sql_dialect.h"
 
 #include <ap_mpm.h>
 #include <apr_optional.h>
+#include <apr_strings.h>
 #include <http_log.h>
+#include <http_main.h>
 #include <mod_dbd.h>
 
 APLOG_USE_MODULE(tripchat);
@@ -45,6 +48,53 @@ static int check_bus(const tc_vhost_t *vhost)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* True if a value stands in the server itself. httpd gives a virtual host without our directives the main server's values. */
+static bool is_own(const server_rec *server, tc_directive_e directive)
+{
+    const tc_config_t *config = tc_config_of(server), *outer = config->outer;
+
+    if (!config->values[directive].is_set || (server->is_virtual && outer == NULL)) {
+        return false;
+    }
+    return outer == NULL || config->values[directive].place != outer->values[directive].place;
+}
+
+/* True if a virtual host with a Redis inherits a value from the main server. */
+static bool is_passed_on(const server_rec *server, tc_directive_e directive)
+{
+    const char *place = tc_config_of(server)->values[directive].place;
+
+    for (server = server->is_virtual ? NULL : server->next; server != NULL; server = server->next) {
+        const tc_config_t *config = tc_config_of(server);
+        const tc_config_value_t *value = &config->values[directive];
+
+        if (config->vhost != NULL && config->vhost->bus->state != TC_BUS_ALONE && value->is_set && value->place == place) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Values of a Redis whose server has none: nobody reads them, so a password file may even be missing. */
+static void warn_of_idle_redis(const tc_vhost_t *vhost)
+{
+    static const tc_directive_e of_redis[] = {TC_D_REDIS_USER, TC_D_REDIS_PASSWORD_FILE, TC_D_REDIS_PREFIX, TC_D_REDIS_TIMEOUT};
+    const server_rec *server = vhost->store.server;
+    size_t i;
+
+    for (i = 0; i < sizeof(of_redis) / sizeof(of_redis[0]) && vhost->bus->state == TC_BUS_ALONE; i++) {
+        const tc_config_value_t *value = &tc_config_of(server)->values[of_redis[i]];
+        bool is_none = value->text == NULL && !tc_config_has_number(of_redis[i]);
+
+        if (is_own(server, of_redis[i]) && !is_none && !is_passed_on(server, of_redis[i])) {
+            tc_complain(server, value->place, APLOG_WARNING, APR_SUCCESS,
+                        "TC0082: %s: %s is local, so there is no Redis and the directive does nothing; write %s "
+                        "redis://host:port, or remove the line",
+                        tc_config_name(of_redis[i]), tc_config_name(TC_D_BUS), tc_config_name(TC_D_BUS));
+        }
+    }
+}
+
 /* Where the cause of a missing database stands: the line that makes the server a site. */
 static int has_no_database(const server_rec *server, const char *what)
 {
@@ -53,15 +103,15 @@ static int has_no_database(const server_rec *server, const char *what)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* True if a SetHandler of the chat stands in the server. */
-static bool has_handler(const server_rec *server, apr_pool_t *pool)
+/* The first SetHandler of the chat that stands in the server. NULL: there is none. */
+static const ap_directive_t *find_handler_line(const server_rec *server, apr_pool_t *pool)
 {
     const ap_directive_t *line = NULL;
 
     do {
         line = tc_conftree_next(server, "SetHandler", line);
     } while (line != NULL && find_handler(tc_conftree_argument(line, pool)) != OF_A_SITE);
-    return line != NULL;
+    return line;
 }
 
 /*
@@ -75,7 +125,7 @@ static bool is_reachable(const tc_vhost_t *vhost, apr_pool_t *pool)
     if (server->is_virtual || server->next == NULL) {
         return true;
     }
-    while (server != NULL && (tc_config_of(server)->vhost != vhost || !has_handler(server, pool))) {
+    while (server != NULL && (tc_config_of(server)->vhost != vhost || find_handler_line(server, pool) == NULL)) {
         server = server->next;
     }
     return server != NULL;
@@ -94,6 +144,57 @@ static int check_no_driver(const tc_vhost_t *vhost, apr_pool_t *pool)
                     "of the chat belong to it; write TripChat off in those that have no chat", vhost->site.name);
     }
     return OK;
+}
+
+/* ---- mod_dbd's pool of connections ---- */
+
+typedef struct {
+    const char *name, *place; /* place: NULL if it is mod_dbd's default */
+    apr_int64_t number;
+} pool_size_t;
+
+static pool_size_t find_size(const server_rec *server, const char *name, apr_int64_t usual, apr_pool_t *pool)
+{
+    pool_size_t size = {name, NULL, usual};
+    const char *value = tc_conftree_value(server, name, &size.place, pool);
+
+    if (value != NULL) {
+        size.number = apr_atoi64(value);
+    }
+    return size;
+}
+
+/* True if the one is not greater than the other. */
+static bool is_in_order(const server_rec *server, const pool_size_t *less, const pool_size_t *more)
+{
+    if (less->number <= more->number) {
+        return true;
+    }
+    tc_complain(server, less->place ? less->place : more->place, APLOG_EMERG, APR_SUCCESS,
+                "TC0086: %s %" APR_INT64_T_FMT "%s is greater than %s %" APR_INT64_T_FMT "%s, so mod_dbd makes no connection to "
+                "the database; write %s %" APR_INT64_T_FMT " or more, or a smaller %s",
+                less->name, less->number, less->place ? "" : " (the default)", more->name, more->number,
+                more->place ? "" : " (the default)", more->name, less->number, less->name);
+    return false;
+}
+
+/* apr_reslist wants DBDMin <= DBDKeep <= DBDMax, and DBDMax above 0. mod_dbd finds out when a child asks for a connection. */
+static int check_pool(const server_rec *server, apr_pool_t *pool)
+{
+    const char *persist = tc_conftree_value(server, "DBDPersist", NULL, pool);
+    pool_size_t min = find_size(server, "DBDMin", 1, pool), keep = find_size(server, "DBDKeep", 2, pool);
+    pool_size_t max = find_size(server, "DBDMax", TC_DBD_MAX_DEFAULT, pool);
+    bool is_ordered;
+
+    if (persist != NULL && strcasecmp(persist, "off") == 0) {
+        return OK; /* then mod_dbd has no pool */
+    }
+    is_ordered = is_in_order(server, &min, &keep) && is_in_order(server, &keep, &max);
+    if (is_ordered && max.number == 0) {
+        tc_complain(server, max.place, APLOG_EMERG, APR_SUCCESS, "TC0086: DBDMax 0 allows no connection to the database; write "
+                    "the number of connections that a child may have, for example 10");
+    }
+    return is_ordered && max.number > 0 ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
@@ -117,7 +218,7 @@ static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
         return has_no_database(server, "DBDriver sqlite3 needs the path of the database in DBDParams");
     }
     tc_child_files_check(server, driver, pool);
-    return OK;
+    return is_reachable(vhost, pool) ? check_pool(server, pool) : OK;
 }
 
 static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
@@ -126,10 +227,39 @@ static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
     int database = check_database(vhost, pool);
     int bus = check_bus(vhost);
 
+    warn_of_idle_redis(vhost);
     return identity != OK ? identity : database != OK ? database : bus;
 }
 
 /* ---- handlers ---- */
+
+/* The section around a line by which a tenant might have written it, or that httpd reads after the mapping. NULL: there is none. */
+static const char *find_inner_section(const ap_directive_t *line)
+{
+    static const char *const sections[] = {"<Directory", "<DirectoryMatch", "<Files", "<FilesMatch", "<If", "<ElseIf", "<Else"};
+    size_t i;
+
+    for (line = line->parent; line != NULL; line = line->parent) {
+        for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+            if (strcasecmp(line->directive, sections[i]) == 0) {
+                return sections[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Metrics and health count in a <Location> alone (monitor.h). */
+static void check_section(const server_rec *server, const ap_directive_t *line, const char *name, apr_pool_t *pool)
+{
+    const char *section = find_inner_section(line);
+
+    if (section != NULL && (strcmp(name, TC_HANDLER_METRICS) == 0 || strcmp(name, TC_HANDLER_HEALTH) == 0)) {
+        tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+                    "TC0103: SetHandler %s: it counts in a <Location> alone, and answers 403 in %s>; write it in a <Location> "
+                    "without a condition", name, section);
+    }
+}
 
 /* A path whose handler nobody has is 404, and one in a virtual host without a chat is 500. Both are mistakes. */
 static void check_handler(const server_rec *server, const ap_directive_t *line, apr_pool_t *pool)
@@ -147,6 +277,122 @@ static void check_handler(const server_rec *server, const ap_directive_t *line, 
         tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS,
                     "TC0089: SetHandler %s: this virtual host has no chat, so the path answers 500; write "
                     "TripChatJWTSecretFile, TripChatJWTKey or TripChatJWTKeySet there, or remove the line", name);
+    }
+    else {
+        check_section(server, line, name, pool);
+    }
+}
+
+/* ---- AuthType and Require ---- */
+
+/* True if the lines of the server count for a chat. Virtual hosts inherit those of the main server. */
+static bool has_chat(const server_rec *server)
+{
+    bool is_main = !server->is_virtual;
+
+    while (is_main && server != NULL && tc_config_of(server)->vhost == NULL) {
+        server = server->next;
+    }
+    return server != NULL && tc_config_of(server)->vhost != NULL;
+}
+
+/* True if an AuthType TripChat stands in the server, or an AuthType that each request evaluates. */
+static bool has_auth_type(const server_rec *server, apr_pool_t *pool)
+{
+    const ap_directive_t *line = NULL;
+
+    while ((line = tc_conftree_next(server, "AuthType", line)) != NULL) {
+        const char *type = tc_conftree_argument(line, pool);
+
+        if (strcasecmp(type, TC_AUTH_TYPE) == 0 || strchr(type, '%') != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True if an AuthType TripChat may count where a Require of the server does. */
+static bool is_auth_type_in_reach(const server_rec *server, apr_pool_t *pool)
+{
+    bool is_main = !server->is_virtual;
+
+    if (has_auth_type(server, pool) || (!is_main && has_auth_type(ap_server_conf, pool))) {
+        return true;
+    }
+    for (server = server->next; is_main && server != NULL; server = server->next) {
+        if (has_auth_type(server, pool)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True for `Require tripchat-member …`, and with `not`. */
+static bool is_for_members(const ap_directive_t *line, apr_pool_t *pool)
+{
+    const char *arguments = line->args, *word = ap_getword_conf(pool, &arguments);
+
+    if (strcasecmp(word, "not") == 0) {
+        word = ap_getword_conf(pool, &arguments);
+    }
+    return strcmp(word, TC_REQUIRE_MEMBER) == 0;
+}
+
+static void check_auth_types(const server_rec *server, apr_pool_t *pool)
+{
+    const ap_directive_t *line = NULL;
+
+    while (!has_chat(server) && (line = tc_conftree_next(server, "AuthType", line)) != NULL) {
+        if (strcasecmp(tc_conftree_argument(line, pool), TC_AUTH_TYPE) == 0) {
+            tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS,
+                        "TC0094: AuthType TripChat: this server has no chat, so the path answers 500; write "
+                        "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there, or remove the line");
+        }
+    }
+}
+
+static void check_requires(const server_rec *server, apr_pool_t *pool)
+{
+    const ap_directive_t *line = NULL;
+
+    while ((line = tc_conftree_next(server, "Require", line)) != NULL) {
+        if (!is_for_members(line, pool) || (has_chat(server) && is_auth_type_in_reach(server, pool))) {
+            continue;
+        }
+        tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS, "TC0095: Require " TC_REQUIRE_MEMBER
+                    ": %s, so it takes nobody for a member; write %s, or remove the line",
+                    has_chat(server) ? "AuthType TripChat stands neither in this server nor in the main server"
+                                     : "this server has no chat",
+                    has_chat(server) ? "AuthType TripChat in the same section"
+                                     : "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there");
+    }
+}
+
+/* ---- directives that do nothing ---- */
+
+/* Warns once of a virtual host that is to have a chat, by its keys or by a SetHandler, but inherits TripChat off. */
+static void check_off(const server_rec *server, apr_pool_t *pool)
+{
+    const tc_config_t *config = tc_config_of(server);
+    const ap_directive_t *line = find_handler_line(server, pool);
+    const char *off = config->values[TC_D_CHAT].place, *place = line != NULL ? tc_complaints_place(line, pool) : NULL;
+    const char *name = "SetHandler";
+    int i;
+
+    if (!server->is_virtual || !tc_config_is_off(config) || is_own(server, TC_D_CHAT)) {
+        return;
+    }
+    for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
+        const tc_config_value_t *value = &config->values[i];
+
+        if (tc_config_is_key((tc_directive_e)i) && is_own(server, (tc_directive_e)i) && (value->text || value->words)) {
+            name = tc_config_name((tc_directive_e)i);
+            place = value->place;
+        }
+    }
+    if (place != NULL) {
+        tc_complain(server, place, APLOG_WARNING, APR_SUCCESS, "TC0089: %s: this virtual host inherits TripChat off from %s, so "
+                    "it has no chat; write TripChat on in the virtual host, or remove the line", name, off);
     }
 }
 
@@ -184,6 +430,9 @@ void tc_check_idle_lines(const server_rec *main_server, apr_pool_t *pool)
         const ap_directive_t *line = NULL;
 
         check_keyless(server);
+        check_off(server, pool);
+        check_auth_types(server, pool);
+        check_requires(server, pool);
         while ((line = tc_conftree_next(server, "SetHandler", line)) != NULL) {
             check_handler(server, line, pool);
         }

@@ -10,7 +10,7 @@
 /* OK, or HTTP_INTERNAL_SERVER_ERROR and complaints. At the end of check_config, when the MPM knows its limits. */
 int tc_check_sites(const tc_vhost_t *first, apr_pool_t *pool);
 
-/* Warns of SetHandler lines and directives that do nothing, for example in a virtual host without a chat. As above. */
+/* Warns of SetHandler, AuthType and Require lines and directives that do nothing, for example in a virtual host without a chat. As above. */
 void tc_check_idle_lines(const server_rec *main_server, apr_pool_t *pool);
 
 #endif

@@ -16,6 +16,7 @@
 APLOG_USE_MODULE(tripchat);
 
 #define NAME_CHARS 64
+#define MEMORY_LEAST (1 << 20) /* a number of megabytes without its m is less; no chat works with that */
 
 typedef enum { COUNT, SIZE, TIME, CHOICE, TEXT, NAME, PATH, WORDS, BUS, ORIGINS, KEYS, RATE, QUERY, REQUIRE, ISSUERS } kind_e;
 typedef enum { SITE, GLOBAL } scope_e;
@@ -60,6 +61,9 @@ static const char *set_number(const directive_t *directive, const char *text,
                                                                                           : TC_NUMBER_COUNT;
     const char *wrong = tc_number_read(kind, text, directive->least, directive->greatest, &value->number, pool);
 
+    if (wrong == NULL && directive == &directives[TC_D_MEMORY] && value->number > 0 && value->number < MEMORY_LEAST) {
+        wrong = apr_psprintf(pool, "write 1m or more, or none, not \"%s\", which is in bytes", text);
+    }
     return wrong ? apr_psprintf(pool, "%s: %s", directive->name, wrong) : NULL;
 }
 
@@ -268,7 +272,7 @@ static int is_list(const directive_t *directive)
 static int is_none(const directive_t *directive, const char *text)
 {
     return directive->value == NULL && strcasecmp(text, "none") == 0
-           && (is_list(directive) || directive->kind == TEXT || directive->kind == PATH);
+           && (is_list(directive) || directive->kind == TEXT || directive->kind == NAME || directive->kind == PATH);
 }
 
 /* Whether a value may be set now that another line, or another word, may have set it. */

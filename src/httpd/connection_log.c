@@ -24,11 +24,21 @@ static void complain(const server_rec *server, int level, apr_status_t rv, const
                 tc_config_name(TC_D_CONNECTION_LOG), target);
 }
 
-/* Whether the program exists, if it has an absolute path. */
+/*
+ * Whether the program exists, if it has an absolute path. As httpd does, takes "|command" for the same as "command", and
+ * "$command" for a command of the shell, whose first word need not be a path as it stands.
+ */
 static apr_status_t check_program(const char *command, apr_pool_t *pool)
 {
     char **words;
 
+    command += *command == '|';
+    if (*command == '$') {
+        command++;
+        if (command[strcspn(command, "$`;&|<>*?[{(~")] != '\0') {
+            return APR_SUCCESS;
+        }
+    }
     if (apr_tokenize_to_argv(command, &words, pool) != APR_SUCCESS || words[0] == NULL) {
         return APR_EINVAL;
     }

@@ -28,6 +28,15 @@ static const tc_directive_e checks[] = {TC_D_JWT_AUDIENCE, TC_D_JWT_ISSUER, TC_D
 
 #define CHECKS (sizeof(checks) / sizeof(checks[0]))
 
+/*
+ * What reads a token. A virtual host with other keys inherits these, because another claim would be another user. But whoever
+ * signs with those keys may let users choose what the claim says.
+ */
+static const tc_directive_e claims[] = {TC_D_JWT_USER_CLAIM, TC_D_JWT_TRIPS_CLAIM, TC_D_JWT_EMAIL_CLAIM,
+                                        TC_D_JWT_USERNAME_CLAIM, TC_D_JWT_NAME_CLAIM};
+
+#define CLAIMS (sizeof(claims) / sizeof(claims[0]))
+
 /* Directives that mean something with one value of TripChatIdentity only. */
 static const struct {
     tc_directive_e directive;
@@ -149,9 +158,40 @@ static void warn_of_dropped(const server_rec *server, tc_directive_e check)
                 name, name, tc_config_place(config->outer, check), name, name);
 }
 
+/* Where the virtual host sets its keys. */
+static const char *place_of_keys(const tc_config_t *config)
+{
+    int i = 0;
+
+    while (i < TC_DIRECTIVE_COUNT && !(tc_config_is_key((tc_directive_e)i) && config->values[i].is_set)) {
+        i++;
+    }
+    return i < TC_DIRECTIVE_COUNT ? config->values[i].place : NULL;
+}
+
+static void warn_of_inherited(const server_rec *server, tc_directive_e claim)
+{
+    const tc_config_t *config = tc_config_of(server);
+    const char *name = tc_config_name(claim);
+    const tc_config_value_t *value = &config->values[claim];
+
+    if (config->outer == NULL || !value->is_set || value->place != config->outer->values[claim].place
+        || !tc_config_has_keys(config->outer) || tc_likeness_of_keys(config, config->outer)) {
+        return;
+    }
+    tc_complain(server, place_of_keys(config), APLOG_WARNING, APR_SUCCESS,
+                "TC0087: %s: this virtual host has keys of its own, but inherits %s %s from %s; if its users can choose what "
+                "their tokens have there, they choose who they are; write %s and a claim in the virtual host",
+                name, name, value->text, value->place, name);
+}
+
 int tc_inherit_check(const server_rec *server)
 {
     size_t i;
+
+    for (i = 0; i < CLAIMS; i++) {
+        warn_of_inherited(server, claims[i]);
+    }
 
     for (i = 0; i < CHECKS; i++) {
         warn_of_dropped(server, checks[i]);

@@ -11,8 +11,9 @@
 void *tc_inherit_merge(apr_pool_t *pool, void *base, void *add);
 
 /*
- * Complains of directives that mean nothing with the server's TripChatIdentity, and warns of checks of tokens that a
- * virtual host does not inherit because it has keys of its own. OK, or HTTP_INTERNAL_SERVER_ERROR. In check_config.
+ * Complains of directives that mean nothing with the server's TripChatIdentity. If a virtual host has keys of its own, warns
+ * of checks of tokens that it does not inherit, and of names of claims that it does inherit. OK, or
+ * HTTP_INTERNAL_SERVER_ERROR. In check_config.
  */
 int tc_inherit_check(const server_rec *server);
 

@@ -8,6 +8,7 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <string.h>
+#include <strings.h>
 
 static void add(apr_array_header_t *words, const char *name, const char *value, const char *more)
 {
@@ -52,7 +53,7 @@ static const char *read_option(const char *option, const char *value, apr_array_
                    : add_key(apr_pstrmemdup(pool, value, (apr_size_t)(colon - value)), colon + 1, words, pool);
     }
     if (strcmp(option, "audience") == 0) {
-        add(words, TC_ISSUER_AUDIENCE, value, "");
+        add(words, TC_ISSUER_AUDIENCE, strcasecmp(value, "none") != 0 ? value : TC_ISSUER_ANY_AUDIENCE, "");
     }
     else if (strcmp(option, "userclaim") == 0) {
         add(words, TC_ISSUER_USER_CLAIM, value, "");
@@ -92,6 +93,20 @@ static bool has_key(const apr_array_header_t *words)
     return false;
 }
 
+/* True if the line says `audience=none` and another audience, too. */
+static bool contradicts_none(const apr_array_header_t *words)
+{
+    int i, audiences = 0, nones = 0;
+
+    for (i = 0; i < words->nelts; i += TC_ISSUER_WORDS) {
+        if (strcmp(APR_ARRAY_IDX(words, i, const char *), TC_ISSUER_AUDIENCE) == 0) {
+            audiences++;
+            nones += strcmp(APR_ARRAY_IDX(words, i + 1, const char *), TC_ISSUER_ANY_AUDIENCE) == 0;
+        }
+    }
+    return nones > 0 && audiences > 1;
+}
+
 const char *tc_issuers_read_line(int argc, char *const argv[], const char *place, const char *const *earlier,
                                  apr_array_header_t *words, apr_pool_t *pool)
 {
@@ -116,6 +131,9 @@ const char *tc_issuers_read_line(int argc, char *const argv[], const char *place
             return apr_psprintf(pool, "\"%s\" is no option and a value, as in audience=chat", argv[i]);
         }
         wrong = read_option(apr_pstrmemdup(pool, argv[i], (apr_size_t)(is - argv[i])), apr_pstrdup(pool, is + 1), words, pool);
+    }
+    if (wrong == NULL && contradicts_none(words)) {
+        return "write audience=none alone, or audiences without it";
     }
     return wrong == NULL && !has_key(words) ? "there is no key; write secret=path, key=algorithm:path or keyset=path" : wrong;
 }

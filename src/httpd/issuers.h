@@ -13,6 +13,7 @@
 #define TC_ISSUER_KEY "key"
 #define TC_ISSUER_KEY_SET "keyset"
 #define TC_ISSUER_AUDIENCE "audience"
+#define TC_ISSUER_ANY_AUDIENCE "" /* the value of audience=none, the only audience of its line */
 #define TC_ISSUER_REQUIRE "require"
 #define TC_ISSUER_USER_CLAIM "userclaim"
 

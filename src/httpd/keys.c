@@ -271,6 +271,9 @@ static void warn_of_any(const server_rec *server, const tc_jwt_rules_t *rules)
 
 /* ---- issuers ---- */
 
+/* Of an issuer whose line says audience=none, until all lines are read. */
+static const char *const no_audiences[] = {NULL};
+
 static void add_audience(const char *audience, const char *const **audiences, apr_pool_t *pool)
 {
     const char **list;
@@ -301,6 +304,10 @@ static int take_option(const server_rec *server, const char *const *words, const
         rc = add_key_set(server, TC_D_ISSUER, place, words[1], &keys, pool);
     }
     else if (strcmp(words[0], TC_ISSUER_AUDIENCE) == 0) {
+        if (strcmp(words[1], TC_ISSUER_ANY_AUDIENCE) == 0) {
+            issuer->audiences = no_audiences;
+            return OK;
+        }
         add_audience(words[1], &issuer->audiences, pool);
     }
     else if (strcmp(words[0], TC_ISSUER_REQUIRE) == 0) {
@@ -342,6 +349,9 @@ static int add_issuers(const server_rec *server, tc_jwt_rules_t *rules, apr_pool
     for (issuer = (tc_jwt_issuer_t *)rules->issuers; issuer != NULL; issuer = issuer->next) {
         if (issuer->audiences == NULL) {
             issuer->audiences = rules->audiences;
+        }
+        else if (issuer->audiences == no_audiences) {
+            issuer->audiences = NULL;
         }
     }
     return rc;

@@ -47,7 +47,13 @@ int tc_mapping_end(request_rec *r)
     if (handler != NULL) {
         apr_table_setn(r->notes, NOTE, handler);
     }
-    return handler != NULL && (strcmp(handler, TC_HANDLER_WEBSOCKET) == 0 || strcmp(handler, TC_HANDLER_REST) == 0)
-               ? OK
-               : DECLINED;
+    if (handler == NULL || (strcmp(handler, TC_HANDLER_WEBSOCKET) != 0 && strcmp(handler, TC_HANDLER_REST) != 0)) {
+        return DECLINED;
+    }
+    /*
+     * mod_negotiation looks for variants of every path that is no file, and its options may come from the virtual host or a
+     * <Location>, which no <Directory> overrides. mod_speling and mod_dir leave a file alone, too.
+     */
+    r->finfo.filetype = APR_REG;
+    return OK;
 }

@@ -14,6 +14,7 @@
 #define TC_NOTE_CONNECTION "tripchat-connection" /* the number of a connection that the loop holds */
 
 #define TC_AUTH_TYPE "TripChat" /* as in AuthType; what r->ap_auth_type says of a token's user */
+#define TC_REQUIRE_MEMBER "tripchat-member" /* as in Require */
 
 /* The user whom a verified token names. If it has control characters, r->user has it escaped as in logs. */
 void tc_notes_set_user(request_rec *r, const char *claim);

@@ -16,8 +16,6 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define DBD_MAX_DEFAULT 10 /* mod_dbd's */
-
 /* The site's bus: the one that all local sites share, or a door to a Redis. */
 static int make_bus(server_rec *server, tc_vhost_t *vhost, apr_pool_t *pool)
 {
@@ -95,7 +93,7 @@ static unsigned dbd_max_of(const server_rec *server, apr_pool_t *pool)
     const char *value = tc_conftree_value(server, "DBDMax", NULL, pool);
     apr_int64_t max = value ? apr_atoi64(value) : 0;
 
-    return max > 0 && max <= INT_MAX ? (unsigned)max : DBD_MAX_DEFAULT;
+    return max > 0 && max <= INT_MAX ? (unsigned)max : TC_DBD_MAX_DEFAULT;
 }
 
 /* All connections but those of the db threads are for handshakes and REST, at least one. */

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define READS_A_TURN 4 /* of TC_READ_BUFFER_BYTES; then other peers have their turn */
 #define BRIDGED_BYTES INT64_C(131072) /* that may stand between a bridge and its client: the pair and the socket of the worker */
 
 static const char *const state_names[] = {"open", "closing", "draining", "ending", "dead"};
@@ -296,11 +295,11 @@ static void give_early_input(tc_peer_t *peer)
 {
     unsigned char *input = peer->input;
 
+    peer->input = NULL;
     if (input != NULL) {
-        peer->input = NULL;
         give_input(peer, input, peer->input_len);
-        free(input);
     }
+    free(input);
 }
 
 static void on_end(tc_peer_t *peer, apr_status_t rv)
@@ -317,13 +316,13 @@ static void read_socket(tc_peer_t *peer)
 {
     unsigned char *buffer = tc_loop_read_buffer(peer->peers->loop);
     apr_status_t rv = APR_SUCCESS;
-    int turns;
 
     peer->cut_short = false;
+    tc_peers_begin_turn(peer->peers);
     if (!peer->kind->is_paused(peer)) {
         give_early_input(peer);
     }
-    for (turns = 0; turns < READS_A_TURN; turns++) {
+    while (tc_peers_has_time(peer->peers)) {
         size_t len;
 
         if (peer->state == TC_PEER_DEAD || peer->input != NULL || peer->kind->is_paused(peer)) {

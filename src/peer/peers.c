@@ -1,9 +1,21 @@
 /* All peers of a child. See peers.h. */
 #include "peer/peers.h"
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "base/weight.h"
 
 #include <stdatomic.h>
+
+void tc_peers_begin_turn(tc_peers_t *peers)
+{
+    peers->turn_ends_us = tc_clock_monotonic_us() + TC_PEER_TURN_US;
+}
+
+bool tc_peers_has_time(const tc_peers_t *peers)
+{
+    return tc_clock_monotonic_us() < peers->turn_ends_us;
+}
 
 tc_deflater_t *tc_peers_deflater(tc_peers_t *peers)
 {

@@ -31,6 +31,7 @@ typedef struct tc_peers_t {
     unsigned farewell_code;    /* loop; newcomers are closed with it; 0: they may stay */
     tc_task_t shed;            /* loop; see shed.h */
     int64_t shed_due_us;       /* loop; it does not run before this time */
+    int64_t turn_ends_us;      /* loop; monotonic; until then the peer that is read may go on */
     bool moving;               /* loop; peers that can move to another child are about to, and are not read */
     tc_inflater_t *inflater;   /* loop; NULL until it is needed */
     tc_deflater_t *deflater;   /* loop; the same */
@@ -45,6 +46,13 @@ uint64_t tc_peers_next_id(tc_peers_t *peers);
 
 /* If the child holds too much, has the loop run `shed` in its next iteration. Cheap; call it wherever something has grown. Loop. */
 void tc_peers_check(tc_peers_t *peers);
+
+/*
+ * The time in which one peer is read (TC_PEER_TURN_US). A number of bytes or messages would not do: a message may be much
+ * work, because of a signature, or of a thousand values. _begin_turn() starts it; _has_time(): it is not over. Loop.
+ */
+void tc_peers_begin_turn(tc_peers_t *peers);
+bool tc_peers_has_time(const tc_peers_t *peers);
 
 /* The deflater and the inflater of all clients, made when first needed; they are the peers'. NULL: no memory. Loop. */
 tc_deflater_t *tc_peers_deflater(tc_peers_t *peers);

@@ -16,8 +16,6 @@
 
 #include <stdlib.h>
 
-#define ITEMS_A_TURN 256 /* messages and control frames of one peer; then other peers have their turn */
-
 typedef struct {
     tc_peer_t peer; /* stands first */
     const tc_application_t *application;
@@ -291,10 +289,10 @@ static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
     session_t *session = (session_t *)peer;
     unsigned char *at = data, *end = data + len;
     tc_read_item_t item;
-    int items;
+    bool is_over = false; /* the turn; some of the input may be left */
 
     session->pinged_us = 0;
-    for (items = 0; items < ITEMS_A_TURN && parses(peer) && !is_paused(peer); items++) {
+    while (parses(peer) && !is_paused(peer) && !is_over) {
         tc_read_e got = tc_reader_next(&session->reader, &at, end, &item);
 
         if (!pay_for_control(session) || got == TC_READ_MORE) {
@@ -310,11 +308,12 @@ static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
             session->begun_us = 0;
             on_message(session, &item);
         }
+        is_over = !tc_peers_has_time(peer->peers);
     }
     tc_metrics_add(peer->site->metrics_slot, TC_M_FRAMES_RECEIVED, session->reader.frames);
     session->reader.frames = 0;
     note_message_begun(session);
-    return is_paused(peer) || items == ITEMS_A_TURN ? (size_t)(at - data) : len;
+    return is_paused(peer) || is_over ? (size_t)(at - data) : len;
 }
 
 /* ---- time ---- */

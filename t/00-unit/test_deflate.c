@@ -367,7 +367,8 @@ START_TEST(a_frame_is_compressed_once_for_all_whose_window_it_fits)
     static const tc_deflate_terms_t wide = {15, false}, narrow = {8, false};
     tc_deflater_t *deflater = tc_deflater_create();
     char text[300];
-    tc_blob_t *frame, *small, *ping;
+    tc_blob_t *frame, *small, *ping, *long_one;
+    char *history = calloc(1, TC_DEFLATE_MOST_BYTES + 1);
 
     memset(text, 'x', sizeof(text));
     frame = tc_wire_frame(TC_OPCODE_TEXT, text, sizeof(text), 0);
@@ -380,6 +381,13 @@ START_TEST(a_frame_is_compressed_once_for_all_whose_window_it_fits)
     ck_assert_uint_lt(frame->deflated->len, 30);
     ck_assert_ptr_eq(tc_wire_deflated(small, &wide, deflater), small);
     ck_assert_ptr_eq(tc_wire_deflated(ping, &wide, deflater), ping);
+    long_one = tc_wire_frame(TC_OPCODE_TEXT, history, TC_DEFLATE_MOST_BYTES, 0);
+    ck_assert_ptr_ne(tc_wire_deflated(long_one, &wide, deflater), long_one);
+    tc_blob_unref(long_one);
+    long_one = tc_wire_frame(TC_OPCODE_TEXT, history, TC_DEFLATE_MOST_BYTES + 1, 0);
+    ck_assert_ptr_eq(tc_wire_deflated(long_one, &wide, deflater), long_one);
+    tc_blob_unref(long_one);
+    free(history);
     tc_blob_unref(frame);
     tc_blob_unref(small);
     tc_blob_unref(ping);

@@ -15,6 +15,8 @@ use TripChat::Httpd qw(var_dir);
 use TripChat::Test;
 use TripChat::Token qw(make_token access_claims);
 
+use constant MANY_TOKENS => 200;
+
 my $dir = var_dir() . "/keys-$$";
 mkdir $dir;
 
@@ -162,6 +164,21 @@ CONF
     is_turned_away($site, $trip, $site->token('ann', %right, exp => time - 3601), 'by more than the leeway');
     is_turned_away($site, $trip, $site->token('ann', %right, aud => 'web'), 'another audience');
     is_turned_away($site, $trip, $site->token('ann', %right, iss => undef), 'no issuer');
+    stops_clean($server, 'and the log has nothing to say');
+};
+
+# Each signature is tried with each key, which takes as long as a hundred messages. What somebody else says meanwhile is not
+# behind all of them.
+subtest 'tokens that are much work' => sub {
+    my $server = TripChat::Server->start(site_config => join "\n", map { 'TripChatJWTKey RS256 ' . public_key_file("rsa$_") } 1 .. 3);
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my ($ann, $bob) = map { $site->chat(trip => $trip, as => $_) } qw(ann bob);
+    my $forged = token_of('rsa-other');
+    my $again  = encode_frame(opcode => OP_TEXT, payload => qq({"type":"authenticate","token":"$forged"}));
+    $ann->write($again x MANY_TOKENS . encode_frame(opcode => OP_TEXT, payload => '{"type":"chat_message","content":"behind them"}'));
+    $bob->say('meanwhile');
+    is($bob->next_json('chat_message')->{message}{content}, $_, "comes in its turn: $_") for 'meanwhile', 'behind them';
     stops_clean($server, 'and the log has nothing to say');
 };
 

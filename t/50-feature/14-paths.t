@@ -64,6 +64,31 @@ CONF
     };
 }
 
+# The same options may stand outside of a <Directory>: no walk through the directories brings them, and none takes them back.
+my %WIDE = (
+    'MultiViews of the whole server'    => "Options +MultiViews +Indexes\n",
+    'MultiViews in a <Location>'        => "<Location \"/\">\nOptions +MultiViews\n</Location>\n",
+    'a fallback of the whole server'    => "FallbackResource /index.html\n",
+    'an action of the whole server'     => "Action text/html /index.html\nDirectoryIndex index.html\nCheckSpelling On\n",
+);
+
+for my $what (sort keys %WIDE) {
+    subtest $what => sub {
+        my $server = TripChat::Server->start(modules => MODULES, config => $WIDE{$what});
+        chats($server->site, $what);
+        stops_clean($server, 'the log has nothing to say');
+    };
+}
+
+# httpd applies these to every path (docs/deployment.md, "Beside a front controller").
+subtest 'a front controller in a <Location>' => sub {
+    my $off    = join '', map { "<Location \"$_\">\nRewriteEngine Off\n</Location>\n" } '/ws/chat/', '/api/v1/chat/';
+    my $server = TripChat::Server->start(modules => MODULES, config => "<Location \"/\">\n" . FRONT . "</Location>\n$off");
+    chats($server->site, 'with RewriteEngine Off for the chat');
+    is($server->site->http_get('/some/page')->{status}, 200, 'the front controller answers other paths');
+    stops_clean($server, 'the log has nothing to say');
+};
+
 subtest 'the site\'s own paths are the site\'s' => sub {
     my $server = TripChat::Server->start(modules => MODULES, config => "<Directory \"/\">\n" . FRONT . "</Directory>\n");
     my $site   = $server->site;

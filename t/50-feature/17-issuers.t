@@ -88,6 +88,21 @@ subtest 'the list of sites shows issuers, and no secret' => sub {
     unlike($said, qr/secret of thirty-two/, 'no secret');
 };
 
+subtest 'an issuer may be rid of the audience of the others' => sub {
+    my $server = start_server(site_config => <<"CONF");
+TripChatJWTAudience chat
+TripChatIssuer https://one.example/ "secret=$dir/one" audience=None
+TripChatIssuer https://two.example/ "key=HS256:$dir/two"
+CONF
+    my $site = $server->site;
+    my $trip = $site->new_trip;
+    is_let_in($site, $trip, token('one', iss => 'https://one.example/', @$_), "its tokens are for @{[$$_[1] // 'nobody']}") for [], [aud => 'other'], [aud => 'none'];
+    is_let_in($site, $trip, token('two', iss => 'https://two.example/', aud => 'chat'), 'those of another issuer for the chat');
+    is_turned_away($site, $trip, token('two', iss => 'https://two.example/'), qr/\Athe claim aud is missing/, 'or for nothing');
+    is_turned_away($site, $trip, $site->token('ann', aud => 'none'), qr/\Afor another audience/, 'and so are the site\'s own');
+    stops_clean($server, 'and nothing else');
+};
+
 subtest 'a reload that takes an issuer away' => sub {
     my $server = start_server(site_config => $ISSUERS);
     my $site   = $server->site;
@@ -153,6 +168,8 @@ for my $line (sort keys %WARNED) {
 my %WRONG = (
     'TripChatIssuer https://a.example/'                                => 'an issuer and its keys',
     'TripChatIssuer https://a.example/ audience=chat'                  => 'there is no key',
+    "TripChatIssuer https://a.example/ secret=$dir/one audience=none audience=chat" => 'audience=none alone',
+    "TripChatIssuer https://a.example/ secret=$dir/one audience=none audience=none" => 'audience=none alone',
     'TripChatIssuer https://a.example/ keyset=/missing.json'           => '/missing.json',
     'TripChatIssuer https://a.example/ key=HS999:/x'                   => 'HS999 is no algorithm',
     'TripChatIssuer https://a.example/ key=/x'                         => 'key=algorithm:path',

@@ -65,6 +65,21 @@ CONF
     }
 }
 
+subtest 'configtest warns of places that do not count' => sub {
+    my @others = ('<Location "/x/">', '<LocationMatch "^/y/">', '<IfModule dbd_module>');
+    my @inner  = ('<Directory "/srv/">', '<DirectoryMatch "^/srv/">', '<Files "a">', '<FilesMatch "^b">', '<If "true">', '<ElseIf "true">', '<Else>');
+    for my $what (qw(metrics health)) {
+        my $lines = sub { join "\n", $_[0] =~ /<Else/ ? '<If "false">' . "\n</If>" : (), $_[0], "SetHandler tripchat-$what", '</' . ($_[0] =~ /(\w+)/)[0] . '>', '' };
+        my ($status, $said) = TripChat::Server->check_config(site_config => join '', map { $lines->($_) } @others, @inner);
+        is($status, 0, "$what: accepted") or diag $said;
+        is_deeply([$said =~ /TC0103: SetHandler tripchat-$what: .* answers 403 in <(\w+)>; write .*\(virtual host localhost:\d+, line \d+ of /g],
+            [map { /(\w+)/ } @inner], 'each section is named') or diag $said;
+        ($status, $said) = TripChat::Server->check_config(config => qq(<Location "/z/">\n<If "true">\nSetHandler tripchat-$what\n</If>\n</Location>\n)
+            . qq(<Directory "/srv/">\nSetHandler tripchat-rest\n</Directory>));
+        is_deeply([$said =~ /TC0103: SetHandler (\S+): /g], ["tripchat-$what"], 'a condition in a <Location>, and no other handler') or diag $said;
+    }
+};
+
 subtest 'an ErrorDocument is for persons' => sub {
     my $server = TripChat::Server->start(modules => MODULES, site_config => <<'CONF');
 ErrorDocument 426 "<h1>our page of 426</h1>"

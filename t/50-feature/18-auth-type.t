@@ -284,6 +284,32 @@ CONF
     stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/);
 };
 
+sub virtual_host { my ($name, @lines) = @_; return join "\n", '<VirtualHost *:1>', "ServerName $name.example.org", @lines, '</VirtualHost>', '' }
+
+subtest 'configtest warns of AuthType and Require lines that let nobody in' => sub {
+    my $warned = sub {
+        my ($name, $expected, %opt) = @_;
+        my ($status, $said) = TripChat::Server->check_config(modules => [qw(authn_core authz_core authz_user auth_basic authn_file)], %opt);
+        is($status, 0, "$name: accepted") or diag $said;
+        my @lines = map { s/\.example\.org:1|:\d+\z//r } $said =~ /(TC009[45]: (?:AuthType|Require) \S+: .*), (?:line) \d+ of /g;
+        is_deeply([sort map { s/: .*write (\w+).*\((?:virtual host )?/ $1 /r } map { s/TC009[45]: //r } @lines], [sort @$expected], $name) or diag $said;
+    };
+    my $section = sub { return qq(<Location "/$_[0]/">), @_[1 .. $#_], '</Location>' };
+    my ($type, $member, $valid) = ('AuthType TripChat', 'Require tripchat-member x', 'Require valid-user');
+    my $off = 'TripChat off';
+    $warned->('a virtual host without a chat', [map { ("AuthType TripChat TripChatJWTSecretFile $_", "Require tripchat-member TripChatJWTSecretFile $_") } qw(plain off)],
+        config => virtual_host('plain', $section->('a', "authtype tripchat", $valid, $member)) . virtual_host('off', $off, $section->('a', $type, $member))
+            . virtual_host('basic', $section->('a', 'AuthType Basic', 'AuthName x', $valid)));
+    $warned->('no AuthType', [('Require tripchat-member AuthType localhost') x 2], site_config => join "\n", $section->('a', $member),
+        $section->('b', 'AuthType Basic', 'AuthName x', '<RequireAll>', $valid, 'Require not tripchat-member x', '</RequireAll>'));
+    $warned->('an AuthType in the main server', [], config => join("\n", $section->('a', $type)), site_config => join "\n", $section->('a', $member));
+    $warned->('a Require in the main server', [], config => join("\n", $section->('a', $member)), site_config => join "\n", $section->('a', $type));
+    $warned->('no AuthType at all', ['Require tripchat-member AuthType main server'], config => join("\n", $section->('a', $member)));
+    $warned->('no chat at all', ['AuthType TripChat TripChatJWTSecretFile main server', 'Require tripchat-member TripChatJWTSecretFile main server'],
+        no_chat => 1, config => join("\n", $section->('a', $type, $member)));
+    $warned->('both where they belong', [], site_config => join "\n", $section->('a', $type, $member));
+};
+
 subtest 'what an administrator may do wrong' => sub {
     my @modules = qw(authn_core authz_core authz_user);
     my ($status, $said) = TripChat::Server->check_config(modules => \@modules, site_config => qq(<Location "/x">\nAuthType TripChat\nRequire tripchat-member\n</Location>\n));

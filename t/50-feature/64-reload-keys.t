@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/../lib";
 
 use Test::More;
 
-use TripChat::File qw(write_file);
+use TripChat::File qw(read_file write_file);
 use TripChat::Httpd qw(var_dir);
 use TripChat::Shared qw(is_full);
 use TripChat::Succession;
@@ -74,6 +74,24 @@ for my $mpm (qw(event prefork)) {
         stops_clean($server, 'and nothing else');
     };
 }
+
+subtest 'the log of the virtual host says which connection ends, and why' => sub {
+    my $log    = sub { my ($server) = @_; my $file = $server->dir . '/own_log'; return -e $file ? read_file($file) : '' };
+    my $logged = sub { my (@keys) = @_; return qq(ErrorLog "own_log"\nLogLevel tripchat:info\n) . keys_conf(@keys) };
+    my $server = start_server(log_level => 'warn', site_config => $logged->('old'));
+    my $own    = $server->site;
+    my @both   = both($own, $own->new_trip, token_of('old', 'ann'));
+    $server->reconfigure(site_config => $logged->('third'));
+    reload($server);
+    both_end(4001, 'with a key that is gone', @both);
+    until_true('the lines', sub { 2 <= (() = $log->($server) =~ /TC0059/g) });
+    my %number = map { $_ => 1 } $log->($server) =~ /^.*\[client 127\.0\.0\.1\] TC0059: connection (\d+): does not outlive the reload: .*the key of its token/mg;
+    is(scalar keys %number, 2, 'with its address and its number');
+    my %of_others = map { $_ => 1 } $log->($server) =~ /TC0021: connection (\d+): /g;
+    is_deeply([sort keys %number], [sort keys %of_others], 'which is that of its other lines');
+    unlike($server->error_log, qr/TC0059/, 'and the main log has none of this');
+    stops_clean($server, 'nor anything else');
+};
 
 subtest 'polls, and sockets over TLS, come back and are refused' => sub {
     my $server = start_server(tls => 1, site_config => keys_conf('old'), drain => "TripChatDrainTime 1s\n");

@@ -194,6 +194,11 @@ subtest 'each form of a value is accepted, and each bound' => sub {
     is_accepted('keys', site_config => join "\n", map { "TripChatJWTKey $_" } 'HS512 secret', qq(RS256 "$key" first), qq(PS384 "$key" "second key"));
 };
 
+subtest 'megabytes without their m are no limit of memory' => sub {
+    is_refused("TripChatMemory $_", 'TripChatMemory: write 1m or more, or none', config => "TripChatMemory $_") for qw(1 512 1023k 1048575);
+    is_accepted("TripChatMemory $_", config => "TripChatMemory $_") for qw(0 None 1m 1048576);
+};
+
 # All directives of a kind are read by the same code: one of them gets all bad values, the others one bad value each.
 my %kind_seen;
 for my $directive (sort keys %DIRECTIVE) {

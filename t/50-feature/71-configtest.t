@@ -59,6 +59,8 @@ my %REFUSED = (
     'a user without a password' => [qr/TC0040: TripChatRedisUser: has no password/, { site_config => "TripChatBus redis://127.0.0.1:1\nTripChatRedisPasswordFile none\nTripChatRedisUser x" }, qr/TripChatRedisUser/],
     'a connection log in no folder' => [qr/TC0055: TripChatConnectionLog: cannot open nowhere/, { site_config => 'TripChatConnectionLog nowhere/log' }, qr/TripChatConnectionLog/],
     'a connection log that is a folder' => [qr/TC0055: TripChatConnectionLog: cannot open /, { site_config => "TripChatConnectionLog $dir" }, qr/TripChatConnectionLog/],
+    'a connection log to no program, without a shell' => [qr/TC0055: TripChatConnectionLog: cannot open \|\|/, { site_config => 'TripChatConnectionLog "||/nowhere/rotatelogs x 86400"' }, qr/TripChatConnectionLog/],
+    'a connection log to no program of a shell' => [qr/TC0055: TripChatConnectionLog: cannot open \|\$/, { site_config => 'TripChatConnectionLog "|$/nowhere/rotatelogs x 86400"' }, qr/TripChatConnectionLog/],
     'a connection log to no program' => [qr/TC0055: TripChatConnectionLog: cannot open /, { site_config => 'TripChatConnectionLog "|/nowhere/rotatelogs x 86400"' }, qr/TripChatConnectionLog/],
     'no database' => [qr/TC0044: .*DBDriver is not set/, $NO_DATABASE, qr/TripChatJWTSecretFile/],
     'a database without a place' => [qr/TC0044: .*DBDParams/, { database => database_of('DBDriver sqlite3') }, qr/TripChatJWTSecretFile/],
@@ -125,6 +127,34 @@ subtest 'a driver that the module cannot use' => sub {
     like($said, qr/TC0086: DBDriver: .*mysql; write pgsql or sqlite3.*virtual host localhost:\d+, line \d+ of /, 'with what to write') or diag $said;
     ($status, $said) = TripChat::Server->check_config(config => "DBDriver mysql\nDBDParams x");
     is($status, 0, 'another part of the server may use it') or diag $said;
+};
+
+# Each line with mod_dbd's defaults for the others: DBDMin 1, DBDKeep 2, DBDMax 10.
+subtest 'numbers of connections of which mod_dbd can make no pool' => sub {
+    my %refused = (
+        'DBDMax 1'                       => qr/TC0086: DBDKeep 2 \(the default\) is greater than DBDMax 1,.* write DBDMax 2 or more, or a smaller DBDKeep/,
+        'DBDKeep 20'                     => qr/TC0086: DBDKeep 20 is greater than DBDMax 10 \(the default\),.* write DBDMax 20 or more/,
+        'DBDMin 5'                       => qr/TC0086: DBDMin 5 is greater than DBDKeep 2 \(the default\),/,
+        'DBDKeep 0'                      => qr/TC0086: DBDMin 1 \(the default\) is greater than DBDKeep 0,/,
+        'DBDMax 0'                       => qr/TC0086: DBDKeep 2 \(the default\) is greater than DBDMax 0,/,
+        "DBDMin 0\nDBDKeep 0\nDBDMax 0"  => qr/TC0086: DBDMax 0 allows no connection/,
+        "DBDPersist On\nDBDMax 1"        => qr/TC0086: DBDKeep 2/,
+    );
+    for my $lines (sort keys %refused) {
+        my ($status, $said) = TripChat::Server->check_config(database => database_of("DBDriver sqlite3\nDBDParams $dir/new.db\n$lines"));
+        isnt($status, 0, "refused: $lines");
+        like($said, qr/$refused{$lines}.*virtual host localhost:\d+, line \d+ of /, 'with what to write and the place') or diag $said;
+        is(scalar(() = $said =~ /TC0086/g), 1, 'once');
+    }
+    for my $lines ("DBDKeep 1\nDBDMax 1", "DBDMin 0\nDBDKeep 0", "DBDKeep 4\nDBDMax 4", "DBDPersist Off\nDBDMax 1") {
+        my ($status, $said) = TripChat::Server->check_config(database => database_of("DBDriver sqlite3\nDBDParams $dir/new.db\n$lines"));
+        is($status, 0, "accepted: $lines") or diag $said;
+        my $server = TripChat::Server->start(site_config => $lines);
+        gets_in($server, 'and members get in');
+        stops_clean($server, 'and the log has nothing to say');
+    }
+    my ($status, $said) = TripChat::Server->check_config(config => 'DBDKeep 20', database => database_of("DBDriver sqlite3\nDBDParams $dir/new.db\nDBDMax 30"));
+    is($status, 0, 'a virtual host that mends what it inherits') or diag $said;
 };
 
 subtest 'no mod_dbd' => sub {
@@ -206,6 +236,41 @@ subtest 'directives of a virtual host without a key are warned of' => sub {
     is($status, 0, 'they are accepted') or diag $said;
     is_deeply({ $said =~ /TC0082: (TripChat\w+): .*\(virtual host (\w+)\.example\.org:1, line \d+ of /g },
         { TripChatHistory => 'forgot', TripChatSite => 'site' }, 'those who did not mean it, each with its line') or diag $said;
+};
+
+subtest 'a virtual host that inherits TripChat off, and means to have a chat, is warned of' => sub {
+    my $key = 'TripChatJWTSecretFile ' . file_of('on-secret', 's' x 32);
+    my $socket = qq(<Location "/ws/">\nSetHandler tripchat-websocket\n</Location>);
+    my @database = ('DBDriver sqlite3', "DBDParams $dir/new.db");
+    my ($status, $said) = TripChat::Server->check_config(no_chat => 1, config => join '', "TripChat off\n$key\n", map { virtual_host(@$_) }
+        ['key.example.org', $key, @database], ['both.example.org', $socket, $key, @database], ['handler.example.org', $socket],
+        ['on.example.org', 'TripChat on', $key, $socket, @database], ['off.example.org', 'TripChat off', $key, $socket],
+        ['plain.example.org'], ['none.example.org', 'TripChatJWTSecretFile none'], ['value.example.org', 'TripChatHistory 20']);
+    is($status, 0, 'they are accepted') or diag $said;
+    my %warned = reverse $said =~ /TC0089: (\w+): this virtual host inherits TripChat off from line \d+ of \S+, .*; write TripChat on .*\(virtual host (\w+)\.example\.org:1, line \d+ of /g;
+    is_deeply(\%warned, { key => 'TripChatJWTSecretFile', both => 'TripChatJWTSecretFile', handler => 'SetHandler' }, 'each with its line') or diag $said;
+    is(scalar(() = $said =~ /TC0089/g), 3, 'once');
+};
+
+subtest 'values of a Redis are warned of where the bus is local' => sub {
+    my ($key, $word) = ('TripChatJWTSecretFile ' . file_of('redis-secret', 's' x 32), file_of('redis-word', 'word'));
+    my @own   = ('TripChatRedisUser u', "TripChatRedisPasswordFile $dir/missing", 'TripChatRedisPrefix p:', 'TripChatRedisTimeout 2s');
+    my @none  = ('TripChatRedisUser none', 'TripChatRedisPasswordFile none');
+    my $redis = 'TripChatBus redis://127.0.0.1:1';
+    my $count = sub {
+        my ($name, $expected, @hosts) = @_;
+        my ($status, $said) = TripChat::Server->check_config(no_chat => 1, config => join "\n", 'DBDriver sqlite3', "DBDParams $dir/new.db", @hosts);
+        is($status, 0, "$name: accepted") or diag $said;
+        is_deeply([sort map { s/.*Redis//r } $said =~ /TC0082: (TripChatRedis\w+): TripChatBus is local, .*\((?:virtual host own\S*|main server), line \d+ of /g], $expected, $name) or diag $said;
+    };
+    my @all = qw(PasswordFile Prefix Timeout User);
+    $count->('a virtual host', \@all, virtual_host('own.example.org', $key, @own), virtual_host('none.example.org', $key, @none, 'TripChatSite none'));
+    $count->('the main server', \@all, $key, @own);
+    $count->('with TripChatBus local', \@all, $key, @own, 'TripChatBus local');
+    my @good = map { s/\S*missing/$word/r } @own;
+    $count->('values that a virtual host inherits', [], $key, @good, virtual_host('redis.example.org', $redis, $key));
+    $count->('values that no Redis gets', ['Prefix'], $key, @good, virtual_host('redis.example.org', $redis, $key, 'TripChatRedisPrefix q:'));
+    $count->('with a Redis', [], $key, @good, $redis);
 };
 
 # ---- lines that stand twice ----

@@ -75,6 +75,30 @@ subtest 'the same key or bus once more replaces nothing' => sub {
     is("@{ $site->{'b.example.org:1'}{$_} }", 'none', "another: $_") for 'issuer', 'redis password in';
 };
 
+# The main server's issuer lets nobody choose these claims. Another issuer may.
+subtest 'a virtual host with other keys inherits no name of a claim unsaid' => sub {
+    my $claims = "TripChatIdentity token\nTripChatJWTUserClaim email\nTripChatJWTTripsClaim groups\nTripChatJWTEmailClaim mail\nTripChatJWTUsernameClaim nick\nTripChatJWTNameClaim display\n";
+    my $hosts  = virtual_host('other.example.org', $OTHER) . virtual_host('issuer.example.org', "TripChatIssuer https://login.example.org/ secret=$dir/other", 'TripChatIdentity database')
+        . virtual_host('same.example.org', $SECRET, 'TripChatHistory 3') . virtual_host('none.example.org', 'TripChatJWTSecretFile none')
+        . virtual_host('aware.example.org', $OTHER, map { "TripChatJWT${_}Claim own" } qw(User Trips Email Username Name));
+    my $warned = sub { return [sort $_[0] =~ /TC0087: TripChatJWT(\w+)Claim: .*\(virtual host (\S+?):1, line/g] };
+    my ($status, $said, $site) = dump_of("$SECRET$claims${SQLITE}DBDParams $dir/main.db\n$hosts");
+    is($status, 0, 'httpd -t') or diag $said;
+    is_deeply($warned->($said), [sort map({ ($_, 'other.example.org') } qw(User Trips Email Username Name)), 'User', 'issuer.example.org'], 'each is warned of');
+    like($said, qr/inherits TripChatJWTUserClaim email from line \d+ of/, 'with the claim and its place');
+    is_deeply($site->{'other.example.org:1'}{'user claim'}, ['email'], 'but it stays, because another claim is another user') or diag $said;
+    ($status, $said) = dump_of("$claims${SQLITE}DBDParams $dir/main.db\n$hosts");
+    is($status, 0, 'httpd -t') or diag $said;
+    is_deeply($warned->($said), [], 'what the main server sets without a key is meant for all');
+};
+
+subtest 'TripChatSite none takes a name back' => sub {
+    my ($status, $said, $site) = dump_of("${SECRET}TripChatSite shared\n${SQLITE}DBDParams $dir/main.db\n"
+        . virtual_host('a.example.org', 'TripChatHistory 3', 'TripChatSite none') . virtual_host('b.example.org', 'TripChatHistory 4', 'TripChatSite None'));
+    is($status, 0, 'httpd -t: two sites') or diag $said;
+    ok($site->{"$_.example.org:1"}, "$_ is called as its virtual host") or diag $said for qw(a b);
+};
+
 # A host for redirects belongs to the main server's site, which has no database of its own.
 subtest 'a virtual host without a path of the chat needs no database' => sub {
     my $redirect = virtual_host('www.example.org');
