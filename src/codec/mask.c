@@ -26,6 +26,8 @@ typedef struct {
     action_e action;
     bool escaped; /* the text is a line of an error log: \n, \", \\, \x1b */
     bool found;
+    size_t written, kept; /* SHORTEN: text[0] to text[written - 1] is done, and text[kept] is the next to be kept */
+    size_t no_object_before; /* up to here, no place begins a web token */
 } masker_t;
 
 static bool is_in(char c, const char *set)
@@ -137,7 +139,15 @@ static bool is_masked(const masker_t *masker, size_t at, size_t end)
     return at == end;
 }
 
-/* Masks text[at] to text[end - 1]. Returns where reading goes on. */
+/* SHORTEN: keeps the text before `until` as it is. Each character is moved once, however many masks stand before it. */
+static void keep(masker_t *masker, size_t until)
+{
+    memmove(masker->text + masker->written, masker->text + masker->kept, until - masker->kept);
+    masker->written += until - masker->kept;
+    masker->kept = until;
+}
+
+/* Masks text[at] to text[end - 1]. Returns where reading goes on: no rule looks at what stands before that. */
 static size_t mask(masker_t *masker, size_t at, size_t end)
 {
     size_t stars = end - at < MASK_LEN ? end - at : MASK_LEN;
@@ -150,12 +160,23 @@ static size_t mask(masker_t *masker, size_t at, size_t end)
         memset(masker->text + at, '*', end - at);
     }
     if (masker->action == SHORTEN) {
-        memset(masker->text + at, '*', stars);
-        memmove(masker->text + at + stars, masker->text + end, masker->len - end + 1); /* and the NUL */
-        masker->len -= end - at - stars;
-        return at + stars;
+        keep(masker, at);
+        memset(masker->text + masker->written, '*', stars);
+        masker->written += stars;
+        masker->kept = end;
     }
     return end;
+}
+
+/* SHORTEN: ends the text behind what is kept. It can be read from its beginning then. */
+static void finish(masker_t *masker)
+{
+    if (masker->action == SHORTEN) {
+        keep(masker, masker->len);
+        masker->len = masker->written;
+        masker->text[masker->len] = '\0';
+        masker->written = masker->kept = 0;
+    }
 }
 
 /* ---- the rules. Each looks at `at`, and returns where reading goes on; `at`: the rule does not apply. ---- */
@@ -174,16 +195,22 @@ static size_t mask_parameter(masker_t *masker, size_t at)
     return at;
 }
 
-/* In running text, the word behind "bearer" may be one of a sentence, or the challenge of a response (RFC 6750, 3). */
+/* The challenge of a response (RFC 6750, 3) has one of these behind "bearer". */
+static bool is_challenge(const masker_t *masker, size_t at)
+{
+    size_t ignored;
+
+    return reads(masker, at, "realm=", &ignored) || reads(masker, at, "error=", &ignored)
+           || reads(masker, at, "scope=", &ignored);
+}
+
+/* In running text, the word behind "bearer" may be one of a sentence. */
 static bool is_prose(const masker_t *masker, size_t at, size_t end)
 {
-    size_t letters = at, ignored;
-
-    while (letters < end && is_in(masker->text[letters], LETTERS)) {
-        letters++;
+    while (at < end && is_in(masker->text[at], LETTERS)) {
+        at++;
     }
-    return letters == end || reads(masker, at, "realm=", &ignored) || reads(masker, at, "error=", &ignored)
-           || reads(masker, at, "scope=", &ignored);
+    return at == end;
 }
 
 static size_t mask_bearer(masker_t *masker, size_t at)
@@ -196,6 +223,9 @@ static size_t mask_bearer(masker_t *masker, size_t at)
     value = skip(masker, word, BEHIND_BEARER);
     if (value == word) {
         return at;
+    }
+    if (is_challenge(masker, value)) {
+        return word; /* before the end is looked for: other challenges may follow up to there */
     }
     end = end_of_value(masker, value, BLANKS ",&\"'");
     return is_prose(masker, value, end) ? word : mask(masker, value, end);
@@ -215,16 +245,19 @@ static size_t end_of_object(const masker_t *masker, size_t at)
     return end - at >= OBJECT_MIN_LEN ? end : at;
 }
 
-/* Two objects with a dot between them, and what follows. */
+/*
+ * Two objects with a dot between them, and what follows. If they do not begin here, they begin nowhere in the same run of
+ * base64url: what stands behind the run is the same. A run is read once, however often "ey" stands in it.
+ */
 static size_t mask_web_token(masker_t *masker, size_t at)
 {
-    size_t head = end_of_object(masker, at), claims, end;
+    size_t head = at < masker->no_object_before ? at : end_of_object(masker, at), claims, end;
 
-    if (head == at || !reads(masker, head, ".", &claims)) {
+    if (head == at) {
         return at;
     }
-    end = end_of_object(masker, claims);
-    if (end == claims) {
+    if (!reads(masker, head, ".", &claims) || (end = end_of_object(masker, claims)) == claims) {
+        masker->no_object_before = head;
         return at;
     }
     while (end < masker->len && is_in(masker->text[end], BASE64URL ".%=")) {
@@ -396,7 +429,7 @@ static void mask_text(masker_t *masker, size_t at)
 
 static bool run(tc_mask_kind_e kind, char *text, size_t len, action_e action)
 {
-    masker_t masker = {text, len, action, action == COVER, false};
+    masker_t masker = {.text = text, .len = len, .action = action, .escaped = action == COVER};
     size_t at = 0;
 
     if (kind == TC_MASK_CREDENTIALS) {
@@ -404,8 +437,10 @@ static bool run(tc_mask_kind_e kind, char *text, size_t len, action_e action)
     }
     if (kind == TC_MASK_PROTOCOLS) {
         (void)mask_protocols(&masker, 0);
+        finish(&masker);
     }
     mask_text(&masker, at);
+    finish(&masker);
     return masker.found;
 }
 

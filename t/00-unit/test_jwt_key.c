@@ -316,6 +316,60 @@ START_TEST(a_signature_of_another_key_is_refused)
 }
 END_TEST
 
+/* Writes a right signature in another way, as a lenient reader would take it. False: this signature has no such way. */
+static bool respell(tc_buf_t *token, const char *way)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char *signature, *last, *at;
+
+    if (strlen(way) < 3) {
+        tc_buf_append_str(token, way);
+        return true;
+    }
+    unit_append_text(token, "%s", "");
+    signature = strrchr((char *)token->data, '.') + 1;
+    last = signature + strlen(signature) - 1;
+    at = strpbrk(signature, "-_");
+    if (strcmp(way, "a digit of base64") == 0 && at != NULL) {
+        *at = *at == '-' ? '+' : '/';
+        return true;
+    }
+    if (strcmp(way, "a bit that no byte has") == 0 && strlen(signature) % 4 != 0) {
+        *last = strchr(digits, *last)[1];
+        return true;
+    }
+    return false;
+}
+
+START_TEST(a_signature_is_written_in_one_way)
+{
+    static const char *const ways[] = {"=", "==", "\n", "!", "a digit of base64", "a bit that no byte has"};
+    static const char *const types[] = {"", ",\"typ\":\"at+jwt\""}; /* the second is not checked by libjwt */
+    apr_pool_t *pool = unit_pool();
+    size_t i, way, type;
+
+    make_pkeys();
+    for (i = 0; i < UNIT_COUNT(names); i++) {
+        for (type = 0; type < UNIT_COUNT(types); type++) {
+            for (way = 0; way < UNIT_COUNT(ways); way++) {
+                char header[100];
+                tc_buf_t token;
+
+                snprintf(header, sizeof(header), "{\"alg\":\"%s\"%s}", names[i], types[type]);
+                token = token_with_header(header, names[i], pkey_of(names[i]), secret, strlen(secret), RSA_PSS_SALTLEN_DIGEST);
+                if (respell(&token, ways[way])) {
+                    ck_assert_msg(!is_good(token, key_of(names[i], NULL, pool)), "%s: %s", header, ways[way]);
+                }
+                else {
+                    tc_buf_free(&token);
+                }
+            }
+        }
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
 START_TEST(a_pss_salt_has_the_length_of_the_hash)
 {
     apr_pool_t *pool = unit_pool();
@@ -741,7 +795,7 @@ END_TEST
 
 UNIT_MAIN("jwt_key", a_token_is_good_with_the_key_of_its_algorithm_and_no_other,
           a_token_that_says_another_algorithm_than_it_was_signed_with_is_refused, a_public_key_is_no_secret,
-          a_signature_of_another_key_is_refused, a_pss_salt_has_the_length_of_the_hash,
+          a_signature_of_another_key_is_refused, a_signature_is_written_in_one_way, a_pss_salt_has_the_length_of_the_hash,
           kid_chooses_among_keys_and_a_key_without_one_is_for_all, all_keys_of_an_algorithm_are_tried, a_token_without_a_kid_is_tried_with_a_few_keys,
           claims_mean_the_same_whatever_the_algorithm, an_odd_key_is_left_out_with_its_reason, an_rsa_key_of_odd_numbers_is_refused,
           a_certificate_is_doubted_if_it_has_expired_or_is_for_something_else,
