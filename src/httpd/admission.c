@@ -12,20 +12,30 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define TALLY_KEYS 4096 /* users and addresses of a child */
-#define RETAINED "mod_tripchat admission 2" /* raise the number when the shared memory or its keys change */
+#define TALLY_KEYS_LEAST 4096u            /* users and addresses of a child */
+#define TALLY_KEYS_MOST ((64u << 20) / 32u) /* of all children together: 64 MB */
+#define RETAINED "mod_tripchat admission 3" /* raise the number when the shared memory or its keys change */
 
 static tc_shared_meter_t meter; /* const after post_config, except the memory that it points to */
 static tc_tally_t tally;        /* the same */
 
+/* Each connection has a user and an address. Under prefork there are many children, each of which has few connections. */
+static unsigned keys_of_child(unsigned connections)
+{
+    unsigned fair = TALLY_KEYS_MOST / (2 * tc_reload_children() + 1);
+    unsigned keys = connections < fair / 2 ? 2 * connections : fair;
+
+    return keys > TALLY_KEYS_LEAST ? keys : TALLY_KEYS_LEAST;
+}
+
 /* The counts outlive a reload. So does the secret for their keys, which lies at the memory's end. */
-int tc_admission_make(server_rec *server)
+int tc_admission_make(server_rec *server, unsigned connections)
 {
     unsigned char *memory, *secret;
     apr_status_t rv = APR_SUCCESS;
     bool fresh;
 
-    tc_tally_plan(&tally, tc_reload_children(), TALLY_KEYS);
+    tc_tally_plan(&tally, tc_reload_children(), keys_of_child(connections));
     memory = tc_reload_memory(server, RETAINED,
                               tc_meter_size() + tc_tally_size(&tally) + APR_SIPHASH_KSIZE, NULL,
                               &fresh);
@@ -176,6 +186,11 @@ int tc_admission_handshake_wait_s(request_rec *r, const tc_vhost_t *vhost)
 {
     return ask_address(r, vhost, TC_KEY_HANDSHAKE, &vhost->handshake_rate, TC_L_ACTION_HANDSHAKE, "handshakes",
                        "TripChatHandshakeRate");
+}
+
+bool tc_admission_may_tell(request_rec *r, const tc_vhost_t *vhost)
+{
+    return vhost->address_connections > 0 && take_of_address(r, vhost, TC_KEY_TOLD, &vhost->handshake_rate) == 0;
 }
 
 int tc_admission_request_wait_s(request_rec *r, const tc_vhost_t *vhost)

@@ -11,9 +11,9 @@
 
 /*
  * Makes the memory that all children share, or finds it after a reload. OK, or HTTP_INTERNAL_SERVER_ERROR and the cause
- * on the error log. In post_config.
+ * on the error log. `connections`: of a child, at most. In post_config.
  */
-int tc_admission_make(server_rec *server);
+int tc_admission_make(server_rec *server, unsigned connections);
 
 /* Sets the meter and the tally of a child's configuration. In child_init. */
 void tc_admission_config(tc_child_config_t *config);
@@ -30,6 +30,12 @@ void tc_admission_clear(pid_t pid);
  * caller asks before it verifies a token. _user_: either of them, by the user as the token names them.
  */
 int tc_admission_handshake_wait_s(request_rec *r, const tc_vhost_t *vhost);
+
+/*
+ * May a client that makes too many handshakes be told so on a socket of its own? That takes a descriptor until the client
+ * has gone, so it has the rate of handshakes once more, and not if an address may have any number of connections.
+ */
+bool tc_admission_may_tell(request_rec *r, const tc_vhost_t *vhost);
 int tc_admission_request_wait_s(request_rec *r, const tc_vhost_t *vhost);
 int tc_admission_user_wait_s(request_rec *r, const tc_vhost_t *vhost, const char *claim);
 

@@ -310,8 +310,8 @@ int tc_handler_take_over(request_rec *r, tc_child_t *child, tc_adoption_t *adopt
 }
 
 /*
- * An address that makes too many handshakes is told so in a way that a page can see, as long as it may have more
- * connections. Those beyond get 429, which costs the server no descriptor.
+ * An address that makes too many handshakes is told so in a way that a page can see, as often as it may make handshakes and
+ * as long as it may have more connections. Those beyond get 429, which costs the server no descriptor.
  */
 static int refuse_over_rate(request_rec *r, const tc_vhost_t *vhost, int wait_s)
 {
@@ -387,7 +387,7 @@ int tc_handler(request_rec *r)
         return refused(vhost, TC_L_REASON_MALFORMED, tc_handler_refuse_handshake(r, &handshake));
     }
     wait_s = tc_admission_handshake_wait_s(r, vhost);
-    if (wait_s > 0 && (vhost->reject == TC_REJECT_HTTP || vhost->address_connections == 0)) {
+    if (wait_s > 0 && (vhost->reject == TC_REJECT_HTTP || !tc_admission_may_tell(r, vhost))) {
         return refuse_over_rate(r, vhost, wait_s);
     }
     if (!tc_takeover_has_room(r, &vhost->site, NULL)) {

@@ -146,6 +146,32 @@ int tc_runtime_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
     return is_to_stop() ? OK : check_config(pconf, plog, ptemp, server);
 }
 
+/* How many connections fit into a descriptor limit, beside what HTTP needs. */
+static unsigned fitting_connections(rlim_t limit)
+{
+    int threads = 1;
+    rlim_t reserve;
+
+    (void)ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    reserve = RESERVE_BASE + RESERVE_A_THREAD * (rlim_t)(threads > 0 ? threads : 1);
+    if (limit == RLIM_INFINITY || limit > 10000000) {
+        limit = 10000000;
+    }
+    return (unsigned)(limit > 2 * reserve ? limit - reserve : limit / 2);
+}
+
+/* How many connections a child will hold at most. */
+static unsigned expected_connections(const server_rec *server)
+{
+    apr_int64_t asked = tc_config_number(tc_config_of(server), TC_D_MAX_CONNECTIONS);
+    struct rlimit limit;
+
+    if (asked > 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return (unsigned)asked;
+    }
+    return fitting_connections(limit.rlim_cur);
+}
+
 int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                            server_rec *server)
 {
@@ -163,26 +189,12 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     tc_scrub_make(pconf, ptemp, server);
     rc = tc_reload_make(server);
     if (rc == OK) {
-        rc = tc_admission_make(server);
+        rc = tc_admission_make(server, expected_connections(server));
     }
     return rc == OK ? tc_monitor_make(server, vhosts) : rc;
 }
 
 /* ---- the child ---- */
-
-/* How many connections fit into a descriptor limit, beside what HTTP needs. */
-static unsigned fitting_connections(rlim_t limit)
-{
-    int threads = 1;
-    rlim_t reserve;
-
-    (void)ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    reserve = RESERVE_BASE + RESERVE_A_THREAD * (rlim_t)(threads > 0 ? threads : 1);
-    if (limit == RLIM_INFINITY || limit > 10000000) {
-        limit = 10000000;
-    }
-    return (unsigned)(limit > 2 * reserve ? limit - reserve : limit / 2);
-}
 
 /* How many connections the child may hold. If `asked` needs it, the soft limit is raised, up to the hard limit. */
 static unsigned decide_max_connections(server_rec *server, apr_int64_t asked)

@@ -19,7 +19,7 @@ typedef struct {
 
 /* The kinds of keys; a key is made of a site, a kind and a name. The first kinds are tc_action_e. */
 enum { TC_KEY_HANDSHAKE = TC_ACTIONS, TC_KEY_USER, TC_KEY_ADDRESS, TC_KEY_SPENT, TC_KEY_REQUEST, TC_KEY_USER_REQUEST,
-       TC_KEY_REFUSED /* and its action: TC_KEY_REFUSED + TC_ACTION_EDIT */ };
+       TC_KEY_TOLD, TC_KEY_REFUSED /* and its action: TC_KEY_REFUSED + TC_ACTION_EDIT */ };
 
 /*
  * The bytes of zeroed memory that a meter needs, and a meter made with them. The memory stays the caller's; `secret`

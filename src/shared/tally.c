@@ -26,7 +26,7 @@ void tc_tally_plan(tc_tally_t *tally, unsigned children, unsigned keys)
 {
     tally->seats = tc_seats_for(children);
     tally->groups = 1;
-    while (tally->groups < keys / (GROUP / 2) && tally->groups < 1u << 20) {
+    while (tally->groups < keys / (GROUP / 4) && tally->groups < 1u << 20) {
         tally->groups *= 2;
     }
     tally->memory = NULL;

@@ -75,6 +75,27 @@ START_TEST(a_key_is_counted_up_to_its_limit_and_back)
 }
 END_TEST
 
+/* Whoever finds no place would have no limit. */
+START_TEST(of_as_many_keys_as_were_planned_nearly_all_are_counted)
+{
+    enum { KEYS = 20000 };
+    unit_random_t random = unit_random_of(1);
+    unsigned lost = 0, i;
+    tc_tally_t tally;
+    tc_tally_seat_t seat;
+    bool counted;
+
+    make_tally(&tally, 1, KEYS);
+    ck_assert(tc_tally_sit(&tally, getpid(), &seat));
+    for (i = 0; i < KEYS; i++) {
+        ck_assert(tc_tally_add(&seat, unit_random_next(&random), 1, &counted));
+        lost += !counted;
+    }
+    ck_assert_uint_lt(lost, KEYS / 1000);
+    free_tally(&tally);
+}
+END_TEST
+
 START_TEST(children_count_together)
 {
     tc_tally_t tally;
@@ -336,7 +357,8 @@ START_TEST(the_domain_takes_waits_and_is_told_of_others)
 }
 END_TEST
 
-UNIT_MAIN("shared", a_key_is_counted_up_to_its_limit_and_back, children_count_together,
+UNIT_MAIN("shared", a_key_is_counted_up_to_its_limit_and_back,
+          of_as_many_keys_as_were_planned_nearly_all_are_counted, children_count_together,
           what_a_child_held_that_died_goes_when_its_seat_is_taken,
           there_are_seats_for_two_generations_and_then_no_more,
           a_key_that_finds_no_place_is_let_through_and_not_counted, a_bucket_is_everybodys_who_has_the_key,

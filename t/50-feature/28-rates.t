@@ -120,11 +120,15 @@ subtest 'handshakes of an address' => sub {
     my ($site, $trip) = ($server->site, $server->site->new_trip);
     my @clients = map { $site->chat(trip => $trip) } 1 .. 4;
     ok($site->rest->follow($trip), 'a stream is one, too');
-    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1008, 'a sixth is closed, as a page can see');
+    turned_away_with($site, $site->path($trip, token => $site->token('ann')), undef, 1008, 'more are closed, as a page can see') for 1 .. 4;
     my $refused = $site->rest->ask_to_follow($trip)->answer;
     is_deeply([$refused->{status}, $refused->{json}{code}], [429, 'rate_limited'], 'a stream gets 429');
     ok($refused->{json}{retry_after} <= 7200 && $refused->{json}{retry_after} > 6000, 'and says when a place is free');
     is($site->rest->room($trip)->{status}, 200, 'reading goes on');
+    my $answer = $site->connect->request(TripChat::WebSocket::upgrade_request(path => $site->path($trip, token => $site->token('ann'))));
+    is($answer->{status}, 101, 'as often as handshakes are allowed');
+    $answer = $site->connect->request(TripChat::WebSocket::upgrade_request(path => $site->path($trip, token => $site->token('ann'))));
+    is($answer->{status}, 429, 'and then they get 429');
     stops_clean($server, 'the log has nothing to say');
 };
 
