@@ -221,6 +221,9 @@ static pid_t send_from_elsewhere(const tc_passage_t *passage, size_t len, int *r
     return pid;
 }
 
+/* Systems that do not tell who has sent something ask nobody whether to trust them. */
+#define IS_SENDER_KNOWN (tc_system_sender_space() > 0)
+
 START_TEST(the_receiver_is_told_which_process_sent_a_record)
 {
     tc_passage_t passage = open_passage();
@@ -230,9 +233,11 @@ START_TEST(the_receiver_is_told_which_process_sent_a_record)
     pid_t pid = send_from_elsewhere(&passage, 1, &reading_end);
 
     ck_assert_int_eq(tc_passage_receive(&passage, &record, &fd, look, &keeper), APR_SUCCESS);
-    ck_assert_uint_eq(keeper.asked, 1);
-    ck_assert_int_eq(keeper.sender.pid, pid);
-    ck_assert_uint_eq(keeper.sender.uid, geteuid());
+    ck_assert_uint_eq(keeper.asked, IS_SENDER_KNOWN);
+    if (IS_SENDER_KNOWN) {
+        ck_assert_int_eq(keeper.sender.pid, pid);
+        ck_assert_uint_eq(keeper.sender.uid, geteuid());
+    }
     tc_buf_free(&record);
     close(fd);
     close(reading_end);
@@ -248,7 +253,7 @@ START_TEST(what_somebody_sends_who_is_not_trusted_is_closed)
     doorkeeper_t keeper = {.answer = false};
     size_t i;
 
-    for (i = 0; i < UNIT_COUNT(lens); i++) {
+    for (i = 0; i < UNIT_COUNT(lens) && IS_SENDER_KNOWN; i++) {
         tc_buf_t record = TC_BUF_INIT;
         int before = free_descriptor(), reading_end, fd = -1;
         char byte;

@@ -222,6 +222,7 @@ subtest 'an httpd whose chat is taken away, and given back' => sub {
 
 # mod_security copies a request in post_read_request, and writes its copy after the request.
 subtest "in mod_security's audit log" => sub {
+    plan skip_all => 'mod_security leaks' if ($ENV{TC_UNDER} // '') eq 'address';
     plan skip_all => 'mod_security is not installed' if !-e TripChat::Httpd::libexec_dir() . '/mod_security2.so';
     my $server = TripChat::Server->start(modules => [qw(unique_id security2 rewrite headers)], config => <<'CONF', site_config => SITE);
 RequestHeader set X-Constant "Bearer constant" early

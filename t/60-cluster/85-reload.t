@@ -78,9 +78,13 @@ cmp_ok(max(@old_gone_s), '<=', DRAIN_S + GRACE_S, 'old children go soon after th
 subtest 'it was a storm' => sub {
     is(0 + @old_gone_s, $scale->{reloads}, 'of all reloads');
     cmp_ok($counts{$_} // 0, '>', 0, $_) for qw(stored typings resumes left);
-    # On a slow machine, not all clients are back before the next reload.
-    cmp_ok($counts{'closed with 1012'} // 0, '>=', $scale->{reloads} * $scale->{rooms} * TLS / 2, 'those on TLS were closed each time');
-    cmp_ok($children_of_storm, '>', TripChat::Reloads::CHILDREN() * ($scale->{reloads} - 1), 'children ended of MaxConnectionsPerChild, too');
+    # On a slow machine, not all clients are back before the next reload. Then no child may have enough connections to end.
+    my ($closed, $all) = ($counts{'closed with 1012'} // 0, $scale->{reloads} * $scale->{rooms} * TLS);
+    cmp_ok($closed, '>=', $all / 2, 'those on TLS were closed each time');
+    SKIP: {
+        skip 'the machine is slow', 1 if $closed < 0.9 * $all;
+        cmp_ok($children_of_storm, '>', TripChat::Reloads::CHILDREN() * ($scale->{reloads} - 1), 'children ended of MaxConnectionsPerChild, too');
+    }
 };
 
 subtest 'no descriptor is left over' => sub {
