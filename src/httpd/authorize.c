@@ -82,6 +82,14 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     return visit->retry_after_s > 0 ? TC_CHAT_RATE_LIMITED : TC_CHAT_OK;
 }
 
+tc_chat_error_e tc_visit_still(const tc_visit_t *visit)
+{
+    if (tc_clock_wall_us() / TC_US_PER_S >= visit->identity.expires_s) {
+        return turn_away(visit, TC_CHAT_UNAUTHORIZED, "expired while the body came");
+    }
+    return TC_CHAT_OK;
+}
+
 static tc_chat_error_e not_claimed(const tc_visit_t *visit)
 {
     return turn_away(visit, TC_CHAT_FORBIDDEN, apr_psprintf(visit->r->pool, "the claim %s does not have the trip",

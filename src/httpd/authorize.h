@@ -34,6 +34,12 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
                                const char *token, apr_size_t token_len);
 
 /*
+ * May a visit that has begun go on? To be asked after the client was waited for, because the client decides how long that
+ * lasts. TC_CHAT_OK, or TC_CHAT_UNAUTHORIZED if the token has expired meanwhile.
+ */
+tc_chat_error_e tc_visit_still(const tc_visit_t *visit);
+
+/*
  * Finds the user, checks that they may enter this trip, and finds its room or makes it. TC_CHAT_OK;
  * TC_CHAT_UNAUTHORIZED if there is no such user; TC_CHAT_FORBIDDEN, also if there is no such trip;
  * TC_CHAT_UNAVAILABLE if the database does not answer; TC_CHAT_INTERNAL if it refuses for good.
