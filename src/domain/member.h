@@ -57,7 +57,7 @@ typedef struct tc_member_t {
     tc_log_subject_t *subject; /* for lines about the connection; malloc'ed; NULL: a request */
     struct tc_room_t *room; /* NULL: in no room */
     unsigned index;         /* place in the room's list */
-    struct tc_seat_t *seat; /* of its user in the room's roster; NULL: access is not checked */
+    struct tc_seat_t *seat; /* of its user and their claim in the room's roster; NULL: access is not checked */
     struct tc_member_t *next_seated;  /* the next member of this seat */
     struct tc_member_t **seated_link; /* the pointer that points to this member */
     unsigned jobs;          /* jobs in flight; the member stays in memory until they are back */

@@ -9,9 +9,9 @@
 
 #define FEW_SEATS 8 /* up to so many, a walk is as good as buckets */
 
-static unsigned hash_id(const char *id)
+static unsigned hash_user(const tc_user_t *user)
 {
-    uint64_t hash = tc_hash_text(TC_HASH_BASIS, id);
+    uint64_t hash = tc_hash_text(tc_hash_text(TC_HASH_BASIS, user->id), user->claim);
 
     return (unsigned)(hash ^ hash >> 32);
 }
@@ -46,11 +46,16 @@ static void grow(tc_roster_t *roster)
     }
 }
 
-static tc_seat_t *find(const tc_roster_t *roster, const char *id, unsigned hash)
+static bool is_same(const tc_user_t *a, const tc_user_t *b)
+{
+    return strcmp(a->id, b->id) == 0 && strcmp(a->claim, b->claim) == 0;
+}
+
+static tc_seat_t *find(const tc_roster_t *roster, const tc_user_t *user, unsigned hash)
 {
     tc_seat_t *seat = roster->buckets ? roster->buckets[hash % roster->size] : roster->first;
 
-    while (seat != NULL && (seat->hash != hash || strcmp(seat->user->id, id) != 0)) {
+    while (seat != NULL && (seat->hash != hash || !is_same(seat->user, user))) {
         seat = roster->buckets ? seat->next_alike : seat->next;
     }
     return seat;
@@ -120,8 +125,8 @@ void tc_roster_free(tc_roster_t *roster)
 
 void tc_roster_add(tc_roster_t *roster, tc_member_t *member)
 {
-    unsigned hash = hash_id(member->user->id);
-    tc_seat_t *seat = find(roster, member->user->id, hash);
+    unsigned hash = hash_user(member->user);
+    tc_seat_t *seat = find(roster, member->user, hash);
 
     if (seat == NULL) {
         seat = open_seat(roster, member->user, hash);

@@ -1,14 +1,15 @@
 /*
  * The users in a room, each with all of their connections there. They stand in the order in which the store was asked
- * for them last, so that an access check asks for the first ones and its answer is taken in without a search. Loop
- * thread only; time is passed in.
+ * for them last, so that an access check asks for the first ones and its answer is taken in without a search. A user
+ * whose tokens name them in two ways has two seats: the site may refuse one claim and accept the other. Loop thread
+ * only; time is passed in.
  */
 #ifndef TC_DOMAIN_ROSTER_H
 #define TC_DOMAIN_ROSTER_H
 
 #include "domain/member.h"
 
-/* A user in a room. A seat without members stays as long as a job asks for its user. */
+/* A user in a room, under one claim. A seat without members stays as long as a job asks for its user. */
 typedef struct tc_seat_t {
     struct tc_seat_t *prev, *next; /* NULL at the ends */
     struct tc_seat_t *next_alike;  /* the next seat in its bucket */
@@ -16,7 +17,7 @@ typedef struct tc_seat_t {
     tc_member_t *members;          /* the first one; the others follow in next_seated */
     int64_t asked_us;              /* when the store was asked for it last; monotonic; 0: since it came, it was not seen */
     unsigned jobs;                 /* jobs in flight that ask for it */
-    unsigned hash;                 /* of the user's id */
+    unsigned hash;                 /* of the user's id and claim */
 } tc_seat_t;
 
 typedef struct {

@@ -5,6 +5,7 @@
 #include "httpd/admission.h"
 #include "httpd/notes.h"
 #include "httpd/often.h"
+#include "httpd/reload.h"
 
 #include <ap_mpm.h>
 #include <apr_strings.h>
@@ -47,13 +48,26 @@ static unsigned half_of_the_workers(void)
                : 0;
 }
 
+/* A child that a reload is to end may still get a request, because a client was slow to send it. A new child knows better. */
+static tc_chat_error_e refuse_old_rules(const tc_visit_t *visit)
+{
+    return tc_reload_has_other_rules()
+               ? turn_away(visit, TC_CHAT_UNAVAILABLE, "a reload has changed which tokens are good, and this child is old")
+               : TC_CHAT_OK;
+}
+
 static tc_chat_error_e verify(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost, const char *token, apr_size_t token_len)
 {
     const char *why = "no token";
+    tc_chat_error_e error;
 
     memset(visit, 0, sizeof(*visit));
     visit->r = r;
     visit->vhost = vhost;
+    error = refuse_old_rules(visit);
+    if (error != TC_CHAT_OK) {
+        return error;
+    }
     if (token != NULL) {
         why = tc_jwt_verify(token, token_len, &vhost->jwt, tc_clock_wall_us() / TC_US_PER_S,
                             &visit->identity, r->pool);
@@ -80,6 +94,14 @@ tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vh
     }
     visit->retry_after_s = tc_admission_user_wait_s(r, vhost, visit->identity.user_id);
     return visit->retry_after_s > 0 ? TC_CHAT_RATE_LIMITED : TC_CHAT_OK;
+}
+
+tc_chat_error_e tc_visit_still(const tc_visit_t *visit)
+{
+    if (tc_clock_wall_us() / TC_US_PER_S >= visit->identity.expires_s) {
+        return turn_away(visit, TC_CHAT_UNAUTHORIZED, "expired while the body came");
+    }
+    return refuse_old_rules(visit);
 }
 
 static tc_chat_error_e not_claimed(const tc_visit_t *visit)

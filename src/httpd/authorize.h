@@ -28,10 +28,17 @@ typedef struct {
 
 /*
  * Begins a visit: verifies the token, and counts the visit in its user's rate. TC_CHAT_OK; TC_CHAT_UNAUTHORIZED, also if
- * `token` is NULL; or TC_CHAT_RATE_LIMITED. The database is not asked. In every case the caller calls tc_visit_end().
+ * `token` is NULL; TC_CHAT_UNAVAILABLE if a reload has changed the rules of tokens and this child has the old ones; or
+ * TC_CHAT_RATE_LIMITED. The database is not asked. In every case the caller calls tc_visit_end().
  */
 tc_chat_error_e tc_visit_begin(tc_visit_t *visit, request_rec *r, tc_vhost_t *vhost,
                                const char *token, apr_size_t token_len);
+
+/*
+ * May a visit that has begun go on? To be asked after the client was waited for, because the client decides how long that
+ * lasts. TC_CHAT_OK; TC_CHAT_UNAUTHORIZED if the token has expired meanwhile; or TC_CHAT_UNAVAILABLE as above.
+ */
+tc_chat_error_e tc_visit_still(const tc_visit_t *visit);
 
 /*
  * Finds the user, checks that they may enter this trip, and finds its room or makes it. TC_CHAT_OK;

@@ -1,6 +1,7 @@
 /* httpd's reloads. See reload.h. */
 #include "httpd/reload.h"
 
+#include "base/hash.h"
 #include "peer/parcel.h"
 
 #include <ap_mpm.h>
@@ -19,6 +20,7 @@ APLOG_USE_MODULE(tripchat);
 
 #define RETAINED "mod_tripchat handover 3" /* raise the number when the shared memory changes its layout */
 #define RETAINED_BEFORE "mod_tripchat handover 2"
+#define RETAINED_RULES "mod_tripchat token rules 1"
 #define ALIGNMENT 64                       /* the shared memory begins at a cache line */
 #define ENOUGH 4                           /* prefork's children that receive connections of others */
 
@@ -26,6 +28,8 @@ static tc_handover_t handover;        /* const after post_config */
 static const tc_vhost_t *sites;       /* const after child_init */
 static ap_generation_t own_generation;/* const after child_init */
 static unsigned own_configuration;    /* const after child_init */
+static _Atomic uint64_t *newest_rules;/* const after post_config; a hash of all sites' rules, shared by all generations */
+static uint64_t own_rules;            /* const after post_config; the same, of this configuration */
 static const char *pid_file;          /* const after child_init; NULL: it cannot be found */
 static int slots;                     /* const after child_init; in which children may be */
 static atomic_bool told_to_end; /* set by a signal, read by the loop */
@@ -138,6 +142,32 @@ int tc_reload_make(server_rec *server)
     }
     atomic_fetch_add(&handover.board->configurations, 1);
     return make_passage(server, fresh);
+}
+
+int tc_reload_tell_rules(server_rec *server, const tc_vhost_t *vhosts)
+{
+    bool fresh;
+
+    if (vhosts == NULL && ap_retained_data_get(RETAINED_RULES) == NULL) {
+        return OK; /* no child has ever had a chat */
+    }
+    newest_rules = tc_reload_memory(server, RETAINED_RULES, sizeof(*newest_rules), NULL, &fresh);
+    if (newest_rules == NULL) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    own_rules = TC_HASH_BASIS;
+    for (; vhosts != NULL; vhosts = vhosts->next) {
+        uint64_t rules = tc_jwt_rules_hash(&vhosts->jwt);
+
+        own_rules = tc_hash_bytes(tc_hash_text(own_rules, vhosts->site.name), &rules, sizeof(rules));
+    }
+    atomic_store(newest_rules, own_rules);
+    return OK;
+}
+
+bool tc_reload_has_other_rules(void)
+{
+    return atomic_load(newest_rules) != own_rules;
 }
 
 /* ---- httpd's plans ---- */

@@ -32,6 +32,15 @@ void tc_reload_config(tc_child_config_t *config, const tc_vhost_t *vhosts, apr_p
  */
 bool tc_reload_wants_receivers(void);
 
+/*
+ * Tells the children of former configurations which tokens are good from now on. OK, or HTTP_INTERNAL_SERVER_ERROR and the
+ * cause on the error log. In post_config.
+ */
+int tc_reload_tell_rules(server_rec *server, const tc_vhost_t *vhosts);
+
+/* True if a reload has changed which tokens are good, and this child still has the former rules. Worker. */
+bool tc_reload_has_other_rules(void);
+
 /* Frees the seat of a child that has exited. In httpd's parent. */
 void tc_reload_clear(pid_t pid);
 

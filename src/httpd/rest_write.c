@@ -54,6 +54,18 @@ static tc_chat_error_e read_body(request_rec *r, apr_size_t max_bytes, tc_buf_t 
 typedef tc_chat_error_e decode_fn(const char *text, size_t len, const tc_chat_rules_t *rules,
                                   tc_chat_in_t *out);
 
+/* Reads the body, and looks at the token again: it may expire before a slow body has come. */
+static tc_chat_error_e read_in_time(const tc_visit_t *visit, tc_buf_t *body)
+{
+    tc_chat_error_e error = read_body(visit->r, visit->vhost->site.max_message_bytes, body);
+    tc_chat_error_e now = tc_visit_still(visit);
+
+    if (error != TC_CHAT_OK) {
+        visit->r->connection->keepalive = AP_CONN_CLOSE; /* the rest of the body stays unread */
+    }
+    return now != TC_CHAT_OK ? now : error;
+}
+
 /* Reads and validates the body of a user who is within their rate. OK: *in is filled in. DONE: an error was answered. */
 static int read_json(tc_visit_t *visit, tc_action_e action, decode_fn *decode, tc_chat_in_t *in)
 {
@@ -71,12 +83,9 @@ static int read_json(tc_visit_t *visit, tc_action_e action, decode_fn *decode, t
         (void)tc_reply_error(visit->r, TC_CHAT_UNSUPPORTED_MEDIA_TYPE, NULL);
         return DONE;
     }
-    error = read_body(visit->r, site->max_message_bytes, &body);
+    error = read_in_time(visit, &body);
     if (error == TC_CHAT_OK) {
         error = decode((const char *)body.data, body.len, &site->rules, in);
-    }
-    else {
-        visit->r->connection->keepalive = AP_CONN_CLOSE; /* the rest of the body stays unread */
     }
     tc_buf_free(&body);
     if (error != TC_CHAT_OK) {

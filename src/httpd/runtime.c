@@ -181,8 +181,9 @@ int tc_runtime_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     tc_vhosts_open_logs(vhosts, pconf);
     tc_complaints_log(server);
     tc_keyring_sweep();
-    if (vhosts == NULL) {
-        return OK;
+    rc = tc_reload_tell_rules(server, vhosts);
+    if (vhosts == NULL || rc != OK) {
+        return rc;
     }
     dbd_open = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
     dbd_close = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);

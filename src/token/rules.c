@@ -278,6 +278,29 @@ void tc_jwt_mark(const tc_jwt_rules_t *rules, const tc_jwt_key_t *key, const tc_
     mark->leeway_s = rules->leeway_s;
 }
 
+static uint64_t add_issuer(uint64_t hash, const tc_jwt_rules_t *rules, const tc_jwt_issuer_t *issuer)
+{
+    uint64_t parts[] = {conditions_of(rules, issuer), identity_of(rules, issuer)};
+    const tc_jwt_key_t *key;
+
+    for (key = issuer->keys; key != NULL; key = key->next) {
+        hash = add_text(tc_hash_bytes(hash, key->id, sizeof(key->id)), key->kid);
+    }
+    return tc_hash_bytes(hash, parts, sizeof(parts));
+}
+
+uint64_t tc_jwt_rules_hash(const tc_jwt_rules_t *rules)
+{
+    const tc_jwt_issuer_t own = own_issuer(rules), *issuer;
+    uint64_t hash = tc_hash_bytes(TC_HASH_BASIS, &rules->leeway_s, sizeof(rules->leeway_s));
+
+    hash = add_issuer(hash, rules, &own);
+    for (issuer = rules->issuers; issuer != NULL; issuer = issuer->next) {
+        hash = add_issuer(hash, rules, issuer);
+    }
+    return hash;
+}
+
 static bool have_required(const tc_facts_t *facts, const tc_jwt_required_t *required)
 {
     for (; required != NULL; required = required->next) {

@@ -67,6 +67,9 @@ typedef struct {
     int64_t leeway_s;
 } tc_jwt_mark_t;
 
+/* A hash of all that decides which tokens are accepted and whose they are. Never of a secret itself. At start-up. */
+uint64_t tc_jwt_rules_hash(const tc_jwt_rules_t *rules);
+
 typedef enum {
     TC_JWT_STAYS,
     TC_JWT_ENDS,      /* a newcomer with the token would be refused */

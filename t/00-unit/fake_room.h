@@ -64,7 +64,7 @@ typedef struct fake_store_t {
     int64_t last_seq;
     int32_t epoch;
     const char *stranger;         /* the id of a user who may no longer enter; NULL: none */
-    const char *unknown;          /* the id of a user whom the site does not have any more; NULL: none */
+    const char *unknown;          /* the claim of a user whom the site does not have any more; often the id; NULL: none */
     const tc_uuid_t *mute_room;   /* a question that asks for this room and others has no answer; NULL: none */
     bool room_is_gone;
     fake_list_t queued;        /* jobs as they were submitted */
@@ -161,6 +161,9 @@ void fake_close(fake_world_t *world);
 fake_member_t *fake_join(fake_world_t *world, const char *user, int64_t after);
 fake_member_t *fake_join_room(fake_world_t *world, fake_store_t *store, const char *user,
                               int64_t after, const char *trip_id, const char *room_id);
+
+/* Adds a newcomer whose token names the user by `claim`, not by their id. The transcript is empty afterwards. */
+fake_member_t *fake_settle_in_as(fake_world_t *world, const char *user, const char *claim);
 
 /* Adds a client that says to which epoch `after` belongs. */
 fake_member_t *fake_resume(fake_world_t *world, const char *user, int64_t after, int32_t epoch);

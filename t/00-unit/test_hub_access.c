@@ -372,6 +372,37 @@ START_TEST(who_is_gone_from_the_site_is_shown_out_like_a_newcomer_without_a_user
 }
 END_TEST
 
+/* The site may refuse one name of a user and accept another, whichever of them came first. */
+START_TEST(a_user_under_two_claims_is_asked_for_under_each)
+{
+    static const char *const claims[] = {"ann@old.example", "ann"};
+    size_t gone;
+
+    for (gone = 0; gone < UNIT_COUNT(claims); gone++) {
+        fake_world_t *world = open_checked();
+        fake_member_t *old[2] = {fake_settle_in_as(world, "ann", claims[0]), NULL}, *own[2];
+
+        own[0] = fake_settle_in(world, "ann");
+        own[1] = fake_settle_in(world, "ann");
+        old[1] = fake_settle_in_as(world, "ann", claims[0]);
+        world->store.unknown = claims[gone];
+        tick_until_asked(world);
+        fake_expect_jobs(world, "ACCESS:2");
+        fake_settle(world);
+        fake_expect(old[0], gone == 0 ? "CLOSE4001" : "");
+        fake_expect(old[1], gone == 0 ? "CLOSE4001" : "");
+        fake_expect(own[0], gone == 0 ? "" : "CLOSE4001");
+        fake_expect(own[1], gone == 0 ? "" : "CLOSE4001");
+        fake_leave(world, gone == 0 ? old[0] : own[0]);
+        fake_leave(world, gone == 0 ? old[1] : own[1]);
+        world->store.unknown = NULL;
+        tick_until_asked(world);
+        fake_expect_jobs(world, "ACCESS:1");
+        fake_close(world);
+    }
+}
+END_TEST
+
 START_TEST(with_a_new_token_the_site_is_asked_for_its_user)
 {
     fake_world_t *world = fake_open();
@@ -630,6 +661,7 @@ UNIT_MAIN("hub_access", a_room_is_asked_for_often_enough, one_question_asks_for_
           a_part_without_an_answer_is_asked_for_again_before_the_others,
           who_may_no_longer_enter_is_shown_out_of_all_his_connections,
           who_is_gone_from_the_site_is_shown_out_like_a_newcomer_without_a_user,
+          a_user_under_two_claims_is_asked_for_under_each,
           with_a_new_token_the_site_is_asked_for_its_user, a_room_that_is_gone_holds_nobody,
           a_store_that_does_not_answer_shows_nobody_out_and_is_asked_again,
           a_queue_that_is_full_is_tried_with_the_next_tick, no_second_question_while_one_is_under_way,

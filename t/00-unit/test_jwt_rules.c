@@ -448,9 +448,41 @@ START_TEST(a_token_that_says_more_than_is_kept_is_read_again_under_other_conditi
 }
 END_TEST
 
+START_TEST(rules_have_one_hash_only_if_they_accept_the_same_tokens)
+{
+    apr_pool_t *pool = unit_pool();
+    tc_jwt_key_t *key = secret_key(own, NULL, pool), *again = secret_key(own, NULL, pool), *named = secret_key(own, "n", pool);
+    tc_jwt_key_t *other = secret_key(theirs, NULL, pool), *both = secret_key(own, NULL, pool);
+    static const char *const audiences[] = {"chat", NULL};
+    static const tc_claim_names_t names = {"email", "username", "name", "trips", TC_TRIP_UUID};
+    tc_jwt_required_t required = {"scope", "chat", NULL};
+    tc_jwt_issuer_t a = {.name = "A", .keys = other, .user_claim = "user_id"}, b = {.name = "A", .keys = key, .user_claim = "user_id"};
+    tc_jwt_rules_t same = {.keys = again, .user_claim = "user_id"};
+    const tc_jwt_rules_t rules[] = {
+        {.keys = key, .user_claim = "user_id"}, {.keys = named, .user_claim = "user_id"}, {.keys = other, .user_claim = "user_id"},
+        {.keys = both, .user_claim = "user_id"}, {.keys = key, .user_claim = "sub"},
+        {.keys = key, .user_claim = "user_id", .leeway_s = 1}, {.keys = key, .user_claim = "user_id", .issuer = "A"},
+        {.keys = key, .user_claim = "user_id", .audiences = audiences}, {.keys = key, .user_claim = "user_id", .names = &names},
+        {.keys = key, .user_claim = "user_id", .required = &required}, {.keys = key, .user_claim = "user_id", .issuers = &a},
+        {.keys = key, .user_claim = "user_id", .issuers = &b}, {.issuers = &a}, {.issuers = &b},
+    };
+    size_t i, j;
+
+    both->next = other;
+    ck_assert(tc_jwt_rules_hash(&same) == tc_jwt_rules_hash(&rules[0]));
+    for (i = 0; i < UNIT_COUNT(rules); i++) {
+        for (j = 0; j < i; j++) {
+            ck_assert_msg(tc_jwt_rules_hash(&rules[i]) != tc_jwt_rules_hash(&rules[j]), "%zu is like %zu", i, j);
+        }
+    }
+    apr_pool_destroy(pool);
+}
+END_TEST
+
 UNIT_MAIN("jwt_rules", a_reason_names_the_mistake_and_is_the_same_for_every_algorithm,
           a_reason_tells_what_is_wrong_with_algorithm_key_and_signature,
           the_key_that_a_token_names_is_tried_before_keys_without_a_name, a_key_verifies_the_tokens_of_its_own_issuer_alone,
           keys_without_an_issuer_are_for_tokens_that_name_no_other_one, a_required_claim_has_the_value_or_contains_it,
           what_cannot_be_required_is_refused, a_token_stays_as_long_as_a_newcomer_with_it_would_be_let_in,
-          a_token_that_says_more_than_is_kept_is_read_again_under_other_conditions)
+          a_token_that_says_more_than_is_kept_is_read_again_under_other_conditions,
+          rules_have_one_hash_only_if_they_accept_the_same_tokens)

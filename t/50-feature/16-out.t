@@ -79,6 +79,30 @@ for my $what (sort keys %NO) {
     };
 }
 
+# The user query finds a user by two names. One of them is theirs no longer.
+subtest 'a user whom tokens name in two ways is asked for under each name' => sub {
+    my $server = TripChat::Server->start(site_config => <<'CONF');
+TripChatUserQuery "SELECT id, email, username, full_name FROM users WHERE CAST(id AS text) = %{user} OR email = %{user}"
+TripChatRecheck 2s
+CONF
+    my $site  = $server->site;
+    my $ann   = user('ann');
+    my %token = (id => $site->token('ann'), address => $site->token('ann', user_id => $ann->{email}));
+    my @pairs;
+    for my $order ([qw(id address)], [qw(address id)]) {
+        my $trip = $site->new_trip;
+        push @pairs, { first => $order->[0], map { $_ => $site->chat(trip => $trip, token => $token{$_}) } @$order };
+    }
+    $site->sql("UPDATE users SET email = 'new\@example.com' WHERE id = '$ann->{id}'");
+    turned_away_with($site, $site->path($site->new_trip, token => $token{address}), undef, 4001, 'a newcomer by the old address');
+    for my $pair (@pairs) {
+        closed_with($pair->{address}, 4001, "a member by the old address, where the $pair->{first} came first");
+        still_talks($pair->{id}, 'a member by id stays');
+        $pair->{id}->leave;
+    }
+    stops_clean($server, 'and the log has nothing to say');
+};
+
 # Ids of the database and numbers in tokens are numbers of one range: the claim of each is the other one's id.
 subtest 'the access query gets the id that the user query returned, on each way in' => sub {
     my %trip = (ann => 1001, both => 1002);

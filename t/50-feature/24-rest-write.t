@@ -254,6 +254,35 @@ subtest 'Expect: 100-continue is answered where the body is wanted' => sub {
     is(($expect->(token => 'x.y.z'))[1],      401, 'nor of nobody');
 };
 
+# A request whose body is complete but for its last byte. Returns a function that sends it and returns the answer.
+sub begun {
+    my ($client, $method, $path, $json) = @_;
+    my $text = TripChat::Http::request_text(method => $method, path => $path, body => $json,
+        fields => { Authorization => "Bearer $client->{token}", 'Content-Type' => 'application/json' });
+    $client->stream->write(substr $text, 0, -1);
+    return sub { $client->stream->write(substr $text, -1); return $client->answer };
+}
+
+subtest 'a token that expires before the body has come is an expired token' => sub {
+    my $trip    = $site->new_trip;
+    my $message = $ann->posted($trip, 'in time');
+    my $exp     = time + 3;
+    my $rest    = sub { return $site->rest(token => $site->token('ann', exp => $_[0])) };
+    my ($late, $edit, $wrong) = map { begun($rest->($exp), @$_) }
+        ['POST', MESSAGES, qq({"chat_room":"$trip","content":"late"})],
+        ['PATCH', TripChat::Rest::message_path($message->{id}), '{"content":"late"}'], ['POST', MESSAGES, 'late!'];
+    my $slow = begun($rest->($exp + 60), 'POST', MESSAGES, qq({"chat_room":"$trip","content":"slow"}));
+    is($rest->($exp)->list($trip)->{status}, 200, 'a token that is good');
+    until_true('the token to expire', sub { time >= $exp });
+    for (['a message', $late], ['an edit', $edit], ['a body that is wrong as well', $wrong]) {
+        my $answer = $_->[1]->();
+        refusal_is($answer, 401, { code => 'unauthorized' }, $_->[0]);
+        answer_is($answer, 401, { 'WWW-Authenticate' => 'Bearer' }, 'as with every bad token');
+    }
+    is($slow->()->{status}, 201, 'a body may be slow while the token is good');
+    is_deeply([map { $_->{content} } @{ $ann->list($trip)->{json}{results} }], ['in time', 'slow'], 'and nothing else was stored');
+};
+
 subtest 'a client that leaves in mid-body has said nothing' => sub {
     my $trip = $site->new_trip;
     my $body = qq({"chat_room":"$trip","content":"half a"});

@@ -9,8 +9,10 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use TripChat::File qw(read_file write_file);
+use TripChat::Http;
 use TripChat::Httpd qw(var_dir);
 use TripChat::Shared qw(is_full);
+use TripChat::Rest;
 use TripChat::Succession;
 use TripChat::Test;
 
@@ -91,6 +93,60 @@ subtest 'the log of the virtual host says which connection ends, and why' => sub
     is_deeply([sort keys %number], [sort keys %of_others], 'which is that of its other lines');
     unlike($server->error_log, qr/TC0059/, 'and the main log has none of this');
     stops_clean($server, 'nor anything else');
+};
+
+# A request of which httpd has read the head, and whose last byte is still to come. Returns a function that sends it and
+# returns the answer.
+sub begun {
+    my ($site, $method, $path, $token, $json) = @_;
+    my $client = $site->rest(token => $token);
+    my $text = TripChat::Http::request_text(method => $method, path => $path, body => $json,
+        fields => { Authorization => "Bearer $token", 'Content-Type' => 'application/json', Expect => '100-continue' });
+    my ($head, $body) = $text =~ /\A(.*?\r\n\r\n)(.*)\z/s;
+    is($client->stream->request($head)->{status}, 100, "$method: its body is wanted");
+    $client->stream->write(substr $body, 0, -1);
+    return sub { $client->stream->write(substr $body, -1); return $client->answer };
+}
+
+# The same for a head that is not complete.
+sub begun_head {
+    my ($site, $path, $token) = @_;
+    my $busy   = sub { $site->server_status->{BusyWorkers} };
+    my $before = $busy->();
+    my $client = $site->rest(token => $token);
+    my $head   = TripChat::Http::request_text(path => $path, fields => { Authorization => "Bearer $token" });
+    $client->stream->write(substr $head, 0, -2);
+    until_true('a worker to read it', sub { $busy->() > $before });
+    return sub { $client->stream->write(substr $head, -2); return $client->answer };
+}
+
+subtest 'what was begun before a reload that changes keys is asked for again, whatever its token' => sub {
+    my $server  = start_server(site_config => keys_conf(qw(old new)));
+    my $site    = $server->site;
+    my $trip    = $site->new_trip;
+    my %token   = map { $_ => token_of($_, 'ann') } qw(old new);
+    my $message = $site->rest(token => $token{new})->posted($trip, 'one');
+    my $post    = sub { return begun($site, 'POST', TripChat::Rest::messages_path(), $token{ $_[0] }, qq({"chat_room":"$trip","content":"$_[1]"})) };
+    my $stays   = $post->('old', 'two');
+    $server->graceful;
+    is($stays->()->{status}, 201, 'a reload that changes no rule disturbs nobody');
+    my %begun = (
+        'a message'              => $post->('old', 'late'),
+        'a message of who stays' => $post->('new', 'late'),
+        'an edit'  => begun($site, 'PATCH', TripChat::Rest::message_path($message->{id}), $token{old}, '{"content":"late"}'),
+        'a page'   => begun_head($site, TripChat::Rest::list_path($trip), $token{old}),
+    );
+    $server->reconfigure(site_config => keys_conf('new'));
+    $server->graceful;
+    for my $what (sort keys %begun) {
+        my $answer = $begun{$what}->();
+        refusal_is($answer, 503, { code => 'unavailable', retry_after => $answer->{fields}{'retry-after'}[0] }, $what);
+        cmp_ok($answer->{fields}{'retry-after'}[0], '>', 0, 'which says when to come again');
+    }
+    is($site->rest(token => $token{old})->list($trip)->{status}, 401, 'with the key that is gone nobody comes again');
+    my $page = $site->rest(token => $token{new})->list($trip);
+    is_deeply([map { $_->{content} } @{ $page->{json}{results} }], ['one', 'two'], 'with the other key one does, and nothing late was stored');
+    stops_clean($server, 'the log has nothing to say');
 };
 
 subtest 'polls, and sockets over TLS, come back and are refused' => sub {
