@@ -275,7 +275,7 @@ void tc_loop_run(tc_loop_t *loop, void *context)
         run_once(&loop->again);
         tc_poller_dispatch(loop->poller, slice_end_us());
         run_mail(loop, context);
-        tc_timers_run(&loop->timers, loop->now_us);
+        tc_timers_run(&loop->timers, loop->now_us, slice_end_us());
         if (loop->paced.first != NULL && loop->now_us >= beat_due_us(loop)) {
             run_beat(loop);
         }

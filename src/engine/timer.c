@@ -1,6 +1,8 @@
 /* A timing wheel. See timer.h. */
 #include "engine/timer.h"
 
+#include "base/clock.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -55,37 +57,44 @@ void tc_timer_set(tc_timers_t *timers, tc_timer_t *timer, int64_t due_us)
     timers->count++;
 }
 
-/* Moves the timers that are due to a list of their own first, because firing may change the slot. */
-static void run_slot(tc_timers_t *timers, unsigned slot, int64_t now_us)
+/* Moves the timers that are due to a list of their own, because firing may change the slot. */
+static void empty_slot(tc_timers_t *timers, unsigned slot, int64_t now_us)
 {
-    tc_timer_t *due = NULL, *timer, *next;
+    tc_timer_t *timer, *next;
 
     for (timer = timers->slots[slot]; timer != NULL; timer = next) {
         next = timer->next;
         if (timer->due_us <= now_us) {
             take_out(timer);
-            put(&due, timer);
+            put(&timers->due, timer);
         }
     }
-    while (due != NULL) {
-        timer = due;
+}
+
+static void fire_due(tc_timers_t *timers, int64_t now_us, int64_t until_us)
+{
+    while (timers->due != NULL && tc_clock_monotonic_us() < until_us) {
+        tc_timer_t *timer = timers->due;
+
         take_out(timer);
         timers->count--;
         timer->fire(timer, now_us);
     }
 }
 
-void tc_timers_run(tc_timers_t *timers, int64_t now_us)
+void tc_timers_run(tc_timers_t *timers, int64_t now_us, int64_t until_us)
 {
     int64_t now_tick = tick_of(now_us);
 
+    fire_due(timers, now_us, until_us);
     /* After a long sleep, one turn of the wheel is enough: it visits every slot. */
     if (now_tick - timers->tick > TC_TIMER_SLOTS) {
         timers->tick = now_tick - TC_TIMER_SLOTS;
     }
-    while (timers->tick < now_tick) {
+    while (timers->tick < now_tick && timers->due == NULL) {
         timers->tick++;
-        run_slot(timers, (unsigned)(timers->tick % TC_TIMER_SLOTS), now_us);
+        empty_slot(timers, (unsigned)(timers->tick % TC_TIMER_SLOTS), now_us);
+        fire_due(timers, now_us, until_us);
     }
 }
 
@@ -95,6 +104,9 @@ int64_t tc_timers_next_us(const tc_timers_t *timers, int64_t now_us)
 
     if (timers->count == 0) {
         return -1;
+    }
+    if (timers->due != NULL) {
+        return 0;
     }
     for (tick = timers->tick + 1; tick < timers->tick + TC_TIMER_SLOTS; tick++) {
         if (timers->slots[tick % TC_TIMER_SLOTS] != NULL) {

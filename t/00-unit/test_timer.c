@@ -38,7 +38,7 @@ static alarm_t alarm_of(void (*fire)(tc_timer_t *, int64_t), tc_timers_t *timers
 static void run_by(tc_timers_t *timers, int64_t from, int64_t to, int64_t step)
 {
     for (; from <= to; from += step) {
-        tc_timers_run(timers, from);
+        tc_timers_run(timers, from, INT64_MAX);
     }
 }
 
@@ -82,13 +82,36 @@ START_TEST(after_a_long_sleep_everything_due_fires_at_once)
         alarms[i] = alarm_of(on_fire, &timers);
         tc_timer_set(&timers, &alarms[i].timer, START + (int64_t)i * TICK);
     }
-    tc_timers_run(&timers, START + 501 * TICK - 1);
+    tc_timers_run(&timers, START + 501 * TICK - 1, INT64_MAX);
     for (i = 0; i < UNIT_COUNT(alarms); i++) {
         ck_assert_int_eq(alarms[i].fired, i <= 500);
     }
-    tc_timers_run(&timers, START + 1000000 * TURN);
+    tc_timers_run(&timers, START + 1000000 * TURN, INT64_MAX);
     ck_assert_uint_eq(timers.count, 0);
     ck_assert_int_eq(alarms[999].fired, 1);
+}
+END_TEST
+
+START_TEST(what_is_due_when_the_time_is_over_fires_in_the_next_run)
+{
+    tc_timers_t timers;
+    alarm_t alarms[3] = {alarm_of(on_fire, &timers), alarm_of(on_fire, &timers), alarm_of(on_fire, &timers)};
+
+    tc_timers_init(&timers, START);
+    tc_timer_set(&timers, &alarms[0].timer, START);
+    tc_timer_set(&timers, &alarms[1].timer, START);
+    tc_timer_set(&timers, &alarms[2].timer, START + 5 * TICK);
+    tc_timers_run(&timers, START + 3 * TICK, 0);
+    ck_assert_int_eq(alarms[0].fired + alarms[1].fired, 0);
+    ck_assert_int_eq(tc_timers_next_us(&timers, START + 3 * TICK), 0);
+    tc_timer_clear(&timers, &alarms[1].timer);
+    tc_timers_run(&timers, START + 3 * TICK, INT64_MAX);
+    ck_assert_int_eq(alarms[0].fired, 1);
+    ck_assert_int_gt(tc_timers_next_us(&timers, START + 3 * TICK), 0);
+    tc_timers_run(&timers, START + 7 * TICK, INT64_MAX);
+    ck_assert_int_eq(alarms[1].fired, 0);
+    ck_assert_int_eq(alarms[2].fired, 1);
+    ck_assert_uint_eq(timers.count, 0);
 }
 END_TEST
 
@@ -155,7 +178,7 @@ START_TEST(firing_may_clear_a_timer_that_is_due_as_well)
     tc_timers_init(&timers, START);
     tc_timer_set(&timers, &one.timer, START + TICK);
     tc_timer_set(&timers, &two.timer, START + TICK);
-    tc_timers_run(&timers, START + 3 * TICK);
+    tc_timers_run(&timers, START + 3 * TICK, INT64_MAX);
     ck_assert_int_eq(one.fired + two.fired, 1);
     ck_assert_uint_eq(timers.count, 0);
     run_by(&timers, START + 3 * TICK, START + 2 * TURN, TICK);
@@ -187,7 +210,7 @@ START_TEST(a_timer_that_sets_itself_for_now_does_not_fire_without_end)
     beat.other = &other.timer;
     tc_timers_init(&timers, START);
     tc_timer_set(&timers, &beat.timer, START);
-    tc_timers_run(&timers, START + 2 * TICK);
+    tc_timers_run(&timers, START + 2 * TICK, INT64_MAX);
     ck_assert_int_eq(beat.fired, 1);
     ck_assert_uint_eq(timers.count, 2);
 }
@@ -213,7 +236,7 @@ START_TEST(the_wait_never_goes_past_the_first_timer)
             ck_assert_int_ge(wait, 0);
             now += wait;
             ck_assert_int_le(now, due + TICK);
-            tc_timers_run(&timers, now);
+            tc_timers_run(&timers, now, INT64_MAX);
         }
         ck_assert_int_ge(now, due);
     }
@@ -248,7 +271,7 @@ START_TEST(random_timers_fire_as_a_plain_list_says)
             tc_timer_set(&timers, &alarms[i].timer, due[i]);
         }
         now += unit_random_below(&random, unit_random_below(&random, 50) ? TICK : 2 * (int)TURN);
-        tc_timers_run(&timers, now);
+        tc_timers_run(&timers, now, INT64_MAX);
         for (i = 0; i < ALARMS; i++) {
             if (alarms[i].fired) {
                 ck_assert_int_eq(alarms[i].fired, 1);
@@ -269,6 +292,7 @@ END_TEST
 
 UNIT_MAIN("timer", a_timer_fires_once_never_early_and_at_most_a_tick_late,
           after_a_long_sleep_everything_due_fires_at_once,
+          what_is_due_when_the_time_is_over_fires_in_the_next_run,
           a_cleared_timer_does_not_fire_and_may_be_cleared_again,
           a_timer_that_is_set_again_has_the_new_time_alone,
           firing_may_clear_a_timer_that_is_due_as_well, firing_may_set_itself_and_others_again,
