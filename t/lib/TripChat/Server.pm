@@ -281,9 +281,9 @@ CONF
 sub _chat_config {
     my ($self, $site, %own) = @_;
     my $redis    = $own{redis} // $self->{redis} // (is_full() ? TripChat::Redis->shared : undef);
-    my $bus      = $redis ? $redis->directives($site->{tls} ? (prefix => 'tripchat-tls:') : ()) : '';
-    my $database = $site->database->directives;
     my $config   = $own{site_config} // $self->{site_config};
+    my $bus      = $redis && $config !~ /^TripChatBus local$/m ? $redis->directives($site->{tls} ? (prefix => 'tripchat-tls:') : ()) : '';
+    my $database = $site->database->directives;
     my $secret   = "$self->{dir}/secret" . (defined $own{secret} ? "-$site->{port}" : '');
     write_secret($secret, $own{secret}) if defined $own{secret};
     my $locations = $self->{no_locations} ? '' : LOCATIONS;
