@@ -12,9 +12,11 @@
 
 APLOG_USE_MODULE(tripchat);
 
-#define TALLY_KEYS_LEAST 4096u            /* users and addresses of a child */
-#define TALLY_KEYS_MOST ((64u << 20) / 32u) /* of all children together: 64 MB */
-#define RETAINED "mod_tripchat admission 3" /* raise the number when the shared memory or its keys change */
+#define TALLY_KEYS_LEAST 4096u             /* users and addresses of a child */
+#define TALLY_KEYS_MOST 131072u            /* the same: 4 MB */
+#define TALLY_KEYS_OF_ALL ((64u << 20) / 32u) /* of all children together: 64 MB */
+#define METER_RETAINED "mod_tripchat meter 3" /* raise the numbers when the shared memory or its keys change */
+#define TALLY_RETAINED "mod_tripchat tally 3"
 
 static tc_shared_meter_t meter; /* const after post_config, except the memory that it points to */
 static tc_tally_t tally;        /* the same */
@@ -22,28 +24,25 @@ static tc_tally_t tally;        /* the same */
 /* Each connection has a user and an address. Under prefork there are many children, each of which has few connections. */
 static unsigned keys_of_child(unsigned connections)
 {
-    unsigned fair = TALLY_KEYS_MOST / (2 * tc_reload_children() + 1);
-    unsigned keys = connections < fair / 2 ? 2 * connections : fair;
+    unsigned fair = TALLY_KEYS_OF_ALL / (2 * tc_reload_children() + 2);
+    unsigned most = fair < TALLY_KEYS_MOST ? fair : TALLY_KEYS_MOST;
+    unsigned keys = connections < most / 2 ? 2 * connections : most;
 
     return keys > TALLY_KEYS_LEAST ? keys : TALLY_KEYS_LEAST;
 }
 
-/* The counts outlive a reload. So does the secret for their keys, which lies at the memory's end. */
-int tc_admission_make(server_rec *server, unsigned connections)
+/* The rates outlive a reload. So does the secret for all keys, which lies at the memory's end. */
+static int make_meter(server_rec *server)
 {
-    unsigned char *memory, *secret;
+    unsigned char *secret;
     apr_status_t rv = APR_SUCCESS;
     bool fresh;
+    void *memory = tc_reload_memory(server, METER_RETAINED, tc_meter_size() + APR_SIPHASH_KSIZE, NULL, &fresh);
 
-    tc_tally_plan(&tally, tc_reload_children(), keys_of_child(connections));
-    memory = tc_reload_memory(server, RETAINED,
-                              tc_meter_size() + tc_tally_size(&tally) + APR_SIPHASH_KSIZE, NULL,
-                              &fresh);
     if (memory == NULL) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    tally.memory = memory + tc_meter_size();
-    secret = tally.memory + tc_tally_size(&tally);
+    secret = (unsigned char *)memory + tc_meter_size();
     if (fresh) {
         rv = apr_generate_random_bytes(secret, APR_SIPHASH_KSIZE);
     }
@@ -54,6 +53,16 @@ int tc_admission_make(server_rec *server, unsigned connections)
     }
     tc_meter_init(&meter, memory, secret);
     return OK;
+}
+
+/* The counts of connections outlive a reload that leaves their number as it was. */
+int tc_admission_make(server_rec *server, unsigned connections)
+{
+    bool fresh;
+
+    tc_tally_plan(&tally, tc_reload_children(), keys_of_child(connections));
+    tally.memory = tc_reload_memory(server, TALLY_RETAINED, tc_tally_size(&tally), NULL, &fresh);
+    return tally.memory != NULL ? make_meter(server) : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 void tc_admission_config(tc_child_config_t *config)

@@ -48,14 +48,15 @@ static unsigned max_of(const tc_vhost_t *vhost, apr_pool_t *pool)
 }
 
 /*
- * All connections but those of the db threads are for handshakes and REST. If there are so many sites that nothing would be
- * left, half of the connections are: the threads of all sites are seldom busy together.
+ * All connections but those of the db threads are for handshakes and REST. If several sites have the pool together, half of
+ * the connections are at least: the threads of all sites are seldom busy together.
  */
-static void limit_visitors(tc_vhost_t *vhost, unsigned threads, apr_pool_t *pool)
+static void limit_visitors(tc_vhost_t *vhost, unsigned sites, unsigned threads, apr_pool_t *pool)
 {
-    unsigned max = max_of(vhost, pool);
+    unsigned max = max_of(vhost, pool), half = sites > 1 ? max / 2 : 0;
+    unsigned rest = max > threads ? max - threads : 0, places = rest > half ? rest : half;
 
-    tc_dbd_limit(&vhost->store, max > threads ? max - threads : max > 1 ? max / 2 : 1);
+    tc_dbd_limit(&vhost->store, places > 0 ? places : 1);
 }
 
 static unsigned threads_of(const tc_vhost_t *vhost)
@@ -84,14 +85,17 @@ void tc_dbd_pools_share(tc_vhost_t *first, apr_pool_t *pconf)
         tc_dbd_share_pool(&vhost->store, &find_elder(first, vhost, pconf)->store);
     }
     for (vhost = first; vhost != NULL; vhost = vhost->next) {
-        unsigned threads = 0;
+        unsigned sites = 0, threads = 0;
 
         if (vhost->store.pool != &vhost->store.own_pool) {
             continue;
         }
         for (other = vhost; other != NULL; other = other->next) {
-            threads += other->store.pool == vhost->store.pool ? threads_of(other) : 0;
+            if (other->store.pool == vhost->store.pool) {
+                sites++;
+                threads += threads_of(other);
+            }
         }
-        limit_visitors(vhost, threads, pconf);
+        limit_visitors(vhost, sites, threads, pconf);
     }
 }

@@ -25,6 +25,7 @@ static void init_pool(tc_dbd_pool_t *pool)
     atomic_init(&pool->lent, 0);
     atomic_init(&pool->kept, 0);
     atomic_init(&pool->resting, 0);
+    tc_calls_init(&pool->calls);
 }
 
 void tc_dbd_init(tc_dbd_t *store)
@@ -37,7 +38,6 @@ void tc_dbd_init(tc_dbd_t *store)
     atomic_init(&store->connects, 0);
     atomic_init(&store->dialect, NULL);
     atomic_init(&store->shut_until_us, 0);
-    tc_calls_init(&store->calls);
     atomic_init(&store->lost_names, 0);
     atomic_init(&store->written_us, 0);
     atomic_init(&store->unwritten_us, 0);
@@ -96,10 +96,10 @@ static bool fits(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 bool tc_dbd_answers(tc_dbd_t *store, unsigned many)
 {
     const tc_sql_dialect_t *dialect = atomic_load(&store->dialect);
-    unsigned asking = atomic_load(&store->calls.under_way) + atomic_load(&store->pool->waiting);
+    unsigned asking = atomic_load(&store->pool->calls.under_way) + atomic_load(&store->pool->waiting);
 
     return dialect == NULL || !dialect->remote
-           || !tc_calls_are_silent(&store->calls, many > 0 && asking >= many ? STUCK_MANY_US : STUCK_US);
+           || !tc_calls_are_silent(&store->pool->calls, many > 0 && asking >= many ? STUCK_MANY_US : STUCK_US);
 }
 
 void tc_dbd_share_pool(tc_dbd_t *store, const tc_dbd_t *other)
@@ -181,7 +181,7 @@ bool tc_dbd_is_short(const tc_dbd_t *store)
 static bool ask_gate(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
 {
     bool may_wait_for_others = atomic_load(&store->pool->lent) > atomic_load(&store->pool->resting);
-    tc_calls_t *calls = may_wait_for_others ? NULL : &store->calls;
+    tc_calls_t *calls = may_wait_for_others ? NULL : &store->pool->calls;
     bool open;
 
     atomic_fetch_add(&store->pool->waiting, 1);
@@ -235,7 +235,7 @@ bool tc_dbd_open(tc_dbd_t *store, tc_sql_t *sql, apr_pool_t *pool)
     }
     sql->in_transaction = false;
     sql->fault = TC_SQL_FAULT_NONE;
-    sql->calls = &store->calls;
+    sql->calls = &store->pool->calls;
     sql->lost_names = &store->lost_names;
     sql->often = false;
     sql->dialect = tc_sql_dialect_find(apr_dbd_name(sql->driver));

@@ -39,6 +39,7 @@ typedef struct {
     atomic_uint lent;             /* connections that threads have */
     atomic_uint kept;             /* of these, connections of db threads */
     atomic_uint resting;          /* of these, connections that are kept for later */
+    tc_calls_t calls;             /* to the driver: one site's may wait for what another's waits for */
 } tc_dbd_pool_t;
 
 typedef struct tc_dbd_t {
@@ -52,7 +53,6 @@ typedef struct tc_dbd_t {
     bool complained;                    /* loop; it was logged that the threads could not be started */
     struct tc_dbd_t *next_served; /* loop; the next store of the child that has threads */
     atomic_llong shut_until_us;         /* monotonic; no connection is asked for before that */
-    tc_calls_t calls;                   /* to the driver */
     tc_dbd_pool_t *pool;                /* const after start-up; own_pool, or another store's */
     tc_dbd_pool_t own_pool;
     atomic_uint lost_names;             /* sql.h */

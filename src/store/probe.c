@@ -67,7 +67,7 @@ tc_probe_e tc_probe_store(tc_loop_t *loop, tc_dbd_t *store, int64_t timeout_us)
     else if (tc_semaphore_wait_for(&probe->answered, timeout_us)) {
         result = !probe->ok ? TC_PROBE_DOWN : tc_dbd_takes_writes(store) ? TC_PROBE_OK : TC_PROBE_UNWRITABLE;
     }
-    else if (!tc_calls_are_silent(&store->calls, timeout_us / 2)) {
+    else if (!tc_calls_are_silent(&store->pool->calls, timeout_us / 2)) {
         result = TC_PROBE_BUSY;
     }
     unref(probe);

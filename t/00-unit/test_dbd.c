@@ -27,7 +27,7 @@ static bool open_gate(void *server, apr_pool_t *pool, tc_sql_t *sql)
 
     (void)server;
     (void)pool;
-    world.calls_at_gate = atomic_load(&world.store.calls.under_way);
+    world.calls_at_gate = atomic_load(&world.store.pool->calls.under_way);
     sql->handle = (apr_dbd_t *)&handle;
     return true;
 }
@@ -124,7 +124,7 @@ static tc_dbd_t *new_store(const tc_sql_dialect_t *dialect)
 /* The last answer of the database was so long ago. */
 static void let_pass(tc_dbd_t *store, int64_t ms)
 {
-    atomic_store(&store->calls.answered_us, tc_clock_monotonic_us() - ms * TC_US_PER_MS);
+    atomic_store(&store->pool->calls.answered_us, tc_clock_monotonic_us() - ms * TC_US_PER_MS);
 }
 
 START_TEST(a_call_that_does_not_come_back_means_that_the_database_hangs)
@@ -133,20 +133,20 @@ START_TEST(a_call_that_does_not_come_back_means_that_the_database_hangs)
 
     let_pass(store, 100000);
     ck_assert(tc_dbd_answers(store, 2));
-    tc_calls_begin(&store->calls);
+    tc_calls_begin(&store->pool->calls);
     ck_assert_msg(tc_dbd_answers(store, 2), "a call that has just begun is not old");
     let_pass(store, 2900);
     ck_assert(tc_dbd_answers(store, 2));
     let_pass(store, 3001);
     ck_assert(!tc_dbd_answers(store, 2));
-    tc_calls_begin(&store->calls);
+    tc_calls_begin(&store->pool->calls);
     let_pass(store, 501);
     ck_assert(!tc_dbd_answers(store, 2));
     ck_assert(tc_dbd_answers(store, 3));
     ck_assert(tc_dbd_answers(store, 0));
-    tc_calls_end(&store->calls);
+    tc_calls_end(&store->pool->calls);
     ck_assert_msg(tc_dbd_answers(store, 1), "one of the two has come back");
-    tc_calls_end(&store->calls);
+    tc_calls_end(&store->pool->calls);
     let_pass(store, 100000);
     ck_assert(tc_dbd_answers(store, 1));
 }
@@ -180,7 +180,7 @@ START_TEST(who_waits_for_a_connection_of_others_is_no_sign_of_that)
     tc_dbd_close(store, &other);
     tc_dbd_resume(store);
     tc_dbd_close(store, &one);
-    ck_assert_uint_eq(atomic_load(&store->calls.under_way), 0);
+    ck_assert_uint_eq(atomic_load(&store->pool->calls.under_way), 0);
 }
 END_TEST
 
@@ -188,7 +188,7 @@ START_TEST(a_file_always_answers)
 {
     tc_dbd_t *store = new_store(&file_dialect);
 
-    tc_calls_begin(&store->calls);
+    tc_calls_begin(&store->pool->calls);
     let_pass(store, 100000);
     ck_assert(tc_dbd_answers(store, 1));
 }
