@@ -52,8 +52,11 @@ int tc_mapping_end(request_rec *r)
     }
     /*
      * mod_negotiation looks for variants of every path that is no file, and its options may come from the virtual host or a
-     * <Location>, which no <Directory> overrides. mod_speling and mod_dir leave a file alone, too.
+     * <Location>, which no <Directory> overrides. mod_speling and mod_dir leave a file alone, too. A subrequest is not
+     * answered (handlers.h), so httpd must find out that there is no file.
      */
-    r->finfo.filetype = APR_REG;
+    if (r->main == NULL) {
+        r->finfo.filetype = APR_REG;
+    }
     return OK;
 }
