@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-enum { ROOMS = 4, MEMBERS = 5, DB_THREADS = 2, SPEAKERS = 4, WORDS = 1500 };
+enum { ROOMS = 4, MEMBERS = 5, DB_THREADS = 2, SPEAKERS = 4, WORDS = 800 };
 
 typedef struct {
     tc_worker_thread_t thread;
