@@ -216,4 +216,5 @@ void tc_dump_sites(apr_pool_t *pconf, server_rec *main_server)
         }
     }
     print_others(main_server, pconf);
+    (void)fflush(stdout); /* httpd's own words go to stderr, and would stand in the middle of a line */
 }
