@@ -201,8 +201,10 @@ subtest 'a history larger than the queue does not count as slowness' => sub {
     $rest->posted($trip, "\x{1f600}" x 10_000) for 1 .. HISTORY;
     my $slow = begin($trip, receive_buffer => 4096);
     $rest->posted($trip, "while bob reads, $_") for 1 .. 3;
-    is(scalar @{ $slow->next_json->{messages} }, HISTORY, 'the history comes');
-    is_deeply(seqs_of($slow->next_many(3)), [HISTORY + 1 .. HISTORY + 3], 'and what was said meanwhile');
+    my $history = seqs_of(@{ $slow->next_json->{messages} });
+    my $last    = $history->[-1];    # the room may be read behind what is said meanwhile
+    is(scalar @$history, HISTORY, 'the history comes');
+    is_deeply($last < HISTORY + 3 ? seqs_of($slow->next_many(HISTORY + 3 - $last)) : [], [$last + 1 .. HISTORY + 3], 'and what was said meanwhile');
 };
 
 subtest 'a stream in a child full of connections is refused' => sub {
