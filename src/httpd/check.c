@@ -4,6 +4,7 @@
 #include "httpd/child_files.h"
 #include "httpd/complaints.h"
 #include "httpd/conftree.h"
+#include "httpd/dbd_pools.h"
 #include "httpd/handlers.h"
 #include "httpd/inherit.h"
 #include "httpd/notes.h"
@@ -11,7 +12,6 @@
 
 #include <ap_mpm.h>
 #include <apr_optional.h>
-#include <apr_strings.h>
 #include <http_log.h>
 #include <http_main.h>
 #include <mod_dbd.h>
@@ -146,57 +146,6 @@ static int check_no_driver(const tc_vhost_t *vhost, apr_pool_t *pool)
     return OK;
 }
 
-/* ---- mod_dbd's pool of connections ---- */
-
-typedef struct {
-    const char *name, *place; /* place: NULL if it is mod_dbd's default */
-    apr_int64_t number;
-} pool_size_t;
-
-static pool_size_t find_size(const server_rec *server, const char *name, apr_int64_t usual, apr_pool_t *pool)
-{
-    pool_size_t size = {name, NULL, usual};
-    const char *value = tc_conftree_value(server, name, &size.place, pool);
-
-    if (value != NULL) {
-        size.number = apr_atoi64(value);
-    }
-    return size;
-}
-
-/* True if the one is not greater than the other. */
-static bool is_in_order(const server_rec *server, const pool_size_t *less, const pool_size_t *more)
-{
-    if (less->number <= more->number) {
-        return true;
-    }
-    tc_complain(server, less->place ? less->place : more->place, APLOG_EMERG, APR_SUCCESS,
-                "TC0086: %s %" APR_INT64_T_FMT "%s is greater than %s %" APR_INT64_T_FMT "%s, so mod_dbd makes no connection to "
-                "the database; write %s %" APR_INT64_T_FMT " or more, or a smaller %s",
-                less->name, less->number, less->place ? "" : " (the default)", more->name, more->number,
-                more->place ? "" : " (the default)", more->name, less->number, less->name);
-    return false;
-}
-
-/* apr_reslist wants DBDMin <= DBDKeep <= DBDMax, and DBDMax above 0. mod_dbd finds out when a child asks for a connection. */
-static int check_pool(const server_rec *server, apr_pool_t *pool)
-{
-    const char *persist = tc_conftree_value(server, "DBDPersist", NULL, pool);
-    pool_size_t min = find_size(server, "DBDMin", 1, pool), keep = find_size(server, "DBDKeep", 2, pool);
-    pool_size_t max = find_size(server, "DBDMax", TC_DBD_MAX_DEFAULT, pool);
-    bool is_ordered;
-
-    if (persist != NULL && strcasecmp(persist, "off") == 0) {
-        return OK; /* then mod_dbd has no pool */
-    }
-    is_ordered = is_in_order(server, &min, &keep) && is_in_order(server, &keep, &max);
-    if (is_ordered && max.number == 0) {
-        tc_complain(server, max.place, APLOG_EMERG, APR_SUCCESS, "TC0086: DBDMax 0 allows no connection to the database; write "
-                    "the number of connections that a child may have, for example 10");
-    }
-    return is_ordered && max.number > 0 ? OK : HTTP_INTERNAL_SERVER_ERROR;
-}
-
 static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
 {
     const server_rec *server = vhost->store.server;
@@ -218,7 +167,7 @@ static int check_database(const tc_vhost_t *vhost, apr_pool_t *pool)
         return has_no_database(server, "DBDriver sqlite3 needs the path of the database in DBDParams");
     }
     tc_child_files_check(server, driver, pool);
-    return is_reachable(vhost, pool) ? check_pool(server, pool) : OK;
+    return is_reachable(vhost, pool) ? tc_dbd_pools_check(server, pool) : OK;
 }
 
 static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
@@ -374,14 +323,15 @@ static void check_requires(const server_rec *server, apr_pool_t *pool)
 static void check_off(const server_rec *server, apr_pool_t *pool)
 {
     const tc_config_t *config = tc_config_of(server);
-    const ap_directive_t *line = find_handler_line(server, pool);
-    const char *off = config->values[TC_D_CHAT].place, *place = line != NULL ? tc_complaints_place(line, pool) : NULL;
-    const char *name = "SetHandler";
+    const char *name = "SetHandler", *place;
+    const ap_directive_t *line;
     int i;
 
     if (!server->is_virtual || !tc_config_is_off(config) || is_own(server, TC_D_CHAT)) {
         return;
     }
+    line = find_handler_line(server, pool);
+    place = line != NULL ? tc_complaints_place(line, pool) : NULL;
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
         const tc_config_value_t *value = &config->values[i];
 
@@ -392,7 +342,8 @@ static void check_off(const server_rec *server, apr_pool_t *pool)
     }
     if (place != NULL) {
         tc_complain(server, place, APLOG_WARNING, APR_SUCCESS, "TC0089: %s: this virtual host inherits TripChat off from %s, so "
-                    "it has no chat; write TripChat on in the virtual host, or remove the line", name, off);
+                    "it has no chat; write TripChat on in the virtual host, or remove the line", name,
+                    config->values[TC_D_CHAT].place);
     }
 }
 

@@ -110,7 +110,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     int made = tc_vhosts_make(pconf, server, &gate, &vhosts), checked = tc_check_sites(vhosts, ptemp);
     int mpm = check_mpm(server), complained;
 
-    tc_dbd_pools_share(vhosts, pconf);
+    tc_dbd_pools_share(vhosts, ptemp);
     tc_check_idle_lines(server, ptemp);
     complained = tc_complaints_end(server, plog);
     return made != OK ? made : checked != OK ? checked : mpm != OK ? mpm : complained;

@@ -11,8 +11,6 @@
 #include "store/dbd.h"
 #include "token/jwt.h"
 
-#define TC_DBD_MAX_DEFAULT 10 /* mod_dbd's DBDMax, if it is not set */
-
 typedef struct tc_vhost_t {
     tc_site_t site;
     tc_dbd_t store;
