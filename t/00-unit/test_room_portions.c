@@ -35,6 +35,16 @@ static void expect_all(const room_t *room, const char *expected)
     }
 }
 
+/* Each of the members has seen every event. */
+static void expect_seen(const fake_world_t *world, fake_member_t *const *members, size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        ck_assert_int_eq(members[i]->seen, world->store.last_seq);
+    }
+}
+
 START_TEST(a_message_reaches_a_portion_of_the_members_at_once_and_the_others_in_turn)
 {
     room_t room = settle_in();
@@ -243,9 +253,7 @@ START_TEST(clients_who_resume_from_before_the_log_are_served_in_portions)
     ck_assert_int_eq(room.members[1]->seen, world->store.last_seq);
     ck_assert_int_eq(room.members[2]->seen, -1);
     fake_settle(world);
-    for (i = 0; i < MEMBERS; i++) {
-        ck_assert_int_eq(room.members[i]->seen, world->store.last_seq);
-    }
+    expect_seen(world, room.members, MEMBERS);
     fake_close(world);
 }
 END_TEST
@@ -263,9 +271,7 @@ START_TEST(members_that_fell_behind_the_log_catch_up_in_portions)
         room.members[i]->quiet = true;
     }
     fake_settle(room.world);
-    for (i = 0; i < MEMBERS; i++) {
-        ck_assert_int_eq(room.members[i]->seen, room.world->store.last_seq);
-    }
+    expect_seen(room.world, room.members, MEMBERS);
     fake_close(room.world);
 }
 END_TEST
@@ -290,9 +296,7 @@ START_TEST(members_that_fell_far_behind_the_log_catch_up_whoever_stands_first)
         fake_elsewhere(world, "m");
     }
     fake_settle(world);
-    for (i = 0; i < UNIT_COUNT(members); i++) {
-        ck_assert_int_eq(members[i]->seen, world->store.last_seq);
-    }
+    expect_seen(world, members, UNIT_COUNT(members));
     fake_close(world);
 }
 END_TEST
@@ -319,9 +323,7 @@ START_TEST(a_cut_answer_serves_whom_it_reaches_wherever_they_stand)
         members[i]->quiet = true;
     }
     fake_settle(world);
-    for (i = 0; i < MEMBERS; i++) {
-        ck_assert_int_eq(members[i]->seen, world->store.last_seq);
-    }
+    expect_seen(world, members, MEMBERS);
     tc_user_unref(zoe);
     fake_close(world);
 }
@@ -364,7 +366,8 @@ END_TEST
 
 UNIT_MAIN("room_portions", a_message_reaches_a_portion_of_the_members_at_once_and_the_others_in_turn,
           messages_that_come_meanwhile_wait_for_the_next_turn_and_stop_nobody, who_speaks_is_answered_before_the_turn_comes,
-          a_member_that_leaves_takes_nobody_s_turn, of_a_room_that_most_leave_the_others_have_their_turn, a_room_that_all_leave_meanwhile_is_forgotten,
+          a_member_that_leaves_takes_nobody_s_turn, of_a_room_that_most_leave_the_others_have_their_turn,
+          a_room_that_all_leave_meanwhile_is_forgotten,
           rooms_have_their_turns_by_turns, newcomers_who_wait_for_the_room_are_served_in_portions,
           so_are_those_of_a_room_that_is_too_big_to_remember,
           clients_who_resume_from_before_the_log_are_served_in_portions,
