@@ -11,8 +11,8 @@
  * <child> is the UUID of the child that sent the envelope. In those of a room it is a UUID of version 8 (RFC 9562, 5.8), if
  * the child knows its database: the first ten bytes are of the child's UUID, the other six of the database's number
  * (tc_store_t). So whoever has a copy of the database, with rooms of the same ids, knows that the envelope is not theirs.
- * Versions of the module that do not know this read the line as ever. An attacker who can write to the bus can write anything, so
- * an envelope is checked as if a client had sent it. Pure.
+ * Versions of the module that do not know this read the line as ever. An attacker who can write to the bus can write
+ * anything, so an envelope is checked as if a client had sent it. Pure.
  */
 #ifndef TC_CODEC_ENVELOPE_H
 #define TC_CODEC_ENVELOPE_H

@@ -44,7 +44,7 @@ typedef struct tc_room_t {
     unsigned count, size;
     unsigned portion;        /* const; members that are served, or events that members are handed, at once */
     unsigned unserved;       /* members[0..unserved) may lack events of the timeline, and have their turn one after another */
-    int64_t turn_seq;        /* the last seq when their turn began: those after them have seen it; valid while they are some */
+    int64_t turn_seq;        /* the last seq when their turn began: those after them have seen it; valid while there are some */
     bool is_queued;          /* in the queue of rooms with unserved members; see rooms.h */
     struct tc_room_t *next_unserved;
     tc_roster_t roster;      /* the members' users; empty where access is not checked */

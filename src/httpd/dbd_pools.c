@@ -85,7 +85,7 @@ typedef struct {
     unsigned sites, threads;
 } shared_pool_t;
 
-/* What mod_dbd compares to find servers of one pool, as a text. A site without a pool, or that is not used, has one of its own. */
+/* What mod_dbd compares to find servers of one pool, as a text. A site that has no pool, or is not used, has its own text. */
 static const char *key_of(const tc_vhost_t *vhost, apr_pool_t *pool)
 {
     const server_rec *server = vhost->store.server;

@@ -1,6 +1,7 @@
 /*
  * What a virtual host inherits from the main server: every directive that it does not set itself, except values whose
- * partner it replaces by another value. A password for the main server's Redis, for example, is not sent to the Redis of a virtual host.
+ * partner it replaces by another value. A password for the main server's Redis, for example, is not sent to the Redis of a
+ * virtual host.
  */
 #ifndef TC_HTTPD_INHERIT_H
 #define TC_HTTPD_INHERIT_H

@@ -89,8 +89,9 @@ void tc_dbd_share_pool(tc_dbd_t *store, const tc_dbd_t *other);
 /*
  * _limit() says how many workers may ask at a time for connections of the store's pool: fewer than there are connections, so
  * that the queries of newcomers, which may wait for a lock, leave some to the db threads. It is called once for each pool at
- * the start, before the fork. _enter() waits for a place, 3 s at most. False: there was none, or the database hangs, or `many` workers
- * ask and none of them has left for half a second (0: however many). After true, _leave() is called once. Worker.
+ * the start, before the fork. _enter() waits for a place, 3 s at most. False: there was none, or the database hangs, or
+ * `many` workers ask and none of them has left for half a second (0: however many). After true, _leave() is called once.
+ * Worker.
  */
 void tc_dbd_limit(tc_dbd_t *store, unsigned max_visitors);
 bool tc_dbd_enter(tc_dbd_t *store, unsigned many);
