@@ -48,17 +48,6 @@ static int check_bus(const tc_vhost_t *vhost)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* True if a value stands in the server itself. httpd gives a virtual host without our directives the main server's values. */
-static bool is_own(const server_rec *server, tc_directive_e directive)
-{
-    const tc_config_t *config = tc_config_of(server), *outer = config->outer;
-
-    if (!config->values[directive].is_set || (server->is_virtual && outer == NULL)) {
-        return false;
-    }
-    return outer == NULL || config->values[directive].place != outer->values[directive].place;
-}
-
 /* True if a virtual host with a Redis inherits a value from the main server. */
 static bool is_passed_on(const server_rec *server, tc_directive_e directive)
 {
@@ -86,7 +75,7 @@ static void warn_of_idle_redis(const tc_vhost_t *vhost)
         const tc_config_value_t *value = &tc_config_of(server)->values[of_redis[i]];
         bool is_none = value->text == NULL && !tc_config_has_number(of_redis[i]);
 
-        if (is_own(server, of_redis[i]) && !is_none && !is_passed_on(server, of_redis[i])) {
+        if (tc_config_is_own(server, of_redis[i]) && !is_none && !is_passed_on(server, of_redis[i])) {
             tc_complain(server, value->place, APLOG_WARNING, APR_SUCCESS,
                         "TC0082: %s: %s is local, so there is no Redis and the directive does nothing; write %s "
                         "redis://host:port, or remove the line",
@@ -303,17 +292,18 @@ static void check_auth_types(const server_rec *server, apr_pool_t *pool)
 static void check_requires(const server_rec *server, apr_pool_t *pool)
 {
     const ap_directive_t *line = NULL;
+    bool is_chat = has_chat(server);
 
     while ((line = tc_conftree_next(server, "Require", line)) != NULL) {
-        if (!is_for_members(line, pool) || (has_chat(server) && is_auth_type_in_reach(server, pool))) {
+        if (!is_for_members(line, pool) || (is_chat && is_auth_type_in_reach(server, pool))) {
             continue;
         }
         tc_complain(server, tc_complaints_place(line, pool), APLOG_WARNING, APR_SUCCESS, "TC0095: Require " TC_REQUIRE_MEMBER
                     ": %s, so it takes nobody for a member; write %s, or remove the line",
-                    has_chat(server) ? "AuthType TripChat stands neither in this server nor in the main server"
-                                     : "this server has no chat",
-                    has_chat(server) ? "AuthType TripChat in the same section"
-                                     : "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there");
+                    is_chat ? "AuthType TripChat stands neither in this server nor in the main server"
+                            : "this server has no chat",
+                    is_chat ? "AuthType TripChat in the same section"
+                            : "TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there");
     }
 }
 
@@ -327,7 +317,7 @@ static void check_off(const server_rec *server, apr_pool_t *pool)
     const ap_directive_t *line;
     int i;
 
-    if (!server->is_virtual || !tc_config_is_off(config) || is_own(server, TC_D_CHAT)) {
+    if (!server->is_virtual || !tc_config_is_off(config) || tc_config_is_own(server, TC_D_CHAT)) {
         return;
     }
     line = find_handler_line(server, pool);
@@ -335,7 +325,8 @@ static void check_off(const server_rec *server, apr_pool_t *pool)
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
         const tc_config_value_t *value = &config->values[i];
 
-        if (tc_config_is_key((tc_directive_e)i) && is_own(server, (tc_directive_e)i) && (value->text || value->words)) {
+        if (tc_config_is_key((tc_directive_e)i) && tc_config_is_own(server, (tc_directive_e)i)
+            && (value->text || value->words)) {
             name = tc_config_name((tc_directive_e)i);
             place = value->place;
         }
@@ -361,10 +352,8 @@ static void check_keyless(const server_rec *server)
         return;
     }
     for (i = 0; i < TC_DIRECTIVE_COUNT; i++) {
-        const tc_config_value_t *value = &config->values[i];
-
-        if (value->is_set && value->place != config->outer->values[i].place) {
-            tc_complain(server, value->place, APLOG_WARNING, APR_SUCCESS,
+        if (tc_config_is_own(server, i)) {
+            tc_complain(server, config->values[i].place, APLOG_WARNING, APR_SUCCESS,
                         "TC0082: %s: this virtual host has no key for tokens, so it has no chat and the directive does nothing; "
                         "write TripChatJWTSecretFile, TripChatJWTKey, TripChatJWTKeySet or TripChatIssuer there, or remove the "
                         "line", tc_config_name(i));

@@ -119,21 +119,20 @@ static const char *set_query(tc_directive_e id, const char *text, tc_config_valu
     return wrong ? apr_psprintf(pool, "%s: %s", directives[id].name, wrong) : NULL;
 }
 
-/* Adds a word to a value's list. The first word starts the list. */
-static void add_word(tc_config_value_t *value, const char *word, apr_pool_t *pool)
+void tc_config_add_word(const char *const **words, const char *word, apr_pool_t *pool)
 {
-    int count = 0;
-    const char **words;
+    size_t count = 0;
+    const char **list;
 
-    while (value->words != NULL && value->words[count] != NULL) {
+    while (*words != NULL && (*words)[count] != NULL) {
         count++;
     }
-    words = apr_pcalloc(pool, ((size_t)count + 2) * sizeof(char *));
+    list = apr_pcalloc(pool, (count + 2) * sizeof(*list));
     if (count > 0) {
-        memcpy(words, value->words, (size_t)count * sizeof(char *));
+        memcpy(list, *words, count * sizeof(*list));
     }
-    words[count] = apr_pstrdup(pool, word);
-    value->words = words;
+    list[count] = apr_pstrdup(pool, word);
+    *words = list;
 }
 
 static const char *set_origin(tc_directive_e id, const char *text, tc_config_value_t *value,
@@ -145,7 +144,7 @@ static const char *set_origin(tc_directive_e id, const char *text, tc_config_val
         return apr_psprintf(pool, "%s: \"%s\" %s; write https://example.org, example.org:8443, "
                             "*.example.org or *", directives[id].name, text, wrong);
     }
-    add_word(value, text, pool);
+    tc_config_add_word(&value->words, text, pool);
     return NULL;
 }
 
@@ -166,7 +165,7 @@ static const char *set_required(tc_directive_e id, const char *text, tc_config_v
     tc_jwt_required_t required;
     const char *wrong = tc_jwt_required_read(text, &required, pool);
 
-    add_word(value, text, pool);
+    tc_config_add_word(&value->words, text, pool);
     return wrong ? apr_psprintf(pool, "%s: %s, not \"%s\"", directives[id].name, wrong, text) : NULL;
 }
 
@@ -189,7 +188,7 @@ static const char *set_value(tc_directive_e id, const char *text, tc_config_valu
         wrong = set_choice(id, text, value, pool);
         break;
     case WORDS:
-        add_word(value, text, pool);
+        tc_config_add_word(&value->words, text, pool);
         break;
     case ORIGINS:
         wrong = set_origin(id, text, value, pool);
@@ -358,10 +357,10 @@ static const char *add_key(cmd_parms *cmd, const char *alg, const char *path, co
     if (resolved == NULL || *path == '\0') {
         return apr_psprintf(cmd->pool, "%s: write a path, not \"%s\"", directives[TC_D_JWT_KEY].name, path);
     }
-    add_word(value, alg, cmd->pool);
-    add_word(value, resolved, cmd->pool);
-    add_word(value, kid ? kid : "", cmd->pool);
-    add_word(value, value->place, cmd->pool);
+    tc_config_add_word(&value->words, alg, cmd->pool);
+    tc_config_add_word(&value->words, resolved, cmd->pool);
+    tc_config_add_word(&value->words, kid ? kid : "", cmd->pool);
+    tc_config_add_word(&value->words, value->place, cmd->pool);
     return NULL;
 }
 
@@ -383,7 +382,7 @@ static const char *add_issuer(cmd_parms *cmd, int argc, char *const argv[])
     int i;
 
     for (i = 0; i < words->nelts; i++) {
-        add_word(value, APR_ARRAY_IDX(words, i, const char *), cmd->pool);
+        tc_config_add_word(&value->words, APR_ARRAY_IDX(words, i, const char *), cmd->pool);
     }
     return wrong ? apr_psprintf(cmd->pool, "%s: %s", directives[TC_D_ISSUER].name, wrong) : NULL;
 }
@@ -532,6 +531,16 @@ const char *tc_config_place(const tc_config_t *config, tc_directive_e directive)
     for (i = 0; i < TC_DIRECTIVE_COUNT && !config->values[i].is_set; i++) {
     }
     return i < TC_DIRECTIVE_COUNT ? config->values[i].place : NULL;
+}
+
+int tc_config_is_own(const server_rec *server, tc_directive_e directive)
+{
+    const tc_config_t *config = tc_config_of(server), *outer = config->outer;
+
+    if (!config->values[directive].is_set || (server->is_virtual && outer == NULL)) {
+        return 0;
+    }
+    return outer == NULL || config->values[directive].place != outer->values[directive].place;
 }
 
 int tc_config_wrong(const server_rec *server, tc_directive_e directive, const char *what)

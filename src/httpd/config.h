@@ -94,8 +94,17 @@ int tc_config_is_key(tc_directive_e directive);
  */
 const char *tc_config_place(const tc_config_t *config, tc_directive_e directive);
 
+/*
+ * True if a value stands in the server itself, and is not inherited. httpd gives a virtual host without a directive of ours
+ * the main server's configuration, of which nothing is its own.
+ */
+int tc_config_is_own(const server_rec *server, tc_directive_e directive);
+
 /* Complains of what is wrong with a directive (complaints.h). Returns HTTP_INTERNAL_SERVER_ERROR. In check_config. */
 int tc_config_wrong(const server_rec *server, tc_directive_e directive, const char *what);
+
+/* Appends a copy of a word to a NULL-terminated list in the pool. *words: NULL for an empty list; it is replaced. */
+void tc_config_add_word(const char *const **words, const char *word, apr_pool_t *pool);
 
 /* Reads the defaults of the table with the parsers of the configuration. NULL, or what is wrong. In pre_config. */
 const char *tc_config_init_defaults(apr_pool_t *pool);

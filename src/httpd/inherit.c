@@ -175,7 +175,7 @@ static void warn_of_inherited(const server_rec *server, tc_directive_e claim)
     const char *name = tc_config_name(claim);
     const tc_config_value_t *value = &config->values[claim];
 
-    if (config->outer == NULL || !value->is_set || value->place != config->outer->values[claim].place
+    if (config->outer == NULL || !value->is_set || tc_config_is_own(server, claim)
         || !tc_config_has_keys(config->outer) || tc_likeness_of_keys(config, config->outer)) {
         return;
     }
@@ -192,7 +192,6 @@ int tc_inherit_check(const server_rec *server)
     for (i = 0; i < CLAIMS; i++) {
         warn_of_inherited(server, claims[i]);
     }
-
     for (i = 0; i < CHECKS; i++) {
         warn_of_dropped(server, checks[i]);
     }

@@ -274,22 +274,6 @@ static void warn_of_any(const server_rec *server, const tc_jwt_rules_t *rules)
 /* Of an issuer whose line says audience=none, until all lines are read. */
 static const char *const no_audiences[] = {NULL};
 
-static void add_audience(const char *audience, const char *const **audiences, apr_pool_t *pool)
-{
-    const char **list;
-    size_t count = 0;
-
-    while (*audiences != NULL && (*audiences)[count] != NULL) {
-        count++;
-    }
-    list = apr_pcalloc(pool, (count + 2) * sizeof(*list));
-    if (count > 0) {
-        memcpy(list, *audiences, count * sizeof(*list));
-    }
-    list[count] = audience;
-    *audiences = list;
-}
-
 /* Takes an option of a line. `place` is where the line stands. */
 static int take_option(const server_rec *server, const char *const *words, const char *place, tc_jwt_issuer_t *issuer,
                        apr_pool_t *pool)
@@ -308,7 +292,7 @@ static int take_option(const server_rec *server, const char *const *words, const
             issuer->audiences = no_audiences;
             return OK;
         }
-        add_audience(words[1], &issuer->audiences, pool);
+        tc_config_add_word(&issuer->audiences, words[1], pool);
     }
     else if (strcmp(words[0], TC_ISSUER_REQUIRE) == 0) {
         add_required(words[1], &issuer->required, pool);
@@ -379,7 +363,7 @@ int tc_keys_read(const server_rec *server, tc_jwt_rules_t *rules, apr_pool_t *po
     rules->keys = keys;
     rules->user_claim = tc_config_text(config, TC_D_JWT_USER_CLAIM);
     if (tc_config_text(config, TC_D_JWT_AUDIENCE) != NULL) {
-        add_audience(tc_config_text(config, TC_D_JWT_AUDIENCE), &rules->audiences, pool);
+        tc_config_add_word(&rules->audiences, tc_config_text(config, TC_D_JWT_AUDIENCE), pool);
     }
     rules->issuer = tc_config_text(config, TC_D_JWT_ISSUER);
     rules->leeway_s = tc_config_number(config, TC_D_JWT_LEEWAY) / TC_US_PER_S;
