@@ -47,8 +47,8 @@ check-built: $(MODULE) $(ECHO) $(NEXT) $(STRANGE) $(UNIT_BIN) $(FUZZ_SEEDS) $(BU
 
 # ---- long ----
 
-# One after the other. If one part fails, the others still run, and make fails at the end.
-PARTS = $(MAKE) --no-print-directory --keep-going --jobs=1
+# One after the other. If one part fails, the others still run. At the end stands what became of each.
+PARTS = MAKE='$(MAKE)' t/parts
 
 # Each part of test-long has a folder of its own below t/var, so that its logs stay when the next part runs.
 PART_VAR = TC_VAR="$${TC_VAR:-$(CURDIR)/t/var}/$(1)"
