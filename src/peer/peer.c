@@ -32,13 +32,8 @@ void tc_peer_ask_to_settle(tc_peer_t *peer)
 
 bool tc_peer_can_move(const tc_peer_t *peer)
 {
-    return peer->transport.ssl == NULL && !peer->bridged && !peer->stays && peer->member.room != NULL
+    return peer->transport.ssl == NULL && !peer->bridged && !peer->stays && peer->parting == NULL && peer->member.room != NULL
            && peer->kind->is_portable != NULL && peer->kind->is_portable(peer);
-}
-
-bool tc_peer_is_leaving(const tc_peer_t *peer)
-{
-    return peer->peers->moving && peer->state == TC_PEER_OPEN && tc_peer_can_move(peer);
 }
 
 /* ---- counting ---- */
@@ -463,6 +458,9 @@ static void settle(tc_peer_t *peer)
 {
     apr_status_t rv = APR_SUCCESS;
 
+    if (peer->parting != NULL) {
+        peer->kind->close(peer, peer->parting_code, peer->parting); /* the first time */
+    }
     if (peer->state == TC_PEER_OPEN && peer->kind->before_write != NULL) {
         peer->kind->before_write(peer);
     }

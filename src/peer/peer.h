@@ -75,6 +75,8 @@ typedef struct tc_peer_t {
     uint32_t held;       /* received bytes that are kept, and counted in the child's weight */
     tc_claim_t claim;
     tc_usage_t *usage;   /* for the connection log; malloc'ed; NULL: nothing will be logged */
+    const char *parting; /* the reason with which an OPEN peer is about to be closed; a literal; NULL: it stays */
+    uint16_t parting_code;
     uint8_t counted_as;  /* TC_L_TRANSPORT_…, base/metrics.h */
     bool bridged;        /* a worker relays it, and ends with this child */
     bool stays;          /* the peer could not be moved to another child */
@@ -105,9 +107,14 @@ void tc_peer_destroy(tc_peer_t *peer);
 /* The time of this iteration, monotonic. */
 int64_t tc_peer_now_us(const tc_peer_t *peer);
 
-/* True if another child can go on with the peer; true if the peer is about to move there, and must not be read. */
+/* True if another child can go on with the peer. */
 bool tc_peer_can_move(const tc_peer_t *peer);
-bool tc_peer_is_leaving(const tc_peer_t *peer);
+
+/* True if the peer must not be read any more: it is about to move to another child, or to be closed. */
+static inline bool tc_peer_is_leaving(const tc_peer_t *peer)
+{
+    return peer->state == TC_PEER_OPEN && (peer->parting != NULL || (peer->peers->moving && tc_peer_can_move(peer)));
+}
 
 /*
  * How long the client may give no sign, and no byte may leave. What a worker relays is not seen to leave its own socket,
@@ -120,6 +127,19 @@ void tc_peer_arm(tc_peer_t *peer);
 
 /* Has the peer written, watched or freed at the end of this iteration. */
 void tc_peer_ask_to_settle(tc_peer_t *peer);
+
+/*
+ * Closes an OPEN peer when it is settled. Rooms close their members so: there may be thousands at once, and the loop settles
+ * as many as it has time for. `reason` is a literal.
+ */
+static inline void tc_peer_part(tc_peer_t *peer, unsigned code, const char *reason)
+{
+    if (peer->parting == NULL) {
+        peer->parting = reason;
+        peer->parting_code = (uint16_t)code;
+        tc_peer_ask_to_settle(peer);
+    }
+}
 
 /* Enters a later state of the picture above. */
 void tc_peer_enter(tc_peer_t *peer, tc_peer_state_e state);

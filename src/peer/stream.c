@@ -238,7 +238,7 @@ static void on_member_send(tc_member_t *member, tc_blob_t *frame, bool urgent)
 
 static void on_member_close(tc_member_t *member, unsigned code, const char *reason)
 {
-    close_stream((tc_peer_t *)member, code, reason);
+    tc_peer_part((tc_peer_t *)member, code, reason);
 }
 
 static void on_member_wake(tc_member_t *member, int64_t due_us)
