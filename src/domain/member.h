@@ -56,7 +56,6 @@ typedef struct tc_member_t {
     tc_user_t *user;
     tc_log_subject_t *subject; /* for lines about the connection; malloc'ed; NULL: a request */
     struct tc_room_t *room; /* NULL: in no room */
-    unsigned index;         /* place in the room's list */
     struct tc_seat_t *seat; /* of its user and their claim in the room's roster; NULL: access is not checked */
     struct tc_member_t *next_seated;  /* the next member of this seat */
     struct tc_member_t **seated_link; /* the pointer that points to this member */
@@ -64,6 +63,7 @@ typedef struct tc_member_t {
     unsigned told;          /* of these jobs: those whose sender got `unavailable`, because the store takes too long */
     int64_t cursor;         /* seq of the newest event handed to the member; -1: it has no history yet */
     int64_t after;          /* the seq to resume from; -1: a newcomer; TC_AFTER_NOTHING */
+    unsigned index;         /* place in the room's list */
     int32_t epoch;          /* of the room when the member got its history; before that, the one it came with; -1: none */
     bool waiting;           /* waits until the room is loaded, or the store answers again */
     bool resuming;          /* waits for the EVENTS job of all members that resume */

@@ -47,9 +47,8 @@ static void task_list_init(task_list_t *list)
 
 static void task_list_add(task_list_t *list, tc_task_t *task)
 {
-    if (!task->queued) {
-        task->queued = true;
-        task->next = NULL;
+    if (!tc_task_is_put_off(task)) {
+        task->next = task;
         *list->end = task;
         list->end = &task->next;
     }
@@ -178,17 +177,27 @@ static tc_mail_t *deliver_mail(tc_mail_t *mail, void *context, int64_t until_us)
     return mail;
 }
 
+/* Takes the first task out of a list that is not empty. */
+static tc_task_t *task_list_take(task_list_t *list)
+{
+    tc_task_t *task = list->first;
+
+    if (task->next == task) {
+        task_list_init(list);
+    }
+    else {
+        list->first = task->next;
+    }
+    task->next = NULL;
+    return task;
+}
+
 /* Runs the tasks of the list until `until_us`. A task may put off further tasks to the same list; they run too. */
 static void run_tasks(task_list_t *list, int64_t until_us)
 {
     while (list->first != NULL && tc_clock_monotonic_us() < until_us) {
-        tc_task_t *task = list->first;
+        tc_task_t *task = task_list_take(list);
 
-        list->first = task->next;
-        if (list->first == NULL) {
-            list->end = &list->first;
-        }
-        task->queued = false;
         task->run(task);
     }
 }

@@ -19,10 +19,15 @@ typedef struct tc_loop_t tc_loop_t;
 
 /* Work that a function below puts off; embedded in its owner, zeroed at first. */
 typedef struct tc_task_t {
-    struct tc_task_t *next;
+    struct tc_task_t *next; /* in its list, the last one's is the task itself; NULL: not put off */
     void (*run)(struct tc_task_t *task);
-    bool queued;
 } tc_task_t;
+
+/* True until the task begins to run. */
+static inline bool tc_task_is_put_off(const tc_task_t *task)
+{
+    return task->next != NULL;
+}
 
 /* Makes a loop on `pool`, which the loop thread owns from now on. `beat_us` is for tc_loop_pace(). */
 apr_status_t tc_loop_create(tc_loop_t **loop, int64_t beat_us, apr_pool_t *pool);

@@ -11,8 +11,8 @@
 #include <sys/uio.h>
 
 typedef struct {
-    int fd;                /* -1: closed */
     SSL *ssl;              /* NULL: plain */
+    int fd;                /* -1: closed */
     bool read_wants_write; /* TLS: the read can go on when the socket is writable */
     bool write_wants_read; /* TLS: the write can go on when the socket is readable */
 } tc_transport_t;

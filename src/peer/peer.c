@@ -443,10 +443,10 @@ void tc_peer_drop_input(tc_peer_t *peer)
 static void settle_dead(tc_peer_t *peer)
 {
     hang_up(peer);
-    if (peer->settle.queued) {
+    if (tc_task_is_put_off(&peer->settle)) {
         return; /* it died in this run of settle(), which is queued once more */
     }
-    if (peer->read_more.queued || peer->paced.queued) {
+    if (tc_task_is_put_off(&peer->read_more) || tc_task_is_put_off(&peer->paced)) {
         tc_loop_pace(peer->peers->loop, &peer->settle);
     }
     else if (peer->member.jobs == 0) {
