@@ -94,17 +94,44 @@ static unsigned room_for_user(void)
     return room() / PARTS > LEAST ? room() / PARTS : LEAST;
 }
 
+/* What holds workers of this child. */
+typedef struct {
+    unsigned all, streams;         /* bridges and waiters; those of HTTP/2 among them */
+    unsigned of_user;              /* bridges of the user who wants one */
+    unsigned of_connection;        /* bridges of the connection of HTTP/2 */
+    bool has_socket;               /* one of these is a socket */
+} holders_t;
+
 /* Of `wanted` it may not be known yet whose it is. */
 static bool is_of_same_user(const bridge_t *held, const bridge_t *wanted)
 {
     return held->site == wanted->site && wanted->whose != NULL && strcmp(held->whose, wanted->whose) == 0;
 }
 
-/* When a page is loaded again, the browser resets the stream of the old socket before it asks for a new one. */
 static bool is_on_same_connection(const bridge_t *held, const bridge_t *wanted)
 {
-    return is_stream(wanted) && held->r->connection->master == wanted->r->connection->master
-           && !held->r->connection->aborted;
+    return is_stream(wanted) && held->r->connection->master == wanted->r->connection->master;
+}
+
+/*
+ * True if the bridge makes room for `wanted` in a moment. A page that is loaded again resets the stream of its old socket, or
+ * closes the socket, before it asks for a new one. The worker learns of it later than the new stream's may.
+ */
+static bool makes_room(const bridge_t *held, const bridge_t *wanted)
+{
+    return is_on_same_connection(held, wanted)
+           && (held->r->connection->aborted || (held->is_socket && wanted->is_socket));
+}
+
+static void add_holder(holders_t *holders, const bridge_t *held, const bridge_t *wanted)
+{
+    bool is_alike = is_on_same_connection(held, wanted) && !held->r->connection->aborted;
+
+    holders->all++;
+    holders->streams += is_stream(held);
+    holders->of_user += is_of_same_user(held, wanted);
+    holders->of_connection += is_alike;
+    holders->has_socket = holders->has_socket || (is_alike && held->is_socket);
 }
 
 /*
@@ -112,35 +139,44 @@ static bool is_on_same_connection(const bridge_t *held, const bridge_t *wanted)
  * second stream, and the browser may show the chat in another tab. mod_http2 works on six streams of a connection at a
  * time, but on two after the client has reset some. Then two bridges leave nothing to the site until one of them ends.
  */
-static room_e find_room_locked(const bridge_t *wanted)
+static room_e room_beside(const holders_t *holders, const bridge_t *wanted)
 {
-    unsigned all = 0, streams, of_user = 0, of_connection = 0, sockets = 0;
-    const bridge_t *held;
-    const waiter_t *waiter;
-
-    for (waiter = waiters; waiter != NULL; waiter = waiter->next) {
-        all++;
-    }
-    streams = all;
-    for (held = bridges; held != NULL; held = held->next) {
-        all++;
-        streams += is_stream(held);
-        of_user += is_of_same_user(held, wanted);
-        if (is_on_same_connection(held, wanted)) {
-            of_connection++;
-            sockets += held->is_socket;
-        }
-    }
-    if (all >= room() || (is_stream(wanted) && streams >= room_for_streams())) {
+    if (holders->all >= room() || (is_stream(wanted) && holders->streams >= room_for_streams())) {
         return NO_WORKER;
     }
-    if (wanted->is_socket && sockets > 0) {
+    if (wanted->is_socket && holders->has_socket) {
         return CONNECTION_HAS_SOCKET;
     }
-    if (of_connection >= OF_CONNECTION) {
+    if (holders->of_connection >= OF_CONNECTION) {
         return CONNECTION_HAS_MANY;
     }
-    return of_user >= room_for_user() ? USER_HAS_MANY : ROOM;
+    return holders->of_user >= room_for_user() ? USER_HAS_MANY : ROOM;
+}
+
+/* What there is no room for now, but as soon as others have ended that are about to, waits for them. */
+static room_e find_room_locked(const bridge_t *wanted)
+{
+    holders_t now = {0, 0, 0, 0, false}, soon;
+    const bridge_t *held;
+    const waiter_t *waiter;
+    room_e found;
+
+    for (waiter = waiters; waiter != NULL; waiter = waiter->next) {
+        now.all++;
+        now.streams++;
+    }
+    soon = now;
+    for (held = bridges; held != NULL; held = held->next) {
+        add_holder(&now, held, wanted);
+        if (!makes_room(held, wanted)) {
+            add_holder(&soon, held, wanted);
+        }
+    }
+    found = room_beside(&now, wanted);
+    if (found == ROOM || room_beside(&soon, wanted) != ROOM) {
+        return found;
+    }
+    return CONNECTION_HAS_SOCKET;
 }
 
 static void remove_waiter_locked(const waiter_t *waiter)

@@ -126,9 +126,12 @@ subtest 'workers are left for the site' => sub {
     my $dave = $site->chat(trip => $trip, as => 'dave');
     still_talks($dave, 'over HTTP/1.1 there is room');
     is(connections($site), 1 + @held, 'all are members');
-    (shift @held)->disconnect;
-    my $again = $http2->chat($site, trip => $trip);
-    pass('a socket that is reset leaves its place at once');
+    my $again = shift @held;
+    for (1 .. 20) {
+        $again->disconnect;
+        $again = $http2->chat($site, trip => $trip);
+    }
+    pass('a socket that is reset leaves its place to the next one');
     $_->disconnect for @held, $again;
     until_true('the loop to know', sub { connections($site) == 1 });
     push @held, until_true('workers to be free', sub { eval { newcomer($site, trip => $trip, as => $_) } }) for qw(ann bob carol);
