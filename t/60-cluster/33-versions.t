@@ -66,16 +66,24 @@ sub write_some {
     return @events;
 }
 
-# The events that a client gets who resumes after 0: [seq, message, content]. A message that was edited comes as it is now.
+# Events, [seq, message, content], with the content that a client shows in the end. A server that has seen a message before
+# its edit sends the older text first.
+sub as_shown {
+    my (@events) = @_;
+    my %shown = map { @$_[1, 2] } @events;
+    return [map { [@$_[0, 1], $shown{ $_->[1] }] } @events];
+}
+
+# The events that a client gets who resumes after 0.
 sub events_of {
     my ($site, $trip) = @_;
     my $client = $site->chat(trip => $trip, as => 'carol', after => 0);
-    my @events = map { [@$_{qw(seq id content)}] } @{ $client->history->{messages} };
+    my $events = as_shown(map { [@$_{qw(seq id content)}] } @{ $client->history->{messages} });
     $client->leave;
-    return \@events;
+    return $events;
 }
 
-sub as_seen { return [map { [@$_[0, 2, 3]] } sort { $a->[0] <=> $b->[0] } @_] }
+sub as_seen { return as_shown(map { [@$_[0, 2, 3]] } sort { $a->[0] <=> $b->[0] } @_) }
 
 for my $kind (is_full() ? qw(pgsql sqlite3) : 'sqlite3') {
     subtest "$kind: tables of version 1 are refused" => sub {
