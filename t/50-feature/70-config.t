@@ -25,9 +25,9 @@ sub defined_in_source {
     return %directive;
 }
 
-# The directives that the module registers, read from its binary.
+# The directives that the module registers, read from its binary. A linker may store a name as the end of a longer string.
 sub registered {
-    my %names = map { $_ => 1 } read_file(module_file()) =~ /\0(TripChat[A-Za-z]*)(?=\0)/g;
+    my %names = map { $_ => 1 } read_file(module_file()) =~ /(?<![A-Za-z])(TripChat[A-Za-z]*)(?=\0)/g;
     return sort keys %names;
 }
 
