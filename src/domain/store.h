@@ -101,6 +101,7 @@ typedef struct tc_job_t {
     int64_t seen_us;            /* loop; when the hub's tick first saw the job in flight; 0: not yet */
     tc_busy_key_e busy_key;     /* db; with the status BUSY */
     bool was_busy;              /* db; an earlier try met a lock of somebody else */
+    bool in_doubt;              /* db; an earlier try, whose connection was lost, may have stored the job */
     int64_t queued_us;          /* the store's: when the job was submitted; monotonic */
     /* LOAD and EVENTS */
     int64_t after;              /* also of an EDIT and a MEND: the log had this seq when the job was made */

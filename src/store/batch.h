@@ -17,13 +17,11 @@ typedef enum {
 /*
  * Tries once to store a batch. On DONE each job has its status and result; otherwise the jobs are as they were.
  * _statements() runs the dialect's statements in a transaction; it is never IN_DOUBT. _call() asks chat_store(), which
- * decides about each job for itself; it is never BUSY, but a job's status may be. `again`: an earlier try may have
- * stored the batch. `patient`: the call may wait a moment for locks. `strict`: constraints that
- * are checked when a transaction commits are checked with each job.
+ * decides about each job for itself; it is never BUSY, but a job's status may be. `patient`: the call may wait a moment for
+ * locks. `strict`: constraints that are checked when a transaction commits are checked with each job.
  */
 tc_try_e tc_batch_statements(tc_work_t *work, tc_job_t *const *jobs, int count);
-tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient,
-                       bool strict);
+tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient, bool strict);
 
 /* True if the job's sender has names with other characters than ASCII's, which the database may not have yet. */
 bool tc_batch_has_odd_names(const tc_work_t *work, const tc_job_t *job);

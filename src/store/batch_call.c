@@ -50,7 +50,7 @@ static void append_plain(tc_buf_t *json, const char *text)
     }
 }
 
-static void append_job(tc_buf_t *json, const tc_work_t *work, const tc_job_t *job, int n, bool again)
+static void append_job(tc_buf_t *json, const tc_work_t *work, const tc_job_t *job, int n)
 {
     bool post = job->kind == TC_JOB_POST;
 
@@ -70,7 +70,7 @@ static void append_job(tc_buf_t *json, const tc_work_t *work, const tc_job_t *jo
         TC_BUF_LIT(json, ",\"known_seq\":");
         tc_buf_append_int(json, job->known_seq);
     }
-    if (again) {
+    if (job->in_doubt) {
         TC_BUF_LIT(json, ",\"again\":true");
     }
     if (has_names(work, job)) {
@@ -85,7 +85,7 @@ static void append_job(tc_buf_t *json, const tc_work_t *work, const tc_job_t *jo
     TC_BUF_LIT(json, "}");
 }
 
-static const char *to_json(const tc_work_t *work, tc_job_t *const *jobs, int count, bool again)
+static const char *to_json(const tc_work_t *work, tc_job_t *const *jobs, int count)
 {
     tc_buf_t json = TC_BUF_INIT;
     const char *text;
@@ -93,7 +93,7 @@ static const char *to_json(const tc_work_t *work, tc_job_t *const *jobs, int cou
 
     for (i = 0; i < count; i++) {
         tc_buf_append_str(&json, i == 0 ? "[" : ",");
-        append_job(&json, work, jobs[i], i, again);
+        append_job(&json, work, jobs[i], i);
     }
     TC_BUF_LIT(&json, "]");
     text = apr_pstrmemdup(work->pool, (const char *)json.data, json.len);
@@ -205,10 +205,9 @@ static bool take_all(tc_work_t *work, tc_job_t *const *jobs, int count, tc_sql_r
     return taken == count && make_events(work, jobs, stored, count);
 }
 
-tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool again, bool patient,
-                       bool strict)
+tc_try_e tc_batch_call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient, bool strict)
 {
-    const char *args[] = {to_json(work, jobs, count, again), patient ? "true" : "false",
+    const char *args[] = {to_json(work, jobs, count), patient ? "true" : "false",
                           strict ? "true" : "false"};
     tc_sql_rows_t rows;
     apr_status_t rv;

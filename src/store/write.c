@@ -19,19 +19,34 @@ static void settle_failed(tc_job_t *const *jobs, int count, tc_job_status_e stat
 }
 
 /*
+ * Whatever becomes of a job later is told by what the database has. The server may not have noticed yet that the connection
+ * is lost, so a job may meet its own lock, and be put off until its first try has committed.
+ */
+static void note_doubt(tc_job_t *const *jobs, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        jobs[i]->in_doubt = true;
+    }
+}
+
+/*
  * Calls chat_store(), over another connection if one is lost. If a call fails as a whole, it is made once more: over
  * another connection if this one cannot write, because the address may lead to another server by now, and strictly,
  * because a constraint of one job may have failed as the call was committed. If this fails, too, it is the server's
  * fault: a full disk, for example. A call that fails of a value is not repeated: the database read no job of it.
  */
-static tc_try_e call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient, bool *again)
+static tc_try_e call(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient)
 {
     tc_try_e outcome = TC_TRY_FAILED;
     int tries;
 
     for (tries = 0; tries < TC_STORE_TRIES && work->sql.handle != NULL; tries++) {
-        outcome = tc_batch_call(work, jobs, count, *again, patient, tries > 0);
-        *again = *again || outcome == TC_TRY_IN_DOUBT;
+        outcome = tc_batch_call(work, jobs, count, patient, tries > 0);
+        if (outcome == TC_TRY_IN_DOUBT) {
+            note_doubt(jobs, count);
+        }
         if (outcome == TC_TRY_DONE
             || (outcome == TC_TRY_FAILED && (tries > 0 || work->sql.fault == TC_SQL_FAULT_VALUE))) {
             break;
@@ -52,22 +67,22 @@ static tc_try_e call(tc_work_t *work, tc_job_t *const *jobs, int count, bool pat
  * the character stands in the names of its sender. Then question marks are stored for the characters that are not ASCII's.
  */
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as a batch can be halved */
-static void call_parts(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient, bool again, int64_t until_us)
+static void call_parts(tc_work_t *work, tc_job_t *const *jobs, int count, bool patient, int64_t until_us)
 {
-    tc_try_e outcome = call(work, jobs, count, patient, &again);
+    tc_try_e outcome = call(work, jobs, count, patient);
     bool is_value = outcome == TC_TRY_FAILED && work->sql.fault == TC_SQL_FAULT_VALUE;
 
     if (is_value && count == 1 && !work->plain_names && tc_batch_has_odd_names(work, jobs[0])) {
         work->plain_names = true;
-        call_parts(work, jobs, count, patient, again, until_us);
+        call_parts(work, jobs, count, patient, until_us);
         work->plain_names = false;
     }
     else if (is_value && count == 1) {
         settle_failed(jobs, count, TC_JOB_REFUSED, TC_CHAT_INTERNAL);
     }
     else if (is_value && tc_clock_monotonic_us() < until_us) {
-        call_parts(work, jobs, count / 2, patient, again, until_us);
-        call_parts(work, jobs + count / 2, count - count / 2, patient, again, until_us);
+        call_parts(work, jobs, count / 2, patient, until_us);
+        call_parts(work, jobs + count / 2, count - count / 2, patient, until_us);
     }
     else if (outcome != TC_TRY_DONE) {
         settle_failed(jobs, count, TC_JOB_UNAVAILABLE, TC_CHAT_UNAVAILABLE);
@@ -92,10 +107,10 @@ static void call_for_all(tc_work_t *work, tc_job_t *const *jobs, int count)
         }
     }
     if (fresh > 0) {
-        call_parts(work, sorted, fresh, true, false, until_us);
+        call_parts(work, sorted, fresh, true, until_us);
     }
     if (total > fresh) {
-        call_parts(work, sorted + fresh, total - fresh, false, false, until_us);
+        call_parts(work, sorted + fresh, total - fresh, false, until_us);
     }
 }
 

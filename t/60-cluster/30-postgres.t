@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use TripChat::Cluster qw(children_of chat_on one_on_each all_hear heard_alike hear_nothing_else collect);
+use TripChat::Delay;
 use TripChat::Postgres;
 use TripChat::Redis;
 use TripChat::Test;
@@ -235,6 +236,34 @@ subtest 'a connection that ends after the commit, before it is confirmed' => sub
     is_deeply([map { [@$_{qw(content seq)}] } @edits], [(['edited in doubt', 4]) x 2], 'an edit is shown to the others, too');
     hear_nothing_else($members[1], [@members[1, 2]], 'once');
     leave(@members);
+};
+
+# The server still has the connection, and the transaction that waits on it has the lock of the room. So the job meets its
+# own lock when it is tried again, and is put off.
+subtest 'a connection that is cut while the server commits' => sub {
+    my $relay = TripChat::Delay->start(to => $postgres->port, one_way_s => 0);
+    my $far   = new_server(children => 1, database => $relay->database($database));
+    my $trip  = $far->site->new_trip;
+    my $all   = [map { $far->site->chat(trip => $trip, as => $_) } qw(ann bob)];
+    all_hear($all->[0], 'before', $all, 'members talk');
+    my $cut = sub {
+        my $calls = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%chat_store%' AND pid <> pg_backend_pid()";
+        my $pid   = until_true('a commit', sub { ($database->sql("SELECT pid $calls AND wait_event = 'SyncRep'"))[0] });
+        $relay->cut;
+        my $since = "SELECT query_start $calls AND pid = $pid";
+        until_true('another try to end', sub { $database->sql("SELECT 1 $calls AND pid <> $pid AND state = 'idle' AND query_start > ($since)") });
+    };
+    with_silent_commits(sub { $all->[0]->say('in doubt'); $cut->() });
+    my $message = heard_alike('in doubt', $all, 'a message is shown');
+    hear_nothing_else($all->[1], $all, 'once');
+    with_silent_commits(sub { $all->[0]->edit($message->{id}, 'edited'); $cut->() });
+    my $edit = $all->[1]->next_json('message_edited')->{message};
+    is_deeply([@$edit{qw(content seq)}], ['edited', 4], 'and so is an edit');
+    $all->[0]->next_json('message_edited');
+    $all->[1]->said('behind');
+    is($all->[0]->next_json('chat_message')->{message}{seq}, 5, 'once');
+    leave(@$all);
+    stops_clean($far, 'the server stops in order', OF_THE_DATABASE);
 };
 
 subtest 'PostgreSQL stands still for a moment' => sub {

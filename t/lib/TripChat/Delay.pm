@@ -49,6 +49,13 @@ sub journeys {
     return 0 + $said;
 }
 
+# Breaks all connections on the client's side. The server does not learn of it.
+sub cut {
+    my ($self) = @_;
+    syswrite $self->{line}, '!' or die "the relay has ended: $!\n";
+    return;
+}
+
 # A database that is to be reached over the relay. psql and the like go the short way.
 sub database {
     my ($self, $database) = @_;
@@ -85,7 +92,7 @@ sub _relay {
             push @{ $end->{other}{late} }, [now() + $self->{one_way_s}, $n ? $bytes : undef];
         }
         _deliver($_, \%end) for my @ends = values %end;
-        $self->_answer if $poll->events($self->{line});
+        $self->_answer($poll, \%end) if $poll->events($self->{line});
     }
     return;
 }
@@ -98,11 +105,19 @@ sub _note_bytes {
     return;
 }
 
-# Whoever started the relay asks for the count. When they end without a word, the relay ends, too.
+# Whoever started the relay asks for the count, or has connections cut. When they end without a word, the relay ends, too.
 sub _answer {
-    my ($self) = @_;
+    my ($self, $poll, $ends) = @_;
     sysread $self->{line}, my $asked, 1 or POSIX::_exit(0);
-    syswrite $self->{line}, "$self->{journeys}\n";
+    if ($asked eq '?') { syswrite $self->{line}, "$self->{journeys}\n"; return }
+    for my $end (grep { $_->{is_client} } values %$ends) {
+        my $other = delete $end->{other};
+        $poll->remove($_->{socket}) for $end, $other;
+        delete $ends->{ fileno $_->{socket} } for $end, $other;
+        delete $other->{other};
+        close $end->{socket};
+        push @{ $self->{left_open} }, $other;
+    }
     return;
 }
 
