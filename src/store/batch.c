@@ -326,7 +326,9 @@ void tc_batch_note_stored(tc_work_t *work, tc_job_t *const *jobs, int count)
         if (jobs[i]->status != TC_JOB_DONE) {
             continue;
         }
-        tc_noted_add(work->noted, work->store->store.site, jobs[i]->user);
+        if (jobs[i]->kind == TC_JOB_POST) { /* an edit comes without names */
+            tc_noted_add(work->noted, work->store->store.site, jobs[i]->user);
+        }
         if (!jobs[i]->repeated) {
             tc_event_launch(jobs[i]->events, slot, now_us);
         }

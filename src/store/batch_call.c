@@ -162,8 +162,9 @@ static tc_stored_t *take(tc_work_t *work, tc_job_t *job, const tc_sql_rows_t *ro
 }
 
 /*
- * Makes the events of all jobs that were stored, after one statement has asked for the authors replied to. If it fails,
- * those who are not known are without an address.
+ * Makes the events of all jobs that were stored, after one statement has asked for the authors replied to: chat_people
+ * rather than the site, because what is stored must not wait for a table that somebody has locked. If it fails, those who
+ * are not known are without an address.
  */
 static bool make_events(tc_work_t *work, tc_job_t *const *jobs, tc_stored_t *const *stored, int count)
 {
@@ -175,7 +176,7 @@ static bool make_events(tc_work_t *work, tc_job_t *const *jobs, tc_stored_t *con
             authors[author_count++] = stored[i]->reply_sender_id;
         }
     }
-    (void)tc_people_learn(work->people, work->store, &work->sql, authors, author_count, work->pool);
+    (void)tc_people_learn_former(work->people, work->store, &work->sql, authors, author_count, work->pool);
     for (i = 0; i < count; i++) {
         if (stored[i] != NULL
             && tc_stored_to_event(work, stored[i], jobs[i]->user, jobs[i]->client_id, &jobs[i]->events)

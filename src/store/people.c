@@ -137,8 +137,8 @@ static bool knows(tc_people_t *people, const tc_dbd_t *store, const char *user_i
     return known;
 }
 
-apr_status_t tc_people_learn(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
-                             apr_pool_t *pool)
+static apr_status_t learn(tc_people_t *people, tc_site_find_t *ask, tc_dbd_t *store, tc_sql_t *sql,
+                          const char *const *ids, int count, apr_pool_t *pool)
 {
     const char **unknown = apr_palloc(pool, ((apr_size_t)count + 1) * sizeof(*unknown));
     apr_hash_t *seen = apr_hash_make(pool);
@@ -156,7 +156,7 @@ apr_status_t tc_people_learn(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql
         return APR_SUCCESS;
     }
     users = apr_palloc(pool, (apr_size_t)wanted * sizeof(tc_user_t *));
-    rv = tc_site_find_people(store, sql, unknown, wanted, users, pool);
+    rv = ask(store, sql, unknown, wanted, users, pool);
     for (i = 0; i < wanted; i++) {
         if (rv != APR_SUCCESS) {
             tc_user_unref(users[i]);
@@ -166,6 +166,18 @@ apr_status_t tc_people_learn(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql
                     users[i] ? users[i] : tc_user_create(unknown[i], "", DELETED, DELETED));
     }
     return rv;
+}
+
+apr_status_t tc_people_learn(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
+                             apr_pool_t *pool)
+{
+    return learn(people, tc_site_find_people, store, sql, ids, count, pool);
+}
+
+apr_status_t tc_people_learn_former(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
+                                    apr_pool_t *pool)
+{
+    return learn(people, tc_site_find_former, store, sql, ids, count, pool);
 }
 
 const tc_user_t *tc_people_get(tc_people_t *people, const tc_dbd_t *store, const char *user_id)

@@ -21,6 +21,10 @@ void tc_people_destroy(tc_people_t *people);
 apr_status_t tc_people_learn(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
                              apr_pool_t *pool);
 
+/* The same, but only those whom chat_people does not have are asked of the site: tc_site_find_former(). */
+apr_status_t tc_people_learn_former(tc_people_t *people, tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
+                                    apr_pool_t *pool);
+
 /*
  * The user's record, which is valid until the memory has been asked for many others. Never NULL: whoever is not in it,
  * because the site and chat_people do not have them any more, is "(deleted user)" without an e-mail address.

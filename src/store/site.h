@@ -53,11 +53,13 @@ apr_status_t tc_site_check_users(tc_dbd_t *store, tc_sql_t *sql, tc_access_room_
                                  tc_access_t *users, apr_pool_t *pool);
 
 /*
- * Finds the names of users by the database's ids: the user query's or, if that does not know the id, those of
- * chat_people, under which they wrote last. If tokens say who a user is, chat_people alone is asked. users[i] gets a
- * reference, the caller's, or stays NULL.
+ * Find the names of users by the database's ids. _people(): those of the user query or, if that does not know the id, those
+ * of chat_people, under which they wrote last. _former(): those of chat_people first, so that the site's tables, which may
+ * be locked, are hardly ever asked. If tokens say who a user is, chat_people alone is asked. users[i] gets a reference, the
+ * caller's, or stays NULL.
  */
-apr_status_t tc_site_find_people(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
-                                 tc_user_t **users, apr_pool_t *pool);
+typedef apr_status_t tc_site_find_t(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count, tc_user_t **users,
+                                    apr_pool_t *pool);
+tc_site_find_t tc_site_find_people, tc_site_find_former;
 
 #endif

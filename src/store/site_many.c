@@ -285,24 +285,30 @@ static apr_status_t find_former(tc_dbd_t *store, tc_sql_t *sql, const char *cons
     return rv;
 }
 
-apr_status_t tc_site_find_people(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
+/* The site's user query, where the site is asked at all. */
+static apr_status_t find_present(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count, tc_user_t **users,
+                                 apr_pool_t *pool)
+{
+    tc_check_if_due(store, sql, pool);
+    return store->store.site->by_token ? APR_SUCCESS : ask_user_query(store, sql, ids, count, users, pool);
+}
+
+/* Asks for those who are not found yet. */
+static apr_status_t find_missing(tc_site_find_t *find, tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
                                  tc_user_t **users, apr_pool_t *pool)
 {
     const char **missing = apr_palloc(pool, (apr_size_t)count * sizeof(*missing));
     tc_user_t **found = apr_pcalloc(pool, (apr_size_t)count * sizeof(tc_user_t *));
+    apr_status_t rv = APR_SUCCESS;
     int i, left = 0, at = 0;
-    apr_status_t rv;
 
-    memset(users, 0, (size_t)count * sizeof(tc_user_t *));
-    tc_check_if_due(store, sql, pool);
-    rv = store->store.site->by_token ? APR_SUCCESS : ask_user_query(store, sql, ids, count, users, pool);
     for (i = 0; i < count; i++) {
         if (users[i] == NULL) {
             missing[left++] = ids[i];
         }
     }
-    if (rv == APR_SUCCESS && left > 0) {
-        rv = find_former(store, sql, missing, left, found, pool);
+    if (left > 0) {
+        rv = find(store, sql, missing, left, found, pool);
     }
     for (i = 0; i < count && left > 0; i++) {
         if (users[i] == NULL) {
@@ -310,4 +316,24 @@ apr_status_t tc_site_find_people(tc_dbd_t *store, tc_sql_t *sql, const char *con
         }
     }
     return rv;
+}
+
+apr_status_t tc_site_find_people(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
+                                 tc_user_t **users, apr_pool_t *pool)
+{
+    apr_status_t rv;
+
+    memset(users, 0, (size_t)count * sizeof(tc_user_t *));
+    rv = find_missing(find_present, store, sql, ids, count, users, pool);
+    return rv == APR_SUCCESS ? find_missing(find_former, store, sql, ids, count, users, pool) : rv;
+}
+
+apr_status_t tc_site_find_former(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
+                                 tc_user_t **users, apr_pool_t *pool)
+{
+    apr_status_t rv;
+
+    memset(users, 0, (size_t)count * sizeof(tc_user_t *));
+    rv = find_missing(find_former, store, sql, ids, count, users, pool);
+    return rv == APR_SUCCESS ? find_missing(find_present, store, sql, ids, count, users, pool) : rv;
 }

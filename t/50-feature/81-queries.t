@@ -88,6 +88,20 @@ subtest 'a user who is deactivated is out, and keeps their name' => sub {
     stops_clean($server, 'and the log has nothing to say');
 };
 
+subtest 'an edit does not pass for a message that has brought the names' => sub {
+    my $server = TripChat::Server->start(workers => 4);
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my $rest   = $site->rest(as => 'ann');
+    my @ids    = map { $rest->posted($trip, "message $_")->{id} } 1 .. 4;
+    $site->sql('DELETE FROM chat_people');
+    $server->restart;
+    is($rest->edit($_, 'edited')->{status}, 200, 'an edit') for @ids;
+    $rest->posted($trip, "message $_") for 5 .. 8;
+    is_deeply([$site->sql('SELECT username FROM chat_people')], ['ann'], 'a message behind it brings them');
+    stops_clean($server, 'and the log has nothing to say');
+};
+
 subtest 'a new token of a user who is gone is refused' => sub {
     my $server = TripChat::Server->start(site_config => "TripChatRecheck 0\n");
     my $site   = $server->site;

@@ -76,4 +76,29 @@ is_deeply(contents_of(@{ $late->history->{messages} }), [map { "text $_" } grep 
 $_->leave for @members, $late;
 stops_clean($server, 'the log has nothing to say');
 
+# What is stored is shown, though the table that the user query needs is locked, and the author replied to is not known.
+subtest 'a reply to somebody whom the site would have to be asked for' => sub {
+    my $theirs = TripChat::Postgres->shared->new_database;
+    $theirs->sql('CREATE TABLE profiles (user_id uuid PRIMARY KEY REFERENCES users (id), full_name text);'
+        . ' INSERT INTO profiles SELECT id, full_name FROM users');
+    my $here = TripChat::Server->start(database => $theirs, site_config => "TripChatRecheck 0\nTripChatUserQuery "
+        . '"SELECT u.id, u.email, u.username, p.full_name FROM users u JOIN profiles p ON p.user_id = u.id WHERE u.id = %{user}"');
+    my $there = $here->site;
+    my ($first, $second) = map { $there->new_trip } 1, 2;
+    my $by_carol = $there->rest(as => 'carol')->posted($first, 'by carol');
+    $here->restart;    # no thread knows carol
+    my @both = map { $there->chat(trip => $first, as => $_) } qw(ann bob);
+    my $apart = $there->chat(trip => $second, as => 'bob');
+    my $lock = TripChat::Session->open($theirs);
+    $lock->run('BEGIN; LOCK TABLE profiles IN ACCESS EXCLUSIVE MODE');
+    $both[0]->say('a reply', reply_to => $by_carol->{id});
+    $apart->say('elsewhere');
+    is($apart->next_json->{message}{content}, 'elsewhere', 'other rooms go on');
+    is_deeply([map { $_->next_json->{message}{reply_to}{sender_email} } @both], [(user('carol')->{email}) x 2], 'and the reply is shown, with its author');
+    $lock->run('ROLLBACK');
+    $lock->end;
+    $_->leave for @both, $apart;
+    stops_clean($here, 'the log has nothing to say');
+};
+
 done_testing;
