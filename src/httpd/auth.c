@@ -29,9 +29,10 @@ static bool is_ours(request_rec *r)
     return type != NULL && strcasecmp(type, TC_AUTH_TYPE) == 0;
 }
 
+/* A request that mod_proxy will pass on is the other server's, whatever the section's SetHandler says. */
 static bool is_mapped_to(request_rec *r, const char *name)
 {
-    const char *handler = tc_mapping_handler(r);
+    const char *handler = r->proxyreq == PROXYREQ_NONE ? tc_mapping_handler(r) : NULL;
 
     return handler != NULL && strcmp(handler, name) == 0;
 }

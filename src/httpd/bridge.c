@@ -32,12 +32,13 @@ APLOG_USE_MODULE(tripchat);
 #define LEAST 2           /* or this many if that is more */
 #define OF_CONNECTION 3   /* half of the streams on which mod_http2 works at a time, at first */
 #define PATIENCE_US TC_US_PER_S /* for a socket that is about to end */
+#define STRANGERS ""      /* all who are turned away hold as many workers as one user */
 
 /* Only its worker uses a bridge. Other workers read who holds it, while it is in the list. */
 typedef struct bridge_t {
     struct bridge_t *next;  /* lock: list_lock */
     const tc_site_t *site;  /* const */
-    const char *whose;      /* const; a user's id, or the address of a client who is turned away */
+    const char *whose;      /* const; a user's id, or STRANGERS */
     request_rec *r;         /* const */
     bool is_socket;         /* const; else a stream of events, or a poll */
     tc_child_t *child;
@@ -188,7 +189,20 @@ static void remove_waiter_locked(const waiter_t *waiter)
     *at = waiter->next;
 }
 
-/* The same, but a page that closes its socket and opens another one waits for the end of the first. Waits without the lock. */
+static bool has_waiter_locked(const conn_rec *master)
+{
+    const waiter_t *waiter = waiters;
+
+    while (waiter != NULL && waiter->master != master) {
+        waiter = waiter->next;
+    }
+    return waiter != NULL;
+}
+
+/*
+ * The same, but a page that closes its socket and opens another one waits for the end of the first. Waits without the lock.
+ * Of a connection one worker waits, not more: anybody can ask, and nobody has looked at their token yet.
+ */
 static room_e wait_for_room_locked(const bridge_t *wanted)
 {
     int64_t now = tc_clock_monotonic_us(), until = now + PATIENCE_US;
@@ -196,7 +210,7 @@ static room_e wait_for_room_locked(const bridge_t *wanted)
     room_e found = find_room_locked(wanted);
 
     tc_semaphore_init(&waiter.freed);
-    while (found == CONNECTION_HAS_SOCKET && now < until) {
+    while (found == CONNECTION_HAS_SOCKET && now < until && !has_waiter_locked(waiter.master)) {
         waiter.next = waiters;
         waiters = &waiter;
         pthread_mutex_unlock(&list_lock);
@@ -508,7 +522,7 @@ static bridge_t *make_bridge(request_rec *r, tc_child_t *child, const tc_adoptio
     bridge_t *bridge = apr_pcalloc(r->pool, sizeof(*bridge));
 
     bridge->site = adoption->site;
-    bridge->whose = adoption->user != NULL ? apr_pstrdup(r->pool, adoption->user->id) : r->useragent_ip;
+    bridge->whose = adoption->user != NULL ? apr_pstrdup(r->pool, adoption->user->id) : STRANGERS;
     bridge->r = r;
     bridge->is_socket = status == HTTP_SWITCHING_PROTOCOLS;
     bridge->child = child;

@@ -31,23 +31,6 @@ static handler_e find_handler(const char *name)
                : NO_HANDLER;
 }
 
-/* A local bus reaches one child, so members in two children would not receive each other's messages. */
-static int check_bus(const tc_vhost_t *vhost)
-{
-    const server_rec *server = vhost->store.server;
-    int children = 1;
-
-    if (vhost->bus->state != TC_BUS_ALONE || ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS || children <= 1) {
-        return OK;
-    }
-    tc_complain(server, tc_config_place(tc_config_of(server), TC_D_BUS), APLOG_EMERG, APR_SUCCESS,
-                "TC0045: %s local serves one child process, but this MPM may run %d. For several, write %s "
-                "redis://host:port. For one, write ServerLimit 1, and MaxRequestWorkers no greater than ThreadsPerChild "
-                "(event, worker) or MaxRequestWorkers 1 (prefork)",
-                tc_config_name(TC_D_BUS), children, tc_config_name(TC_D_BUS));
-    return HTTP_INTERNAL_SERVER_ERROR;
-}
-
 /* True if a virtual host with a Redis inherits a value from the main server. */
 static bool is_passed_on(const server_rec *server, tc_directive_e directive)
 {
@@ -120,6 +103,28 @@ static bool is_reachable(const tc_vhost_t *vhost, apr_pool_t *pool)
     return server != NULL;
 }
 
+/*
+ * A local bus reaches one child, so members in two children would not receive each other's messages. A main server that only
+ * passes values on to virtual hosts with a Redis has no members.
+ */
+static int check_bus(const tc_vhost_t *vhost, apr_pool_t *pool)
+{
+    const server_rec *server = vhost->store.server;
+    bool has_members = is_reachable(vhost, pool);
+    int children = 1;
+
+    if (vhost->bus->state != TC_BUS_ALONE || ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS || children <= 1
+        || (!has_members && !tc_vhost_is_used(vhost))) {
+        return OK;
+    }
+    tc_complain(server, tc_config_place(tc_config_of(server), TC_D_BUS), has_members ? APLOG_EMERG : APLOG_WARNING, APR_SUCCESS,
+                "TC0045: %s local serves one child process, but this MPM may run %d. For several, write %s "
+                "redis://host:port. For one, write ServerLimit 1, and MaxRequestWorkers no greater than ThreadsPerChild "
+                "(event, worker) or MaxRequestWorkers 1 (prefork)",
+                tc_config_name(TC_D_BUS), children, tc_config_name(TC_D_BUS));
+    return has_members ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}
+
 static int check_no_driver(const tc_vhost_t *vhost, apr_pool_t *pool)
 {
     const server_rec *server = vhost->store.server;
@@ -163,7 +168,7 @@ static int check_site(const tc_vhost_t *vhost, apr_pool_t *pool)
 {
     int identity = tc_inherit_check(vhost->store.server);
     int database = check_database(vhost, pool);
-    int bus = check_bus(vhost);
+    int bus = check_bus(vhost, pool);
 
     warn_of_idle_redis(vhost);
     return identity != OK ? identity : database != OK ? database : bus;

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/units.h"
@@ -23,6 +24,7 @@ typedef struct {
     tc_stream_request_t *request;
     int64_t since_us; /* when the connection was taken over; events: or when a sign of life was not needed */
     bool ready;       /* poll: there is something to answer */
+    unsigned dropped; /* bytes that came behind the request */
 } stream_t;
 
 static bool is_poll(const tc_peer_t *peer)
@@ -258,11 +260,18 @@ static const tc_sink_t sink = {
 
 /* ---- as a peer ---- */
 
-/* The client has nothing more to say, so its input is dropped. Only its end matters. */
+/* The client has nothing more to say, so its input is dropped, and only its end matters. Who goes on writing is closed. */
 static size_t take_input(tc_peer_t *peer, unsigned char *data, size_t len)
 {
-    (void)peer;
+    stream_t *stream = (stream_t *)peer;
+
     (void)data;
+    if (stream->dropped <= TC_STREAM_INPUT_BYTES) {
+        stream->dropped += (unsigned)len;
+    }
+    if (stream->dropped > TC_STREAM_INPUT_BYTES) {
+        close_stream(peer, TC_CLOSE_POLICY, "the client sends more than its request");
+    }
     return len;
 }
 

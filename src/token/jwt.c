@@ -168,10 +168,12 @@ static bool is_plain(json_object *header)
     return !json_object_object_get_ex(header, "typ", NULL) || (type != NULL && strcasecmp(type, "JWT") == 0);
 }
 
-/* RFC 9068, 2.1: an access token of OAuth says so. */
-static bool is_access_token(json_object *header)
+/* RFC 7515, 4.1.9: "application/" may stand before a type. RFC 9068, 2.1: an access token of OAuth says so. */
+static bool has_known_type(json_object *header)
 {
-    return strcasecmp(tc_facts_type(header), "at+jwt") == 0;
+    const char *type = tc_facts_type(header);
+
+    return strcasecmp(type, "JWT") == 0 || strcasecmp(type, "at+jwt") == 0;
 }
 
 static const char *check_header(json_object *header)
@@ -192,7 +194,7 @@ static const char *check_header(json_object *header)
 /* A site that requires a typ takes that one alone (tc_jwt_rules_check()). */
 static const char *check_type(json_object *header, const tc_jwt_rules_t *rules, const tc_jwt_issuer_t *issuer)
 {
-    return is_plain(header) || is_access_token(header) || tc_jwt_rules_want_type(rules, issuer)
+    return is_plain(header) || has_known_type(header) || tc_jwt_rules_want_type(rules, issuer)
                ? NULL
                : "wrong type: the typ of its header is neither JWT nor at+jwt";
 }

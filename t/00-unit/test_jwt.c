@@ -509,6 +509,7 @@ START_TEST(a_header_that_brings_a_key_or_names_another_type_is_refused)
     } cases[] = {
         {"\"typ\":\"jwt\"", true},          {"\"typ\":\"at+jwt\"", true},
         {"\"typ\":\"application/AT+JWT\"", true}, {"\"typ\":\"at+jwt\\u0000\"", false},
+        {"\"typ\":\"application/jwt\"", true}, {"\"typ\":\"application/jwt/x\"", false},
         {"\"typ\":\"jwt+at\"", false},   {"\"typ\":\" at+jwt\"", false},
         {"\"typ\":1", false},               {"\"cty\":\"x\"", true},
         {"\"typ\":\"JWE\"", false},         {"\"typ\":null", false},

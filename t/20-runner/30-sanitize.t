@@ -24,9 +24,10 @@ my $SOCKET = "  Location is file descriptor 3 created by main thread at:\n    #0
 my $HEAP   = "  Location is heap block of size 8 at 0x7b0400000000 allocated by main thread:\n    #0 malloc (libtsan.so+0x1)\n\n";
 
 sub report_of {
-    my ($first, $access, $second, $other, $location) = @_;
-    return "${LINE}WARNING: ThreadSanitizer: data race (pid=7)\n  $first of size 8 at 0x7ba000000030 by thread T8:\n$access\n"
-        . "  $second of size 8 at 0x7ba000000030 by main thread:\n$other\n${location}SUMMARY: ThreadSanitizer: data race\n";
+    my ($first, $access, $second, $other, $location, @threads) = @_;
+    my ($one, $two) = @threads ? @threads : ('thread T8', 'main thread');
+    return "${LINE}WARNING: ThreadSanitizer: data race (pid=7)\n  $first of size 8 at 0x7ba000000030 by $one:\n$access\n"
+        . "  $second of size 8 at 0x7ba000000030 by $two:\n$other\n${location}SUMMARY: ThreadSanitizer: data race\n";
 }
 
 sub left_of {
@@ -38,13 +39,15 @@ sub left_of {
 
 my @httpds = (
     report_of('Write', $CLOSE, 'Previous read', $POLL, $SOCKET),
-    report_of('Write', $CLOSE, 'Previous read', $READ, $SOCKET),
-    report_of('Read', $POLL, 'Previous write', $CLOSE, $SOCKET),
+    report_of('Write', $CLOSE, 'Previous read', $READ, $SOCKET, 'main thread', 'thread T5'),
+    report_of('Read', $READ, 'Previous write', $CLOSE, $SOCKET),
+    report_of('Read', $POLL, 'Previous write', $CLOSE, $SOCKET, 'main thread', 'thread T8'),
 );
 my @others = (
     report_of('Write', $CLOSE . $OURS, 'Previous read', $POLL, $SOCKET),
     report_of('Read', $READ, 'Previous write', $CLOSE . $OURS, $SOCKET),
-    report_of('Write', $CLOSE, 'Previous read', $READ, $HEAP),
+    report_of('Write', $CLOSE, 'Previous read', $READ, $HEAP, 'main thread', 'thread T5'),
+    report_of('Write', $CLOSE, 'Previous read', $READ, $SOCKET, 'thread T5', 'thread T9'),
     report_of('Write', $READ, 'Previous read', $POLL, $SOCKET),
     "${LINE}WARNING: ThreadSanitizer: heap-use-after-free (pid=7)\n  Write of size 8 at 0x7b0400000000 by main thread:\n$CLOSE\n${SOCKET}",
     "FATAL: ThreadSanitizer: unexpected memory mapping\n",

@@ -157,6 +157,25 @@ subtest 'the rates of address and user' => sub {
     stops_clean($server, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/);
 };
 
+# A path below the chat's that goes to another server is the other server's.
+subtest 'a path that mod_proxy takes' => sub {
+    my $back = TripChat::Server->start(no_chat => 1);
+    write_file($back->dir . '/htdocs/export.txt', "this is export.txt\n");
+    my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user proxy proxy_http)],
+        config => sprintf(qq(ProxyPass "/api/v1/chat/export" "http://127.0.0.1:%d/export.txt"\n), $back->site->port),
+        site_config => "$QUERIES<Location \"/api/v1/chat/\">\nAuthType TripChat\nRequire valid-user\n</Location>\n");
+    my $site = $server->site;
+    my %token = map { $_ => $site->token($_) } qw(ann bob);
+    is(ask($site, '/api/v1/chat/export', bearer($token{ann}))->{body}, "this is export.txt\n", 'a user gets what is there');
+    is(ask($site, '/api/v1/chat/export')->{status}, 401, 'nobody else');
+    my $preflight = ask($site, '/api/v1/chat/export', method => 'OPTIONS', fields => { 'Access-Control-Request-Method' => 'GET', Origin => 'https://x.example' });
+    is($preflight->{status}, 401, 'and no preflight gets through');
+    $site->sql(sprintf "UPDATE users SET full_name = '' WHERE id = '%s'", user('ann')->{id});
+    is(ask($site, '/api/v1/chat/export', bearer($token{ann}))->{status}, 401, 'nor does a user who was deactivated');
+    is($site->rest(token => $token{bob})->list($site->new_trip)->{status}, 200, 'the chat beside it is the chat');
+    stops_clean($_, 'and the log has nothing to say', qr/AH01617|AH01618|AH0166|AH01631/) for $server, $back;
+};
+
 # httpd makes further requests for one page, and looks at their rights only if their sections differ from the page's.
 subtest 'requests that httpd makes itself' => sub {
     my $server = TripChat::Server->start(modules => [qw(authn_core authz_core authz_user include rewrite autoindex)], site_config => <<"CONF");

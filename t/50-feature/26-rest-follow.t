@@ -242,4 +242,20 @@ subtest 'on Redis a room is the same in every child and server' => sub {
     stops_clean($_, 'the log has nothing to say') for @servers;
 };
 
+subtest 'a reader who writes' => sub {
+    my $trip   = $site->new_trip;
+    my $socket = $site->chat(trip => $trip, as => 'ann');
+    my $events = follow($trip);
+    $events->{stream}->write('x' x 20_000);
+    $socket->said('hello');
+    is($events->next_json('chat_message')->{message}{content}, 'hello', 'a little is passed over');
+    $events->{stream}->write('x' x 50_000);
+    is(($events->read_close)[0], 1008, 'much is not');
+    my $poll = $site->rest(as => 'bob');
+    $poll->ask_for_news($trip, 1);
+    $poll->{stream}->write('x' x 70_000);
+    is_deeply($poll->news->{results}, [], 'nor by a poll, which is answered');
+    $_->disconnect for $socket, $poll;
+};
+
 done_testing;

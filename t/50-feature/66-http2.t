@@ -139,6 +139,21 @@ subtest 'workers are left for the site' => sub {
     stops($server, 'the log says why', qr/\bTC0054:/);
 };
 
+# Each handshake behind a socket would wait for its end, and nobody has looked at a token yet.
+subtest 'a stranger does not hold what others need' => sub {
+    my $server = start();
+    my $site   = $server->site;
+    my $trip   = $site->new_trip;
+    my $http2  = connection($site);
+    my $ask    = sub { return $http2->stream->ask_to_open($site->path($trip, token => 'none')) };
+    is($ask->()->wait_for_answer, 200, 'who is turned away reads why, and does not answer');
+    my @more = map { $ask->() } 1 .. 6;
+    $http2->wait_for('some to be refused', sub { 3 <= grep { defined $_->{reset_code} } @more });
+    is(newcomer($site, trip => $trip)->leave->{code}, 1000, 'meanwhile others come and go');
+    $http2->disconnect;
+    stops($server, 'the log has nothing to say');
+};
+
 # A page renews the token of its stream with a second one, which it opens before it leaves the first.
 subtest 'a connection has room for three, one socket among them' => sub {
     my $server = start(workers => 16);

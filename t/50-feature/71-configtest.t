@@ -109,6 +109,22 @@ subtest 'the local bus with several children is refused, and the site that has i
     unlike($said, qr/TC0045: .*virtual host localhost/, 'and no other');
 };
 
+# The main server gives the virtual hosts its keys and database. Each of them has a Redis, and nobody can join the main server's
+# own site, which has none.
+subtest 'a main server that only passes values on needs no Redis' => sub {
+    my @sites = map { "<VirtualHost *:$_>\nServerName site$_.example.org\nTripChatBus redis://127.0.0.1:1\n"
+            . "<Location /ws/chat/>\nSetHandler tripchat-websocket\n</Location>\n</VirtualHost>\n" } 1, 2;
+    my $several = "ServerLimit 4\nMaxRequestWorkers 32\nThreadsPerChild 8\n";
+    my $keys    = "DBDriver sqlite3\nDBDParams x.db\nTripChatJWTSecretFile secret\n";
+    my $check   = sub { return TripChat::Server->check_config(no_chat => 1, mpm => 'event', modules => ['dbd'], config => join '', $several, @_) };
+    my ($status, $said) = $check->($keys, @sites);
+    is($status, 0, 'httpd -t accepts it') or diag $said;
+    like($said, qr/:warn\] .*TC0045/, 'and warns, because a virtual host without a chat belongs to the main server');
+    ($status, $said) = $check->($keys, @sites, "<Location /chat/>\nSetHandler tripchat-websocket\n</Location>\n");
+    isnt($status, 0, 'a main server with a path of the chat needs one');
+    like($said, qr/:emerg\] .*TC0045/, 'and is told so');
+};
+
 # A driver of apr_dbd that does nothing: httpd -t loads it, and opens no database.
 sub make_driver {
     my ($name) = @_;
