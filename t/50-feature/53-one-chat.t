@@ -191,7 +191,8 @@ subtest 'sites that have a small pool of connections together' => sub {
     my $server = TripChat::Server->start(database => new_database(), config => 'DBDMax 4', site_config => 'TripChatRecheck 1s', sites => \%own);
     my $trip   = $server->site->new_trip;
     my @busy   = map {
-        my $member = $server->site($_)->chat(trip => $trip);
+        my $site   = $server->site($_);
+        my $member = until_true("a member of $_", sub { eval { $site->chat(trip => $trip) } });    # a slow server turns newcomers away
         TripChat::Repeater->start(name => "a member of $_", pause_s => 0.05, nice => 0, code => sub { $member->say('on and on'); $member->next_json('chat_message') });
     } sort keys %own;
     until_true('both to talk', sub { !grep { $_->turns < 3 } @busy });
