@@ -18,8 +18,16 @@
 --
 -- Then the ids of users and trips are texts, or what user_key and trip_key say, and refer to nothing.
 --
--- When a user or a trip is deleted, their messages are deleted, too.
+-- When a user or a trip is deleted, their messages are deleted, too. Where the tables exist, user_key and trip_key are the
+-- types that they have, so the script may be run again without variables.
 \set ON_ERROR_STOP on
+SELECT to_regclass(quote_ident(current_schema()) || '.chat_messages') IS NOT NULL AS is_there \gset
+\if :is_there
+SELECT max(format_type(atttypid, atttypmod)) AS user_key FROM pg_attribute
+WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.chat_messages') AND attname = 'sender_id' \gset
+SELECT max(format_type(atttypid, atttypmod)) AS trip_key FROM pg_attribute
+WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.chat_rooms') AND attname = 'trip_id' \gset
+\endif
 \if :{?users} \else \set users users \endif
 \if :{?user_column} \else \set user_column id \endif
 \if :{?trips} \else \set trips trips \endif
@@ -586,7 +594,7 @@ BEGIN
         result.n := item->>'n';
         IF item->>'sender_id' = ANY (busy) THEN
             result.outcome := 'busy_sender';
-        ELSIF item->>'id' = ANY (busy) OR item->>'reply_to_id' = ANY (busy) THEN
+        ELSIF item->>'id' = ANY (busy) THEN
             result.outcome := 'busy_target';
         ELSE
             BEGIN
@@ -672,7 +680,7 @@ END $$;
 -- row: the room does not exist.
 CREATE FUNCTION chat_mend(room_id uuid, believed integer, known_seq bigint, events json,
                           OUT epoch integer, OUT last_seq bigint, OUT lost integer, OUT put_back integer)
-RETURNS SETOF record LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
+RETURNS SETOF record LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$
 DECLARE
     room  chat_locked_room := (chat_lock_rooms(ARRAY[room_id], NULL))[1];
     event record;
@@ -755,7 +763,8 @@ END $$;
 
 -- Deletes what is needed for a while only: client_ids that are older than `age`, and those events other than messages
 -- that are neither younger than `age` nor among the newest `kept` of their room. (A client resumes over at most
--- TripChatResumeLimit events.) Returns how many rows. Run it from time to time; it locks nothing that others write.
+-- TripChatResumeLimit events, and httpd remembers the newest ones: keep a thousand at least.) Returns how many rows. Run
+-- it from time to time; it locks nothing that others write.
 CREATE OR REPLACE FUNCTION chat_prune(age interval DEFAULT '2 days', kept bigint DEFAULT 100000)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

@@ -37,25 +37,30 @@ DO $$ BEGIN
     PERFORM 1 FROM chat_rooms WHERE id IN (SELECT room_id FROM coming) ORDER BY id FOR NO KEY UPDATE;
 END $$;
 
+-- The numbers are taken first: where last_seq lags, a trigger finds those that are free.
+CREATE TEMPORARY TABLE taken (room_id uuid PRIMARY KEY, before bigint) ON COMMIT DROP;
+WITH moved AS (
+    UPDATE chat_rooms r SET last_seq = r.last_seq + x.places
+    FROM (SELECT room_id, count(*) AS places FROM coming GROUP BY room_id) x
+    WHERE r.id = x.room_id
+    RETURNING r.id, r.last_seq - x.places AS before)
+INSERT INTO taken SELECT * FROM moved;
+
 INSERT INTO chat_messages (id, room_id, seq, sender_id, content, message_type, reply_to_id, is_edited,
                            created_at, updated_at)
-SELECT m.id, r.id, r.last_seq + x.place, m.sender_id, m.content, m.message_type, m.reply_to_id, m.is_edited,
+SELECT m.id, x.room_id, r.before + x.place, m.sender_id, m.content, m.message_type, m.reply_to_id, m.is_edited,
        m.created_at, greatest(m.created_at, m.updated_at)
-FROM coming x JOIN chat_rooms r ON r.id = x.room_id JOIN :old_messages m ON m.id = x.id
+FROM coming x JOIN taken r ON r.room_id = x.room_id JOIN :old_messages m ON m.id = x.id
 WHERE NOT x.is_edit;
 
 INSERT INTO chat_edits (room_id, seq, message_id, edited_at)
-SELECT r.id, r.last_seq + x.place, m.id, m.updated_at
-FROM coming x JOIN chat_rooms r ON r.id = x.room_id JOIN :old_messages m ON m.id = x.id
+SELECT x.room_id, r.before + x.place, m.id, m.updated_at
+FROM coming x JOIN taken r ON r.room_id = x.room_id JOIN :old_messages m ON m.id = x.id
 WHERE x.is_edit;
 
 UPDATE chat_messages c SET content = m.content, is_edited = true, updated_at = greatest(m.created_at, m.updated_at)
 FROM coming x JOIN :old_messages m ON m.id = x.id
 WHERE x.is_edit AND c.id = x.id;
-
-UPDATE chat_rooms r SET last_seq = r.last_seq + x.places
-FROM (SELECT room_id, count(*) AS places FROM coming GROUP BY room_id) x
-WHERE r.id = x.room_id;
 
 SELECT count(*) FILTER (WHERE NOT is_edit) AS messages, count(*) FILTER (WHERE is_edit) AS edits,
        count(DISTINCT room_id) AS rooms

@@ -17,7 +17,8 @@ ALTER TABLE chat_edits RENAME TO chat_edits_1;
 
 INSERT INTO chat_events (room_id, message_id, seq, at, kind)
 SELECT room_id, id, seq, created_at, 0 FROM chat_messages;
-INSERT INTO chat_events (room_id, message_id, seq, at, kind)
+-- Version 1 could give an edit the seq of a message. The message has its content as it reads now.
+INSERT OR IGNORE INTO chat_events (room_id, message_id, seq, at, kind)
 SELECT room_id, message_id, seq, edited_at, 1 FROM chat_edits_1;
 INSERT INTO chat_client_ids (room_id, message_id, sent_at, sender_id, client_id)
 SELECT room_id, id, created_at, sender_id, client_id FROM chat_messages WHERE client_id IS NOT NULL;

@@ -189,19 +189,10 @@ bool tc_lane_is_locked(const tc_job_lane_t *lane)
     return false;
 }
 
-static const tc_uuid_t *target_of(const tc_job_t *job)
-{
-    if (job->kind == TC_JOB_EDIT) {
-        return &job->message_id;
-    }
-    return job->has_reply ? &job->reply_to : NULL;
-}
-
+/* A reply only reads the message that it answers. */
 static bool has_same_target(const tc_job_t *a, const tc_job_t *b)
 {
-    const tc_uuid_t *target = target_of(a), *other = target_of(b);
-
-    return target != NULL && other != NULL && tc_uuid_equal(target, other);
+    return a->kind == TC_JOB_EDIT && b->kind == TC_JOB_EDIT && tc_uuid_equal(&a->message_id, &b->message_id);
 }
 
 tc_knot_t *tc_lane_find_knot(const tc_job_lane_t *lane, const tc_job_t *job)

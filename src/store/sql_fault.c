@@ -20,8 +20,13 @@ static const meaning_t states[] = {
     {"22021", TC_SQL_FAULT_VALUE, true}, /* character not in repertoire */
     {"23503", TC_SQL_FAULT_PARENT, true},
     {"42501", TC_SQL_FAULT_RIGHT, false},
+    {"20", TC_SQL_FAULT_OTHER, true}, /* PL/pgSQL: no case was found */
+    {"21", TC_SQL_FAULT_OTHER, true}, /* cardinality violation */
     {"22", TC_SQL_FAULT_OTHER, true}, /* data exception */
     {"23", TC_SQL_FAULT_OTHER, true}, /* integrity constraint violation */
+    {"38", TC_SQL_FAULT_OTHER, true}, /* exception of a function in another language */
+    {"39", TC_SQL_FAULT_OTHER, true}, /* a function was called in a wrong way */
+    {"44", TC_SQL_FAULT_OTHER, true}, /* WITH CHECK OPTION */
     {"54", TC_SQL_FAULT_OTHER, true}, /* program limit exceeded */
     {"P0", TC_SQL_FAULT_OTHER, true}, /* PL/pgSQL error */
     {"42", TC_SQL_FAULT_STATEMENT, false}, /* syntax error or access rule violation */

@@ -55,7 +55,8 @@ END_TEST
 
 START_TEST(a_state_says_whose_fault_it_is)
 {
-    static const char *const own[] = {"22P02", "22012", "22P05", "23503", "23514", "54000", "P0001"};
+    static const char *const own[] = {"22P02", "22012", "22P05", "23503", "23514", "54000", "P0001",
+                                      "20000", "21000", "38000", "39P01", "44000"};
     static const char *const others[] = {"", "42501", "42P01", "0A000", "25006", "53100", "57014", "58030", "40001", "XX000"};
     size_t i;
 

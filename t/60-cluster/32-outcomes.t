@@ -196,6 +196,32 @@ subtest 'a role that may not insert' => sub {
     $database->sql("DROP OWNED BY $role; DROP ROLE $role");
 };
 
+# Before anybody has written.
+subtest 'a right that is missing from the beginning' => sub {
+    my $role = "chat_early_$name";
+    $database->sql("CREATE ROLE $role LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO $role;"
+        . " GRANT SELECT, INSERT, UPDATE ON chat_rooms, chat_messages, chat_events, chat_people TO $role;"
+        . " GRANT SELECT, INSERT, DELETE ON chat_client_ids TO $role");
+    my $limited = bless { %$database, params => $database->{params} =~ s/user=\w+/user=$role/r }, ref $database;
+    my $health  = qq(<Location "/health">\nSetHandler tripchat-health\n</Location>);
+    my %rights  = (chat_messages => 'INSERT', chat_people => 'UPDATE', chat_events => 'INSERT', chat_client_ids => 'DELETE');
+    for my $table (sort keys %rights) {
+        $database->sql("REVOKE $rights{$table} ON $table FROM $role");
+        my $server = TripChat::Server->start(database => $limited, site_config => $health);
+        is($server->site->http_get('/health')->{status}, 503, "without $rights{$table} on $table the health page says so");
+        log_says($server, qr/TC0017: .*refuses "$rights{$table} ON $table": permission denied for table $table/, 'and the log');
+        $database->sql("GRANT $rights{$table} ON $table TO $role");
+        stops_clean($server, 'the server stops in order', qr/TC0017:/);
+    }
+    $database->sql("REVOKE ALL ON chat_messages, chat_events, chat_client_ids, chat_people FROM $role;"
+        . " GRANT SELECT ON chat_messages, chat_events TO $role; ALTER FUNCTION chat_store(json, boolean, boolean) SECURITY DEFINER");
+    my $server = TripChat::Server->start(database => $limited, site_config => $health);
+    is($server->site->http_get('/health')->{status}, 200, 'a function that has the rights of its owner needs none of them');
+    is($server->site->rest->post($server->site->new_trip, 'hello')->{status}, 201, 'and stores');
+    stops_clean($server, 'the server stops in order');
+    $database->sql("ALTER FUNCTION chat_store(json, boolean, boolean) SECURITY INVOKER; DROP OWNED BY $role; DROP ROLE $role");
+};
+
 # As a pool of one connection, which turns out to be read-only, and as one of several.
 for my $pool ('DBDMin 1 DBDKeep 1 DBDMax 1', 'DBDMin 1 DBDKeep 4 DBDMax 8') {
     subtest "a database that is read-only for a while: $pool" => sub {

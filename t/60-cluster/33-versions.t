@@ -152,6 +152,24 @@ for my $kind (is_full() ? qw(pgsql sqlite3) : 'sqlite3') {
     };
 }
 
+# What version 1 could write, and version 2 does not.
+for my $kind (is_full() ? qw(pgsql sqlite3) : 'sqlite3') {
+    subtest "$kind: odd rows of version 1" => sub {
+        my ($database, $trip, $room, $writer) = version_1($kind);
+        my @events = write_some($writer, $room, 6);
+        my $early  = $database->is_sqlite ? "'2020-01-02T03:04:05Z'" : "created_at - interval '1 hour'";
+        $database->sql("UPDATE chat_messages SET updated_at = $early WHERE seq = 1;"
+            . ' INSERT INTO chat_edits (room_id, seq, message_id, edited_at) SELECT room_id, seq, id, created_at FROM chat_messages WHERE seq = 1');
+        $database->run_script(script($database, 'upgrade-2'));
+        $database->sql("UPDATE chat_messages SET updated_at = $early WHERE seq = 2");    # by a server of version 1 whose clock is slow
+        $database->run_script(script($database, 'finish-2')) for 1, 2;
+        is_deeply([$database->sql('SELECT count(*) FROM chat_messages WHERE updated_at < created_at')], [0], 'times are in order') if $kind eq 'pgsql';
+        my $server = TripChat::Server->start(database => $database);
+        is_deeply(events_of($server->site, $trip), as_seen(@events), 'the log is whole');
+        stops_clean($server, 'the server stops in order');
+    };
+}
+
 # Many old messages, with client_ids, and edits.
 sub fill_room {
     my ($database, $room) = @_;

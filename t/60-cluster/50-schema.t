@@ -169,6 +169,11 @@ for my $name (sort keys %SCHEMA) {
         my $rows = $count->();
         chat_tables($database, $schema);
         is($count->(), $rows, 'nothing of them is lost');
+        $database->run_file(sql_dir() . '/chat.pgsql.sql');
+        my ($ann) = one_on_each($server, trip => $trip, token => $token->($ids->{ann}));
+        is($ann->said('as before')->{content}, 'as before', 'nor does a script without variables change the keys');
+        $ann->leave;
+        $rows = $count->();
         is_deeply(site_as_it_is($database, $schema), $before, 'and the site\'s tables are as they were, to the letter');
     };
 
