@@ -16,7 +16,7 @@
 #define TC_READ_BUFFER_BYTES     65536  /* one buffer for each loop, shared by its connections */
 #define TC_LOOP_SLICE_US          2000  /* microseconds for one kind of work of the loop, until other kinds have their turn */
 #define TC_PEER_TURN_US            500  /* microseconds for what one client has sent, until others have their turn */
-#define TC_STREAM_INPUT_BYTES    65536  /* that may follow the request for a stream of events or a poll */
+#define TC_STREAM_INPUT_BYTES  1048576  /* that may follow the request for a stream of events or a poll */
 #define TC_DEFLATE_MOST_BYTES    65536  /* of a frame that is compressed: zlib needs some milliseconds for so many */
 #define TC_WRITE_BATCH_FRAMES       64  /* frames that leave in one system call */
 #define TC_SLOWEST_BYTES_S        4096  /* bytes a second that a client must take of a frame that is stuck */

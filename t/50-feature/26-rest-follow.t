@@ -246,14 +246,14 @@ subtest 'a reader who writes' => sub {
     my $trip   = $site->new_trip;
     my $socket = $site->chat(trip => $trip, as => 'ann');
     my $events = follow($trip);
-    $events->{stream}->write('x' x 20_000);
+    $events->{stream}->write('x' x 200_000);
     $socket->said('hello');
     is($events->next_json('chat_message')->{message}{content}, 'hello', 'a little is passed over');
-    $events->{stream}->write('x' x 50_000);
+    $events->{stream}->write('x' x 900_000);
     is(($events->read_close)[0], 1008, 'much is not');
     my $poll = $site->rest(as => 'bob');
     $poll->ask_for_news($trip, 1);
-    $poll->{stream}->write('x' x 70_000);
+    $poll->{stream}->write('x' x 1_100_000);
     is_deeply($poll->news->{results}, [], 'nor by a poll, which is answered');
     $_->disconnect for $socket, $poll;
 };
