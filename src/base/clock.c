@@ -17,6 +17,11 @@ int64_t tc_clock_monotonic_us(void)
     return read_clock_us(CLOCK_MONOTONIC);
 }
 
+int64_t tc_clock_thread_us(void)
+{
+    return read_clock_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t tc_clock_wall_us(void)
 {
     return read_clock_us(CLOCK_REALTIME);

@@ -1,5 +1,6 @@
 /*
- * Time: a monotonic clock for deadlines, and the wall clock for times that are stored and shown. Any thread.
+ * Time: a monotonic clock for deadlines, the wall clock for times that are stored and shown, and the time that a thread has
+ * worked. Any thread.
  */
 #ifndef TC_BASE_CLOCK_H
 #define TC_BASE_CLOCK_H
@@ -13,6 +14,9 @@
 
 /* Microseconds since an arbitrary start. The value never goes back. */
 int64_t tc_clock_monotonic_us(void);
+
+/* Microseconds for which the calling thread has had a processor. */
+int64_t tc_clock_thread_us(void);
 
 /* Microseconds since 1970 in UTC. The value may jump when the system's clock is set. */
 int64_t tc_clock_wall_us(void);

@@ -12,7 +12,7 @@
 
 #define LIGHT    4096 /* bytes; connections that hold less are not ended */
 #define PAUSE_US (10 * TC_US_PER_MS) /* between two looks at all rooms and connections, at least */
-#define QUIET    20   /* as many times as long as a look took, the next one waits */
+#define QUIET    20   /* as many times as long as a look took, the next one waits; as the thread worked, not as it stood still */
 
 /* What the child would be rid of without this peer. Each of the queues in which a frame waits has a share of it. */
 static size_t weight_of(const tc_peer_t *peer)
@@ -73,7 +73,7 @@ static void shed(tc_task_t *task)
     tc_peers_t *peers = (tc_peers_t *)((char *)task - offsetof(tc_peers_t, shed));
     static tc_log_limit_t limit = TC_LOG_LIMIT(1);
     size_t before = tc_weight_get(), goal = tc_weight_limit() / 8 * 7, now;
-    int64_t began_us = tc_clock_monotonic_us(), took_us;
+    int64_t worked_us = tc_clock_thread_us(), quiet_us;
     unsigned rooms, ended = 0;
 
     if (!tc_weight_is_over()) {
@@ -84,8 +84,8 @@ static void shed(tc_task_t *task)
     if (now > tc_weight_limit()) {
         ended = end_heaviest(peers, now - goal);
     }
-    took_us = tc_clock_monotonic_us() - began_us;
-    peers->shed_due_us = began_us + took_us + (took_us * QUIET > PAUSE_US ? took_us * QUIET : PAUSE_US);
+    quiet_us = (tc_clock_thread_us() - worked_us) * QUIET;
+    peers->shed_due_us = tc_clock_monotonic_us() + (quiet_us > PAUSE_US ? quiet_us : PAUSE_US);
     tc_metrics_add(TC_METRICS_CHILD, TC_M_SHED + TC_L_BURDEN_ROOM, rooms);
     tc_metrics_add(TC_METRICS_CHILD, TC_M_SHED + TC_L_BURDEN_CONNECTION, ended);
     tc_log_about(NULL, &limit, TC_LOG_WARNING, 0, "TC0110: clients make this child hold %zu MB, more than TripChatMemory allows "
