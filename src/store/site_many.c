@@ -318,22 +318,25 @@ static apr_status_t find_missing(tc_site_find_t *find, tc_dbd_t *store, tc_sql_t
     return rv;
 }
 
-apr_status_t tc_site_find_people(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
-                                 tc_user_t **users, apr_pool_t *pool)
+/* Asks `second` for those whom `first` has not found. */
+static apr_status_t find_in_turn(tc_site_find_t *first, tc_site_find_t *second, tc_dbd_t *store, tc_sql_t *sql,
+                                 const char *const *ids, int count, tc_user_t **users, apr_pool_t *pool)
 {
     apr_status_t rv;
 
     memset(users, 0, (size_t)count * sizeof(tc_user_t *));
-    rv = find_missing(find_present, store, sql, ids, count, users, pool);
-    return rv == APR_SUCCESS ? find_missing(find_former, store, sql, ids, count, users, pool) : rv;
+    rv = find_missing(first, store, sql, ids, count, users, pool);
+    return rv == APR_SUCCESS ? find_missing(second, store, sql, ids, count, users, pool) : rv;
+}
+
+apr_status_t tc_site_find_people(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
+                                 tc_user_t **users, apr_pool_t *pool)
+{
+    return find_in_turn(find_present, find_former, store, sql, ids, count, users, pool);
 }
 
 apr_status_t tc_site_find_former(tc_dbd_t *store, tc_sql_t *sql, const char *const *ids, int count,
                                  tc_user_t **users, apr_pool_t *pool)
 {
-    apr_status_t rv;
-
-    memset(users, 0, (size_t)count * sizeof(tc_user_t *));
-    rv = find_missing(find_former, store, sql, ids, count, users, pool);
-    return rv == APR_SUCCESS ? find_missing(find_present, store, sql, ids, count, users, pool) : rv;
+    return find_in_turn(find_former, find_present, store, sql, ids, count, users, pool);
 }
