@@ -172,12 +172,18 @@ SQL
     stops_clean($server, 'the server stops in order', OF_THE_DATABASE);
 };
 
-subtest 'a role that may not insert' => sub {
-    my $role = "chat_of_$name";
+# The database as a new role reaches it, which has the rights that the manual lists.
+sub limited_to {
+    my ($role) = @_;
     $database->sql("CREATE ROLE $role LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO $role;"
         . " GRANT SELECT, INSERT, UPDATE ON chat_rooms, chat_messages, chat_events, chat_people TO $role;"
         . " GRANT SELECT, INSERT, DELETE ON chat_client_ids TO $role");
-    my $limited = bless { %$database, params => $database->{params} =~ s/user=\w+/user=$role/r }, ref $database;
+    return bless { %$database, params => $database->{params} =~ s/user=\w+/user=$role/r }, ref $database;
+}
+
+subtest 'a role that may not insert' => sub {
+    my $role    = "chat_of_$name";
+    my $limited = limited_to($role);
     my $server  = TripChat::Server->start(database => $limited);
     my ($trip, $ann, $bob) = room($server->site, qw(ann bob));
     is_deeply([answers_to($ann, 'one')], [1], 'with the rights that the manual lists, all is well');
@@ -198,11 +204,8 @@ subtest 'a role that may not insert' => sub {
 
 # Before anybody has written.
 subtest 'a right that is missing from the beginning' => sub {
-    my $role = "chat_early_$name";
-    $database->sql("CREATE ROLE $role LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO $role;"
-        . " GRANT SELECT, INSERT, UPDATE ON chat_rooms, chat_messages, chat_events, chat_people TO $role;"
-        . " GRANT SELECT, INSERT, DELETE ON chat_client_ids TO $role");
-    my $limited = bless { %$database, params => $database->{params} =~ s/user=\w+/user=$role/r }, ref $database;
+    my $role    = "chat_early_$name";
+    my $limited = limited_to($role);
     my $health  = qq(<Location "/health">\nSetHandler tripchat-health\n</Location>);
     my %rights  = (chat_messages => 'INSERT', chat_people => 'UPDATE', chat_events => 'INSERT', chat_client_ids => 'DELETE');
     for my $table (sort keys %rights) {

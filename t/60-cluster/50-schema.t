@@ -173,7 +173,6 @@ for my $name (sort keys %SCHEMA) {
         my ($ann) = one_on_each($server, trip => $trip, token => $token->($ids->{ann}));
         is($ann->said('as before')->{content}, 'as before', 'nor does a script without variables change the keys');
         $ann->leave;
-        $rows = $count->();
         is_deeply(site_as_it_is($database, $schema), $before, 'and the site\'s tables are as they were, to the letter');
     };
 
