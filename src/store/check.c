@@ -109,7 +109,8 @@ static void check_rights_to_store(check_t *check)
         " ('chat_client_ids', 'DELETE'), ('chat_people', 'SELECT'), ('chat_people', 'INSERT'), ('chat_people', 'UPDATE'))"
         " AS x (name, need) WHERE NOT CASE x.need WHEN 'DELETE' THEN has_table_privilege(x.name, x.need)"
         " ELSE has_any_column_privilege(x.name, x.need) END"
-        " AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.proname = 'chat_store' AND f.prosecdef)";
+        " AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.prosecdef"
+        " AND f.oid = to_regprocedure('chat_store(json, boolean, boolean)'))";
     const char *why = "no connection";
     tc_sql_rows_t rows;
     tc_sql_row_t *row;
